@@ -1,0 +1,43 @@
+# Mashang's commands. `make help` lists them; every target sets up .venv by itself.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STATE ?= .state
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: $(VENV)/.ready ## make the environment in .venv (a second call takes a second)
+
+$(VENV)/.ready: pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Mashang needs Python 3.11 or later; name it with: make setup PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv sync --frozen --active --quiet
+	@touch $@
+
+run: setup ## bring up everything, take a payment on each wallet, and serve until Ctrl-C
+	@$(BIN)/mashang dev --state $(STATE)
+
+test: setup ## every test that needs nothing but PyPI
+	$(BIN)/pytest -m "not sdk"
+
+test-fast: setup ## the quick tests (under a minute)
+	$(BIN)/pytest -m "not slow and not sdk"
+
+check: setup ## linters, types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## remove the environment and the state of `make run`
+	rm -rf $(VENV) $(STATE)
+
+.PHONY: help setup run test test-fast check format clean

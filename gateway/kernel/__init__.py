@@ -1,0 +1,1 @@
+"""Pure code that every room may use: money, clock, ids, errors, failures, the metric catalogue."""

@@ -1,0 +1,1 @@
+"""Which discount: prices a payment and says who funds the difference."""

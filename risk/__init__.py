@@ -1,0 +1,1 @@
+"""Approve, review or decline: screens a payment before anything is charged."""

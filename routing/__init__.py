@@ -1,0 +1,1 @@
+"""Which channel: the router, the channel adapters and the channel simulators."""
