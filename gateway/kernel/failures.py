@@ -46,9 +46,7 @@ FAILURES: Final[dict[FailureCode, FailureMeaning]] = {
     FailureCode.AUTH_CODE_EXPIRED: FailureMeaning(
         "The payment code has expired: ask the customer to refresh it.", True
     ),
-    FailureCode.AUTH_CODE_INVALID: FailureMeaning(
-        "The wallet does not know this payment code: scan it again.", True
-    ),
+    FailureCode.AUTH_CODE_INVALID: FailureMeaning("The wallet does not know this payment code: scan it again.", True),
     FailureCode.AUTH_CODE_USED: FailureMeaning(
         "This payment code was used before: ask the customer to refresh it.", True
     ),
@@ -57,12 +55,8 @@ FAILURES: Final[dict[FailureCode, FailureMeaning]] = {
         "The customer's account cannot pay: ask for another wallet.", False
     ),
     FailureCode.CARD_DECLINED: FailureMeaning("The card's issuer declined: ask for another card.", True),
-    FailureCode.LIMIT_EXCEEDED: FailureMeaning(
-        "Over a limit of the wallet or the card: ask for another one.", True
-    ),
-    FailureCode.CHANNEL_RISK_DECLINED: FailureMeaning(
-        "The wallet's risk check declined this payment.", False
-    ),
+    FailureCode.LIMIT_EXCEEDED: FailureMeaning("Over a limit of the wallet or the card: ask for another one.", True),
+    FailureCode.CHANNEL_RISK_DECLINED: FailureMeaning("The wallet's risk check declined this payment.", False),
     FailureCode.RISK_DECLINED: FailureMeaning("The risk check declined this payment.", False),
     FailureCode.PRICE_CHANGED: FailureMeaning(
         "The price is not the expected one; nothing was charged. Quote again.", True
@@ -70,9 +64,7 @@ FAILURES: Final[dict[FailureCode, FailureMeaning]] = {
     FailureCode.REPLACED_PAYMENT_PAID: FailureMeaning(
         "The payment that this one replaces was paid; nothing was charged.", False
     ),
-    FailureCode.WALLET_UNSUPPORTED: FailureMeaning(
-        "No wallet that we take issues such a payment code.", False
-    ),
+    FailureCode.WALLET_UNSUPPORTED: FailureMeaning("No wallet that we take issues such a payment code.", False),
     FailureCode.NO_CHANNEL: FailureMeaning("No channel is set up or open for this wallet.", False),
     FailureCode.CHANNEL_UNAVAILABLE: FailureMeaning(
         "The wallet could not be reached; nothing was charged. Try again.", True
@@ -81,7 +73,5 @@ FAILURES: Final[dict[FailureCode, FailureMeaning]] = {
     FailureCode.CHANNEL_MISCONFIGURED: FailureMeaning(
         "The wallet refused our credentials: operations have been told.", False
     ),
-    FailureCode.NOT_CREATED: FailureMeaning(
-        "The wallet never received the payment; nothing was charged.", True
-    ),
+    FailureCode.NOT_CREATED: FailureMeaning("The wallet never received the payment; nothing was charged.", True),
 }

@@ -184,9 +184,7 @@ class ChannelRejected(ChannelError):
     `may_fail_over` is true only for codes proven not to have consumed the customer's code or charged.
     """
 
-    def __init__(
-        self, code: str, failure: FailureCode, message: str = "", *, may_fail_over: bool = False
-    ) -> None:
+    def __init__(self, code: str, failure: FailureCode, message: str = "", *, may_fail_over: bool = False) -> None:
         super().__init__(code, message)
         self.failure = failure
         self.may_fail_over = may_fail_over
