@@ -1,0 +1,39 @@
+"""Monthly partitions of the tables that grow, made ahead of time: a month of ids is a range of ULIDs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+import asyncpg
+
+from gateway.kernel.ids import first_ulid_at
+
+MONTHS_AHEAD: Final = 2
+_FILLFACTOR: Final = {"payments": 80, "attempts": 80, "events": 100, "transfers": 100}
+"""Payments and attempts are updated once: room on the page keeps that update away from the indexes (HOT)."""
+
+
+def month_start(moment: datetime, offset: int = 0) -> datetime:
+    """The first instant (UTC) of the month that is `offset` months after the moment's."""
+    months = moment.year * 12 + moment.month - 1 + offset
+    return datetime(months // 12, months % 12 + 1, 1, tzinfo=UTC)
+
+
+async def ensure_partitions(connection: asyncpg.Connection, now: datetime) -> list[str]:
+    """Make the partitions of this month and the next two where they are missing; returns the names of the new ones."""
+    made = []
+    for offset in range(MONTHS_AHEAD + 1):
+        start, end = month_start(now, offset), month_start(now, offset + 1)
+        low, high = f"pay_{first_ulid_at(start)}", f"pay_{first_ulid_at(end)}"
+        for table, fillfactor in _FILLFACTOR.items():
+            name = f"{table}_{start:%Y_%m}"
+            if await connection.fetchval("SELECT to_regclass($1)", name) is not None:
+                continue
+            # Names and bounds are letters and digits of our own making: DDL takes no parameters.
+            await connection.execute(
+                f"CREATE TABLE {name} PARTITION OF {table} FOR VALUES FROM ('{low}') TO ('{high}')"
+                f" WITH (fillfactor = {fillfactor})"
+            )
+            made.append(name)
+    return made

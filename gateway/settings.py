@@ -1,0 +1,96 @@
+"""Every setting of the gateway: one typed class, read from environment variables with the prefix MASHANG_."""
+
+from __future__ import annotations
+
+import base64
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Environment(StrEnum):
+    """Where this gateway runs; production refuses what is only good for trying out."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class Settings(BaseSettings):
+    """Seconds, bytes and counts are named in the fields.  `mashang settings` prints them with secrets masked."""
+
+    model_config = SettingsConfigDict(env_prefix="MASHANG_", extra="ignore", frozen=True)
+
+    environment: Annotated[Environment, Field(validation_alias="MASHANG_ENV")] = Environment.DEVELOPMENT
+
+    database_url: SecretStr
+    """PostgreSQL ≥ 15, e.g. postgresql://user@host/name or postgresql:///name?host=/socket/folder."""
+    redis_url: SecretStr
+    """Redis ≥ 7 or Valkey ≥ 8: redis://host:port/0 or unix:///path/to/socket."""
+    master_key: SecretStr
+    """32 random bytes in base64: every other key of this installation is derived from it."""
+    admin_token: SecretStr
+    """Bearer token of the admin API; at least 24 characters."""
+
+    database_pool_size: Annotated[int, Field(ge=2, le=100)] = 6
+    database_command_timeout_s: Annotated[float, Field(gt=0)] = 10.0
+    redis_timeout_s: Annotated[float, Field(gt=0)] = 0.25
+
+    batch_rows_max: Annotated[int, Field(ge=1, le=1000)] = 128
+    batch_queue_max: Annotated[int, Field(ge=1)] = 4096
+    batch_linger_ms_max: Annotated[float, Field(ge=0, le=50)] = 5.0
+
+    payments_in_flight_max: Annotated[int, Field(ge=1)] = 1024
+    """Payments that one gateway process carries at once; one more is refused with 503 and Retry-After."""
+    request_bytes_max: Annotated[int, Field(ge=1024)] = 32 * 1024
+    request_read_timeout_s: Annotated[float, Field(gt=0)] = 10.0
+
+    wait_default_s: Annotated[float, Field(gt=0)] = 10.0
+    wait_max_s: Annotated[float, Field(gt=0)] = 30.0
+    channel_timeout_s: Annotated[float, Field(gt=0)] = 10.0
+    channel_concurrency_max: Annotated[int, Field(ge=1)] = 512
+    send_within_s: Annotated[float, Field(gt=0)] = 5.0
+    """A charge may leave this machine at most this long after its intent was begun."""
+    not_created_after_s: Annotated[float, Field(gt=0)] = 120.0
+    """So long after `send_before`, an order that query and reversal both do not find was never created."""
+    watch_until_hours: Annotated[float, Field(gt=0)] = 36.0
+    """How long an order that was never found stays watched: past the channel's next statement (T+1, 10:00)."""
+    recovery_interval_s: Annotated[float, Field(gt=0)] = 0.5
+    recovery_lease_s: Annotated[float, Field(gt=0)] = 30.0
+    recovery_concurrency_max: Annotated[int, Field(ge=1)] = 64
+    claim_ttl_s: Annotated[float, Field(gt=0)] = 15.0
+
+    docs_base_url: str = "https://mashang.dev/errors"
+    metrics_dir: Path | None = None
+    """Folder of the multi-process metric files, shared by the processes of one host; emptied at each start."""
+    log_level: str = "INFO"
+    log_json: bool = False
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgres(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("must begin with postgresql://")
+        return value
+
+    @field_validator("master_key")
+    @classmethod
+    def _is_a_key(cls, value: SecretStr) -> SecretStr:
+        if len(base64.b64decode(value.get_secret_value(), validate=True)) != 32:
+            raise ValueError("must be 32 bytes in base64, e.g. from: openssl rand -base64 32")
+        return value
+
+    @field_validator("admin_token")
+    @classmethod
+    def _is_long(cls, value: SecretStr) -> SecretStr:
+        if len(value.get_secret_value()) < 24:
+            raise ValueError("must have at least 24 characters")
+        return value
+
+    @cached_property
+    def master_key_bytes(self) -> bytes:
+        """The master key itself."""
+        return base64.b64decode(self.master_key.get_secret_value())
