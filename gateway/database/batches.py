@@ -1,0 +1,89 @@
+"""Sends one batch of rows in one statement and one commit, and settles every way in which that can go wrong.
+
+A deadlock, a serialization failure or a unique violation is retried and then the batch is split, so that one bad row never
+fails its neighbours.  A commit of unknown fate (the connection broke) is settled by sending the same rows again: every
+statement used here is safe to repeat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Generic, TypeVar
+
+import asyncpg
+
+from gateway.kernel.clock import Deadline
+from gateway.kernel.errors import Unavailable
+
+Row = TypeVar("Row")
+Result = TypeVar("Result")
+
+BROKEN: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.exceptions.OperatorInterventionError,
+    asyncpg.exceptions.InsufficientResourcesError,
+)
+"""The connection or the server is gone or refuses: whether the statement was committed is not known."""
+_AGAIN: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.UniqueViolationError)
+_TRIES_BEFORE_SPLIT: Final = 3
+_PAUSE_S_MAX: Final = 0.25
+
+
+class Batch(Generic[Row, Result]):
+    """One statement over arrays.  `to_arguments` turns rows into its arrays; each record it returns becomes a result."""
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        statement: str,
+        to_arguments: Callable[[Sequence[Row]], Sequence[Any]],
+        to_result: Callable[[asyncpg.Record], Result],
+        *,
+        settle_within_s: float,
+    ) -> None:
+        self._pool = pool
+        self._statement = statement
+        self._to_arguments = to_arguments
+        self._to_result = to_result
+        self._settle_within_s = settle_within_s
+
+    async def flush(self, rows: Sequence[Row]) -> list[Result | Exception]:
+        """One result or one exception for each row, in order."""
+        deadline = Deadline.after(self._settle_within_s)
+        tries = 0
+        while True:
+            try:
+                return list(await self._send(rows))
+            except _AGAIN as error:
+                tries += 1
+                if tries >= _TRIES_BEFORE_SPLIT:
+                    return await self._split(rows, error)
+            except BROKEN:
+                if deadline.passed:
+                    lost = Unavailable(
+                        "database_unavailable",
+                        "The database is away. Send the same request again: it is safe.",
+                        retry_after_s=2,
+                    )
+                    return [lost] * len(rows)
+            except asyncpg.PostgresError as error:
+                return await self._split(rows, error)
+            await asyncio.sleep(random.uniform(0.005, _PAUSE_S_MAX))  # noqa: S311  jitter, not a secret
+
+    async def _send(self, rows: Sequence[Row]) -> Sequence[Result]:
+        records = await self._pool.fetch(self._statement, *self._to_arguments(rows))
+        return [self._to_result(record) for record in records]
+
+    async def _split(self, rows: Sequence[Row], error: Exception) -> list[Result | Exception]:
+        """Each row by itself: the bad one keeps its error, the others go through."""
+        if len(rows) == 1:
+            return [error]
+        results: list[Result | Exception] = []
+        for row in rows:
+            results.extend(await self.flush([row]))
+        return results

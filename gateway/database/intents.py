@@ -1,0 +1,88 @@
+"""The first hot write: a payment's intent, durable before anything leaves this machine (sql/intent.sql)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from operator import attrgetter
+from typing import Any, Final
+
+import asyncpg
+
+from gateway.database.batches import Batch
+from gateway.database.group_commit import GroupCommit
+from gateway.database.pool import sql
+from gateway.settings import Settings
+
+SETTLE_WITHIN_S: Final = 8.0
+"""How long an intent whose commit is of unknown fate is sent again before the till is told to come back."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntentRow:
+    """One payment to be written; the fields stand in the order of the statement's arrays.
+
+    `account_id` is None for a payment that is refused before any channel is asked (its `status` is `failed` then).
+    """
+
+    payment_id: str
+    merchant_id: str
+    merchant_order_no: str
+    idempotency_key: str | None
+    status: str
+    amount: int
+    payable: int
+    currency: str
+    method: str
+    wallet: str | None
+    account_id: str | None
+    store_id: str | None
+    terminal_id: str | None
+    operator_id: str | None
+    metadata: str | None
+    notify_url: str | None
+    replaces: str | None
+    request_fingerprint: bytes
+    request_sealed: bytes
+    risk_decision: str
+    risk_score: int
+    failure_code: str | None
+    expires_in_s: int
+    send_within_s: float
+    recover_after_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class IntentResult:
+    """Whether this very statement wrote the payment, and the database's time of it.
+
+    `inserted` is False where the order number or the idempotency key is taken, and also where an earlier sending of
+    the same row was committed unseen: the holder of the order number tells which.
+    """
+
+    inserted: bool
+    at: datetime
+
+
+_ROW: Final = attrgetter(*IntentRow.__slots__)
+
+
+def _arguments(rows: Sequence[IntentRow]) -> Sequence[Any]:
+    return list(zip(*[_ROW(row) for row in rows], strict=True))
+
+
+def _result(record: asyncpg.Record) -> IntentResult:
+    return IntentResult(inserted=record[0], at=record[1])
+
+
+def intents(pool: asyncpg.Pool, settings: Settings) -> GroupCommit[IntentRow, IntentResult]:
+    """The group commit of intents."""
+    batch = Batch(pool, sql("intent"), _arguments, _result, settle_within_s=SETTLE_WITHIN_S)
+    return GroupCommit(
+        "intent",
+        batch.flush,
+        rows_max=settings.batch_rows_max,
+        queue_max=settings.batch_queue_max,
+        linger_ms_max=settings.batch_linger_ms_max,
+    )

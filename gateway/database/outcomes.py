@@ -1,0 +1,88 @@
+"""The second hot write: what became of an attempt; transition, event and postings in one commit (sql/outcome.sql)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from operator import attrgetter
+from typing import Any, Final
+
+import asyncpg
+
+from gateway.database.batches import Batch
+from gateway.database.group_commit import GroupCommit
+from gateway.database.pool import sql
+from gateway.settings import Settings
+
+SETTLE_WITHIN_S: Final = 20.0
+"""How long an outcome is sent again while the database is away; after that the worker finds it out anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransferRow:
+    """One posting: `amount` moves from the credit account to the debit account of the books."""
+
+    seq: int
+    kind: str
+    debit: str
+    credit: str
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeRow:
+    """One transition to be written if the payment still stands in one of `from_states` (comma-separated)."""
+
+    payment_id: str
+    merchant_id: str
+    event: str
+    from_states: str
+    to_status: str
+    seq: int
+    attempt_state: str
+    channel_trade_no: str | None = None
+    channel_code: str | None = None
+    failure_code: str | None = None
+    payer_paid: int | None = None
+    payer_hash: bytes | None = None
+    paid_at: datetime | None = None
+    reversal: str | None = None
+    transfers: tuple[TransferRow, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeResult:
+    """Whether the transition was made, where the payment stands now, and the database's time."""
+
+    applied: bool
+    status: str | None
+    at: datetime
+
+
+_ROW: Final = attrgetter(*[name for name in OutcomeRow.__slots__ if name != "transfers"])
+_TRANSFER: Final = attrgetter(*TransferRow.__slots__)
+_NO_TRANSFERS: Final[list[list[Any]]] = [[] for _ in range(1 + len(TransferRow.__slots__))]
+
+
+def _arguments(rows: Sequence[OutcomeRow]) -> Sequence[Any]:
+    columns = list(zip(*[_ROW(row) for row in rows], strict=True))
+    postings = [(row.payment_id, *_TRANSFER(transfer)) for row in rows for transfer in row.transfers]
+    return [*columns, *(zip(*postings, strict=True) if postings else _NO_TRANSFERS)]
+
+
+def _result(record: asyncpg.Record) -> OutcomeResult:
+    return OutcomeResult(applied=record[0], status=record[1], at=record[2])
+
+
+def outcomes(pool: asyncpg.Pool, settings: Settings) -> GroupCommit[OutcomeRow, OutcomeResult]:
+    """The group commit of outcomes."""
+    batch = Batch(pool, sql("outcome"), _arguments, _result, settle_within_s=SETTLE_WITHIN_S)
+    return GroupCommit(
+        "outcome",
+        batch.flush,
+        rows_max=settings.batch_rows_max,
+        queue_max=settings.batch_queue_max,
+        linger_ms_max=settings.batch_linger_ms_max,
+    )

@@ -1,0 +1,64 @@
+-- Commits a batch of intents: order number, idempotency key, payment, first attempt, recovery task, event.
+-- A row whose order number or key belongs to another payment writes nothing and comes back with inserted = false;
+-- its neighbours are not touched.  Sending the same batch again is safe: nothing is written twice.
+-- The keys table has no ON CONFLICT on purpose: two concurrent orders under one key raise unique_violation, and the
+-- caller sends the batch again, when the key is visible here and only the later order is left out.
+WITH rows AS (
+    SELECT * FROM unnest(
+        $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::text[], $9::text[],
+        $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[],
+        $18::bytea[], $19::bytea[], $20::text[], $21::int[], $22::text[], $23::int[], $24::float8[], $25::float8[]
+    ) AS r (
+        payment_id, merchant_id, merchant_order_no, idempotency_key, status, amount, payable, currency, method,
+        wallet, account_id, store_id, terminal_id, operator_id, metadata, notify_url, replaces,
+        request_fingerprint, request_sealed, risk_decision, risk_score, failure_code, expires_in_s, send_within_s,
+        recover_after_s
+    )
+), new AS (
+    INSERT INTO order_numbers (merchant_id, merchant_order_no, payment_id)
+    SELECT r.merchant_id, r.merchant_order_no, r.payment_id
+    FROM rows r
+    WHERE r.idempotency_key IS NULL OR NOT EXISTS (
+        SELECT FROM idempotency_keys k
+        WHERE k.merchant_id = r.merchant_id AND k.key = r.idempotency_key AND k.payment_id <> r.payment_id
+    )
+    ORDER BY r.merchant_id, r.merchant_order_no
+    ON CONFLICT DO NOTHING
+    RETURNING payment_id
+), admitted AS (
+    SELECT r.* FROM rows r JOIN new USING (payment_id)
+), key AS (
+    INSERT INTO idempotency_keys (merchant_id, key, payment_id)
+    SELECT merchant_id, idempotency_key, payment_id
+    FROM admitted WHERE idempotency_key IS NOT NULL
+    ORDER BY merchant_id, idempotency_key
+), payment AS (
+    INSERT INTO payments (
+        id, merchant_id, merchant_order_no, status, amount, payable, currency, method, wallet, account_id, attempt_seq,
+        store_id, terminal_id, operator_id, metadata, notify_url, replaces, request_fingerprint, request_sealed,
+        risk_decision, risk_score, failure_code, created_at, completed_at, expires_at
+    )
+    SELECT
+        payment_id, merchant_id, merchant_order_no, status, amount, payable, currency, method, wallet, account_id,
+        (account_id IS NOT NULL)::int, store_id, terminal_id, operator_id, metadata::jsonb, notify_url, replaces,
+        request_fingerprint, request_sealed, risk_decision, risk_score, failure_code,
+        now(), CASE WHEN status = 'failed' THEN now() END, now() + make_interval(secs => expires_in_s)
+    FROM admitted
+), attempt AS (
+    INSERT INTO attempts (payment_id, merchant_id, seq, account_id, send_before, created_at)
+    SELECT payment_id, merchant_id, 1, account_id, now() + make_interval(secs => send_within_s), now()
+    FROM admitted WHERE account_id IS NOT NULL
+), task AS (
+    INSERT INTO recovery_tasks (payment_id, merchant_id, purpose, next_at, created_at)
+    SELECT payment_id, merchant_id, 'resolve', now() + make_interval(secs => recover_after_s), now()
+    FROM admitted WHERE account_id IS NOT NULL
+), event AS (
+    INSERT INTO events (payment_id, merchant_id, seq, type, to_status, at)
+    SELECT payment_id, merchant_id, 1, CASE WHEN status = 'failed' THEN 'payment.refused' ELSE 'payment.created' END,
+        status, now()
+    FROM admitted
+)
+SELECT new.payment_id IS NOT NULL AS inserted, now() AS at
+FROM unnest($1::text[]) WITH ORDINALITY AS r (payment_id, position)
+LEFT JOIN new USING (payment_id)
+ORDER BY r.position

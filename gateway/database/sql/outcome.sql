@@ -1,0 +1,66 @@
+-- Commits a batch of outcomes: the guarded transition, the attempt, the event and the postings; the recovery task goes.
+-- A row whose payment is no longer in a state that the transition table allows writes nothing and comes back with
+-- applied = false and where the payment stands; its neighbours are not touched.
+WITH rows AS (
+    SELECT * FROM unnest(
+        $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[], $8::text[], $9::text[],
+        $10::text[], $11::bigint[], $12::bytea[], $13::timestamptz[], $14::text[]
+    ) AS r (
+        payment_id, merchant_id, event, from_states, to_status, seq, attempt_state, channel_trade_no, channel_code,
+        failure_code, payer_paid, payer_hash, paid_at, reversal
+    )
+), held AS (
+    SELECT p.id, p.merchant_id, p.status AS from_status
+    FROM payments p JOIN rows r ON p.id = r.payment_id AND p.merchant_id = r.merchant_id
+    ORDER BY p.id
+    FOR UPDATE OF p
+), changed AS (
+    UPDATE payments p SET
+        status = r.to_status,
+        version = p.version + 1,
+        channel_trade_no = coalesce(r.channel_trade_no, p.channel_trade_no),
+        failure_code = r.failure_code,
+        failure_channel_code = CASE WHEN r.failure_code IS NOT NULL THEN r.channel_code END,
+        reversal = coalesce(r.reversal, p.reversal),
+        review = NULL,
+        completed_at = now()
+    FROM rows r JOIN held h ON h.id = r.payment_id
+    WHERE p.id = r.payment_id AND p.merchant_id = r.merchant_id
+        AND p.status = ANY (string_to_array(r.from_states, ','))
+    RETURNING p.id, p.merchant_id, p.version, p.status, h.from_status
+), attempt AS (
+    UPDATE attempts a SET
+        state = r.attempt_state,
+        channel_trade_no = coalesce(r.channel_trade_no, a.channel_trade_no),
+        channel_code = r.channel_code,
+        payer_paid = coalesce(r.payer_paid, a.payer_paid),
+        payer_hash = coalesce(r.payer_hash, a.payer_hash),
+        paid_at = coalesce(r.paid_at, a.paid_at),
+        finished_at = now()
+    FROM rows r JOIN changed c ON c.id = r.payment_id
+    WHERE a.payment_id = r.payment_id AND a.merchant_id = r.merchant_id AND a.seq = r.seq
+), task AS (
+    DELETE FROM recovery_tasks t USING changed c WHERE t.payment_id = c.id AND t.purpose = 'resolve'
+), watch AS (
+    INSERT INTO recovery_tasks (payment_id, merchant_id, purpose, next_at, created_at)
+    SELECT r.payment_id, r.merchant_id, 'watch', now() + interval '1 minute', now()
+    FROM rows r JOIN changed c ON c.id = r.payment_id
+    WHERE r.attempt_state = 'not_created'
+    ON CONFLICT DO NOTHING
+), event AS (
+    INSERT INTO events (payment_id, merchant_id, seq, type, from_status, to_status, at)
+    SELECT c.id, c.merchant_id, c.version, r.event, c.from_status, c.status, now()
+    FROM rows r JOIN changed c ON c.id = r.payment_id
+), posting AS (
+    INSERT INTO transfers (payment_id, merchant_id, seq, kind, debit, credit, amount, currency, booked_at)
+    SELECT t.payment_id, c.merchant_id, t.seq, t.kind, t.debit, t.credit, t.amount, t.currency, now()
+    FROM unnest(
+        $15::text[], $16::int[], $17::text[], $18::text[], $19::text[], $20::bigint[], $21::text[]
+    ) AS t (payment_id, seq, kind, debit, credit, amount, currency)
+    JOIN changed c ON c.id = t.payment_id
+)
+SELECT c.id IS NOT NULL AS applied, coalesce(c.status, h.from_status) AS status, now() AS at
+FROM unnest($1::text[]) WITH ORDINALITY AS r (payment_id, position)
+LEFT JOIN changed c ON c.id = r.payment_id
+LEFT JOIN held h ON h.id = r.payment_id
+ORDER BY r.position

@@ -1,0 +1,64 @@
+"""The metric catalogue: every metric that the gateway exports, with its labels, in one place.
+
+Labels are closed sets (no merchant, order or customer ever): a process stays below 2,000 series.  With several
+processes on a host, prometheus_client keeps the values in files of PROMETHEUS_MULTIPROC_DIR, which must be set before
+this module is imported (`gateway.processes` does so from MASHANG_METRICS_DIR).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_ROWS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+PAYMENTS: Final = Counter(
+    "mashang_payments_total", "Payments answered, by where they stood.", ["status", "wallet", "channel", "reason"]
+)
+PAYMENT_SECONDS: Final = Histogram(
+    "mashang_payment_seconds", "From request to answer of a payment.", ["wallet"], buckets=_SECONDS
+)
+PHASE_SECONDS: Final = Histogram(
+    "mashang_payment_phase_seconds",
+    "One phase of a payment: claim, intent, channel, outcome.",
+    ["phase"],
+    buckets=_SECONDS,
+)
+CHANNEL_CALLS: Final = Counter(
+    "mashang_channel_calls_total", "Calls to a channel account, by kind of answer.", ["account", "call", "result"]
+)
+CHANNEL_SECONDS: Final = Histogram(
+    "mashang_channel_call_seconds", "Calls to a channel account.", ["account", "call"], buckets=_SECONDS
+)
+HTTP_REQUESTS: Final = Counter("mashang_http_requests_total", "HTTP answers.", ["route", "method", "status"])
+HTTP_SECONDS: Final = Histogram(
+    "mashang_http_request_seconds", "HTTP requests, the payment route excepted.", ["route"], buckets=_SECONDS
+)
+BATCH_ROWS: Final = Histogram("mashang_batch_rows", "Rows in one batch.", ["batch"], buckets=_ROWS)
+BATCH_SECONDS: Final = Histogram("mashang_batch_seconds", "One batch, sent and answered.", ["batch"], buckets=_SECONDS)
+QUEUE_DEPTH: Final = Gauge(
+    "mashang_queue_depth", "Rows or calls waiting for the next batch.", ["batch"], multiprocess_mode="livesum"
+)
+IN_FLIGHT: Final = Gauge("mashang_payments_in_flight", "Payments being taken now.", multiprocess_mode="livesum")
+REFUSED: Final = Counter("mashang_refused_total", "Requests refused before any work.", ["reason"])
+CLAIMS: Final = Counter("mashang_claims_total", "Order numbers claimed in Valkey.", ["result"])
+UNRESOLVED: Final = Gauge("mashang_unresolved_payments", "Payments without an outcome.", multiprocess_mode="mostrecent")
+UNRESOLVED_AGE: Final = Gauge(
+    "mashang_unresolved_oldest_age_seconds",
+    "Age of the oldest payment without an outcome.",
+    multiprocess_mode="mostrecent",
+)
+REVIEWS: Final = Gauge(
+    "mashang_payments_for_review", "Payments that wait for a person.", multiprocess_mode="mostrecent"
+)
+RECOVERY_STEPS: Final = Counter(
+    "mashang_recovery_steps_total", "Steps that the worker took for payments without an outcome.", ["step", "result"]
+)
+LATE_CAPTURES: Final = Counter(
+    "mashang_late_captures_total", "Captures found for payments that were over, by what became of them.", ["status"]
+)
+LOOP_LAG: Final = Gauge(
+    "mashang_event_loop_lag_seconds", "How late the event loop runs its timers.", multiprocess_mode="livemax"
+)

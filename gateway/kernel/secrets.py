@@ -1,0 +1,51 @@
+"""Keys derived from the installation's master key: sealing what is stored, and keyed hashes of what must not be stored."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+_NONCE_BYTES: Final = 12
+
+
+class SealBroken(ValueError):
+    """Sealed bytes that this installation's key does not open, or that were moved to another place."""
+
+
+class Vault:
+    """Seals with AES-256-GCM and hashes with keyed BLAKE2b, each under its own key (HKDF-SHA256 of the master key)."""
+
+    def __init__(self, master_key: bytes) -> None:
+        self._aead = AESGCM(_derive(master_key, b"mashang seal v1"))
+        self._hash_key = _derive(master_key, b"mashang hash v1")
+
+    def seal(self, plain: bytes, place: bytes) -> bytes:
+        """Encrypt.  `place` (a column or an id) is bound to it: sealed bytes do not open anywhere else."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + self._aead.encrypt(nonce, plain, place)
+
+    def open(self, sealed: bytes, place: bytes) -> bytes:
+        """Decrypt.  Raises SealBroken."""
+        try:
+            return self._aead.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], place)
+        except (InvalidTag, ValueError):
+            raise SealBroken from None
+
+    def keyed_hash(self, value: bytes) -> bytes:
+        """16 bytes that stand for a value that is not stored itself: the same for the same value, useless to others."""
+        return hashlib.blake2b(value, digest_size=16, key=self._hash_key).digest()
+
+
+def secret_hash(secret: str) -> bytes:
+    """SHA-256 of an API key: enough for secrets of 190 random bits, and quick."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def _derive(master_key: bytes, purpose: bytes) -> bytes:
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(master_key)
