@@ -87,9 +87,6 @@ class Postgres:
         account = choose_account(self.folder, programs() / "postgres")
         if account not in {"same", "namespace"}:
             self._open_the_way(account)
-        await_leftovers(self.data)
-        # With nobody there the lock is stale, and by now its number may be a stranger's, which would stop PostgreSQL.
-        (self.data / "postmaster.pid").unlink(missing_ok=True)
         if not self.data.exists():
             self._make(account)
         settings = _SETTINGS if self._durable else _SETTINGS | _NOT_DURABLE
@@ -103,7 +100,8 @@ class Postgres:
                 account=account,
                 # An immediate shutdown: nothing committed is lost, and it cannot drag on.
                 death_signal=signal.SIGQUIT,
-            )
+            ),
+            prepare=self._clear_the_way,
         )
         self._child.start()
 
@@ -120,6 +118,10 @@ class Postgres:
         """A fast shutdown, with a checkpoint, so that the next start needs no recovery."""
         if self._child is not None:
             self._child.stop(signal.SIGINT, signal.SIGQUIT, timeout_s=20)
+
+    def stop_at_once(self) -> None:
+        """Break a fast shutdown off: nothing committed is lost, but the next start has to recover."""
+        self.child.send(signal.SIGQUIT)
 
     def _ready(self) -> bool:
         try:
@@ -145,8 +147,13 @@ class Postgres:
             raise StackError(f"PostgreSQL could not make its data folder {self.data}:\n{made.stderr.decode()}")
         unfinished.rename(self.data)
 
+    def _clear_the_way(self) -> None:
+        await_leftovers(self.data)
+        # With nobody there the lock is stale, and by now its number may be a stranger's, which would stop PostgreSQL.
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+
     def _open_the_way(self, account: str) -> None:
         """Let another account pass through our folders to its own; what is in ours keeps its own protection."""
         for folder in (self.folder.parent, self._sockets.parent):
-            folder.chmod(0o711)  # noqa: S103 - passable, not listable
+            folder.chmod(0o711)  # passable, not listable
         hand_over(self._sockets, account)

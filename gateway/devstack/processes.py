@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -21,11 +22,14 @@ _POLL_S: Final = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to run and how; `death_signal` is what the kernel sends it when this process dies."""
+    """What to run and how; without a log the output goes where ours goes.
+
+    `death_signal` is what the kernel sends it when this process dies.
+    """
 
     name: str
     arguments: tuple[str, ...]
-    log: Path
+    log: Path | None = None
     environment: Mapping[str, str] | None = None
     inherited_fds: tuple[int, ...] = ()
     account: str = "same"
@@ -41,8 +45,10 @@ def tethered(arguments: tuple[str, ...], account: str, death_signal: signal.Sign
 class Child:
     """A started command.  Start it in the main thread: the tether is to the thread that forks."""
 
-    def __init__(self, command: Command) -> None:
+    def __init__(self, command: Command, prepare: Callable[[], None] | None = None) -> None:
+        """`prepare` is called before every start, restarts included."""
         self.command = command
+        self._prepare = prepare
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -65,12 +71,14 @@ class Child:
     def start(self) -> None:
         """Start it in a session of its own: the terminal's Ctrl-C reaches only us, and the order of stops is ours."""
         command = self.command
-        with _open_log(command.log) as log:
+        if self._prepare is not None:
+            self._prepare()
+        with nullcontext() if command.log is None else _open_log(command.log) as log:
             self._process = subprocess.Popen(
                 tethered(command.arguments, command.account, command.death_signal),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
-                stderr=subprocess.STDOUT,
+                stderr=log,
                 env=None if command.environment is None else dict(command.environment),
                 pass_fds=command.inherited_fds,
                 start_new_session=True,
@@ -101,10 +109,16 @@ class Child:
     def require_running(self) -> None:
         """Raise StackError with the end of the log when the process has died."""
         if not self.running:
-            raise StackError(
-                f"{self.command.name} ended with status {self.exit_status}; its log {self.command.log} ends with:\n"
-                f"{log_tail(self.command.log)}"
-            )
+            raise StackError(f"{self.command.name} {describe_end(self.exit_status)}{log_tail(self.command.log)}")
+
+
+def describe_end(status: int | None) -> str:
+    """How a process ended, in words; the status as subprocess gives it."""
+    if status is None:
+        return "still runs"
+    if status < 0:
+        return f"was ended by {signal.Signals(-status).name}"
+    return f"ended with status {status}"
 
 
 def _open_log(path: Path) -> BinaryIO:

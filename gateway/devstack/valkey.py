@@ -64,7 +64,6 @@ class Valkey:
     def start(self) -> None:
         """Start the server; `wait_ready` says when it answers."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        await_leftovers(self._folder)
         settings = {**_SETTINGS, "dir": str(self._folder), "unixsocket": str(self.socket_path)}
         if not self._durable:
             settings["appendonly"] = "no"
@@ -75,7 +74,8 @@ class Valkey:
                 arguments=(str(program()), *options),
                 log=self._log,
                 death_signal=signal.SIGTERM,  # it writes out its append-only file and goes at once
-            )
+            ),
+            prepare=lambda: await_leftovers(self._folder),
         )
         self._child.start()
 

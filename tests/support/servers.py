@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -101,7 +100,6 @@ def start_servers(folder: Path, *, durable: bool = False) -> Iterator[TestServer
 
     They are tethered to this thread's process: when the test run dies, however it does, they go too.
     """
-    os.environ.pop("PGHOST", None)
     sockets = socket_folder(private_folder(folder))
     postgres = Postgres(folder / "postgres", sockets, folder / "postgres.log", durable=durable)
     valkey = Valkey(folder / "valkey", sockets, folder / "valkey.log", durable=durable)

@@ -1,0 +1,102 @@
+"""Runs the HTTP service: in this process, or in several that share one listening socket."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import signal
+import socket
+import sys
+
+import uvicorn
+
+from gateway.devstack.interrupts import Interrupts
+from gateway.devstack.processes import Child, Command
+from gateway.devstack.supervisor import Hooks, Supervisor, stop_together
+from gateway.settings import Settings
+
+_KEEP_ALIVE_S = 75
+_DRAIN_MARGIN_S = 5.0
+
+
+class _AnnouncingServer(uvicorn.Server):
+    """Writes one byte to a pipe once it accepts connections, so that a parent need not guess."""
+
+    def __init__(self, config: uvicorn.Config, ready_fd: int | None) -> None:
+        super().__init__(config)
+        self._ready_fd = ready_fd
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started and self._ready_fd is not None:
+            os.write(self._ready_fd, b".")
+            os.close(self._ready_fd)
+
+
+def drain_s(settings: Settings) -> float:
+    """How long a stopping gateway lets requests finish: the longest answer there is, and a little."""
+    return settings.wait_max_s + _DRAIN_MARGIN_S
+
+
+def serve_here(listener: socket.socket, settings: Settings, ready_fd: int | None = None) -> bool:
+    """Serve in this process until SIGTERM or SIGINT, then drain; False when it could not start."""
+    config = uvicorn.Config(
+        "gateway.app:create_app",
+        factory=True,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=math.ceil(drain_s(settings)),
+    )
+    server = _AnnouncingServer(config, ready_fd)
+    server.run(sockets=[listener])
+    return server.started
+
+
+def gateway_command(listener: socket.socket, ready_fd: int | None = None) -> tuple[str, ...]:
+    """The command line of one gateway process that serves an inherited socket."""
+    command = (sys.executable, "-m", "gateway.cli", "serve", "--fd", str(listener.fileno()))
+    return command if ready_fd is None else (*command, "--ready-fd", str(ready_fd))
+
+
+async def serve_many(listener: socket.socket, workers: int, settings: Settings) -> None:
+    """Keep that many processes serving the socket until a signal, then drain them all."""
+    interrupts = Interrupts()
+    interrupts.install()
+    supervisor = Supervisor(Hooks(say=_say, died=lambda pid: forget_metrics_of(settings, pid), restarted=lambda: None))
+    children = [
+        Child(
+            Command(
+                name=f"gateway {number}",
+                arguments=gateway_command(listener),
+                inherited_fds=(listener.fileno(),),
+                death_signal=signal.SIGTERM,
+            )
+        )
+        for number in range(1, workers + 1)
+    ]
+    for child in children:
+        child.start()
+        supervisor.keep(child)
+    watching = asyncio.create_task(supervisor.watch())
+    await interrupts.stop.wait()
+    watching.cancel()
+    listener.close()
+    await stop_together(children, drain_s(settings) + _DRAIN_MARGIN_S, interrupts.hurry)
+
+
+def forget_metrics_of(settings: Settings, pid: int) -> None:
+    """Remove the live gauges of a dead process; its counters go on counting."""
+    if settings.metrics_dir is not None:
+        for path in settings.metrics_dir.glob(f"gauge_live*_{pid}.db"):
+            path.unlink(missing_ok=True)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
