@@ -1,0 +1,43 @@
+"""Tells this process when merchants, keys or channel accounts have changed anywhere: one number, polled twice a second."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import asyncpg
+
+from gateway.database.batches import BROKEN
+
+POLL_S: Final = 0.4
+"""A revoked key must stop working in under a second on every process (PRODUCT.md "Authentication")."""
+
+_log = logging.getLogger("mashang.revision")
+
+
+class RevisionWatch:
+    """Calls its listeners after each change; runs until cancelled, through any trouble of the database."""
+
+    def __init__(self, pool: asyncpg.Pool, listeners: list[Callable[[], Awaitable[None]]]) -> None:
+        self._pool = pool
+        self._listeners = listeners
+        self._seen = 0
+
+    async def check(self) -> None:
+        """Look once; tell the listeners where the revision has risen."""
+        revision = await self._pool.fetchval("SELECT revision FROM directory_revision")
+        if revision != self._seen:
+            for listener in self._listeners:
+                await listener()
+            self._seen = revision
+
+    async def run(self) -> None:
+        """Look for ever."""
+        while True:
+            await asyncio.sleep(POLL_S)
+            try:
+                await self.check()
+            except (*BROKEN, asyncpg.PostgresError) as error:
+                _log.warning("the directory could not be read: %s", type(error).__name__)

@@ -1,0 +1,56 @@
+"""The holders of the keys in use, kept in memory so that authentication costs no query; emptied with every change."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+import asyncpg
+
+from gateway.database.batches import BROKEN
+from gateway.kernel.errors import NotAuthenticated, NotPermitted, Unavailable
+from gateway.kernel.secrets import secret_hash
+from gateway.merchants.store import KeyHolder, Scope, find_holder
+
+_KEPT_MAX: Final = 20_000
+_KEY_LENGTH_MAX: Final = 128
+
+
+class Directory:
+    """Answers who presents a bearer key.  Unknown keys are remembered too, so that guessing costs no query either."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self._holders: OrderedDict[bytes, KeyHolder | None] = OrderedDict()
+        self._generation = 0
+
+    async def forget(self) -> None:
+        """Something changed: ask the database again for everyone."""
+        self._holders.clear()
+        self._generation += 1
+
+    async def authenticate(self, authorization: str | None, scope: Scope) -> KeyHolder:
+        """Raises NotAuthenticated without a valid key, NotPermitted where the key lacks the scope."""
+        scheme, _, secret = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not secret or len(secret) > _KEY_LENGTH_MAX:
+            raise NotAuthenticated("missing_key", "Send your key as: Authorization: Bearer sk_…")
+        holder = await self._find(secret_hash(secret))
+        if holder is None:
+            raise NotAuthenticated("invalid_key", "This key is unknown or revoked.")
+        if scope not in holder.scopes:
+            raise NotPermitted("scope_missing", f"This key may not do that: it lacks the scope “{scope}”.")
+        return holder
+
+    async def _find(self, hashed: bytes) -> KeyHolder | None:
+        if hashed in self._holders:
+            return self._holders[hashed]
+        generation = self._generation
+        try:
+            holder = await find_holder(self._pool, hashed)
+        except BROKEN:
+            raise Unavailable("database_unavailable", "The database is away: try again.", retry_after_s=2) from None
+        if generation == self._generation:  # what was read before a change must not outlive it
+            self._holders[hashed] = holder
+            if len(self._holders) > _KEPT_MAX:
+                self._holders.popitem(last=False)
+        return holder

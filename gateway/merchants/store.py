@@ -1,0 +1,120 @@
+"""Merchants and API keys in PostgreSQL.  Secrets are shown once: keys are stored hashed, signing secrets sealed."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+import asyncpg
+
+from gateway.kernel.ids import new_id
+from gateway.kernel.secrets import Vault, secret_hash
+
+Database: TypeAlias = asyncpg.Pool | asyncpg.Connection
+
+
+class Scope(StrEnum):
+    """What a key may do; a till's key need not refund."""
+
+    PAY = "pay"
+    REFUND = "refund"
+    READ = "read"
+
+
+ALL_SCOPES: Final = frozenset(Scope)
+
+
+@dataclass(frozen=True, slots=True)
+class Merchant:
+    """Who is paid."""
+
+    id: str
+    name: str
+    timezone: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHolder:
+    """Whom a presented key stands for, and what it may do."""
+
+    merchant: Merchant
+    key_id: str
+    scopes: frozenset[Scope]
+
+
+@dataclass(frozen=True, slots=True)
+class NewMerchant:
+    """A merchant just created, with the one secret that is shown only now."""
+
+    merchant: Merchant
+    webhook_secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key just created; `secret` and `signing_secret` are shown only now."""
+
+    id: str
+    secret: str
+    signing_secret: str
+
+
+async def create_merchant(database: Database, vault: Vault, name: str, timezone: str = "Asia/Shanghai") -> NewMerchant:
+    """Write a new merchant."""
+    merchant = Merchant(new_id("mer"), name, timezone)
+    webhook_secret = f"whsec_{secrets.token_urlsafe(24)}"
+    await database.execute(
+        "INSERT INTO merchants (id, name, timezone, webhook_secret_sealed) VALUES ($1, $2, $3, $4)",
+        merchant.id,
+        name,
+        timezone,
+        vault.seal(webhook_secret.encode(), merchant.id.encode()),
+    )
+    return NewMerchant(merchant, webhook_secret)
+
+
+async def create_key(
+    database: Database, vault: Vault, merchant_id: str, scopes: frozenset[Scope] = ALL_SCOPES, *, live: bool = False
+) -> NewKey:
+    """Write a new key.  Raises asyncpg.ForeignKeyViolationError where there is no such merchant."""
+    key = NewKey(
+        id=new_id("key"),
+        secret=f"sk_{'live' if live else 'test'}_{secrets.token_urlsafe(24)}",
+        signing_secret=secrets.token_urlsafe(32),
+    )
+    await database.execute(
+        "INSERT INTO api_keys (id, merchant_id, secret_hash, hint, scopes, signing_secret_sealed)"
+        " VALUES ($1, $2, $3, $4, $5, $6)",
+        key.id,
+        merchant_id,
+        secret_hash(key.secret),
+        key.secret[-4:],
+        sorted(scopes),
+        vault.seal(key.signing_secret.encode(), key.id.encode()),
+    )
+    return key
+
+
+async def revoke_key(database: Database, merchant_id: str, key_id: str) -> bool:
+    """Revoke a key at once; every process follows within a second.  False where there is no such key."""
+    status = await database.execute(
+        "UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1 AND merchant_id = $2",
+        key_id,
+        merchant_id,
+    )
+    return str(status) == "UPDATE 1"
+
+
+async def find_holder(database: Database, hashed_secret: bytes) -> KeyHolder | None:
+    """Who holds the key with that hash; None for unknown and revoked keys and for suspended merchants."""
+    record = await database.fetchrow(
+        "SELECT m.id, m.name, m.timezone, k.id AS key_id, k.scopes FROM api_keys k JOIN merchants m ON m.id = k.merchant_id"
+        " WHERE k.secret_hash = $1 AND k.revoked_at IS NULL AND m.status = 'active'",
+        hashed_secret,
+    )
+    if record is None:
+        return None
+    merchant = Merchant(record["id"], record["name"], record["timezone"])
+    return KeyHolder(merchant, record["key_id"], frozenset(Scope(scope) for scope in record["scopes"]))

@@ -1,0 +1,199 @@
+"""A payment order as the till asked for it, and the payment that came of it; plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+
+from gateway.kernel.clock import rfc3339
+from gateway.kernel.failures import FAILURES, FailureCode
+from gateway.kernel.money import Money
+from gateway.kernel.secrets import Vault
+from gateway.payments.schemas import PaymentRequest
+from gateway.payments.states import Status
+from routing.channels.base import ChannelOrder
+
+_NUMBERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+ATTEMPTS_MAX: Final = 31
+
+
+def attempt_order_no(payment_id: str, seq: int) -> str:
+    """The number under which a channel knows an attempt: the payment's ULID, `A`, and one letter for the attempt.
+
+    28 letters and digits, within the rules of all channels (8–32), never reused, and telling its payment.
+    """
+    if not 0 < seq <= ATTEMPTS_MAX:
+        raise ValueError("a payment has at most 31 attempts")
+    return f"{payment_id[4:]}A{_NUMBERS[seq]}"
+
+
+def give_back_no(payment_id: str, seq: int) -> str:
+    """The refund number under which the whole of an attempt is given back (void of a paid order, late capture)."""
+    return f"{attempt_order_no(payment_id, seq)}R"
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentOrder:
+    """A validated request of a merchant, and its canonical form for comparison.
+
+    `fields` holds every validated field, the auth code as a keyed hash; two requests are the same when they are equal.
+    """
+
+    merchant_id: str
+    merchant_name: str
+    request: PaymentRequest
+    idempotency_key: str | None
+    fields: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls, merchant_id: str, merchant_name: str, request: PaymentRequest, idempotency_key: str | None, vault: Vault
+    ) -> PaymentOrder:
+        """Build the order and its canonical fields."""
+        fields = request.model_dump()
+        fields["auth_code"] = vault.keyed_hash(request.auth_code.encode()).hex()
+        return cls(merchant_id, merchant_name, request, idempotency_key, fields)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What is unique for ever."""
+        return self.merchant_id, self.request.merchant_order_no
+
+    @property
+    def amount(self) -> Money:
+        """The goods' value."""
+        return Money(self.request.amount)
+
+    def canonical(self) -> bytes:
+        """The fields as JSON with sorted keys."""
+        return orjson.dumps(self.fields, option=orjson.OPT_SORT_KEYS)
+
+
+def first_difference(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str = "") -> str | None:
+    """The path of the first field (in the order of the names) in which two requests differ, such as `customer.ip`."""
+    for name in sorted(ours.keys() | theirs.keys()):
+        mine, other = ours.get(name), theirs.get(name)
+        if mine == other:
+            continue
+        if isinstance(mine, Mapping) and isinstance(other, Mapping):
+            return first_difference(mine, other, f"{prefix}{name}.")
+        return f"{prefix}{name}"
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class LateCaptureView:
+    """A late capture as the API shows it."""
+
+    amount_fen: int
+    account_id: str
+    channel_trade_no: str | None
+    status: str
+    found_at: datetime
+    refunded_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """A payment as it stands."""
+
+    id: str
+    merchant_id: str
+    merchant_order_no: str
+    status: Status
+    amount: Money
+    payable: Money
+    method: str
+    wallet: str | None
+    account_id: str | None
+    attempt_seq: int
+    metadata: Mapping[str, Any]
+    created_at: datetime
+    expires_at: datetime
+    store_id: str | None = None
+    terminal_id: str | None = None
+    operator_id: str | None = None
+    replaces: str | None = None
+    risk_decision: str = "approve"
+    risk_score: int = 0
+    channel_trade_no: str | None = None
+    failure: FailureCode | None = None
+    failure_channel_code: str | None = None
+    reversal: str | None = None
+    review: str | None = None
+    amount_refunded: int = 0
+    completed_at: datetime | None = None
+    late_captures: tuple[LateCaptureView, ...] = ()
+
+    def with_(self, **changes: Any) -> Payment:
+        """The same payment with some facts changed."""
+        return replace(self, **changes)
+
+    @property
+    def channel_order(self) -> ChannelOrder:
+        """The current attempt as its channel knows it."""
+        return ChannelOrder(
+            order_no=attempt_order_no(self.id, self.attempt_seq),
+            created_at=self.created_at,
+            amount=self.payable,
+            channel_trade_no=self.channel_trade_no,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The payment object of the API (schemas.PaymentObject)."""
+        return {
+            "id": self.id,
+            "object": "payment",
+            "status": self.status.value,
+            "merchant_order_no": self.merchant_order_no,
+            "amount": self.amount.amount_fen,
+            "discount": self.amount.amount_fen - self.payable.amount_fen,
+            "payable": self.payable.amount_fen,
+            "amount_refunded": self.amount_refunded,
+            "currency": self.amount.currency.value,
+            "method": self.method,
+            "wallet": self.wallet,
+            "channel": self.account_id,
+            "channel_trade_no": self.channel_trade_no,
+            "qr_code": None,
+            "promotions": [],
+            "risk": {"decision": self.risk_decision, "score": self.risk_score, "reasons": []},
+            "failure": _failure_json(self.failure, self.failure_channel_code),
+            "reversal": self.reversal,
+            "late_captures": [_late_capture_json(capture) for capture in self.late_captures],
+            "replaces": self.replaces,
+            "store_id": self.store_id,
+            "terminal_id": self.terminal_id,
+            "operator_id": self.operator_id,
+            "created_at": rfc3339(self.created_at),
+            "completed_at": None if self.completed_at is None else rfc3339(self.completed_at),
+            "expires_at": rfc3339(self.expires_at),
+            "metadata": self.metadata,
+        }
+
+
+def _failure_json(code: FailureCode | None, channel_code: str | None) -> dict[str, Any] | None:
+    if code is None:
+        return None
+    meaning = FAILURES[code]
+    return {
+        "code": code.value,
+        "message": meaning.message,
+        "channel_code": channel_code,
+        "retryable": meaning.retryable,
+    }
+
+
+def _late_capture_json(capture: LateCaptureView) -> dict[str, Any]:
+    return {
+        "amount": capture.amount_fen,
+        "channel": capture.account_id,
+        "channel_trade_no": capture.channel_trade_no,
+        "status": capture.status,
+        "found_at": rfc3339(capture.found_at),
+        "refunded_at": None if capture.refunded_at is None else rfc3339(capture.refunded_at),
+    }

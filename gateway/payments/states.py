@@ -1,0 +1,67 @@
+"""The state machine of a payment: one transition table."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+
+class Status(StrEnum):
+    """Where a payment stands (PRODUCT.md "status")."""
+
+    PROCESSING = "processing"
+    REQUIRES_ACTION = "requires_action"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CLOSED = "closed"
+    REVERSED = "reversed"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether a till need not ask again (a succeeded payment can still be reversed by its merchant)."""
+        return self not in _OPEN
+
+
+class Event(StrEnum):
+    """What happened to a payment, in the past tense; the name under which it stands in the events."""
+
+    CREATED = "payment.created"
+    REFUSED = "payment.refused"
+    CAPTURED = "payment.captured"
+    DECLINED = "payment.declined"
+    UNSENT = "payment.unsent"
+    NOT_CREATED = "payment.not_created"
+    CLOSED = "payment.closed"
+    REVERSED = "payment.reversed"
+
+
+_OPEN: Final = frozenset({Status.PROCESSING, Status.REQUIRES_ACTION})
+
+TRANSITIONS: Final[dict[tuple[Status | None, Event], Status]] = {
+    #  from               event              to
+    (None, Event.CREATED): Status.PROCESSING,
+    (None, Event.REFUSED): Status.FAILED,
+    (Status.PROCESSING, Event.CAPTURED): Status.SUCCEEDED,
+    (Status.PROCESSING, Event.DECLINED): Status.FAILED,
+    (Status.PROCESSING, Event.UNSENT): Status.FAILED,
+    (Status.PROCESSING, Event.NOT_CREATED): Status.FAILED,
+    (Status.PROCESSING, Event.CLOSED): Status.CLOSED,
+    (Status.PROCESSING, Event.REVERSED): Status.REVERSED,
+    (Status.SUCCEEDED, Event.REVERSED): Status.REVERSED,
+}
+
+
+def target(event: Event) -> Status:
+    """Where an event leads: the same status from wherever it is legal."""
+    return _TARGETS[event]
+
+
+def sources(event: Event) -> str:
+    """The states in which an event is legal, comma-separated, as the guard of the outcome statement takes them."""
+    return _SOURCES[event]
+
+
+_TARGETS: Final = {event: to for (_, event), to in TRANSITIONS.items()}
+_SOURCES: Final = {
+    event: ",".join(start for (start, kind) in TRANSITIONS if kind is event and start is not None) for event in Event
+}
