@@ -1,0 +1,53 @@
+"""Puts one simulator together from its configuration file and runs it."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from routing.simulators.books import Books
+from routing.simulators.channel import Channel
+from routing.simulators.server import Simulator, serve
+from routing.simulators.wechat import WechatChannel
+from routing.simulators.wechat_account import read_account as read_wechat
+
+
+def build_channel(name: str, config: dict[str, Any], books: Books) -> Channel:
+    """The channel of that name.  Raises ValueError for an unknown one."""
+    match name:
+        case "wechat":
+            return WechatChannel(read_wechat(config), books)
+        case _:
+            raise ValueError(f"there is no simulator for {name}")
+
+
+def listen(host: str, port: int | None, fd: int | None) -> socket.socket:
+    """The socket to serve on: an inherited one, or a new one bound to the port."""
+    if fd is not None:
+        return socket.socket(fileno=fd)
+    if port is None:
+        raise ValueError("a port or a file descriptor is needed")
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    return listener
+
+
+def run(
+    channel: str,
+    config_path: Path,
+    books_path: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    fd: int | None = None,
+) -> None:
+    """Serve one simulated channel until SIGTERM."""
+    config = json.loads(config_path.read_text("utf-8"))
+    books = Books(books_path)
+    simulator = Simulator(build_channel(channel, config, books), books)
+    uvloop.run(serve(simulator, books, listen(host, port, fd)))

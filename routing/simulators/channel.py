@@ -1,0 +1,90 @@
+"""What the server asks of a simulated channel: read and check a request, carry it out, and seal the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from routing.simulators.acts import Act, CallKind, Sealing
+
+Headers = list[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A whole request: the raw target (path and query as sent), headers with lower-case names, the raw body."""
+
+    method: str
+    path: str
+    raw_path: str
+    query: str
+    headers: Mapping[bytes, bytes]
+    body: bytes
+
+    @property
+    def target(self) -> str:
+        """Path and query exactly as sent."""
+        return f"{self.raw_path}?{self.query}" if self.query else self.raw_path
+
+    def header(self, name: bytes) -> str:
+        """A header's text; empty when it is missing."""
+        return self.headers.get(name, b"").decode("latin-1")
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """A whole answer."""
+
+    status: int
+    headers: Headers = field(default_factory=list)
+    body: bytes = b""
+
+
+class Draft(Protocol):
+    """An answer before it is signed."""
+
+    def seal(self, sealing: Sealing) -> HttpAnswer:
+        """Sign it, or not, as the act says."""
+
+    def malformed(self) -> HttpAnswer:
+        """The same answer as nobody can read it."""
+
+
+class Call(Protocol):
+    """A request that passed every check of form and signature."""
+
+    @property
+    def kind(self) -> CallKind:
+        """What it asks for."""
+
+    @property
+    def order_no(self) -> str:
+        """The merchant's order number that it is about."""
+
+    @property
+    def magic(self) -> Act | None:
+        """What its payment code or amount asks for."""
+
+    def perform(self, act: Act) -> Draft:
+        """Carry it out in the books."""
+
+    def fail(self, code: str) -> Draft:
+        """The answer that carries one of the channel's error codes."""
+
+    def server_error(self) -> Draft:
+        """The channel's way of saying that it does not know."""
+
+    def rate_limited(self) -> Draft:
+        """The channel's way of saying: too many calls."""
+
+
+class Channel(Protocol):
+    """One simulated channel."""
+
+    @property
+    def name(self) -> str:
+        """The wallet's name."""
+
+    def read(self, request: HttpRequest) -> Call | HttpAnswer:
+        """Check a request as the channel does; an answer where it is refused."""

@@ -1,0 +1,186 @@
+"""Makes the simulators' keys and certificates once, and hands both sides their halves.
+
+Everything lies under one folder readable by its owner only; the files are read again later, so the keys stay while
+addresses may change from call to call.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from routing.simulators.keys import alipay_keys, unionpay_keys, wechat_keys
+
+_MAKERS: Final[dict[str, Callable[[], dict[str, Any]]]] = {
+    "wechat": wechat_keys,
+    "alipay": alipay_keys,
+    "unionpay": unionpay_keys,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSeed:
+    """A channel account for the gateway: what its adapter needs, as JSON values."""
+
+    id: str
+    channel: str
+    wallet: str
+    settings: dict[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Provision:
+    """The configuration files by channel, the gateway's accounts, and the "simulators" of the ready file."""
+
+    simulators: dict[str, Path]
+    accounts: tuple[AccountSeed, ...] = field(repr=False)
+    ready: dict[str, dict[str, Any]] = field(repr=False)
+
+
+def provision(folder: Path, base_urls: Mapping[str, str]) -> Provision:
+    """Make or read the keys under `folder`, for simulators that answer at the given addresses."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with ThreadPoolExecutor(len(_MAKERS)) as pool:
+        made = pool.map(lambda name: _keys(folder / f"{name}.json", _MAKERS[name]), _MAKERS)
+        configs = dict(zip(_MAKERS, made, strict=True))
+    wechat, alipay, unionpay = (configs[name] for name in _MAKERS)
+    urls = {name: base_urls[name].rstrip("/") for name in _MAKERS}
+    return Provision(
+        simulators={name: folder / f"{name}.json" for name in _MAKERS},
+        accounts=(
+            AccountSeed("wechat_direct", "wechat", "wechat", _wechat_settings(wechat, urls["wechat"])),
+            AccountSeed("alipay_direct", "alipay", "alipay", _alipay_settings(alipay, urls["alipay"])),
+            AccountSeed("unionpay_direct", "unionpay", "unionpay", _signing_settings(unionpay, urls["unionpay"])),
+            AccountSeed("unionpay_keyed", "unionpay", "unionpay", _keyed_settings(unionpay, urls["unionpay"])),
+        ),
+        ready={
+            "wechat": _wechat_ready(folder, wechat, urls["wechat"]),
+            "alipay": _alipay_ready(folder, alipay, urls["alipay"]),
+            "unionpay": _unionpay_ready(folder, unionpay, urls["unionpay"]),
+        },
+    )
+
+
+def _keys(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The configuration in a file; made and written there, whole or not at all, where it is missing."""
+    if not path.exists():
+        _write_private(path, json.dumps(make(), ensure_ascii=False, indent=1))
+    config: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return config
+
+
+def _write_private(path: Path, text: str) -> None:
+    beside = path.with_suffix(".new")
+    beside.unlink(missing_ok=True)
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    beside.replace(path)
+
+
+def _pem_file(folder: Path, name: str, text: str) -> str:
+    path = folder / name
+    if not path.exists() or path.read_text("utf-8") != text:
+        _write_private(path, text)
+    return str(path)
+
+
+def _wechat_settings(config: Mapping[str, Any], base_url: str) -> dict[str, Any]:
+    return {
+        "base_url": base_url,
+        "mchid": config["mchid"],
+        "appid": config["appid"],
+        "merchant_serial": config["merchant_serial"],
+        "merchant_private_key_pem": config["merchant_private_key_pem"],
+        "api_v3_key": config["api_v3_key"],
+        "platform_public_keys": {
+            config["platform_public_key_id"]: config["platform_public_key_pem"],
+            config["platform_certificate_serial"]: config["platform_certificate_public_key_pem"],
+        },
+    }
+
+
+def _alipay_settings(config: Mapping[str, Any], base_url: str) -> dict[str, Any]:
+    return {
+        "gateway_url": f"{base_url}/gateway.do",
+        "app_id": config["app_id"],
+        "seller_id": config["seller_id"],
+        "app_private_key_pem": config["app_private_key_pem"],
+        "alipay_public_key_pem": config["alipay_public_key_pem"],
+    }
+
+
+def _unionpay_settings(config: Mapping[str, Any], base_url: str) -> dict[str, Any]:
+    return {
+        "back_trans_url": f"{base_url}/gateway/api/backTransReq.do",
+        "query_trans_url": f"{base_url}/gateway/api/queryTrans.do",
+        "root_certificate_pem": config["root_certificate_pem"],
+        "middle_certificate_pem": config["middle_certificate_pem"],
+    }
+
+
+def _signing_settings(config: Mapping[str, Any], base_url: str) -> dict[str, Any]:
+    return _unionpay_settings(config, base_url) | {
+        "mer_id": config["mer_id"],
+        "sign_method": "01",
+        "signing_certificate_pem": config["merchant_certificate_pem"],
+        "signing_private_key_pem": config["merchant_private_key_pem"],
+    }
+
+
+def _keyed_settings(config: Mapping[str, Any], base_url: str) -> dict[str, Any]:
+    return _unionpay_settings(config, base_url) | {
+        "mer_id": config["keyed_mer_id"],
+        "sign_method": "11",
+        "secret_key": config["secret_key"],
+    }
+
+
+def _wechat_ready(folder: Path, config: Mapping[str, Any], base_url: str) -> dict[str, Any]:
+    return {
+        "base_url": base_url,
+        "mchid": config["mchid"],
+        "appid": config["appid"],
+        "merchant_serial": config["merchant_serial"],
+        "merchant_private_key": _pem_file(folder, "wechat-merchant-key.pem", config["merchant_private_key_pem"]),
+        "api_v3_key": config["api_v3_key"],
+        "platform_public_key": _pem_file(folder, "wechat-platform-public.pem", config["platform_public_key_pem"]),
+        "platform_public_key_id": config["platform_public_key_id"],
+        "platform_certificate": _pem_file(
+            folder, "wechat-platform-certificate.pem", config["platform_certificate_pem"]
+        ),
+        "platform_certificate_serial": config["platform_certificate_serial"],
+    }
+
+
+def _alipay_ready(folder: Path, config: Mapping[str, Any], base_url: str) -> dict[str, Any]:
+    return {
+        "base_url": base_url,
+        "gateway": f"{base_url}/gateway.do",
+        "app_id": config["app_id"],
+        "seller_id": config["seller_id"],
+        "app_private_key": _pem_file(folder, "alipay-app-key.pem", config["app_private_key_pem"]),
+        "alipay_public_key": _pem_file(folder, "alipay-public.pem", config["alipay_public_key_pem"]),
+    }
+
+
+def _unionpay_ready(folder: Path, config: Mapping[str, Any], base_url: str) -> dict[str, Any]:
+    settings = _unionpay_settings(config, base_url)
+    return {
+        "base_url": base_url,
+        "back_trans_url": settings["back_trans_url"],
+        "query_trans_url": settings["query_trans_url"],
+        "mer_id": config["mer_id"],
+        "signing_certificate": _pem_file(
+            folder, "unionpay-merchant-certificate.pem", config["merchant_certificate_pem"]
+        ),
+        "signing_private_key": _pem_file(folder, "unionpay-merchant-key.pem", config["merchant_private_key_pem"]),
+        "root_certificate": _pem_file(folder, "unionpay-root.pem", config["root_certificate_pem"]),
+        "middle_certificate": _pem_file(folder, "unionpay-middle.pem", config["middle_certificate_pem"]),
+        "keyed_mer_id": config["keyed_mer_id"],
+        "secret_key": config["secret_key"],
+    }

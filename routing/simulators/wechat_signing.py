@@ -1,0 +1,101 @@
+"""WeChat Pay APIv3 signatures, seen from WeChat's side (CHANNEL-PROTOCOLS 1.2, 1.3)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+
+SCHEME: Final = "WECHATPAY2-SHA256-RSA2048"
+CLOCK_SKEW_S_MAX: Final = 300
+_PADDING: Final = PKCS1v15()
+_SHA256: Final = SHA256()
+_ATTRIBUTE: Final = re.compile(r'([a-z_]+)="([^"]*)"')
+_ATTRIBUTES: Final = frozenset({"mchid", "nonce_str", "timestamp", "serial_no", "signature"})
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """The attributes of a request's Authorization header."""
+
+    mchid: str
+    nonce: str
+    timestamp: str
+    serial_no: str
+    signature: bytes
+
+
+def read_authorization(header: str) -> Authorization | None:
+    """The header's attributes, in whatever order they stand; None where it is malformed."""
+    scheme, _, rest = header.partition(" ")
+    found = dict(_ATTRIBUTE.findall(rest))
+    if scheme != SCHEME or not found.keys() >= _ATTRIBUTES or not found["timestamp"].isdigit():
+        return None
+    try:
+        signature = base64.b64decode(found["signature"], validate=True)
+    except binascii.Error:
+        return None
+    return Authorization(found["mchid"], found["nonce_str"], found["timestamp"], found["serial_no"], signature)
+
+
+def fresh(timestamp: str, now_s: float) -> bool:
+    """Whether a timestamp lies within five minutes of our clock."""
+    return abs(int(timestamp) - now_s) <= CLOCK_SKEW_S_MAX
+
+
+def request_text(method: str, target: str, timestamp: str, nonce: str, body: bytes) -> bytes:
+    """What a request's signature covers; `target` is the path with its query as sent."""
+    return f"{method}\n{target}\n{timestamp}\n{nonce}\n".encode() + body + b"\n"
+
+
+def answer_text(timestamp: str, nonce: str, body: bytes) -> bytes:
+    """What an answer's signature covers."""
+    return f"{timestamp}\n{nonce}\n".encode() + body + b"\n"
+
+
+def verifies(key: RSAPublicKey, signature: bytes, text: bytes) -> bool:
+    """Whether the signature is that key's, over that text."""
+    try:
+        key.verify(signature, text, _PADDING, _SHA256)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def sign(key: RSAPrivateKey, text: bytes) -> bytes:
+    """The base64 signature of a text."""
+    return base64.b64encode(key.sign(text, _PADDING, _SHA256))
+
+
+def signature_headers(
+    key: RSAPrivateKey, serial: str, body: bytes, timestamp: str, nonce: str
+) -> list[tuple[bytes, bytes]]:
+    """The five headers that make an answer WeChat's."""
+    return [
+        (b"Wechatpay-Timestamp", timestamp.encode()),
+        (b"Wechatpay-Nonce", nonce.encode()),
+        (b"Wechatpay-Signature", sign(key, answer_text(timestamp, nonce, body))),
+        (b"Wechatpay-Serial", serial.encode()),
+        (b"Wechatpay-Signature-Type", SCHEME.encode()),
+    ]
+
+
+def encrypt(api_v3_key: str, plaintext: str, associated_data: str) -> dict[str, str]:
+    """AES-256-GCM under the merchant's APIv3 key, as certificates and notifications carry it."""
+    nonce = os.urandom(6).hex()
+    sealed = AESGCM(api_v3_key.encode()).encrypt(nonce.encode(), plaintext.encode(), associated_data.encode())
+    return {
+        "algorithm": "AEAD_AES_256_GCM",
+        "nonce": nonce,
+        "associated_data": associated_data,
+        "ciphertext": base64.b64encode(sealed).decode(),
+    }
