@@ -1,4 +1,4 @@
-"""What every channel offers the gateway, in the gateway's words, and the three kinds of error that decide what happens next."""
+"""What every channel offers the gateway, in the gateway's words, and the three kinds of error that decide the rest."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class BarcodeCharge:
 
 @dataclass(frozen=True, slots=True)
 class RefundOrder:
-    """Money to give back of a captured order, under a refund number of ours (8–32 letters and digits, kept for retries)."""
+    """Money to give back of a captured order, under a number of ours (8–32 letters and digits, kept for retries)."""
 
     order: ChannelOrder
     refund_no: str
@@ -103,8 +103,9 @@ class RefundOrder:
 class TradeReport:
     """What a verified answer of the channel says of an order.
 
-    `amount_fen` is the order's total (WeChat amount.total, Alipay total_amount, UnionPay txnAmt) where the answer has it;
-    `payer_paid_fen` is what the payer really paid after the wallet's own coupons, and no mismatch.  `failure` is set for REFUSED.
+    `amount_fen` is the order's total (WeChat amount.total, Alipay total_amount, UnionPay txnAmt) where the answer
+    has it; `payer_paid_fen` is what the payer really paid after the wallet's own coupons, and no mismatch.  `failure`
+    is set for REFUSED.
     """
 
     state: TradeState
@@ -167,7 +168,7 @@ class Rhythm:
 
 
 class ChannelError(Exception):
-    """A call that gave no outcome of the order.  `code` is the channel's or the transport's own word; never customer data."""
+    """A call without an outcome of the order.  `code` is the channel's or transport's own word, never customer data."""
 
     def __init__(self, code: str, message: str = "") -> None:
         super().__init__(message or code)
@@ -175,7 +176,7 @@ class ChannelError(Exception):
 
 
 class ChannelUnsent(ChannelError):
-    """Nothing left this machine (no connection, pool exhausted, `send_before` passed).  Another channel may be tried."""
+    """Nothing left this machine (no connection, pool exhausted, `send_before` passed).  Others may be tried."""
 
 
 class ChannelRejected(ChannelError):
@@ -191,11 +192,11 @@ class ChannelRejected(ChannelError):
 
 
 class ChannelUnknown(ChannelError):
-    """The request may have been carried out (timeout after sending, reset, 5xx, malformed or badly signed answer): query."""
+    """It may have been carried out (timeout after sending, reset, 5xx, malformed or badly signed answer): query."""
 
 
 class Channel(Protocol):
-    """One account at one channel.  Every method raises ChannelUnsent, ChannelRejected or ChannelUnknown and nothing else."""
+    """One account at one channel.  Methods raise ChannelUnsent, ChannelRejected or ChannelUnknown and nothing else."""
 
     @property
     def rhythm(self) -> Rhythm:

@@ -1,0 +1,51 @@
+"""RSA with SHA-256 and PKCS#1 v1.5, as all three channels sign; keys are read once and kept."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+
+_PADDING: Final = PKCS1v15()
+_SHA256: Final = SHA256()
+_KEY_BITS_MIN: Final = 2_048
+
+
+def load_private_key(pem: str) -> RSAPrivateKey:
+    """A private key of at least 2,048 bits, PKCS#1 or PKCS#8.  Raises ValueError without quoting the text."""
+    try:
+        key = load_pem_private_key(pem.encode(), password=None)
+    except (ValueError, TypeError):
+        raise ValueError("not a readable PEM private key") from None
+    if not isinstance(key, RSAPrivateKey) or key.key_size < _KEY_BITS_MIN:
+        raise ValueError("not an RSA private key of at least 2048 bits")
+    return key
+
+
+def load_public_key(pem: str) -> RSAPublicKey:
+    """A public key of at least 2,048 bits, from its own PEM or from a certificate's.  Raises ValueError."""
+    try:
+        encoded = pem.encode()
+        if "BEGIN CERTIFICATE" in pem:
+            key = x509.load_pem_x509_certificate(encoded).public_key()
+        else:
+            key = load_pem_public_key(encoded)  # type: ignore[assignment]
+    except ValueError:
+        raise ValueError("not a readable PEM public key") from None
+    if not isinstance(key, RSAPublicKey) or key.key_size < _KEY_BITS_MIN:
+        raise ValueError("not an RSA public key of at least 2048 bits")
+    return key
+
+
+def sign_sha256(key: RSAPrivateKey, message: bytes) -> bytes:
+    """The signature of a message."""
+    return key.sign(message, _PADDING, _SHA256)
+
+
+def verify_sha256(key: RSAPublicKey, signature: bytes, message: bytes) -> None:
+    """Raises cryptography's InvalidSignature."""
+    key.verify(signature, message, _PADDING, _SHA256)

@@ -1,0 +1,203 @@
+"""The settings of a channel account, checked when the account is opened; secrets never show in a repr."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from routing.channels.base import Rhythm
+from routing.channels.rsa import load_private_key, load_public_key
+
+_WORD: Final = re.compile(r"[A-Za-z0-9_\-]{1,128}")
+
+WECHAT_RHYTHM: Final = Rhythm(
+    after_pending_s=(5.0,), after_unknown_s=(5.0,), reverse_not_before_s=15.0, repeat_reversal_s=5.0
+)
+"""CHANNEL-PROTOCOLS 1.7: query after 5 s and every 5 s; never reverse within 15 s of paying."""
+
+ALIPAY_RHYTHM: Final = Rhythm(
+    after_pending_s=(5.0, 4.0), after_unknown_s=(5.0, 4.0), reverse_not_before_s=30.0, repeat_reversal_s=3.0
+)
+"""CHANNEL-PROTOCOLS 2.6: wait 5 s, query every 3–5 s for 30–60 s, then cancel; repeat while retry_flag=Y."""
+
+UNIONPAY_RHYTHM: Final = Rhythm(
+    after_pending_s=(0.3, 1.0, 2.0, 5.0, 10.0),
+    after_unknown_s=(5.0, 10.0, 30.0, 60.0, 120.0),
+    reverse_not_before_s=120.0,
+    repeat_reversal_s=5.0,
+)
+"""CHANNEL-PROTOCOLS 3.4: accepted is decided soon; unknown is asked for 120 s before it is reversed."""
+
+
+class ChannelSettingsError(ValueError):
+    """A channel account cannot be opened with these settings.  Names the setting, never its value."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLimits:
+    """How many calls of one account may be under way, and how many more may wait for how long."""
+
+    calls_max: int = 256
+    waiting_max: int = 1_024
+    wait_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class WechatSettings:
+    """A direct merchant of WeChat Pay APIv3.  `platform_public_keys` are PEMs by serial or PUB_KEY_ID."""
+
+    base_url: str
+    mchid: str
+    appid: str
+    merchant_serial: str
+    merchant_private_key_pem: str = field(repr=False)
+    api_v3_key: str = field(repr=False)
+    platform_public_keys: Mapping[str, str] = field(repr=False)
+    rhythm: Rhythm = WECHAT_RHYTHM
+
+
+@dataclass(frozen=True, slots=True)
+class AlipaySettings:
+    """An application of Alipay in public-key mode."""
+
+    gateway_url: str
+    app_id: str
+    seller_id: str
+    app_private_key_pem: str = field(repr=False)
+    alipay_public_key_pem: str = field(repr=False)
+    timeout_express: str = "2m"
+    rhythm: Rhythm = ALIPAY_RHYTHM
+
+
+@dataclass(frozen=True, slots=True)
+class UnionpaySettings:
+    """A merchant of UnionPay ACP 5.1.0: `sign_method` 01 signs by certificate, 11 by `secret_key`.
+
+    `allowed_signer` is a further subject CN to trust besides UnionPay's own, for its test environment.
+    """
+
+    back_trans_url: str
+    query_trans_url: str
+    mer_id: str
+    sign_method: str
+    signing_certificate_pem: str = field(default="", repr=False)
+    signing_private_key_pem: str = field(default="", repr=False)
+    root_certificate_pem: str = field(default="", repr=False)
+    middle_certificate_pem: str = field(default="", repr=False)
+    secret_key: str = field(default="", repr=False)
+    allowed_signer: str = ""
+    back_url: str = ""
+    rhythm: Rhythm = UNIONPAY_RHYTHM
+
+
+class SettingsReader:
+    """Reads the settings of one account as they were stored (JSON), and complains by name."""
+
+    def __init__(self, kind: str, values: Mapping[str, Any]) -> None:
+        self._kind = kind
+        self._values = values
+
+    def text(self, name: str, otherwise: str | None = None) -> str:
+        """A non-empty string; `otherwise` where it may be missing."""
+        value = self._values.get(name, otherwise)
+        if not isinstance(value, str) or (not value and otherwise is None):
+            raise self.error(name, "must be a non-empty string")
+        return value
+
+    def word(self, name: str) -> str:
+        """A string of letters, digits, `_` and `-`: what may stand in addresses and headers as it is."""
+        value = self.text(name)
+        if not _WORD.fullmatch(value):
+            raise self.error(name, "must be letters and digits")
+        return value
+
+    def private_key(self, name: str) -> str:
+        """The PEM of an RSA private key."""
+        value = self.text(name)
+        self._readable(name, load_private_key, value)
+        return value
+
+    def public_key(self, name: str) -> str:
+        """The PEM of an RSA public key or of a certificate that holds one."""
+        value = self.text(name)
+        self._readable(name, load_public_key, value)
+        return value
+
+    def public_keys(self, name: str) -> dict[str, str]:
+        """PEMs of RSA public keys by their serial."""
+        values = self.texts(name)
+        for pem in values.values():
+            self._readable(name, load_public_key, pem)
+        return values
+
+    def url(self, name: str) -> str:
+        """An absolute http or https address without a query, and without a slash at its end."""
+        value = self.text(name)
+        plain = value.isascii() and value.isprintable() and not set(value) & set(" ?#@\\")
+        if not plain or not value.startswith(("https://", "http://")):
+            raise self.error(name, "must be an http(s) address without a query")
+        return value.rstrip("/")
+
+    def texts(self, name: str) -> dict[str, str]:
+        """A non-empty mapping of strings to strings."""
+        value = self._values.get(name)
+        if not isinstance(value, Mapping) or not value:
+            raise self.error(name, "must be a non-empty object")
+        if not all(isinstance(key, str) and isinstance(text, str) for key, text in value.items()):
+            raise self.error(name, "must hold strings only")
+        return dict(value)
+
+    def rhythm(self, otherwise: Rhythm) -> Rhythm:
+        """The channel's rhythm, with what `rhythm` overrides."""
+        value = self._values.get("rhythm") or {}
+        if not isinstance(value, Mapping):
+            raise self.error("rhythm", "must be an object")
+        unknown = set(value) - set(Rhythm.__slots__)
+        if unknown:
+            raise self.error("rhythm", f"has no {', '.join(sorted(unknown))}")
+        return Rhythm(
+            self._waits(value, "after_pending_s", otherwise.after_pending_s),
+            self._waits(value, "after_unknown_s", otherwise.after_unknown_s),
+            self._seconds(value.get("reverse_not_before_s", otherwise.reverse_not_before_s), "reverse_not_before_s"),
+            self._seconds(value.get("repeat_reversal_s", otherwise.repeat_reversal_s), "repeat_reversal_s"),
+        )
+
+    def limits(self) -> AccountLimits:
+        """The account's bounds on concurrency."""
+        value = self._values.get("concurrency") or {}
+        if not isinstance(value, Mapping) or set(value) - set(AccountLimits.__slots__):
+            raise self.error("concurrency", f"must be an object of {', '.join(AccountLimits.__slots__)}")
+        standard = AccountLimits()
+        return AccountLimits(
+            self._count(value.get("calls_max", standard.calls_max), 1),
+            self._count(value.get("waiting_max", standard.waiting_max), 0),
+            self._seconds(value.get("wait_s", standard.wait_s), "wait_s"),
+        )
+
+    def error(self, name: str, problem: str) -> ChannelSettingsError:
+        """The complaint about one setting."""
+        return ChannelSettingsError(f"{self._kind}: {name} {problem}")
+
+    def _readable(self, name: str, load: Callable[[str], object], pem: str) -> None:
+        try:
+            load(pem)
+        except ValueError as problem:
+            raise self.error(name, f"is {problem}") from None
+
+    def _waits(self, values: Mapping[str, Any], name: str, otherwise: tuple[float, ...]) -> tuple[float, ...]:
+        waits = values.get(name, otherwise)
+        if not isinstance(waits, list | tuple) or not waits:
+            raise self.error("rhythm", f"needs at least one wait in {name}")
+        return tuple(self._seconds(wait, name) for wait in waits)
+
+    def _seconds(self, value: object, name: str) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 86_400:
+            raise self.error(name, "must be seconds between 0 and 86400")
+        return float(value)
+
+    def _count(self, value: object, least: int) -> int:
+        if type(value) is not int or value < least:
+            raise self.error("concurrency", f"needs whole numbers of at least {least}")
+        return value
