@@ -12,12 +12,12 @@ from typing import Final
 from gateway.devstack.errors import StackError
 from gateway.devstack.processes import tethered
 
-_NOBODY: Final = "65534:65534"
+_FOR_ROOT: Final = ("namespace", "65534:65534")
 _PROBE: Final = ': > "$1/.probe" && rm "$1/.probe" && exec "$0" --version'
 
 
-def choose_account(folder: Path, program: Path) -> str:
-    """The first account (see tether.py) that can write the folder and run the program; the folder becomes its own.
+def choose_account(folder: Path, sockets: Path, program: Path) -> str:
+    """The first account (see tether.py) that can write both folders and run the program; the folders become its own.
 
     A user namespace is best, for root's files stay root's.  Containers often forbid it: then an ordinary account, for
     which the folders above must be passable.  A folder that an ordinary user made keeps belonging to that user.
@@ -25,22 +25,25 @@ def choose_account(folder: Path, program: Path) -> str:
     if os.geteuid() != 0:
         return "same"
     status = folder.stat()
-    candidates = ["namespace", _NOBODY] if status.st_uid == 0 else [f"{status.st_uid}:{status.st_gid}"]
+    candidates = _FOR_ROOT if status.st_uid == 0 else (f"{status.st_uid}:{status.st_gid}",)
     for account in candidates:
-        hand_over(folder, account)
+        for own in (folder, sockets):
+            _hand_over(own, account)
         if _works(account, folder, program):
             return account
-    hand_over(folder, f"{status.st_uid}:{status.st_gid}")
+    _hand_over(folder, f"{status.st_uid}:{status.st_gid}")
     raise StackError(
         f"PostgreSQL cannot run as root, and no other account here can both run {program} and write {folder}: user "
         "namespaces are forbidden and the folders are closed to others. Run this command as an ordinary user."
     )
 
 
-def hand_over(folder: Path, account: str) -> None:
-    """Give a folder and all in it to the account; in the namespace root's files do."""
+def _hand_over(folder: Path, account: str) -> None:
+    """Give a folder and all in it to the account, and let it pass through the folder above, which is ours too."""
     uid, _, gid = ("0:0" if account == "namespace" else account).partition(":")
-    if account == "same" or folder.stat().st_uid == int(uid):
+    if uid != "0":
+        folder.parent.chmod(0o711)  # passable, not listable; what lies there keeps its own protection
+    if folder.stat().st_uid == int(uid):
         return
     for path in (folder, *folder.rglob("*")):
         shutil.chown(path, int(uid), int(gid))

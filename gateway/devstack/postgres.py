@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from gateway.devstack.accounts import choose_account, hand_over
+from gateway.devstack.accounts import choose_account
 from gateway.devstack.errors import StackError
 from gateway.devstack.leftovers import await_leftovers
 from gateway.devstack.processes import Child, Command, tethered
@@ -84,9 +84,7 @@ class Postgres:
         """Make the data folder if there is none and start the server; `wait_ready` says when it answers."""
         for folder in (self.folder, self._sockets):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        account = choose_account(self.folder, programs() / "postgres")
-        if account not in {"same", "namespace"}:
-            self._open_the_way(account)
+        account = choose_account(self.folder, self._sockets, programs() / "postgres")
         if not self.data.exists():
             self._make(account)
         settings = _SETTINGS if self._durable else _SETTINGS | _NOT_DURABLE
@@ -149,11 +147,7 @@ class Postgres:
 
     def _clear_the_way(self) -> None:
         await_leftovers(self.data)
-        # With nobody there the lock is stale, and by now its number may be a stranger's, which would stop PostgreSQL.
-        (self.data / "postmaster.pid").unlink(missing_ok=True)
-
-    def _open_the_way(self, account: str) -> None:
-        """Let another account pass through our folders to its own; what is in ours keeps its own protection."""
-        for folder in (self.folder.parent, self._sockets.parent):
-            folder.chmod(0o711)  # passable, not listable
-        hand_over(self._sockets, account)
+        # With nobody there the locks are stale; the number in them may by now be a stranger's or a zombie's, which
+        # would stop PostgreSQL.
+        for stale in (self.data / "postmaster.pid", *self._sockets.glob(".s.PGSQL.*")):
+            stale.unlink(missing_ok=True)

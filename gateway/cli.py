@@ -1,0 +1,170 @@
+"""The command line, `mashang …`.  What a command needs is imported inside it, so that `mashang --help` is quick."""
+
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
+
+_STATE: Final = Path(".state")
+_MASKED: Final = "**********"
+
+app = typer.Typer(
+    name="mashang",
+    help="Mashang (码上付): a payment-and-promotion gateway for WeChat Pay, Alipay and UnionPay.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+State = Annotated[Path, typer.Option(help="Folder that holds a development stack's data.")]
+
+
+@app.command()
+def dev(
+    port: Annotated[int | None, typer.Option(help="The gateway's port; without it 8000 or the next free one.")] = None,
+    state: State = _STATE,
+    ready_file: Annotated[
+        Path | None, typer.Option(help="Written once everything answers; STATE/ready.json without it.")
+    ] = None,
+    demo: Annotated[bool, typer.Option(help="Take one payment per wallet first.")] = True,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Gateway processes.")] = 1,
+) -> None:
+    """Run everything here, in the foreground: PostgreSQL, Valkey, simulators, gateway, worker."""
+    from gateway.devstack.options import StackOptions, ready_file_of
+    from gateway.devstack.stack import run_stack
+
+    state = state.absolute()
+    options = StackOptions(
+        port=port,
+        state=state,
+        ready_file=(ready_file or ready_file_of(state)).absolute(),
+        demo=demo,
+        workers=workers,
+    )
+    asyncio.run(run_stack(options))
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    fd: Annotated[int | None, typer.Option(help="An inherited listening socket, instead of host and port.")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the socket.")] = 1,
+    ready_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Run the HTTP service; the settings come from the environment (MASHANG_…)."""
+    settings = _settings()
+    from gateway.devstack.sockets import listen_exactly
+    from gateway.serving import serve_here, serve_many
+
+    listener = listen_exactly(port, host) if fd is None else socket.socket(fileno=fd)
+    if workers > 1:
+        asyncio.run(serve_many(listener, workers, settings))
+    elif not serve_here(listener, settings, ready_fd):
+        raise typer.Exit(3)
+
+
+@app.command()
+def worker() -> None:
+    """Run the worker: it resolves what crashes and silent channels leave open."""
+    settings = _settings()
+    from gateway.workers.main import run
+
+    run(settings)
+
+
+@app.command()
+def simulators(
+    name: Annotated[str | None, typer.Argument(help="wechat, alipay or unionpay; all three without it.")] = None,
+    state: State = _STATE,
+) -> None:
+    """Run the channel simulators alone, in the foreground."""
+    from gateway.devstack.simulators import PORTS, run_simulators
+
+    if name is not None and name not in PORTS:
+        raise typer.BadParameter(f"there is no simulator {name}; there are {', '.join(PORTS)}")
+    asyncio.run(run_simulators(state.absolute(), tuple(PORTS) if name is None else (name,)))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+    from gateway.database.migrate import migrate as run_migrations
+
+    ran = asyncio.run(run_migrations(_settings().database_url.get_secret_value()))
+    typer.echo("\n".join(ran) if ran else "The schema is up to date.")
+
+
+@app.command("settings")
+def show_settings() -> None:
+    """Print the settings in force, secrets masked."""
+    from pydantic import SecretStr
+
+    settings = _settings()
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        variable = field.validation_alias or f"MASHANG_{name.upper()}"
+        typer.echo(f"{variable}={_MASKED if isinstance(value, SecretStr) else '' if value is None else value}")
+
+
+@app.command()
+def pay(
+    *,
+    amount: Annotated[int, typer.Option(min=1, help="In fen.")] = 2599,
+    auth_code: Annotated[str | None, typer.Option(help="The customer's code; a new WeChat one without it.")] = None,
+    order_no: Annotated[str | None, typer.Option(help="The till's order number; a new one without it.")] = None,
+    url: Annotated[str | None, typer.Option(help="The gateway; without it, the stack that runs on --state.")] = None,
+    key: Annotated[str | None, typer.Option(help="The API key; without it, the demo merchant's.")] = None,
+    state: State = _STATE,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as it came.")] = False,
+) -> None:
+    """Take a payment as a till would."""
+    from gateway.devstack.paying import PayOrder, pay_and_show
+
+    order = PayOrder(amount_fen=amount, auth_code=auth_code, order_no=order_no)
+    if not pay_and_show(order, url=url, key=key, state=state.absolute(), as_json=as_json):
+        raise typer.Exit(1)
+
+
+def _settings() -> Settings:
+    """The settings of the environment, with the metric files' folder told to the metrics library before it loads."""
+    from pydantic import ValidationError
+
+    from gateway.settings import Settings
+
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        for problem in error.errors(include_input=False, include_url=False):
+            name = str(problem["loc"][0]).removeprefix("MASHANG_").upper() if problem["loc"] else "?"
+            typer.echo(f"MASHANG_{name}: {problem['msg']}", err=True)
+        raise typer.Exit(2) from None
+    if settings.metrics_dir is not None:
+        os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(settings.metrics_dir))
+    return settings
+
+
+def main() -> None:
+    """Run a command; what a person can mend is told in a sentence instead of a traceback."""
+    from gateway.devstack.errors import StackError
+
+    try:
+        app()
+    except StackError as error:
+        typer.echo(f"mashang: {error}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

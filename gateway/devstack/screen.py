@@ -1,0 +1,70 @@
+"""What the person at the terminal sees: each step as it goes, then the payments taken and the addresses to open."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.table import Table
+
+from gateway.devstack.demo import DemoPayment
+
+
+class Screen:
+    """Spinners and colours in a terminal, plain lines anywhere else."""
+
+    def __init__(self) -> None:
+        self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+        if not self._console.is_terminal:
+            self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True, width=200)
+
+    def say(self, text: str) -> None:
+        """One line, shown as it is: nothing in it is taken for markup."""
+        self._console.print(text, markup=False)
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """Show what is going on, and how long it took."""
+        started = time.monotonic()
+        if self._console.is_terminal:
+            with self._console.status(f"{title} …"):
+                yield
+        else:
+            yield
+        self._console.print(f"  {title:<44} {time.monotonic() - started:6.2f} s", markup=False)
+
+    def show_payments(self, payments: list[DemoPayment]) -> None:
+        """The demo payments as a table; amounts in yuan."""
+        table = Table(title="The first payments", title_justify="left")
+        for heading in ("wallet", "amount", "discount", "payable", "status", "channel", "channel trade no", "ms"):
+            table.add_column(heading, justify="right" if heading in {"amount", "discount", "payable", "ms"} else "left")
+        for payment in payments:
+            table.add_row(
+                payment.wallet,
+                yuan(payment.amount_fen),
+                yuan(payment.discount_fen),
+                yuan(payment.payable_fen),
+                f"{payment.status} {payment.failure}".strip(),
+                payment.channel,
+                payment.channel_trade_no,
+                f"{payment.took_ms:.0f}",
+            )
+        self._console.print()
+        self._console.print(table)
+
+    def show_addresses(self, addresses: dict[str, str], example: str) -> None:
+        """Where to go from here, and a payment to paste into another terminal."""
+        self._console.print()
+        for name, address in addresses.items():
+            self.say(f"  {name:<12} {address}")
+        self._console.print("\n  Take a payment from another terminal:\n")
+        self.say(example)
+        self._console.print("\n  Ctrl-C stops everything; the data stay.")
+
+
+def yuan(amount_fen: int) -> str:
+    """An amount as people write it, e.g. ¥25.99."""
+    return f"¥{amount_fen // 100}.{amount_fen % 100:02d}"

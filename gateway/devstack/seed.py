@@ -1,0 +1,65 @@
+"""What a fresh database needs before a first payment: the demo merchant with a key, and the channel accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+
+from gateway.devstack.secrets import MerchantSecrets, StateSecrets, save_secrets
+from gateway.kernel.secrets import Vault, secret_hash
+from gateway.merchants.store import create_key, create_merchant, find_holder
+from gateway.settings import Settings
+from routing.accounts import save_account
+from routing.channels.base import Wallet
+from routing.simulators.provision import AccountSeed
+
+_PRIORITY_FIRST: Final = 100
+
+
+async def seed_merchant(connection: asyncpg.Connection, vault: Vault, state: Path, kept: StateSecrets) -> StateSecrets:
+    """The demo merchant with a key that we know; made anew where this database does not know the key we kept."""
+    if kept.merchant is not None and await find_holder(connection, secret_hash(kept.merchant.api_key)):
+        return kept
+    created = await create_merchant(connection, vault, "demo")
+    key = await create_key(connection, vault, created.merchant.id)
+    kept = kept.model_copy(
+        update={
+            "merchant": MerchantSecrets(
+                id=created.merchant.id,
+                api_key=key.secret,
+                key_id=key.id,
+                signing_secret=key.signing_secret,
+                webhook_secret=created.webhook_secret,
+            )
+        }
+    )
+    save_secrets(state, kept)
+    return kept
+
+
+async def seed_accounts(connection: asyncpg.Connection, vault: Vault, accounts: Iterable[AccountSeed]) -> None:
+    """The simulators as channel accounts; written at each start, for their addresses may have changed."""
+    for place, account in enumerate(accounts):
+        await save_account(
+            connection,
+            vault,
+            account.id,
+            account.channel,
+            [Wallet(account.wallet)],
+            account.settings,
+            priority=_PRIORITY_FIRST + place,
+        )
+
+
+async def seed(settings: Settings, state: Path, kept: StateSecrets, accounts: Iterable[AccountSeed]) -> StateSecrets:
+    """Seed what is missing.  Returns the secrets with the demo merchant's."""
+    connection = await asyncpg.connect(settings.database_url.get_secret_value())
+    try:
+        vault = Vault(settings.master_key_bytes)
+        await seed_accounts(connection, vault, accounts)
+        return await seed_merchant(connection, vault, state, kept)
+    finally:
+        await connection.close()
