@@ -46,18 +46,21 @@ class Connection(asyncio.Protocol):
         self.idle_since = time.monotonic()
 
     @property
-    def is_fit(self) -> bool:
-        """Whether a request may be written: open, nothing under way, and the peer neither closed nor spoke unasked.
+    def is_open(self) -> bool:
+        """Whether a request may be written, as far as the event loop knows."""
+        return self._transport is not None and not self._transport.is_closing() and self._answer is None
+
+    @property
+    def is_fit_again(self) -> bool:
+        """Whether another request may be written: open, and the peer neither closed it nor spoke unasked meanwhile.
 
         The operating system is asked, because the event loop may not have read the peer's FIN yet.
         """
-        if self._transport is None or self._transport.is_closing() or self._answer is not None:
-            return False
-        return not self._poll.poll(0)
+        return self.is_open and not self._poll.poll(0)
 
     def exchange(self, request: bytes, timeout_s: float) -> asyncio.Future[TransportResponse]:
         """Write a request; the future brings the answer or ChannelUnknown, for from here on the peer may have it."""
-        if self._transport is None or self._answer is not None:
+        if self._transport is None or not self.is_open:
             raise RuntimeError("the connection is not fit for a request")
         loop = asyncio.get_running_loop()
         self._answer = loop.create_future()
@@ -76,7 +79,7 @@ class Connection(asyncio.Protocol):
     # What asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Remember the transport, and its socket for `is_fit`."""
+        """Remember the transport, and its socket for `is_fit_again`."""
         self._transport = cast("asyncio.Transport", transport)
         self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
 

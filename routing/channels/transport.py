@@ -59,7 +59,7 @@ class _Host:
         now = time.monotonic()
         while self._idle:
             candidate, _ = self._idle.popitem()
-            if now - candidate.idle_since < self._settings.idle_s and candidate.is_fit:
+            if now - candidate.idle_since < self._settings.idle_s and candidate.is_fit_again:
                 return candidate
             candidate.abort()
         return await self._connect(min(wait_s, self._settings.connect_timeout_s))
@@ -91,6 +91,8 @@ class _Host:
             raise ChannelUnsent("connect_timeout") from None
         except (OSError, UnicodeError):  # refused, unreachable, unknown host, TLS failure (an OSError too), bad name
             raise ChannelUnsent("connect_failed") from None
+        if not connection.is_open:
+            raise ChannelUnsent("connect_failed")
         self._open.add(connection)
         return connection
 
