@@ -66,8 +66,10 @@ def serve(
     """Run the HTTP service; the settings come from the environment (MASHANG_…)."""
     settings = _settings()
     from gateway.devstack.sockets import listen_exactly
-    from gateway.serving import serve_here, serve_many
+    from gateway.serving import forget_dead_metrics, serve_here, serve_many
 
+    if fd is None and settings.metrics_dir is not None:
+        forget_dead_metrics(settings.metrics_dir)
     listener = listen_exactly(port, host) if fd is None else socket.socket(fileno=fd)
     if workers > 1:
         asyncio.run(serve_many(listener, workers, settings))

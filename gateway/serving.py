@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 
 import uvicorn
 
@@ -34,9 +35,9 @@ class _AnnouncingServer(uvicorn.Server):
             os.close(self._ready_fd)
 
 
-def drain_s(settings: Settings) -> float:
-    """How long a stopping gateway lets requests finish: the longest answer there is, and a little."""
-    return settings.wait_max_s + _DRAIN_MARGIN_S
+def stop_s(settings: Settings) -> float:
+    """How long a gateway may take to stop: open requests get their answers, then payments in flight their outcomes."""
+    return 2 * (settings.wait_max_s + _DRAIN_MARGIN_S)
 
 
 def serve_here(listener: socket.socket, settings: Settings, ready_fd: int | None = None) -> bool:
@@ -49,10 +50,11 @@ def serve_here(listener: socket.socket, settings: Settings, ready_fd: int | None
         ws="none",
         lifespan="on",
         access_log=False,
+        log_config=None,  # create_app sets the logs up
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=math.ceil(drain_s(settings)),
+        timeout_graceful_shutdown=math.ceil(settings.wait_max_s + _DRAIN_MARGIN_S),
     )
     server = _AnnouncingServer(config, ready_fd)
     server.run(sockets=[listener])
@@ -88,7 +90,7 @@ async def serve_many(listener: socket.socket, workers: int, settings: Settings) 
     await interrupts.stop.wait()
     watching.cancel()
     listener.close()
-    await stop_together(children, drain_s(settings) + _DRAIN_MARGIN_S, interrupts.hurry)
+    await stop_together(children, stop_s(settings), interrupts.hurry)
 
 
 def forget_metrics_of(settings: Settings, pid: int) -> None:
@@ -96,6 +98,25 @@ def forget_metrics_of(settings: Settings, pid: int) -> None:
     if settings.metrics_dir is not None:
         for path in settings.metrics_dir.glob(f"gauge_live*_{pid}.db"):
             path.unlink(missing_ok=True)
+
+
+def forget_dead_metrics(metrics_dir: Path) -> None:
+    """Make the folder of the metric files, without those of processes that are no more."""
+    metrics_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in metrics_dir.glob("*_*.db"):
+        number = path.stem.rpartition("_")[2]
+        if number.isdigit() and not _exists(int(number)):
+            path.unlink(missing_ok=True)
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _say(text: str) -> None:

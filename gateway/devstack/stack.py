@@ -23,11 +23,10 @@ from gateway.devstack.simulators import SimulatorSet
 from gateway.devstack.sockets import GATEWAY_PORT, listen_gateway, port_of
 from gateway.devstack.stores import Stores
 from gateway.devstack.supervisor import Hooks, Supervisor, stop_together
-from gateway.serving import drain_s, forget_metrics_of, gateway_command
+from gateway.serving import forget_metrics_of, gateway_command, stop_s
 from gateway.settings import Settings
 
 _WORKER_STOP_S = 20.0
-_STOP_MARGIN_S = 5.0
 
 
 async def run_stack(options: StackOptions) -> None:
@@ -139,7 +138,7 @@ class Stack:
         hurry = self._interrupts.hurry
         self._screen.say("\n  Stopping (Ctrl-C again to hurry) …")
         self._listener.close()
-        await stop_together(self._gateways, drain_s(self._settings) + _STOP_MARGIN_S, hurry)
+        await stop_together(self._gateways, stop_s(self._settings), hurry)
         await stop_together(self._workers, _WORKER_STOP_S, hurry)
         await stop_together(self._simulators.children, SIMULATORS_STOP_S, hurry)
         self._simulators.close()

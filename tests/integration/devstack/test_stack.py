@@ -1,0 +1,267 @@
+"""`mashang dev` as a script sees it: the ready file, restarts, kills, taken ports, data that stay."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from gateway.devstack.demo import auth_code
+from gateway.devstack.ready import ReadyFile, read_ready_file
+from tests.support.waiting import gone_within, until
+
+ROOT = Path(__file__).parents[3]
+START_S = 60.0
+
+pytestmark = pytest.mark.slow
+
+
+class RunningStack:
+    """A stack in a process of its own."""
+
+    def __init__(self, state: Path, *options: str) -> None:
+        self.state = state
+        self.ready_file = state / "ready.json"
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("MASHANG_")}
+        self.ready_file.unlink(missing_ok=True)  # one that a killed stack left behind
+        self.output = state.with_suffix(".out")
+        with self.output.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "gateway.cli", "dev", "--state", str(state), *options],
+                stdout=output,
+                stderr=output,
+                cwd=ROOT,
+                env=environment,
+            )
+
+    async def ready(self) -> ReadyFile:
+        await until(lambda: self.ready_file.exists() or self.process.poll() is not None, START_S)
+        assert self.process.poll() is None, self.output.read_text()
+        return read_ready_file(self.ready_file)
+
+    @property
+    def family(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+StartStack = Callable[..., RunningStack]
+
+
+@pytest.fixture
+def start_stack(tmp_path: Path) -> Iterator[StartStack]:
+    started: list[RunningStack] = []
+
+    def start(*options: str, demo: bool = False) -> RunningStack:
+        started.append(RunningStack(tmp_path / "state", *options, *([] if demo else ["--no-demo"])))
+        return started[-1]
+
+    yield start
+    for stack in started:
+        stack.kill()
+
+
+async def pay(ready: ReadyFile, order_no: str) -> dict[str, Any]:
+    order = {
+        "merchant_order_no": order_no,
+        "amount": 1000,
+        "currency": "CNY",
+        "method": "barcode",
+        "auth_code": auth_code("wechat"),
+    }
+    async with httpx.AsyncClient(base_url=ready.gateway, timeout=30, trust_env=False) as client:
+        client.headers["Authorization"] = f"Bearer {ready.merchant.api_key}"
+        answer = await client.post("/v1/payments", json=order)
+    assert answer.status_code == 201, answer.text
+    payment: dict[str, Any] = answer.json()
+    return payment
+
+
+async def read_payment(ready: ReadyFile, payment_id: str) -> dict[str, Any]:
+    async with httpx.AsyncClient(base_url=ready.gateway, timeout=30, trust_env=False) as client:
+        client.headers["Authorization"] = f"Bearer {ready.merchant.api_key}"
+        answer = await client.get(f"/v1/payments/{payment_id}")
+    assert answer.status_code == 200, answer.text
+    payment: dict[str, Any] = answer.json()
+    return payment
+
+
+async def test_the_ready_file_names_what_answers_and_a_stop_leaves_nothing(start_stack: StartStack) -> None:
+    stack = start_stack("--workers", "2")
+    ready = await stack.ready()
+    assert stat.S_IMODE(stack.ready_file.stat().st_mode) == 0o600
+    processes = ready.processes
+    assert len(processes.gateway) == 2
+    named = {*processes.gateway, *processes.worker, processes.postgres, processes.valkey, *processes.simulators}
+    family = stack.family
+    assert named <= {process.pid for process in family}
+    async with httpx.AsyncClient(trust_env=False) as client:
+        assert (await client.get(f"{ready.gateway}/readyz")).status_code == 200
+        for simulator in ready.simulators.values():
+            assert (await client.get(f"{simulator['base_url']}/_simulator/health")).status_code == 200
+    assert Path(ready.simulators["wechat"]["merchant_private_key"]).exists()
+    assert (await pay(ready, "FIRST"))["status"] == "succeeded"
+
+    assert stack.stop() == 0
+    assert gone_within(1, family) == []
+    assert not stack.ready_file.exists()
+
+
+async def test_the_first_start_shows_a_payment_on_each_wallet(start_stack: StartStack) -> None:
+    stack = start_stack(demo=True)
+    ready = await stack.ready()
+    await until(lambda: "Ctrl-C stops everything" in stack.output.read_text())
+    shown = stack.output.read_text()
+    for wallet in ("wechat", "alipay", "unionpay"):
+        line = next(line for line in shown.splitlines() if wallet in line and "¥25.99" in line)
+        assert "succeeded" in line
+    assert f"curl -s {ready.gateway}/v1/payments" in shown
+
+
+async def test_a_killed_gateway_or_worker_is_back_within_a_second_and_no_connection_is_refused(
+    start_stack: StartStack,
+) -> None:
+    stack = start_stack()
+    ready = await stack.ready()
+    for kind in ("gateway", "worker"):
+        [victim] = getattr(ready.processes, kind)
+        killed_at = time.monotonic()
+        os.kill(victim, signal.SIGKILL)
+        await until(lambda kind=kind, victim=victim: getattr(reread(stack).processes, kind) != [victim])
+        assert time.monotonic() - killed_at < 1
+        assert psutil.pid_exists(getattr(reread(stack).processes, kind)[0])
+    # The socket is the parent's: a connection made while nobody serves it waits instead of being refused.
+    os.kill(reread(stack).processes.gateway[0], signal.SIGKILL)
+    assert (await pay(ready, "AFTER-KILL"))["status"] == "succeeded"
+
+
+def reread(stack: RunningStack) -> ReadyFile:
+    return read_ready_file(stack.ready_file)
+
+
+async def test_a_killed_parent_leaves_no_orphan_and_its_payments_stay(start_stack: StartStack) -> None:
+    stack = start_stack()
+    ready = await stack.ready()
+    payment = await pay(ready, "KEPT")
+    family = stack.family
+    stack.kill()
+    assert gone_within(5, family) == []
+
+    again = await start_stack().ready()
+    assert again.merchant == ready.merchant
+    assert again.admin_token == ready.admin_token
+    assert await read_payment(again, payment["id"]) == payment
+    async with httpx.AsyncClient(trust_env=False) as client:
+        trades = (await client.get(f"{again.simulators['wechat']['base_url']}/_simulator/trades")).json()["trades"]
+    assert payment["payable"] in [trade["amount"] for trade in trades]
+
+
+async def test_everything_killed_at_once_starts_again_with_the_payment(start_stack: StartStack) -> None:
+    stack = start_stack()
+    ready = await stack.ready()
+    payment = await pay(ready, "KEPT")
+    for process in (psutil.Process(stack.process.pid), *stack.family):
+        process.kill()
+    stack.process.wait()
+    again = await start_stack().ready()
+    assert await read_payment(again, payment["id"]) == payment
+
+
+async def test_a_killed_postgres_and_valkey_come_back_and_payments_go_on(start_stack: StartStack) -> None:
+    stack = start_stack()
+    ready = await stack.ready()
+    for number in (ready.processes.postgres, ready.processes.valkey):
+        assert number is not None
+        os.kill(number, signal.SIGKILL)
+    await until(lambda: reread(stack).processes.postgres != ready.processes.postgres)
+    await until(lambda: reread(stack).processes.valkey != ready.processes.valkey)
+    await until_ready(ready)
+    assert (await pay(ready, "AFTER-CRASH"))["status"] == "succeeded"
+
+
+async def until_ready(ready: ReadyFile) -> None:
+    """Wait until the gateway says that it can take payments again."""
+    async with httpx.AsyncClient(trust_env=False, timeout=5) as client, asyncio.timeout(20):
+        status = 0
+        while status != 200:
+            await asyncio.sleep(0.05)
+            status = (await client.get(f"{ready.gateway}/readyz")).status_code
+
+
+async def test_a_second_stack_on_the_same_state_is_told_so_and_harms_nothing(start_stack: StartStack) -> None:
+    first = start_stack()
+    await first.ready()
+    second = start_stack()
+    assert second.process.wait(30) == 2
+    assert f"already running on {first.state} (process {first.process.pid})" in second.output.read_text()
+    assert (await pay(reread(first), "STILL"))["status"] == "succeeded"
+
+
+def test_a_port_that_was_named_and_is_taken_is_a_clear_error(start_stack: StartStack) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        stack = start_stack("--port", str(port))
+        assert stack.process.wait(30) == 2
+    said = stack.output.read_text()
+    assert f"Port {port} on 127.0.0.1 is taken" in said
+    assert "--port" in said
+    assert "Traceback" not in said
+
+
+async def test_ports_that_were_not_named_and_are_taken_are_replaced(start_stack: StartStack) -> None:
+    taken = [occupy(port) for port in (8000, 8101, 8102, 8103)]
+    try:
+        ready = await start_stack().ready()
+        used = {ready.gateway, *(simulator["base_url"] for simulator in ready.simulators.values())}
+        assert not used & {f"http://127.0.0.1:{port}" for port in (8000, 8101, 8102, 8103)}
+        assert (await pay(ready, "ELSEWHERE"))["status"] == "succeeded"
+    finally:
+        for listener in taken:
+            if listener is not None:
+                listener.close()
+
+
+def occupy(port: int) -> socket.socket | None:
+    """Take the port; None where somebody has it already, which serves as well."""
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except OSError:
+        return None
+
+
+def test_the_ready_file_is_never_seen_half_written(tmp_path: Path) -> None:
+    """A reader that looks all the time while it is rewritten sees whole JSON each time."""
+    path = tmp_path / "ready.json"
+    program = (
+        "import sys; from pathlib import Path; from gateway.devstack.files import write_private\n"
+        "for size in range(300): write_private(Path(sys.argv[1]), '[' + '1,' * size * 100 + '1]')"
+    )
+    writer = subprocess.Popen([sys.executable, "-c", program, str(path)], cwd=ROOT)
+    seen = 0
+    while writer.poll() is None:
+        if path.exists():
+            assert json.loads(path.read_text())[0] == 1
+            seen += 1
+    assert writer.wait() == 0
+    assert seen > 10
+    assert [each.name for each in tmp_path.iterdir()] == ["ready.json"]
