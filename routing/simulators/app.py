@@ -9,9 +9,13 @@ from typing import Any
 
 import uvloop
 
+from routing.simulators.alipay import AlipayChannel
+from routing.simulators.alipay_account import read_account as read_alipay
 from routing.simulators.books import Books
 from routing.simulators.channel import Channel
 from routing.simulators.server import Simulator, serve
+from routing.simulators.unionpay import UnionpayChannel
+from routing.simulators.unionpay_account import read_account as read_unionpay
 from routing.simulators.wechat import WechatChannel
 from routing.simulators.wechat_account import read_account as read_wechat
 
@@ -21,6 +25,10 @@ def build_channel(name: str, config: dict[str, Any], books: Books) -> Channel:
     match name:
         case "wechat":
             return WechatChannel(read_wechat(config), books)
+        case "alipay":
+            return AlipayChannel(read_alipay(config), books)
+        case "unionpay":
+            return UnionpayChannel(read_unionpay(config), books)
         case _:
             raise ValueError(f"there is no simulator for {name}")
 

@@ -91,12 +91,15 @@ class Trade:
 
 @dataclass(slots=True)
 class Refund:
-    """Money given back of a trade; it counts from the moment it is accepted and reaches the payer at `settles_ms`."""
+    """Money given back of a trade; it counts from the moment it is accepted and reaches the payer at `settles_ms`.
+
+    `scope` is within what the refund number is unique: nothing at WeChat, the order at Alipay, txnTime at UnionPay.
+    """
 
     seq: int
     merchant: str
     refund_no: str
-    txn_time: str
+    scope: str
     trade_seq: int
     order_no: str
     amount_fen: int
@@ -250,7 +253,7 @@ class Books:
         return self._db.execute("SELECT 1 FROM trades WHERE code_key = ? LIMIT 1", (code_key,)).fetchone() is not None
 
     def add_refund(
-        self, trade: Trade, refund_no: str, amount_fen: int, *, kind: GivenBack, txn_time: str, settles_ms: int
+        self, trade: Trade, refund_no: str, amount_fen: int, *, kind: GivenBack, scope: str, settles_ms: int
     ) -> Refund:
         """Write a refund and count it on its trade, which becomes refunded (or reversed) when nothing is left."""
         now_ms = self.now_ms()
@@ -259,7 +262,7 @@ class Books:
             self._refund_seq,
             trade.merchant,
             refund_no,
-            txn_time,
+            scope,
             trade.seq,
             trade.order_no,
             amount_fen,
@@ -271,17 +274,17 @@ class Books:
         trade.refund_count += 1
         trade.last_refund_ms = now_ms
         if kind is not GivenBack.REFUND:
-            trade.become(Status.REVERSED, now_ms)
+            trade.become(Status.REVERSED, now_ms, kind)
         elif not trade.left_fen:
             trade.become(Status.REFUNDED, now_ms)
         self._write(_ADD_REFUND, astuple_of(refund))
         self.save(trade)
         return refund
 
-    def find_refund(self, merchant: str, refund_no: str, txn_time: str = "") -> Refund | None:
+    def find_refund(self, merchant: str, refund_no: str, scope: str = "") -> Refund | None:
         """The refund with that number."""
-        where = " WHERE merchant = ? AND refund_no = ? AND txn_time = ?"
-        row = self._db.execute(_REFUND + where, (merchant, refund_no, txn_time)).fetchone()
+        where = " WHERE merchant = ? AND refund_no = ? AND scope = ?"
+        row = self._db.execute(_REFUND + where, (merchant, refund_no, scope)).fetchone()
         return None if row is None else Refund(*row)
 
     def trades(self, after: int, limit: int, order_no: str | None = None) -> Iterator[Trade]:

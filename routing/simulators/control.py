@@ -115,7 +115,6 @@ def _refund_json(refund: Refund, now_ms: int) -> dict[str, Any]:
         "seq": refund.seq,
         "merchant": refund.merchant,
         "refund_no": refund.refund_no,
-        "txn_time": refund.txn_time or None,
         "order_no": refund.order_no,
         "amount": refund.amount_fen,
         "kind": refund.kind,

@@ -31,12 +31,12 @@ CREATE TABLE IF NOT EXISTS refunds (
     seq              INTEGER PRIMARY KEY,
     merchant         TEXT NOT NULL,
     refund_no        TEXT NOT NULL,
-    txn_time         TEXT NOT NULL,
+    scope            TEXT NOT NULL,
     trade_seq        INTEGER NOT NULL,
     order_no         TEXT NOT NULL,
     amount_fen       INTEGER NOT NULL,
     kind             TEXT NOT NULL,
     created_ms       INTEGER NOT NULL,
     settles_ms       INTEGER NOT NULL,
-    UNIQUE (merchant, refund_no, txn_time)
+    UNIQUE (merchant, refund_no, scope)
 );

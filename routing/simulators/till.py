@@ -84,12 +84,12 @@ def _open_trade(books: Books, sale: Sale, act: Act, settles_after_s: float) -> T
     return trade
 
 
-def undo(books: Books, trade: Trade, kind: GivenBack, refund_no: str, txn_time: str = "") -> None:
+def undo(books: Books, trade: Trade, kind: GivenBack, refund_no: str, scope: str = "") -> None:
     """Shut an order: an unpaid one is reversed, a paid one gives back what is left, with a refund in the books."""
     if trade.status == Status.CAPTURED:
-        books.add_refund(trade, refund_no, trade.left_fen, kind=kind, txn_time=txn_time, settles_ms=books.now_ms())
+        books.add_refund(trade, refund_no, trade.left_fen, kind=kind, scope=scope, settles_ms=books.now_ms())
     elif trade.status == Status.PENDING:
-        trade.become(Status.REVERSED, books.now_ms())
+        trade.become(Status.REVERSED, books.now_ms(), kind)
         books.save(trade)
 
 
@@ -122,12 +122,12 @@ class GiveBack:
     refund_no: str
     amount_fen: int
     kind: GivenBack = GivenBack.REFUND
-    txn_time: str = ""
+    scope: str = ""
 
 
 def give_back(books: Books, trade: Trade, wanted: GiveBack, rules: RefundRules) -> tuple[RefundVerdict, Refund | None]:
     """Refund once per refund number, never more than was captured."""
-    earlier = books.find_refund(trade.merchant, wanted.refund_no, wanted.txn_time)
+    earlier = books.find_refund(trade.merchant, wanted.refund_no, wanted.scope)
     if earlier is not None:
         same = (
             earlier.trade_seq == trade.seq and earlier.amount_fen == wanted.amount_fen and earlier.kind == wanted.kind
@@ -144,6 +144,6 @@ def give_back(books: Books, trade: Trade, wanted: GiveBack, rules: RefundRules) 
         return RefundVerdict.TOO_MANY, None
     settles_ms = now_ms + round(rules.settles_after_s * 1_000)
     refund = books.add_refund(
-        trade, wanted.refund_no, wanted.amount_fen, kind=wanted.kind, txn_time=wanted.txn_time, settles_ms=settles_ms
+        trade, wanted.refund_no, wanted.amount_fen, kind=wanted.kind, scope=wanted.scope, settles_ms=settles_ms
     )
     return RefundVerdict.ACCEPTED, refund

@@ -1,0 +1,162 @@
+"""What the Alipay simulator answers: nodes, result codes, and how yuan are written (CHANNEL-PROTOCOLS 2.2–2.4)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+
+from gateway.kernel.clock import BEIJING
+from routing.simulators.acts import Refusal, Sealing
+from routing.simulators.alipay_account import AlipayAccount
+from routing.simulators.alipay_signing import envelope, sign
+from routing.simulators.books import Status, Trade
+from routing.simulators.channel import HttpAnswer
+from routing.simulators.numbers import trade_no
+
+SUCCESS: Final = {"code": "10000", "msg": "Success"}
+WAITING: Final = {"code": "10003", "msg": "order success pay inprocess"}
+_YUAN: Final = re.compile(r"(\d{1,9})(?:\.(\d{1,2}))?")
+
+REFUSALS: Final[dict[str, str]] = {
+    Refusal.INSUFFICIENT_FUNDS: "ACQ.BUYER_BALANCE_NOT_ENOUGH",
+    Refusal.CODE_EXPIRED: "ACQ.PAYMENT_AUTH_CODE_INVALID",
+    Refusal.CODE_USED: "ACQ.PAYMENT_AUTH_CODE_INVALID",
+    Refusal.RISK: "ACQ.PAYMENT_REQUEST_HAS_RISK",
+    Refusal.CUSTOMER_CANCELLED: "ACQ.PAYMENT_FAIL",
+}
+
+_SUB_MESSAGES: Final[dict[str, str]] = {
+    "ACQ.BUYER_BALANCE_NOT_ENOUGH": "买家余额不足",
+    "ACQ.PAYMENT_AUTH_CODE_INVALID": "支付失败，获取顾客账户信息失败，请顾客刷新付款码后重新收款",
+    "ACQ.PAYMENT_REQUEST_HAS_RISK": "支付有风险",
+    "ACQ.PAYMENT_FAIL": "支付失败",
+    "ACQ.CONTEXT_INCONSISTENT": "交易信息被篡改",
+    "ACQ.TRADE_HAS_CLOSE": "交易已经关闭",
+    "ACQ.TRADE_NOT_EXIST": "交易不存在",
+    "ACQ.TRADE_STATUS_ERROR": "交易状态不合法",
+    "ACQ.SYSTEM_ERROR": "系统错误",
+    "ACQ.INVALID_PARAMETER": "参数无效",
+    "ACQ.TRADE_CANCEL_TIME_OUT": "超过撤销时间范围",
+    "ACQ.REFUND_AMT_NOT_EQUAL_TOTAL": "退款金额超限",
+    "ACQ.DISCORDANT_REPEAT_REQUEST": "请求信息不一致",
+    "isv.app-call-limited": "应用调用次数超限",
+    "isp.unknow-error": "系统繁忙",
+}
+
+_GATEWAY_CODES: Final = (
+    # prefix of the sub_code            code     msg
+    ("ACQ.", "40004", "Business Failed"),
+    ("isp.", "20000", "Service Currently Unavailable"),
+    ("aop.unknow", "20000", "Service Currently Unavailable"),
+    ("aop.", "20001", "Insufficient Token Permissions"),
+    ("isv.missing-signature-config", "40003", "Insufficient Conditions"),
+    ("isv.missing", "40001", "Missing Required Arguments"),
+    ("isv.app-call-limited", "40005", "Call Limited"),
+    ("isv.method-call-limited", "40005", "Call Limited"),
+    ("isv.insufficient", "40006", "Insufficient Permissions"),
+    ("isv.", "40002", "Invalid Arguments"),
+)
+
+
+def yuan(amount_fen: int) -> str:
+    """2599 → "25.99"."""
+    return f"{amount_fen // 100}.{amount_fen % 100:02d}"
+
+
+def fen(text: object) -> int | None:
+    """Fen of a decimal yuan text ("25.99") or JSON number; None where it is neither."""
+    found = _YUAN.fullmatch(str(text)) if isinstance(text, (str, int, float)) and not isinstance(text, bool) else None
+    return None if found is None else int(found[1]) * 100 + int((found[2] or "").ljust(2, "0"))
+
+
+def alipay_time(at_ms: int) -> str:
+    """2026-11-22 10:15:30, in Beijing."""
+    return f"{datetime.fromtimestamp(at_ms / 1_000, BEIJING):%Y-%m-%d %H:%M:%S}"
+
+
+def failure(sub_code: str, message: str | None = None) -> dict[str, Any]:
+    """The node of an error."""
+    code, msg = next(((c, m) for prefix, c, m in _GATEWAY_CODES if sub_code.startswith(prefix)), _GATEWAY_CODES[0][1:])
+    return {"code": code, "msg": msg, "sub_code": sub_code, "sub_msg": message or _SUB_MESSAGES.get(sub_code, sub_code)}
+
+
+def refusal_of(trade: Trade) -> str:
+    """The sub_code of a payment that was refused."""
+    return REFUSALS.get(trade.reason or "", trade.reason or "ACQ.PAYMENT_FAIL")
+
+
+@dataclass(frozen=True, slots=True)
+class AlipayDraft:
+    """An answer of the Alipay simulator before it is signed; `signed` is false for gateway errors that never are."""
+
+    account: AlipayAccount = field(repr=False)
+    node_name: str
+    node: dict[str, Any]
+    charset: str = "utf-8"
+    signed: bool = True
+
+    def seal(self, sealing: Sealing) -> HttpAnswer:
+        """HTTP 200 and text/html, although the body is JSON."""
+        node, signature = self._node_bytes(), None
+        if self.signed and sealing is not Sealing.UNSIGNED:
+            signature = sign(self.account.alipay_key, node if sealing is Sealing.SIGNED else node + b" ")
+        return self._answer(envelope(self.node_name, node, signature))
+
+    def malformed(self) -> HttpAnswer:
+        """Half of the answer."""
+        whole = self.seal(Sealing.SIGNED).body
+        return self._answer(whole[: len(whole) // 2])
+
+    def _node_bytes(self) -> bytes:
+        node = orjson.dumps(self.node)
+        return node if self.charset == "utf-8" else node.decode().encode(self.charset, "replace")
+
+    def _answer(self, body: bytes) -> HttpAnswer:
+        return HttpAnswer(200, [(b"Content-Type", f"text/html;charset={self.charset}".encode())], body)
+
+
+def identity(trade: Trade, shown_order_no: str) -> dict[str, Any]:
+    """Both numbers of the trade."""
+    return {"trade_no": trade_no("alipay", trade), "out_trade_no": shown_order_no}
+
+
+def buyer(trade: Trade) -> dict[str, Any]:
+    """The buyer as an answer names them."""
+    number = int(trade.payer, 16)
+    return {
+        "buyer_logon_id": f"158****{number % 10_000:04d}",
+        "buyer_user_id": f"2088{number % 10**12:012d}",
+        "buyer_open_id": f"0sim{trade.payer}",
+    }
+
+
+def amounts(trade: Trade, amount_fen: int) -> dict[str, Any]:
+    """The amounts of a trade; nothing was paid while it is open."""
+    paid = yuan(amount_fen if trade.captured_ms is not None else 0)
+    return {
+        "total_amount": yuan(amount_fen),
+        "receipt_amount": paid,
+        "buyer_pay_amount": paid,
+        "point_amount": "0.00",
+        "invoice_amount": paid,
+    }
+
+
+def fund_bills(amount_fen: int) -> list[dict[str, str]]:
+    """Where the money came from."""
+    return [{"amount": yuan(amount_fen), "fund_channel": "ALIPAYACCOUNT"}]
+
+
+def trade_status(trade: Trade) -> str:
+    """trade_status: closed covers refused, closed, cancelled and fully refunded alike."""
+    match trade.status:
+        case Status.PENDING:
+            return "WAIT_BUYER_PAY"
+        case Status.CAPTURED:
+            return "TRADE_SUCCESS"
+        case _:
+            return "TRADE_CLOSED"
