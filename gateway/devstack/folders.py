@@ -27,13 +27,20 @@ def private_folder(path: Path) -> Path:
 
 
 def socket_folder(state: Path) -> Path:
-    """A private folder for unix sockets: inside the state, or a short one of ours when the state lies too deep."""
-    inside = state / "run"
-    if len(os.fsencode(inside)) <= _SOCKET_FOLDER_BYTES_MAX:
+    """A private folder for unix sockets: inside the state, or one of ours elsewhere when the state lies too deep."""
+    if _fits(inside := state / "run"):
         return private_folder(inside)
     digest = hashlib.sha256(os.fsencode(state)).hexdigest()[:12]
-    base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
-    return _owned(private_folder(base / f"mashang-{os.geteuid()}-{digest}"))
+    bases = (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp")  # noqa: S108 - private inside, and checked
+    for base in bases:
+        if base and _fits(folder := Path(base) / f"mashang-{os.geteuid()}-{digest}"):
+            return _owned(private_folder(folder))
+    raise StackError("There is no place for unix sockets: set XDG_RUNTIME_DIR to a folder with a short path")
+
+
+def _fits(folder: Path) -> bool:
+    """Whether sockets can have their names in it; a comma would part PostgreSQL's list of folders."""
+    return len(os.fsencode(folder)) <= _SOCKET_FOLDER_BYTES_MAX and not set(str(folder)) & {",", '"'}
 
 
 def _owned(path: Path) -> Path:
