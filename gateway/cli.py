@@ -81,9 +81,11 @@ def serve(
 def worker() -> None:
     """Run the worker: it resolves what crashes and silent channels leave open."""
     settings = _settings()
+    import uvloop
+
     from gateway.workers.main import run
 
-    run(settings)
+    uvloop.run(run(settings))
 
 
 @app.command()
@@ -166,6 +168,8 @@ def main() -> None:
     except StackError as error:
         typer.echo(f"mashang: {error}", err=True)
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

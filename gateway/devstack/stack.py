@@ -26,7 +26,7 @@ from gateway.devstack.supervisor import Hooks, Supervisor, stop_together
 from gateway.serving import forget_metrics_of, gateway_command, stop_s
 from gateway.settings import Settings
 
-_WORKER_STOP_S = 20.0
+_STOP_MARGIN_S = 5.0
 
 
 async def run_stack(options: StackOptions) -> None:
@@ -139,7 +139,7 @@ class Stack:
         self._screen.say("\n  Stopping (Ctrl-C again to hurry) …")
         self._listener.close()
         await stop_together(self._gateways, stop_s(self._settings), hurry)
-        await stop_together(self._workers, _WORKER_STOP_S, hurry)
+        await stop_together(self._workers, self._settings.recovery_lease_s + _STOP_MARGIN_S, hurry)
         await stop_together(self._simulators.children, SIMULATORS_STOP_S, hurry)
         self._simulators.close()
         await self._stores.stop(hurry)

@@ -21,6 +21,7 @@ import pytest
 
 from gateway.devstack.demo import auth_code
 from gateway.devstack.ready import ReadyFile, read_ready_file
+from tests.support.servers import TestServers
 from tests.support.waiting import gone_within, until
 
 ROOT = Path(__file__).parents[3]
@@ -32,7 +33,7 @@ pytestmark = pytest.mark.slow
 class RunningStack:
     """A stack in a process of its own."""
 
-    def __init__(self, state: Path, *options: str) -> None:
+    def __init__(self, state: Path, *options: str, **settings: str) -> None:
         self.state = state
         self.ready_file = state / "ready.json"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MASHANG_")}
@@ -44,7 +45,7 @@ class RunningStack:
                 stdout=output,
                 stderr=output,
                 cwd=ROOT,
-                env=environment,
+                env=environment | settings,
             )
 
     async def ready(self) -> ReadyFile:
@@ -72,8 +73,8 @@ StartStack = Callable[..., RunningStack]
 def start_stack(tmp_path: Path) -> Iterator[StartStack]:
     started: list[RunningStack] = []
 
-    def start(*options: str, demo: bool = False) -> RunningStack:
-        started.append(RunningStack(tmp_path / "state", *options, *([] if demo else ["--no-demo"])))
+    def start(*options: str, demo: bool = False, **settings: str) -> RunningStack:
+        started.append(RunningStack(tmp_path / "state", *options, *([] if demo else ["--no-demo"]), **settings))
         return started[-1]
 
     yield start
@@ -206,6 +207,42 @@ async def until_ready(ready: ReadyFile) -> None:
         while status != 200:
             await asyncio.sleep(0.05)
             status = (await client.get(f"{ready.gateway}/readyz")).status_code
+
+
+async def test_servers_of_ones_own_are_used_instead_of_embedded_ones(
+    start_stack: StartStack, servers: TestServers
+) -> None:
+    database_url, redis_url = servers.create_database(), servers.empty_redis()
+    stack = start_stack(MASHANG_DATABASE_URL=database_url, MASHANG_REDIS_URL=redis_url)
+    ready = await stack.ready()
+    assert (ready.database_url, ready.redis_url) == (database_url, redis_url)
+    assert (ready.processes.postgres, ready.processes.valkey) == (None, None)
+    assert not {"postgres", "valkey-server"} & {process.name() for process in stack.family}
+    assert (await pay(ready, "EXTERNAL"))["status"] == "succeeded"
+    assert stack.stop() == 0
+    servers.drop_database(database_url)
+
+
+async def test_a_stop_while_starting_leaves_nothing(start_stack: StartStack, tmp_path: Path) -> None:
+    stack = start_stack()
+    await until(lambda: "PostgreSQL" in stack.output.read_text())
+    family = stack.family
+    assert stack.stop() == 0
+    assert gone_within(1, family) == []
+    assert not stack.ready_file.exists()
+
+
+async def test_a_second_ctrl_c_does_not_wait_for_a_gateway_that_hangs(start_stack: StartStack) -> None:
+    stack = start_stack()
+    ready = await stack.ready()
+    family = stack.family
+    os.kill(ready.processes.gateway[0], signal.SIGSTOP)
+    stack.process.send_signal(signal.SIGINT)
+    await until(lambda: "Stopping" in stack.output.read_text())
+    assert stack.process.poll() is None
+    stack.process.send_signal(signal.SIGINT)
+    assert stack.process.wait(10) == 0
+    assert gone_within(1, family) == []
 
 
 async def test_a_second_stack_on_the_same_state_is_told_so_and_harms_nothing(start_stack: StartStack) -> None:
