@@ -1,7 +1,7 @@
 """Sends one batch of rows in one statement and one commit, and settles every way in which that can go wrong.
 
-A deadlock, a serialization failure or a unique violation is retried and then the batch is split, so that one bad row never
-fails its neighbours.  A commit of unknown fate (the connection broke) is settled by sending the same rows again: every
+A deadlock, a serialization failure or a unique violation is retried and then the batch is split, so that one bad row
+never fails its neighbours.  A commit of unknown fate (the connection broke) is settled by sending the same rows again: every
 statement used here is safe to repeat.
 """
 
@@ -35,7 +35,7 @@ _PAUSE_S_MAX: Final = 0.25
 
 
 class Batch(Generic[Row, Result]):
-    """One statement over arrays.  `to_arguments` turns rows into its arrays; each record it returns becomes a result."""
+    """One statement over arrays: `to_arguments` makes them of the rows; each record that comes back becomes a result."""
 
     def __init__(
         self,

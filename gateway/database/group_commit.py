@@ -28,7 +28,7 @@ _SMOOTHING: Final = 0.1
 class GroupCommit(Generic[Row, Result]):
     """Collects rows and hands them to `flush` in batches, one batch at a time, in order of arrival.
 
-    `flush` gives one result or one exception per row, in order; an exception raised by it reaches every row of the batch.
+    `flush` gives one result or one exception per row, in order; an exception raised by it reaches every row.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class GroupCommit(Generic[Row, Result]):
 
     @property
     def linger_s(self) -> float:
-        """How long the next batch waits for company: not at all unless a commit's time brings at least two more rows."""
+        """How long the next batch waits for company: not at all unless a commit's time brings two more rows."""
         expected = self._commit_s / max(self._gap_s, 1e-6)
         return 0.0 if expected < 2.0 else self._linger_s_max
 
@@ -96,7 +96,7 @@ class GroupCommit(Generic[Row, Result]):
         began = time.monotonic()
         try:
             results = await self._flush([row for row, _ in batch])
-        except Exception as error:  # noqa: BLE001  every waiting request must learn of it, whatever it is
+        except Exception as error:
             for _, done in batch:
                 if not done.done():
                     done.set_exception(error)

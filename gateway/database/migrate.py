@@ -28,11 +28,12 @@ class Migration:
 
 def migrations() -> list[Migration]:
     """All migrations in order.  Raises ValueError where numbers are missing or double."""
-    found = []
-    for entry in (files("gateway.database") / "migrations").iterdir():
-        if match := _NAME.match(entry.name):
-            found.append(Migration(int(match[1]), entry.name, entry.read_text(encoding="utf-8")))
-    found.sort(key=lambda migration: migration.number)
+    entries = (files("gateway.database") / "migrations").iterdir()
+    found = [
+        Migration(int(match[1]), entry.name, entry.read_text(encoding="utf-8"))
+        for entry in sorted(entries, key=lambda entry: entry.name)
+        if (match := _NAME.match(entry.name))
+    ]
     if [migration.number for migration in found] != list(range(1, len(found) + 1)):
         raise ValueError("migrations must be numbered 0001, 0002, … without a gap")
     return found

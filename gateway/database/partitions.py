@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-import asyncpg
-
+from gateway.database.pool import Connection
 from gateway.kernel.ids import first_ulid_at
 
 MONTHS_AHEAD: Final = 2
@@ -20,7 +19,7 @@ def month_start(moment: datetime, offset: int = 0) -> datetime:
     return datetime(months // 12, months % 12 + 1, 1, tzinfo=UTC)
 
 
-async def ensure_partitions(connection: asyncpg.Connection, now: datetime) -> list[str]:
+async def ensure_partitions(connection: Connection, now: datetime) -> list[str]:
     """Make the partitions of this month and the next two where they are missing; returns the names of the new ones."""
     made = []
     for offset in range(MONTHS_AHEAD + 1):

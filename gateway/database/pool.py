@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from importlib.resources import files
+from typing import TypeAlias
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 from gateway.settings import Settings
+
+Connection: TypeAlias = asyncpg.Connection | PoolConnectionProxy
+"""A connection, borrowed from the pool or not."""
 
 
 async def open_pool(settings: Settings, *, size: int | None = None) -> asyncpg.Pool:
@@ -30,3 +37,10 @@ async def open_pool(settings: Settings, *, size: int | None = None) -> asyncpg.P
 def sql(name: str) -> str:
     """The statement in gateway/database/sql/NAME.sql."""
     return (files("gateway.database") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def named_statements(package: str, file: str) -> Mapping[str, str]:
+    """The statements of a file by name: each stands under a line `-- name: NAME`."""
+    text = (files(package) / file).read_text(encoding="utf-8")
+    blocks = re.split(r"^-- name: (\w+)$", text, flags=re.MULTILINE)[1:]
+    return dict(zip(blocks[::2], blocks[1::2], strict=True))

@@ -1,4 +1,4 @@
-"""Tells this process when merchants, keys or channel accounts have changed anywhere: one number, polled twice a second."""
+"""Tells this process when merchants, keys or channel accounts have changed anywhere: one number, polled."""
 
 from __future__ import annotations
 

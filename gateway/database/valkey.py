@@ -13,8 +13,8 @@ from importlib.resources import files
 from typing import Any, Final
 
 import redis.asyncio as redis
-from redis.backoff import NoBackoff
 from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
 from gateway.kernel.metrics import BATCH_ROWS, BATCH_SECONDS, QUEUE_DEPTH

@@ -2,12 +2,16 @@
 
 Labels are closed sets (no merchant, order or customer ever): a process stays below 2,000 series.  With several
 processes on a host, prometheus_client keeps the values in files of PROMETHEUS_MULTIPROC_DIR, which must be set before
-this module is imported (`gateway.processes` does so from MASHANG_METRICS_DIR).
+prometheus_client is imported: hence the order of the lines below.
 """
 
 from __future__ import annotations
 
+import os
 from typing import Final
+
+if _FOLDER := os.environ.get("MASHANG_METRICS_DIR"):
+    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", _FOLDER)
 
 from prometheus_client import Counter, Gauge, Histogram
 

@@ -1,4 +1,4 @@
-"""Keys derived from the installation's master key: sealing what is stored, and keyed hashes of what must not be stored."""
+"""Keys derived from the master key: sealing what is stored, and keyed hashes of what must not be stored."""
 
 from __future__ import annotations
 

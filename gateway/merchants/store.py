@@ -110,7 +110,8 @@ async def revoke_key(database: Database, merchant_id: str, key_id: str) -> bool:
 async def find_holder(database: Database, hashed_secret: bytes) -> KeyHolder | None:
     """Who holds the key with that hash; None for unknown and revoked keys and for suspended merchants."""
     record = await database.fetchrow(
-        "SELECT m.id, m.name, m.timezone, k.id AS key_id, k.scopes FROM api_keys k JOIN merchants m ON m.id = k.merchant_id"
+        "SELECT m.id, m.name, m.timezone, k.id AS key_id, k.scopes"
+        " FROM api_keys k JOIN merchants m ON m.id = k.merchant_id"
         " WHERE k.secret_hash = $1 AND k.revoked_at IS NULL AND m.status = 'active'",
         hashed_secret,
     )

@@ -72,6 +72,11 @@ class PaymentOrder:
         """The fields as JSON with sorted keys."""
         return orjson.dumps(self.fields, option=orjson.OPT_SORT_KEYS)
 
+    def comparable(self) -> Mapping[str, Any]:
+        """The fields as they look after being stored and read back."""
+        fields: Mapping[str, Any] = orjson.loads(self.canonical())
+        return fields
+
 
 def first_difference(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str = "") -> str | None:
     """The path of the first field (in the order of the names) in which two requests differ, such as `customer.ip`."""

@@ -33,6 +33,9 @@ class Event(StrEnum):
     NOT_CREATED = "payment.not_created"
     CLOSED = "payment.closed"
     REVERSED = "payment.reversed"
+    LATE_CAPTURE_FOUND = "payment.late_capture_found"
+    """Changes no status: the payment is over, and stays so."""
+    LATE_CAPTURE_REFUNDED = "payment.late_capture_refunded"
 
 
 _OPEN: Final = frozenset({Status.PROCESSING, Status.REQUIRES_ACTION})

@@ -107,6 +107,7 @@ CREATE TABLE payments (
     PRIMARY KEY (id, merchant_id)
 ) PARTITION BY RANGE (id);
 CREATE INDEX payments_by_merchant ON payments (merchant_id, id);
+CREATE INDEX payments_for_review ON payments (id) WHERE review IS NOT NULL;
 
 CREATE TABLE attempts (
     payment_id text COLLATE "C" NOT NULL,

@@ -1,6 +1,7 @@
 -- Commits a batch of outcomes: the guarded transition, the attempt, the event and the postings; the recovery task goes.
 -- A row whose payment is no longer in a state that the transition table allows writes nothing and comes back with
--- applied = false and where the payment stands; its neighbours are not touched.
+-- applied = false and where the payment stands; its neighbours are not touched.  A capture that races the merchant's
+-- cancellation is not applied either: the worker, which still has the task, reverses it.
 WITH rows AS (
     SELECT * FROM unnest(
         $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[], $8::text[], $9::text[],
@@ -27,6 +28,7 @@ WITH rows AS (
     FROM rows r JOIN held h ON h.id = r.payment_id
     WHERE p.id = r.payment_id AND p.merchant_id = r.merchant_id
         AND p.status = ANY (string_to_array(r.from_states, ','))
+        AND (r.event <> 'payment.captured' OR p.reversal IS DISTINCT FROM 'pending')
     RETURNING p.id, p.merchant_id, p.version, p.status, h.from_status
 ), attempt AS (
     UPDATE attempts a SET

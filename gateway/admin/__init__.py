@@ -1,0 +1,1 @@
+"""The admin API: merchants, keys and channel accounts, behind the admin token."""

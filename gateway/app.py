@@ -1,0 +1,119 @@
+"""The only composition root of the HTTP service: `create_app` builds it from the settings."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from gateway.admin import api as admin_api
+from gateway.composition import compose
+from gateway.database.intents import intents
+from gateway.http import health
+from gateway.http.answers import error_answer, invalid_request
+from gateway.http.edge import Edge
+from gateway.http.openapi import describe
+from gateway.http.services import Services
+from gateway.kernel.errors import ApiError, InvalidRequest
+from gateway.kernel.logs import set_up_logs
+from gateway.kernel.metrics import IN_FLIGHT, LOOP_LAG
+from gateway.payments import api as payments_api
+from gateway.payments.claims import Claims
+from gateway.payments.desk import Desk
+from gateway.payments.flow import PaymentFlow
+from gateway.payments.replays import Replays
+from gateway.settings import Settings
+from routing.router import Router
+
+_PULSE_S: Final = 1.0
+
+
+def create_app(settings: Settings | None = None) -> ASGIApp:
+    """Build the service; its stores are opened when the server starts it and closed when it stops."""
+    settings = settings or Settings()
+    set_up_logs(settings.log_level, json=settings.log_json)
+    app = FastAPI(title="Mashang", version="1", lifespan=_lifespan(settings), redirect_slashes=False)
+    app.include_router(payments_api.router)
+    app.include_router(admin_api.router)
+    app.include_router(health.router)
+    _handle_errors(app, settings)
+    describe(app)
+    hot = {("POST", "/v1/payments"): payments_api.take}
+    return Edge(app, hot, lambda: app.state.services)
+
+
+def _lifespan(settings: Settings) -> Any:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            base = await stack.enter_async_context(compose(settings))
+            replays = Replays(base.store, base.vault)
+            flow = PaymentFlow(
+                settings=settings,
+                vault=base.vault,
+                claims=Claims(base.valkey, settings.claim_ttl_s),
+                store=base.store,
+                replays=replays,
+                router=Router(base.accounts),
+                intents=intents(base.pool, settings),
+                charging=base.charging,
+            )
+            desk = Desk(flow, replays, settings.payments_in_flight_max)
+            app.state.services = Services(
+                settings=settings,
+                pool=base.pool,
+                valkey=base.valkey,
+                vault=base.vault,
+                directory=base.directory,
+                accounts=base.accounts,
+                store=base.store,
+                charging=base.charging,
+                desk=desk,
+            )
+            async with asyncio.TaskGroup() as tasks:
+                background = [tasks.create_task(base.revision.run()), tasks.create_task(_pulse(desk))]
+                yield
+                await desk.drain(settings.wait_max_s)
+                for task in background:
+                    task.cancel()
+
+    return lifespan
+
+
+async def _pulse(desk: Desk) -> None:
+    """Once a second: how many payments are in flight, and how late the event loop is."""
+    while True:
+        due = time.monotonic() + _PULSE_S
+        await asyncio.sleep(_PULSE_S)
+        LOOP_LAG.set(max(0.0, time.monotonic() - due))
+        IN_FLIGHT.set(len(desk))
+
+
+def _handle_errors(app: FastAPI, settings: Settings) -> None:
+    def answer(request: Request, error: ApiError) -> Response:
+        return error_answer(error, request.scope["mashang.request_id"], settings.docs_base_url).to_response()
+
+    async def on_api_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, ApiError)
+        return answer(request, error)
+
+    async def on_invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return answer(request, invalid_request(error.errors()))
+
+    async def on_http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        codes = {404: "no_such_path", 405: "method_not_allowed"}
+        code = codes.get(error.status_code, "invalid_request")
+        return answer(request, InvalidRequest(code, f"{error.detail}.", status=error.status_code))
+
+    app.add_exception_handler(ApiError, on_api_error)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(HTTPException, on_http)

@@ -1,0 +1,48 @@
+"""`/livez`, `/readyz` and `/metrics`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from gateway.database.batches import BROKEN
+from gateway.http.answers import json_answer
+from gateway.http.services import services_of
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get("/livez", summary="Is this process alive")
+async def livez() -> Response:
+    """200 as long as the event loop turns."""
+    return json_answer(200, {"status": "alive"}).to_response()
+
+
+@router.get("/readyz", summary="Can this process take payments")
+async def readyz(request: Request) -> Response:
+    """200 where PostgreSQL answers; Valkey's absence slows payments but does not stop them, and is shown."""
+    services = services_of(request)
+    checks = {"valkey": "up" if await services.valkey.ping() else "away", "postgres": "up"}
+    try:
+        async with asyncio.timeout(2):
+            await services.pool.fetchval("SELECT 1")
+    except BROKEN:
+        checks["postgres"] = "away"
+    ready = checks["postgres"] == "up"
+    return json_answer(200 if ready else 503, {"status": "ready" if ready else "not_ready", **checks}).to_response()
+
+
+@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+async def metrics() -> Response:
+    """The metrics of every process of this host that shares MASHANG_METRICS_DIR."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    else:
+        registry = REGISTRY
+    body = await asyncio.to_thread(generate_latest, registry)
+    return Response(body, media_type=CONTENT_TYPE_LATEST)

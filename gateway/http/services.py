@@ -1,0 +1,40 @@
+"""What the endpoints work with, composed once per process in gateway.app."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import asyncpg
+from fastapi import Request
+
+from gateway.database.valkey import Valkey
+from gateway.kernel.secrets import Vault
+from gateway.merchants.directory import Directory
+from gateway.settings import Settings
+from routing.accounts import AccountBook
+
+if TYPE_CHECKING:  # the payments room imports this module for its endpoints
+    from gateway.payments.charging import Charging
+    from gateway.payments.desk import Desk
+    from gateway.payments.store import PaymentStore
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One per process."""
+
+    settings: Settings
+    pool: asyncpg.Pool
+    valkey: Valkey
+    vault: Vault
+    directory: Directory
+    accounts: AccountBook
+    store: PaymentStore
+    charging: Charging
+    desk: Desk
+
+
+def services_of(request: Request) -> Services:
+    """The services of the application that got this request."""
+    return cast("Services", request.app.state.services)

@@ -1,0 +1,180 @@
+"""The endpoints of payments.  `POST /v1/payments` is reached directly by the edge; the route here documents it."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from pydantic import ValidationError
+
+from gateway.http.answers import Answer, Call, invalid_body, json_answer
+from gateway.http.services import Services, services_of
+from gateway.kernel.clock import Deadline
+from gateway.kernel.errors import InvalidRequest, not_found
+from gateway.kernel.metrics import PAYMENT_SECONDS, PAYMENTS
+from gateway.merchants.store import Scope
+from gateway.payments import cancel as cancelling
+from gateway.payments.payment import Payment, PaymentOrder
+from gateway.payments.schemas import ORDER_NO_PATTERN, PAYMENT_ID_PATTERN, PaymentList, PaymentObject, PaymentRequest
+from gateway.payments.states import Status
+from gateway.payments.store import ListFilter
+
+_log = logging.getLogger("mashang.payments")
+_PREFER_WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*([^,;\s]*)")
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+_REPLAYED: Final = ((b"idempotent-replayed", b"true"),)
+
+router = APIRouter(prefix="/v1/payments", tags=["payments"])
+
+PaymentId = Annotated[str, Path(pattern=PAYMENT_ID_PATTERN, examples=["pay_01JD5ZV8W3M0Q9C6R1T2X4Y7KB"])]
+Prefer = Annotated[str | None, Header(description="`wait=N`: answer within N seconds (default 10, at most 30).")]
+
+
+async def take(services: Services, call: Call) -> Answer:
+    """Take a payment: authenticate, validate, hand to the desk, answer 201 with the payment whatever its status."""
+    began = time.monotonic()
+    holder = await services.directory.authenticate(call.header(b"authorization"), Scope.PAY)
+    deadline = Deadline(began + _wait_s(services, call.header(b"prefer")))
+    try:
+        request = PaymentRequest.model_validate_json(call.body)
+    except ValidationError as error:
+        raise invalid_body(error) from None
+    key = _idempotency_key(call.header(b"idempotency-key"))
+    order = PaymentOrder.of(holder.merchant.id, holder.merchant.name, request, key, services.vault)
+    answered = await services.desk.take(order, deadline)
+    _observe(answered.payment, call.request_id, time.monotonic() - began, replayed=answered.replayed)
+    return json_answer(201, answered.payment.to_json(), _REPLAYED if answered.replayed else ())
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=PaymentObject,
+    summary="Take a payment",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/PaymentRequest"}}},
+        }
+    },
+)
+async def post_payment(
+    request: Request,
+    prefer: Prefer = None,  # noqa: ARG001  documented here, read from the call
+    idempotency_key: Annotated[str | None, Header(max_length=255)] = None,  # noqa: ARG001
+) -> Response:
+    """Take a payment by the code that the till scanned.
+
+    Answers 201 with the payment whatever its status: one that the wallet or the risk check declines is no HTTP error.
+    The same request again gives the same payment (`Idempotent-Replayed: true`); another request under the same number
+    is a conflict that names the field.
+    """
+    call = Call(dict(request.scope["headers"]), await request.body(), request.scope["mashang.request_id"])
+    return (await take(services_of(request), call)).to_response()
+
+
+@router.get("/{payment_id}", response_model=PaymentObject, summary="Read a payment")
+async def get_payment(
+    request: Request,
+    payment_id: PaymentId,
+    refresh: Annotated[bool, Query(description="Ask the channel first where the payment is unresolved.")] = False,
+) -> Response:
+    """A payment by its id."""
+    services = services_of(request)
+    holder = await services.directory.authenticate(request.headers.get("authorization"), Scope.READ)
+    payment = await services.store.find(holder.merchant.id, payment_id)
+    if payment is None:
+        raise not_found("payment")
+    account = services.accounts.get(payment.account_id or "")
+    if refresh and account is not None and not payment.status.is_final and payment.review is None:
+        payment = await services.charging.settle(payment, account, await services.charging.query(payment, account))
+    return json_answer(200, payment.to_json()).to_response()
+
+
+@router.get("", response_model=PaymentList, summary="List payments")
+async def list_payments(
+    request: Request,
+    *,
+    merchant_order_no: Annotated[str | None, Query(pattern=ORDER_NO_PATTERN)] = None,
+    status: Status | None = None,
+    created_from: datetime | None = None,
+    created_to: datetime | None = None,
+    store_id: Annotated[str | None, Query(max_length=32)] = None,
+    terminal_id: Annotated[str | None, Query(max_length=32)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    starting_after: Annotated[str | None, Query(pattern=PAYMENT_ID_PATTERN)] = None,
+) -> Response:
+    """A merchant's payments, newest first; by `merchant_order_no` the one with that number."""
+    services = services_of(request)
+    holder = await services.directory.authenticate(request.headers.get("authorization"), Scope.READ)
+    if merchant_order_no is not None:
+        found = await services.store.find_by_order_no(holder.merchant.id, merchant_order_no)
+        return json_answer(200, _page([] if found is None else [found], len([found]))).to_response()
+    wanted = ListFilter(status, created_from, created_to, store_id, terminal_id)
+    payments = list(await services.store.list(holder.merchant.id, wanted, limit + 1, starting_after))
+    return json_answer(200, _page(payments, limit)).to_response()
+
+
+@router.post("/{payment_id}/cancel", response_model=PaymentObject, summary="Cancel a payment")
+async def post_cancel(request: Request, payment_id: PaymentId, prefer: Prefer = None) -> Response:
+    """Reverse a payment whose outcome is unknown, or void one of the same channel day.
+
+    `reversal` shows how it goes; `status` becomes `reversed` only once the channel has confirmed it.
+    """
+    services = services_of(request)
+    holder = await services.directory.authenticate(request.headers.get("authorization"), Scope.PAY)
+    deadline = Deadline.after(_wait_s(services, prefer))
+    payment = await cancelling.cancel(services.store, holder.merchant.id, payment_id, deadline)
+    return json_answer(200, payment.to_json()).to_response()
+
+
+def _page(payments: list[Payment], limit: int) -> dict[str, Any]:
+    return {
+        "object": "list",
+        "data": [payment.to_json() for payment in payments[:limit]],
+        "has_more": len(payments) > limit,
+    }
+
+
+def _wait_s(services: Services, prefer: str | None) -> float:
+    """The till's wait from `Prefer: wait=N`; other preferences are ignored, as RFC 7240 asks."""
+    settings = services.settings
+    found = _PREFER_WAIT.search(prefer or "")
+    if found is None:
+        return settings.wait_default_s
+    if not re.fullmatch(r"[0-9]{1,4}", found[1]):
+        raise InvalidRequest("invalid_header", "Prefer: wait=N takes whole seconds.", param="Prefer")
+    return min(float(found[1]), settings.wait_max_s)
+
+
+def _idempotency_key(value: str | None) -> str | None:
+    if value is not None and not _KEY.fullmatch(value):
+        raise InvalidRequest(
+            "invalid_header", "Idempotency-Key takes 1 to 255 visible ASCII characters.", param="Idempotency-Key"
+        )
+    return value
+
+
+def _observe(payment: Payment, request_id: str, seconds: float, *, replayed: bool) -> None:
+    reason = "replayed" if replayed else (payment.failure or "")
+    wallet = payment.wallet or "none"
+    PAYMENTS.labels(payment.status, wallet, payment.account_id or "none", reason).inc()
+    PAYMENT_SECONDS.labels(wallet).observe(seconds)
+    _log.info(
+        "payment",
+        extra={
+            "request_id": request_id,
+            "payment_id": payment.id,
+            "status": payment.status,
+            "wallet": wallet,
+            "channel": payment.account_id,
+            "amount": payment.amount.amount_fen,
+            "failure": payment.failure,
+            "replayed": replayed,
+            "ms": round(seconds * 1000, 1),
+        },
+    )

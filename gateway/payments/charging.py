@@ -1,0 +1,122 @@
+"""Talks to the channel about one attempt, and commits what the answer decides; used by the flow and by the worker."""
+
+from __future__ import annotations
+
+import time
+from typing import Final, TypeAlias
+
+from gateway.database.group_commit import GroupCommit
+from gateway.database.outcomes import OutcomeResult, OutcomeRow
+from gateway.kernel.failures import FailureCode
+from gateway.kernel.metrics import PHASE_SECONDS
+from gateway.kernel.secrets import Vault
+from gateway.payments import settle
+from gateway.payments.payment import Payment
+from gateway.payments.states import Event, Status
+from gateway.payments.store import PaymentStore
+from routing.accounts import Account
+from routing.channels.base import (
+    BarcodeCharge,
+    CallLimits,
+    ChannelError,
+    ChannelRejected,
+    ChannelUnknown,
+    ChannelUnsent,
+    TradeReport,
+    TradeState,
+)
+
+_CHANNEL_PHASE: Final = PHASE_SECONDS.labels("channel")
+_OUTCOME_PHASE: Final = PHASE_SECONDS.labels("outcome")
+_QUERY_TIMEOUT_S: Final = 5.0
+
+Answer: TypeAlias = TradeReport | ChannelError
+"""What a channel said of an order: a verified report, or one of the three kinds of error."""
+
+
+class Charging:
+    """One per process."""
+
+    def __init__(
+        self, store: PaymentStore, outcomes: GroupCommit[OutcomeRow, OutcomeResult], vault: Vault, timeout_s: float
+    ) -> None:
+        self._store = store
+        self._outcomes = outcomes
+        self._vault = vault
+        self._timeout_s = timeout_s
+
+    async def charge(
+        self, payment: Payment, account: Account, auth_code: str, description: str, *, send_before: float
+    ) -> Answer:
+        """Charge once.  `send_before` is on the monotonic clock and was taken before the intent was committed."""
+        charge = BarcodeCharge(
+            order=payment.channel_order,
+            auth_code=auth_code,
+            description=description,
+            store_id=payment.store_id,
+            terminal_id=payment.terminal_id,
+            operator_id=payment.operator_id,
+        )
+        began = time.monotonic()
+        try:
+            return await account.channel.charge_barcode(charge, CallLimits(self._timeout_s, send_before))
+        except (ChannelUnsent, ChannelRejected, ChannelUnknown) as error:
+            return error
+        finally:
+            _CHANNEL_PHASE.observe(time.monotonic() - began)
+
+    async def query(self, payment: Payment, account: Account) -> Answer:
+        """Ask where the order stands; a query that could not be made decides nothing."""
+        try:
+            return await account.channel.query(payment.channel_order, CallLimits(_QUERY_TIMEOUT_S))
+        except (ChannelUnsent, ChannelRejected, ChannelUnknown) as error:
+            return ChannelUnknown(error.code)
+
+    async def settle(self, payment: Payment, account: Account, answer: Answer) -> Payment:
+        """Commit what the answer decides, if it decides anything; returns the payment as it stands then."""
+        if isinstance(answer, TradeReport) and settle.is_mismatch(payment, answer):
+            await self._store.mark_for_review(payment, settle.AMOUNT_MISMATCH)
+            return payment.with_(review=settle.AMOUNT_MISMATCH)
+        row = self._outcome(payment, account, answer)
+        return payment if row is None else await self.commit(payment, row)
+
+    async def commit(self, payment: Payment, row: OutcomeRow) -> Payment:
+        """Commit an outcome; where another process was first, returns the payment as that one left it."""
+        began = time.monotonic()
+        result = await self._outcomes.submit(row)
+        _OUTCOME_PHASE.observe(time.monotonic() - began)
+        if result.applied:
+            return _apply(payment, row, result)
+        if row.event == Event.CAPTURED and result.status not in {Status.PROCESSING, Status.SUCCEEDED}:
+            await self._store.watch(payment)
+        return await self._store.find(payment.merchant_id, payment.id) or payment
+
+    def _outcome(self, payment: Payment, account: Account, answer: Answer) -> OutcomeRow | None:
+        match answer:
+            case TradeReport():
+                return settle.outcome_of_report(payment, account.fee_rate_millionths, answer, self._vault)
+            case ChannelRejected():
+                return settle.outcome_of_refusal(payment, answer)
+            case ChannelUnsent():
+                return settle.outcome_of_unsent(payment, answer)
+            case _:
+                return None
+
+
+def is_pending(answer: Answer) -> bool:
+    """Whether the channel knows the order and is still at work (or waits for the customer)."""
+    return isinstance(answer, TradeReport) and answer.state is TradeState.PENDING
+
+
+def _apply(payment: Payment, row: OutcomeRow, result: OutcomeResult) -> Payment:
+    """The payment as the outcome statement has just left it."""
+    failure = None if row.failure_code is None else FailureCode(row.failure_code)
+    return payment.with_(
+        status=Status(row.to_status),
+        channel_trade_no=row.channel_trade_no or payment.channel_trade_no,
+        failure=failure,
+        failure_channel_code=row.channel_code if failure else None,
+        reversal=row.reversal or payment.reversal,
+        review=None,
+        completed_at=result.at,
+    )

@@ -1,0 +1,92 @@
+"""The payments that this process is taking now: duplicates join the first, tills get an answer in time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.kernel.clock import Deadline
+from gateway.kernel.errors import ApiError, Unavailable
+from gateway.kernel.metrics import REFUSED
+from gateway.payments.flow import PaymentFlow, Taking
+from gateway.payments.payment import Payment, PaymentOrder, first_difference
+from gateway.payments.replays import Replays, different_request
+
+_log = logging.getLogger("mashang.payments")
+_BUSY: Final = REFUSED.labels("payments_in_flight")
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a till is told: the payment, perhaps still processing, and whether an earlier request had made it."""
+
+    payment: Payment
+    replayed: bool
+
+
+class Desk:
+    """Bounds how many payments are in flight, and outlives the wait of a till: a payment once begun is carried on."""
+
+    def __init__(self, flow: PaymentFlow, replays: Replays, in_flight_max: int) -> None:
+        self._flow = flow
+        self._replays = replays
+        self._in_flight_max = in_flight_max
+        self._running: dict[tuple[str, str], tuple[Taking, asyncio.Task[Payment]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    async def take(self, order: PaymentOrder, deadline: Deadline) -> Answered:
+        """Take a payment, or join the same one; answers at the deadline at the latest.  Raises ApiError."""
+        running = self._running.get(order.key)
+        if running is not None:
+            return await self._join(order, deadline, *running)
+        taking, task = self._begin(order, deadline)
+        payment = await self._await(taking, task, deadline)
+        return Answered(payment, taking.replayed)
+
+    async def drain(self, timeout_s: float) -> None:
+        """Wait until nothing is in flight; what is left then is finished by the worker."""
+        tasks = [task for _, task in self._running.values()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=timeout_s)
+
+    def _begin(self, order: PaymentOrder, deadline: Deadline) -> tuple[Taking, asyncio.Task[Payment]]:
+        if len(self._running) >= self._in_flight_max:
+            _BUSY.inc()
+            raise Unavailable("busy", "Too many payments are in flight: try again.", retry_after_s=1)
+        taking = Taking(order, deadline)
+        task = asyncio.create_task(self._flow.take(taking))
+        self._running[order.key] = (taking, task)
+        task.add_done_callback(lambda done: self._finished(order.key, done))
+        return taking, task
+
+    async def _join(
+        self, order: PaymentOrder, deadline: Deadline, taking: Taking, task: asyncio.Task[Payment]
+    ) -> Answered:
+        if (difference := first_difference(order.fields, taking.order.fields)) is not None:
+            raise different_request(order, difference)
+        payment = await self._await(taking, task, deadline)
+        if order.idempotency_key != taking.order.idempotency_key:
+            await self._replays.check_same(order, payment)
+        if not payment.status.is_final and not deadline.passed:
+            payment = await self._replays.await_final(payment.merchant_id, payment.id, deadline)
+        return Answered(payment, replayed=True)
+
+    async def _await(self, taking: Taking, task: asyncio.Task[Payment], deadline: Deadline) -> Payment:
+        await asyncio.wait((task,), timeout=deadline.left_s)
+        if task.done():
+            return task.result()
+        if taking.payment is None:
+            raise Unavailable("busy", "Not begun in time. Send the same request again: it is safe.", retry_after_s=1)
+        return taking.payment
+
+    def _finished(self, key: tuple[str, str], task: asyncio.Task[Payment]) -> None:
+        del self._running[key]
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None and not isinstance(error, ApiError):
+            _log.error("a payment could not be taken", exc_info=error)

@@ -1,0 +1,203 @@
+"""The way of one payment: claim, screen, price, route, commit the intent, charge once, commit the outcome.
+
+Nothing leaves this machine before the intent is durable, no transaction is open while a channel is called, and nothing
+is answered `succeeded` before the outcome is durable.  What is not decided in the till's wait is handed to the worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.database.group_commit import GroupCommit
+from gateway.database.intents import IntentResult, IntentRow
+from gateway.kernel.clock import Deadline
+from gateway.kernel.errors import Conflict, Unavailable
+from gateway.kernel.failures import FailureCode
+from gateway.kernel.ids import new_id
+from gateway.kernel.metrics import PHASE_SECONDS
+from gateway.kernel.secrets import Vault
+from gateway.payments.charging import Answer, Charging, is_pending
+from gateway.payments.claims import Claims
+from gateway.payments.intent import Plan, intent_row, payment_of_intent
+from gateway.payments.payment import Payment, PaymentOrder
+from gateway.payments.replays import Replays
+from gateway.payments.states import Status
+from gateway.payments.store import PaymentStore
+from gateway.settings import Settings
+from promotions.offer import Offer
+from risk.decision import APPROVED, Verdict
+from routing.accounts import Account
+from routing.channels.codes import wallet_of
+from routing.router import Router
+
+_CLAIM_PHASE: Final = PHASE_SECONDS.labels("claim")
+_INTENT_PHASE: Final = PHASE_SECONDS.labels("intent")
+_TAKE_OVER_S: Final = 5.0
+"""So long after the last moment at which this process can still be at work, the worker takes a payment over."""
+
+
+@dataclass(slots=True)
+class Taking:
+    """A payment being taken in this process: its till's deadline, and the payment as far as it has come."""
+
+    order: PaymentOrder
+    deadline: Deadline
+    payment: Payment | None = None
+    replayed: bool = False
+
+
+class PaymentFlow:
+    """Takes payments.  Composed once per process (gateway.app)."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        vault: Vault,
+        claims: Claims,
+        store: PaymentStore,
+        replays: Replays,
+        router: Router,
+        intents: GroupCommit[IntentRow, IntentResult],
+        charging: Charging,
+    ) -> None:
+        self._settings = settings
+        self._vault = vault
+        self._claims = claims
+        self._store = store
+        self._replays = replays
+        self._router = router
+        self._intents = intents
+        self._charging = charging
+
+    async def take(self, taking: Taking) -> Payment:
+        """Take one payment.  Raises ApiError for what binds nothing; every other end is a payment.  I1–I5."""
+        order, deadline = taking.order, taking.deadline
+        payment_id = await self._claim(taking)
+        if payment_id is None:
+            return await self._replay(taking)
+
+        plan = await self._plan(order, payment_id, deadline)
+        send_before = time.monotonic() + self._settings.send_within_s
+        payment = await self._commit_intent(order, payment_id, plan, deadline)
+        if payment is None:
+            return await self._replay(taking)
+        taking.payment = payment
+        if plan.account is None:
+            return payment
+
+        request = order.request
+        description = request.description or order.merchant_name
+        answer = await self._charging.charge(
+            payment, plan.account, request.auth_code, description, send_before=send_before
+        )
+        taking.payment = payment = await self._charging.settle(payment, plan.account, answer)
+        if payment.status is Status.PROCESSING and payment.review is None:
+            payment = await self._poll(taking, payment, plan.account, answer)
+        return payment
+
+    async def _claim(self, taking: Taking) -> str | None:
+        """Claim the order number for a new payment id; None where another request has it and made a payment of it."""
+        began = time.monotonic()
+        payment_id = new_id("pay")
+        order, deadline = taking.order, taking.deadline
+        while not await self._claims.claim(*order.key, payment_id):
+            winner = await self._replays.await_winner(order, deadline)
+            if winner is not None:
+                taking.payment = winner
+                return None
+            if deadline.passed:
+                raise Unavailable(
+                    "order_in_progress",
+                    "An earlier request with this number is still at work. Send the same request again: it is safe.",
+                    retry_after_s=1,
+                )
+        _CLAIM_PHASE.observe(time.monotonic() - began)
+        return payment_id
+
+    async def _replay(self, taking: Taking) -> Payment:
+        taking.replayed = True
+        taking.payment = taking.payment or await self._replays.replay(taking.order, taking.deadline)
+        return taking.payment
+
+    async def _plan(self, order: PaymentOrder, payment_id: str, deadline: Deadline) -> Plan:
+        """Screen, price and route; all in process, but for the payment that this one replaces."""
+        try:
+            refusal = await self._refusal_of_replaced(order, deadline)
+        except Exception:
+            await self._claims.release(*order.key, payment_id)
+            raise
+        decision, offer = APPROVED, Offer.full_price(order.amount)
+        wallet = wallet_of(order.request.auth_code)
+        expected = order.request.expected_payable
+        if refusal is not None:
+            pass
+        elif decision.verdict is Verdict.DECLINE:
+            refusal = FailureCode.RISK_DECLINED
+        elif expected is not None and expected != offer.payable.amount_fen:
+            refusal = FailureCode.PRICE_CHANGED
+        elif wallet is None:
+            refusal = FailureCode.WALLET_UNSUPPORTED
+        elif candidates := self._router.candidates(wallet):
+            return Plan(wallet, decision, offer, candidates[0], None)
+        else:
+            refusal = FailureCode.NO_CHANNEL
+        return Plan(wallet, decision, offer, None, refusal)
+
+    async def _refusal_of_replaced(self, order: PaymentOrder, deadline: Deadline) -> FailureCode | None:
+        """`replaces`: wait until the earlier payment is finally not paid; refuse this one where it was paid."""
+        if order.request.replaces is None:
+            return None
+        earlier = await self._replays.await_final(order.merchant_id, order.request.replaces, deadline)
+        if earlier.status is Status.SUCCEEDED and earlier.reversal != "pending":
+            return FailureCode.REPLACED_PAYMENT_PAID
+        if earlier.status is Status.SUCCEEDED or not earlier.status.is_final:
+            raise Conflict(
+                "replaced_payment_unresolved",
+                "The payment that this one replaces is not decided yet; nothing was charged. Send this again.",
+                param="replaces",
+                retry_after_s=5,
+            )
+        return None
+
+    async def _commit_intent(
+        self, order: PaymentOrder, payment_id: str, plan: Plan, deadline: Deadline
+    ) -> Payment | None:
+        """Make the payment durable; None where the order number or the key belongs to another one."""
+        began = time.monotonic()
+        at_work_s = max(deadline.left_s, self._settings.channel_timeout_s)
+        row = intent_row(
+            order,
+            payment_id,
+            plan,
+            self._vault,
+            send_within_s=self._settings.send_within_s,
+            recover_after_s=at_work_s + _TAKE_OVER_S,
+        )
+        result = await self._intents.submit(row)
+        _INTENT_PHASE.observe(time.monotonic() - began)
+        if result.inserted:
+            return payment_of_intent(order, payment_id, plan, result.at)
+        # Another payment has the number or the key, unless an earlier sending of this very row was committed unseen.
+        holder = await self._store.find_by_order_no(*order.key)
+        return holder if holder is not None and holder.id == payment_id else None
+
+    async def _poll(self, taking: Taking, payment: Payment, account: Account, answer: Answer) -> Payment:
+        """Ask again in the channel's rhythm while the till waits; then hand the payment to the worker."""
+        rhythm = account.channel.rhythm
+        tries = 0
+        while True:
+            waits = rhythm.after_pending_s if is_pending(answer) else rhythm.after_unknown_s
+            wait = waits[min(tries, len(waits) - 1)]
+            if wait >= taking.deadline.left_s:
+                await self._store.hand_over(payment.id, wait, tries)
+                return payment
+            await asyncio.sleep(wait)
+            tries += 1
+            answer = await self._charging.query(payment, account)
+            taking.payment = payment = await self._charging.settle(payment, account, answer)
+            if payment.status is not Status.PROCESSING or payment.review is not None:
+                return payment

@@ -1,0 +1,91 @@
+"""What is decided about an order before anything leaves this machine, and the row that makes it durable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import orjson
+
+from gateway.database.intents import IntentRow
+from gateway.kernel.failures import FailureCode
+from gateway.kernel.secrets import Vault
+from gateway.payments.payment import Payment, PaymentOrder
+from gateway.payments.states import Status
+from promotions.offer import Offer
+from risk.decision import Decision
+from routing.accounts import Account
+from routing.channels.base import Wallet
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The decision, the price, and either the account to charge or why none is charged."""
+
+    wallet: Wallet | None
+    decision: Decision
+    offer: Offer
+    account: Account | None
+    refusal: FailureCode | None
+
+
+def intent_row(
+    order: PaymentOrder, payment_id: str, plan: Plan, vault: Vault, *, send_within_s: float, recover_after_s: float
+) -> IntentRow:
+    """The row of the intent statement; the request is sealed, so that no personal data is stored in the clear."""
+    request, canonical = order.request, order.canonical()
+    return IntentRow(
+        payment_id=payment_id,
+        merchant_id=order.merchant_id,
+        merchant_order_no=request.merchant_order_no,
+        idempotency_key=order.idempotency_key,
+        status=Status.FAILED if plan.account is None else Status.PROCESSING,
+        amount=request.amount,
+        payable=plan.offer.payable.amount_fen,
+        currency=request.currency,
+        method=request.method,
+        wallet=plan.wallet,
+        account_id=None if plan.account is None else plan.account.id,
+        store_id=request.store_id,
+        terminal_id=request.terminal_id,
+        operator_id=request.operator_id,
+        metadata=orjson.dumps(request.metadata).decode() if request.metadata else None,
+        notify_url=request.notify_url,
+        replaces=request.replaces,
+        request_fingerprint=vault.keyed_hash(canonical),
+        request_sealed=vault.seal(canonical, payment_id.encode()),
+        risk_decision=plan.decision.verdict,
+        risk_score=plan.decision.score,
+        failure_code=plan.refusal,
+        expires_in_s=request.expires_in,
+        send_within_s=send_within_s,
+        recover_after_s=recover_after_s,
+    )
+
+
+def payment_of_intent(order: PaymentOrder, payment_id: str, plan: Plan, at: datetime) -> Payment:
+    """The payment as the intent statement has just written it, without reading it back."""
+    request = order.request
+    return Payment(
+        id=payment_id,
+        merchant_id=order.merchant_id,
+        merchant_order_no=request.merchant_order_no,
+        status=Status.FAILED if plan.account is None else Status.PROCESSING,
+        amount=plan.offer.amount,
+        payable=plan.offer.payable,
+        method=request.method,
+        wallet=plan.wallet,
+        account_id=None if plan.account is None else plan.account.id,
+        attempt_seq=0 if plan.account is None else 1,
+        metadata=request.metadata,
+        created_at=at,
+        expires_at=at + timedelta(seconds=request.expires_in),
+        store_id=request.store_id,
+        terminal_id=request.terminal_id,
+        operator_id=request.operator_id,
+        replaces=request.replaces,
+        risk_decision=plan.decision.verdict,
+        risk_score=plan.decision.score,
+        failure=plan.refusal,
+        completed_at=at if plan.account is None else None,
+    )

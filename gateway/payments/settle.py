@@ -1,0 +1,117 @@
+"""Turns what a channel says of an attempt into the outcome to be committed; pure."""
+
+from __future__ import annotations
+
+from gateway.database.outcomes import OutcomeRow, TransferRow
+from gateway.kernel.failures import FailureCode
+from gateway.kernel.secrets import Vault
+from gateway.ledger import postings
+from gateway.payments.payment import Payment
+from gateway.payments.states import Event, sources, target
+from routing.channels.base import ChannelError, ChannelRejected, TradeReport, TradeState
+
+AMOUNT_MISMATCH = "amount_mismatch"
+"""Review reason: the channel captured another amount than we asked for."""
+
+
+def is_mismatch(payment: Payment, report: TradeReport) -> bool:
+    """Whether the channel took another total than the payment's; the wallet's own coupons do not count."""
+    return (
+        report.state is TradeState.CAPTURED
+        and report.amount_fen is not None
+        and report.amount_fen != payment.payable.amount_fen
+    )
+
+
+def outcome_of_report(
+    payment: Payment, fee_rate_millionths: int, report: TradeReport, vault: Vault
+) -> OutcomeRow | None:
+    """The outcome that a verified report leads to; None where it decides nothing, or the amount is not ours."""
+    match report.state:
+        case TradeState.CAPTURED if report.amount_fen == payment.payable.amount_fen:
+            return _captured(payment, fee_rate_millionths, report, vault)
+        case TradeState.REFUSED:
+            failure = report.failure or FailureCode.CHANNEL_REFUSED
+            return _over(payment, Event.DECLINED, "refused", failure=failure, channel_code=report.channel_code)
+        case TradeState.CLOSED if payment.reversal is None:
+            return _over(payment, Event.CLOSED, "reversed", channel_code=report.channel_code)
+        case TradeState.CLOSED | TradeState.REFUNDED:
+            return reversed_(payment, fee_rate_millionths)
+        case _:
+            return None
+
+
+def outcome_of_refusal(payment: Payment, error: ChannelRejected) -> OutcomeRow:
+    """The outcome of a definite refusal."""
+    return _over(payment, Event.DECLINED, "refused", failure=error.failure, channel_code=error.code)
+
+
+def outcome_of_unsent(payment: Payment, error: ChannelError) -> OutcomeRow:
+    """The outcome where nothing left this machine."""
+    return _over(payment, Event.UNSENT, "unsent", failure=FailureCode.CHANNEL_UNAVAILABLE, channel_code=error.code)
+
+
+def not_created(payment: Payment) -> OutcomeRow:
+    """The outcome of an order that the channel never came to know; it stays watched (outcome.sql)."""
+    return _over(payment, Event.NOT_CREATED, "not_created", failure=FailureCode.NOT_CREATED)
+
+
+def reversed_(payment: Payment, fee_rate_millionths: int) -> OutcomeRow:
+    """The outcome of a confirmed reversal; a capture that was booked is booked back."""
+    transfers: tuple[postings.Transfer, ...] = ()
+    if payment.status.is_final:
+        transfers = postings.capture_reversed(
+            payment.merchant_id, payment.account_id or "", payment.payable, fee_rate_millionths
+        )
+    return _over(payment, Event.REVERSED, "reversed", transfers=transfers)
+
+
+def rows_of(transfers: tuple[postings.Transfer, ...]) -> tuple[TransferRow, ...]:
+    """Postings as the statement takes them."""
+    return tuple(
+        TransferRow(row.seq, row.kind, row.debit, row.credit, row.amount.amount_fen, row.amount.currency)
+        for row in transfers
+    )
+
+
+def _captured(payment: Payment, fee_rate_millionths: int, report: TradeReport, vault: Vault) -> OutcomeRow:
+    transfers = postings.capture(payment.merchant_id, payment.account_id or "", payment.payable, fee_rate_millionths)
+    return OutcomeRow(
+        payment_id=payment.id,
+        merchant_id=payment.merchant_id,
+        event=Event.CAPTURED,
+        from_states=sources(Event.CAPTURED),
+        to_status=target(Event.CAPTURED),
+        seq=payment.attempt_seq,
+        attempt_state="captured",
+        channel_trade_no=report.channel_trade_no,
+        channel_code=report.channel_code,
+        payer_paid=report.payer_paid_fen,
+        payer_hash=None if report.payer_id is None else vault.keyed_hash(report.payer_id.encode()),
+        paid_at=report.paid_at,
+        transfers=rows_of(transfers),
+    )
+
+
+def _over(
+    payment: Payment,
+    event: Event,
+    attempt_state: str,
+    *,
+    failure: FailureCode | None = None,
+    channel_code: str | None = None,
+    transfers: tuple[postings.Transfer, ...] = (),
+) -> OutcomeRow:
+    return OutcomeRow(
+        payment_id=payment.id,
+        merchant_id=payment.merchant_id,
+        event=event,
+        from_states=sources(event),
+        to_status=target(event),
+        seq=payment.attempt_seq,
+        attempt_state=attempt_state,
+        channel_code=channel_code,
+        failure_code=failure,
+        reversal="succeeded" if event is Event.REVERSED and payment.reversal else None,
+        transfers=rows_of(transfers),
+    )

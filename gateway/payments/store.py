@@ -1,0 +1,196 @@
+"""Reads payments from PostgreSQL, and the few writes that are not an intent or an outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import asyncpg
+import orjson
+
+from gateway.database.pool import named_statements
+from gateway.kernel.failures import FailureCode
+from gateway.kernel.money import Currency, Money
+from gateway.kernel.secrets import Vault
+from gateway.payments.payment import LateCaptureView, Payment
+from gateway.payments.states import Status
+
+_SQL: Final = named_statements("gateway.payments", "statements.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class ListFilter:
+    """Which of a merchant's payments to list; None leaves a condition out."""
+
+    status: Status | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    store_id: str | None = None
+    terminal_id: str | None = None
+
+
+class PaymentStore:
+    """Every read is scoped to a merchant: another merchant's payment is not found."""
+
+    def __init__(self, pool: asyncpg.Pool, vault: Vault) -> None:
+        self._pool = pool
+        self._vault = vault
+
+    async def find(self, merchant_id: str, payment_id: str) -> Payment | None:
+        """By its id."""
+        record = await self._pool.fetchrow(_SQL["find"], payment_id, merchant_id)
+        return None if record is None else await self._with_late_captures(record)
+
+    async def find_by_order_no(self, merchant_id: str, merchant_order_no: str) -> Payment | None:
+        """By the merchant's own number."""
+        payment_id = await self._pool.fetchval(
+            _SQL["find_order_no"],
+            merchant_id,
+            merchant_order_no,
+        )
+        return None if payment_id is None else await self.find(merchant_id, payment_id)
+
+    async def payment_of_key(self, merchant_id: str, idempotency_key: str) -> str | None:
+        """The payment to which an idempotency key is bound."""
+        found: str | None = await self._pool.fetchval(_SQL["find_key"], merchant_id, idempotency_key)
+        return found
+
+    async def bind_key(self, merchant_id: str, idempotency_key: str, payment_id: str) -> str:
+        """Bind a key to an existing payment; returns the payment to which it is bound, perhaps another one."""
+        await self._pool.execute(
+            _SQL["bind_key"],
+            merchant_id,
+            idempotency_key,
+            payment_id,
+        )
+        return await self.payment_of_key(merchant_id, idempotency_key) or payment_id
+
+    async def list(
+        self, merchant_id: str, wanted: ListFilter, limit: int, starting_after: str | None
+    ) -> Sequence[Payment]:
+        """A merchant's payments, newest first, at most `limit`, after that id."""
+        records = await self._pool.fetch(
+            _SQL["list"],
+            merchant_id,
+            starting_after,
+            wanted.status,
+            wanted.created_from,
+            wanted.created_to,
+            wanted.store_id,
+            wanted.terminal_id,
+            limit,
+        )
+        return [await self._with_late_captures(record) for record in records]
+
+    async def request_fields(self, payment: Payment) -> Mapping[str, Any] | None:
+        """The validated fields of the request that made the payment; None where they were erased."""
+        sealed = await self._pool.fetchval(_SQL["request_sealed"], payment.id, payment.merchant_id)
+        if sealed is None:
+            return None
+        fields: Mapping[str, Any] = orjson.loads(self._vault.open(sealed, payment.id.encode()))
+        return fields
+
+    async def request_fingerprint(self, payment: Payment) -> bytes:
+        """The keyed hash of those fields, which outlives their erasure."""
+        found: bytes = await self._pool.fetchval(
+            _SQL["request_fingerprint"],
+            payment.id,
+            payment.merchant_id,
+        )
+        return found
+
+    async def hand_over(self, payment_id: str, after_s: float, tries: int) -> None:
+        """Let the worker go on with an unresolved payment after so many seconds."""
+        await self._pool.execute(
+            _SQL["hand_over"],
+            payment_id,
+            after_s,
+            tries,
+        )
+
+    async def watch(self, payment: Payment) -> None:
+        """Have the worker look at the channel again: money seems to have arrived for a payment that is over."""
+        await self._pool.execute(
+            _SQL["watch"],
+            payment.id,
+            payment.merchant_id,
+        )
+
+    async def mark_for_review(self, payment: Payment, reason: str) -> None:
+        """Leave an unresolved payment to a person: nothing automatic touches it any more."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(
+                _SQL["mark_for_review"],
+                payment.id,
+                payment.merchant_id,
+                reason,
+            )
+            await connection.execute(_SQL["drop_task"], payment.id)
+
+    async def fail_reversal(self, payment: Payment) -> None:
+        """The channel will not reverse: the payment stands as it is."""
+        await self._pool.execute(_SQL["fail_reversal"], payment.id, payment.merchant_id)
+
+    async def request_reversal(self, payment: Payment) -> bool:
+        """Mark a payment to be reversed and wake the worker; False where it has left the state it was read in."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            marked = await connection.execute(
+                _SQL["request_reversal"],
+                payment.id,
+                payment.merchant_id,
+                payment.status,
+            )
+            if marked != "UPDATE 1":
+                return False
+            await connection.execute(
+                _SQL["wake"],
+                payment.id,
+                payment.merchant_id,
+            )
+            return True
+
+    async def _with_late_captures(self, record: asyncpg.Record) -> Payment:
+        payment = payment_of(record)
+        if not record["late_captures"]:
+            return payment
+        found = await self._pool.fetch(
+            _SQL["late_captures"],
+            payment.id,
+            payment.merchant_id,
+        )
+        return payment.with_(late_captures=tuple(LateCaptureView(*row.values()) for row in found))
+
+
+def payment_of(record: asyncpg.Record) -> Payment:
+    """A row of `payments` as a value."""
+    currency = Currency(record["currency"])
+    return Payment(
+        id=record["id"],
+        merchant_id=record["merchant_id"],
+        merchant_order_no=record["merchant_order_no"],
+        status=Status(record["status"]),
+        amount=Money(record["amount"], currency),
+        payable=Money(record["payable"], currency),
+        method=record["method"],
+        wallet=record["wallet"],
+        account_id=record["account_id"],
+        attempt_seq=record["attempt_seq"],
+        metadata=orjson.loads(record["metadata"] or b"{}"),
+        created_at=record["created_at"],
+        expires_at=record["expires_at"],
+        store_id=record["store_id"],
+        terminal_id=record["terminal_id"],
+        operator_id=record["operator_id"],
+        replaces=record["replaces"],
+        risk_decision=record["risk_decision"],
+        risk_score=record["risk_score"],
+        channel_trade_no=record["channel_trade_no"],
+        failure=None if record["failure_code"] is None else FailureCode(record["failure_code"]),
+        failure_channel_code=record["failure_channel_code"],
+        reversal=record["reversal"],
+        review=record["review"],
+        amount_refunded=record["amount_refunded"],
+        completed_at=record["completed_at"],
+    )

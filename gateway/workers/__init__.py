@@ -1,0 +1,1 @@
+"""What goes on behind the till: unresolved payments, late captures, partitions and the gauges of what is open."""

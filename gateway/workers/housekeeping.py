@@ -1,0 +1,45 @@
+"""Keeps house: the gauges of what is open, and the partitions of the coming months."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+import asyncpg
+
+from gateway.composition import Base
+from gateway.database.batches import BROKEN
+from gateway.database.partitions import ensure_partitions
+from gateway.kernel.clock import utc_now
+from gateway.kernel.metrics import REVIEWS, UNRESOLVED, UNRESOLVED_AGE
+from gateway.workers.tasks import SQL
+
+_log = logging.getLogger("mashang.housekeeping")
+_GAUGES_S: Final = 1.0
+_PARTITIONS_EVERY: Final = 3_600
+"""In rounds of the gauges: once an hour."""
+
+
+async def keep_house(base: Base) -> None:
+    """Run until cancelled."""
+    rounds = 0
+    while True:
+        try:
+            await measure(base)
+            if rounds % _PARTITIONS_EVERY == 0:
+                async with base.pool.acquire() as connection:
+                    await ensure_partitions(connection, utc_now())
+            rounds += 1
+        except (*BROKEN, asyncpg.PostgresError) as error:
+            _log.warning("housekeeping was put off: %s", type(error).__name__)
+        await asyncio.sleep(_GAUGES_S)
+
+
+async def measure(base: Base) -> None:
+    """Read the gauges of what is open."""
+    row = await base.pool.fetchrow(SQL["gauges"])
+    assert row is not None
+    UNRESOLVED.set(row["unresolved"])
+    UNRESOLVED_AGE.set(row["age_s"] or 0.0)
+    REVIEWS.set(row["reviews"])

@@ -1,0 +1,87 @@
+"""The worker process: leases due tasks, works on many at once, and keeps house.  Any number of workers may run."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+
+import asyncpg
+import uvloop
+from redis.exceptions import RedisError
+
+from gateway.composition import Base, compose
+from gateway.database.batches import BROKEN
+from gateway.kernel.errors import ApiError
+from gateway.kernel.logs import set_up_logs
+from gateway.settings import Settings
+from gateway.workers.housekeeping import keep_house
+from gateway.workers.late import LateWatch
+from gateway.workers.recovery import Recovery
+from gateway.workers.tasks import Purpose, Task, TaskQueue
+
+_log = logging.getLogger("mashang.worker")
+
+
+def run(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT; what is under way is finished or, past its lease, done by another worker."""
+    set_up_logs(settings.log_level, json=settings.log_json)
+    uvloop.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with compose(settings) as base, asyncio.TaskGroup() as group:
+        background = [group.create_task(base.revision.run()), group.create_task(keep_house(base))]
+        _log.info("worker started")
+        await Worker(base).work_until(stop)
+        for task in background:
+            task.cancel()
+
+
+class Worker:
+    """Takes tasks from the queue; a task that fails is logged and comes back when its lease is over."""
+
+    def __init__(self, base: Base) -> None:
+        self._settings = base.settings
+        self._queue = TaskQueue(base.pool, base.settings.recovery_lease_s)
+        late = LateWatch(base, self._queue)
+        self._handlers = {
+            Purpose.RESOLVE: Recovery(base, self._queue).handle,
+            Purpose.WATCH: late.watch,
+            Purpose.GIVE_BACK: late.give_back,
+        }
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def work_until(self, stop: asyncio.Event) -> None:
+        """Lease and handle until told to stop, then finish what is under way."""
+        while not stop.is_set():
+            free = self._settings.recovery_concurrency_max - len(self._running)
+            for task in await self._lease(free) if free else []:
+                running = asyncio.create_task(self._handle(task))
+                self._running.add(running)
+                running.add_done_callback(self._running.discard)
+            try:
+                async with asyncio.timeout(self._settings.recovery_interval_s):
+                    await stop.wait()
+            except TimeoutError:
+                continue
+        if self._running:
+            await asyncio.wait(self._running, timeout=self._settings.recovery_lease_s)
+
+    async def _lease(self, limit: int) -> list[Task]:
+        try:
+            return await self._queue.lease(limit)
+        except (*BROKEN, asyncpg.PostgresError) as error:
+            _log.warning("no tasks could be leased: %s", type(error).__name__)
+            return []
+
+    async def _handle(self, task: Task) -> None:
+        try:
+            await self._handlers[task.purpose](task)
+        except (*BROKEN, asyncpg.PostgresError, ApiError, RedisError) as error:
+            _log.warning("a task will be tried again: %s", type(error).__name__, extra={"payment_id": task.payment_id})
+        except Exception:  # one bad task must not stop the others
+            _log.exception("a task failed", extra={"payment_id": task.payment_id})

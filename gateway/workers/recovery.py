@@ -1,0 +1,154 @@
+"""Brings payments without an outcome to one: query, then confirm or reverse; never charge again.
+
+Every commit is guarded by the payment's state: a worker that slept past its lease can repeat a question but no effect.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.composition import Base
+from gateway.kernel.metrics import RECOVERY_STEPS
+from gateway.payments import resolution, settle
+from gateway.payments.charging import Answer
+from gateway.payments.payment import Payment
+from gateway.payments.resolution import Facts, Sighting, Verdict
+from gateway.payments.states import Status
+from gateway.workers.returning import ReturnState, give_back
+from gateway.workers.tasks import SQL, Task, TaskQueue
+from routing.accounts import Account
+from routing.channels.base import CallLimits, ChannelError, ReversalState, TradeReport, TradeState
+
+_log = logging.getLogger("mashang.recovery")
+_REVERSE_TIMEOUT_S: Final = 10.0
+_NO_ACCOUNT_RETRY_S: Final = 30.0
+_VOID_RETRY_S: Final = 5.0
+NOT_REVERSIBLE: Final = "not_reversible"
+"""Review reason: the channel neither reverses the order nor says that it was paid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One unresolved payment with its account and the task that leads here."""
+
+    task: Task
+    payment: Payment
+    account: Account
+    facts: Facts
+
+
+class Recovery:
+    """Handles the tasks of purpose `resolve`."""
+
+    def __init__(self, base: Base, queue: TaskQueue) -> None:
+        self._base = base
+        self._queue = queue
+
+    async def handle(self, task: Task) -> None:
+        """Take one step for one payment."""
+        payment = await self._base.store.find(task.merchant_id, task.payment_id)
+        if payment is None or not _is_unresolved(payment):
+            await self._queue.finish(task)
+            return
+        case = await self._open(task, payment)
+        if case is None:
+            _log.error("an unresolved payment has no channel account", extra={"payment_id": payment.id})
+            await self._queue.put_off(task, _NO_ACCOUNT_RETRY_S)
+        elif payment.status is Status.SUCCEEDED:
+            await self._void(case)
+        else:
+            await self._resolve(case)
+
+    async def _open(self, task: Task, payment: Payment) -> Case | None:
+        base = self._base
+        attempt = await base.pool.fetchrow(SQL["attempt"], payment.id, payment.merchant_id, payment.attempt_seq)
+        account = base.accounts.get(payment.account_id or "")
+        if attempt is None or account is None:
+            return None
+        facts = Facts(
+            now=task.now,
+            created_at=payment.created_at,
+            send_before=attempt["send_before"],
+            expires_at=payment.expires_at,
+            reversal_pending=payment.reversal == "pending",
+            tries=task.tries - 1,
+            rhythm=account.channel.rhythm,
+            not_created_after_s=base.settings.not_created_after_s,
+        )
+        return Case(task, payment, account, facts)
+
+    async def _resolve(self, case: Case) -> None:
+        """Query; what is decided is committed, what must end is reversed, anything else waits."""
+        charging = self._base.charging
+        answer = await charging.query(case.payment, case.account)
+        seen = _sighting(answer)
+        RECOVERY_STEPS.labels("query", seen).inc()
+        payment = await charging.settle(case.payment, case.account, answer)
+        if not _is_unresolved(payment):
+            await self._queue.finish(case.task)
+        elif resolution.reverse_now(case.facts):
+            await self._reverse(case, seen)
+        else:
+            await self._queue.put_off(case.task, resolution.wait_s(case.facts, seen))
+
+    async def _reverse(self, case: Case, seen: Sighting) -> None:
+        answer = await self._ask_to_reverse(case)
+        RECOVERY_STEPS.labels("reverse", answer).inc()
+        charging = self._base.charging
+        match resolution.verdict_of_reversal(case.facts, seen, answer):
+            case Verdict.REVERSED:
+                await charging.commit(case.payment, settle.reversed_(case.payment, case.account.fee_rate_millionths))
+                await self._queue.finish(case.task)
+            case Verdict.NOT_CREATED:
+                await charging.commit(case.payment, settle.not_created(case.payment))
+                await self._queue.finish(case.task)
+            case Verdict.CANNOT if seen is Sighting.CAPTURED:
+                await self._base.store.fail_reversal(case.payment)  # the next look books the capture
+                await self._queue.put_off(case.task, 0)
+            case Verdict.CANNOT:
+                await self._base.store.mark_for_review(case.payment, NOT_REVERSIBLE)
+            case Verdict.AGAIN:
+                await self._queue.put_off(case.task, resolution.wait_after_reversal_s(case.facts, seen))
+
+    async def _ask_to_reverse(self, case: Case) -> ReversalState:
+        try:
+            report = await case.account.channel.reverse(case.payment.channel_order, CallLimits(_REVERSE_TIMEOUT_S))
+        except ChannelError:
+            return ReversalState.REPEAT  # whatever it was: a reversal is safe to repeat
+        return report.state
+
+    async def _void(self, case: Case) -> None:
+        """Give back a capture of this channel day, whole."""
+        payment = case.payment
+        state = await give_back(
+            case.account, payment.channel_order, payment, case.task.created_at, first=case.task.tries == 1, void=True
+        )
+        RECOVERY_STEPS.labels("void", state).inc()
+        match state:
+            case ReturnState.RETURNED:
+                row = settle.reversed_(payment, case.account.fee_rate_millionths)
+                await self._base.charging.commit(payment, row)
+                await self._queue.finish(case.task)
+            case ReturnState.REFUSED:
+                await self._base.store.fail_reversal(payment)
+                await self._queue.finish(case.task)
+            case ReturnState.OPEN:
+                await self._queue.put_off(case.task, _VOID_RETRY_S)
+
+
+def _is_unresolved(payment: Payment) -> bool:
+    if payment.review is not None:
+        return False
+    return not payment.status.is_final or (payment.status is Status.SUCCEEDED and payment.reversal == "pending")
+
+
+def _sighting(answer: Answer) -> Sighting:
+    """What an answer to a query shows."""
+    if not isinstance(answer, TradeReport):
+        return Sighting.UNKNOWN
+    return {
+        TradeState.CAPTURED: Sighting.CAPTURED,
+        TradeState.NOT_FOUND: Sighting.NOT_FOUND,
+    }.get(answer.state, Sighting.PENDING)

@@ -1,0 +1,70 @@
+"""The worker's queue in PostgreSQL: tasks are leased in database time, and a lease that was lost cannot be used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+import asyncpg
+
+from gateway.database.pool import named_statements
+
+SQL: Final = named_statements("gateway.workers", "statements.sql")
+
+
+class Purpose(StrEnum):
+    """Why a payment is looked at."""
+
+    RESOLVE = "resolve"
+    """It has no outcome, or its reversal is pending."""
+    WATCH = "watch"
+    """It is over, but money may still arrive for it."""
+    GIVE_BACK = "give_back"
+    """Money arrived too late and has to go back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One leased task; `tries` counts this time too."""
+
+    payment_id: str
+    merchant_id: str
+    purpose: Purpose
+    tries: int
+    lease_token: int
+    created_at: datetime
+    now: datetime
+
+
+class TaskQueue:
+    """Leases and returns tasks."""
+
+    def __init__(self, pool: asyncpg.Pool, lease_s: float) -> None:
+        self._pool = pool
+        self._lease_s = lease_s
+
+    async def lease(self, limit: int) -> list[Task]:
+        """Take up to `limit` due tasks that no living worker holds."""
+        records = await self._pool.fetch(SQL["lease"], limit, self._lease_s)
+        return [
+            Task(
+                payment_id=record["payment_id"],
+                merchant_id=record["merchant_id"],
+                purpose=Purpose(record["purpose"]),
+                tries=record["tries"],
+                lease_token=record["lease_token"],
+                created_at=record["created_at"],
+                now=record["now"],
+            )
+            for record in records
+        ]
+
+    async def put_off(self, task: Task, after_s: float) -> None:
+        """Come back to it after so many seconds; nothing happens where the lease was lost."""
+        await self._pool.execute(SQL["put_off"], task.payment_id, task.purpose, task.lease_token, after_s)
+
+    async def finish(self, task: Task) -> None:
+        """The task is done; nothing happens where the lease was lost."""
+        await self._pool.execute(SQL["finish"], task.payment_id, task.purpose, task.lease_token)
