@@ -1,8 +1,12 @@
-"""The channel adapters: one protocol (base), three error kinds, one file for each wallet's wire protocol.
+"""The channel adapters: one protocol (base), three error kinds, a few files for each wallet's wire protocol.
 
-base.py            what every channel offers and the three kinds of error
-transport.py       the one HTTP client of the hot path, behind a small interface
-codes.py           which wallet issued a payment code
-wechat.py          WeChat Pay APIv3            alipay.py    Alipay OpenAPI (gateway.do)
-unionpay.py        UnionPay QR (ACP 5.1.0)     registry.py  a channel from its kind and its settings
+base.py        what every channel offers and the three kinds of error
+registry.py    a channel from its kind and its settings (settings.py)
+codes.py       which wallet issued a payment code
+transport.py   the way out: pooled connections (connection.py), bounded waits (slots.py), nothing sent twice
+wire.py        what the adapters share in writing requests and judging answers; rsa.py the keys
+
+wechat.py      WeChat Pay APIv3           wechat_codes.py     wechat_signing.py
+alipay.py      Alipay gateway.do          alipay_codes.py     alipay_signing.py
+unionpay.py    UnionPay ACP 5.1.0         unionpay_codes.py   unionpay_signing.py
 """

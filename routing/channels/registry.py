@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from routing.channels.alipay import AlipayChannel
 from routing.channels.base import Channel, Transport
-from routing.channels.settings import WECHAT_RHYTHM, SettingsReader, WechatSettings
+from routing.channels.settings import (
+    ALIPAY_RHYTHM,
+    ALIPAY_TIMEOUT_EXPRESS,
+    UNIONPAY_RHYTHM,
+    WECHAT_RHYTHM,
+    AlipaySettings,
+    SettingsReader,
+    UnionpaySettings,
+    WechatSettings,
+)
 from routing.channels.slots import BoundedTransport
+from routing.channels.unionpay import UnionpayChannel
+from routing.channels.unionpay_signing import CertificateSigning, KeyedHashSigning
 from routing.channels.wechat import WechatChannel
 
 API_V3_KEY_BYTES: Final = 32
@@ -45,4 +57,43 @@ def _wechat(reader: SettingsReader, transport: Transport) -> Channel:
     return WechatChannel(settings, transport)
 
 
-_BUILDERS: Final[dict[str, Callable[[SettingsReader, Transport], Channel]]] = {"wechat": _wechat}
+def _alipay(reader: SettingsReader, transport: Transport) -> Channel:
+    settings = AlipaySettings(
+        gateway_url=reader.url("gateway_url"),
+        app_id=reader.word("app_id"),
+        seller_id=reader.word("seller_id"),
+        app_private_key_pem=reader.private_key("app_private_key_pem"),
+        alipay_public_key_pem=reader.public_key("alipay_public_key_pem"),
+        timeout_express=reader.text("timeout_express", ALIPAY_TIMEOUT_EXPRESS),
+        rhythm=reader.rhythm(ALIPAY_RHYTHM),
+    )
+    return AlipayChannel(settings, transport)
+
+
+def _unionpay(reader: SettingsReader, transport: Transport) -> Channel:
+    sign_method = reader.text("sign_method")
+    if sign_method not in {CertificateSigning.method, KeyedHashSigning.method}:
+        raise reader.error("sign_method", "must be 01 or 11")
+    with_key = sign_method == KeyedHashSigning.method
+    settings = UnionpaySettings(
+        back_trans_url=reader.url("back_trans_url"),
+        query_trans_url=reader.url("query_trans_url"),
+        mer_id=reader.word("mer_id"),
+        sign_method=sign_method,
+        signing_certificate_pem="" if with_key else reader.certificate("signing_certificate_pem"),
+        signing_private_key_pem="" if with_key else reader.private_key("signing_private_key_pem"),
+        root_certificate_pem="" if with_key else reader.certificate("root_certificate_pem"),
+        middle_certificate_pem="" if with_key else reader.certificate("middle_certificate_pem"),
+        secret_key=reader.text("secret_key") if with_key else "",
+        allowed_signer=reader.text("allowed_signer", ""),
+        back_url=reader.text("back_url", ""),
+        rhythm=reader.rhythm(UNIONPAY_RHYTHM),
+    )
+    return UnionpayChannel(settings, transport)
+
+
+_BUILDERS: Final[dict[str, Callable[[SettingsReader, Transport], Channel]]] = {
+    "wechat": _wechat,
+    "alipay": _alipay,
+    "unionpay": _unionpay,
+}

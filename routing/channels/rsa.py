@@ -29,16 +29,21 @@ def load_private_key(pem: str) -> RSAPrivateKey:
 def load_public_key(pem: str) -> RSAPublicKey:
     """A public key of at least 2,048 bits, from its own PEM or from a certificate's.  Raises ValueError."""
     try:
-        encoded = pem.encode()
-        if "BEGIN CERTIFICATE" in pem:
-            key = x509.load_pem_x509_certificate(encoded).public_key()
-        else:
-            key = load_pem_public_key(encoded)  # type: ignore[assignment]
+        is_certificate = "BEGIN CERTIFICATE" in pem
+        key = load_certificate(pem).public_key() if is_certificate else load_pem_public_key(pem.encode())
     except ValueError:
         raise ValueError("not a readable PEM public key") from None
     if not isinstance(key, RSAPublicKey) or key.key_size < _KEY_BITS_MIN:
         raise ValueError("not an RSA public key of at least 2048 bits")
     return key
+
+
+def load_certificate(pem: str) -> x509.Certificate:
+    """A certificate; UnionPay's come with CR, CR LF or LF line ends.  Raises ValueError."""
+    try:
+        return x509.load_pem_x509_certificate(pem.replace("\r\n", "\n").replace("\r", "\n").encode())
+    except ValueError:
+        raise ValueError("not a readable PEM certificate") from None
 
 
 def sign_sha256(key: RSAPrivateKey, message: bytes) -> bytes:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from routing.channels.base import Rhythm
-from routing.channels.rsa import load_private_key, load_public_key
+from routing.channels.rsa import load_certificate, load_private_key, load_public_key
 
 _WORD: Final = re.compile(r"[A-Za-z0-9_\-]{1,128}")
 
@@ -29,6 +29,10 @@ UNIONPAY_RHYTHM: Final = Rhythm(
     repeat_reversal_s=5.0,
 )
 """CHANNEL-PROTOCOLS 3.4: accepted is decided soon; unknown is asked for 120 s before it is reversed."""
+
+
+ALIPAY_TIMEOUT_EXPRESS: Final = "2m"
+"""An unpaid order closes by itself soon after the gateway has given up on it."""
 
 
 class ChannelSettingsError(ValueError):
@@ -67,7 +71,7 @@ class AlipaySettings:
     seller_id: str
     app_private_key_pem: str = field(repr=False)
     alipay_public_key_pem: str = field(repr=False)
-    timeout_express: str = "2m"
+    timeout_express: str = ALIPAY_TIMEOUT_EXPRESS
     rhythm: Rhythm = ALIPAY_RHYTHM
 
 
@@ -131,6 +135,12 @@ class SettingsReader:
         for pem in values.values():
             self._readable(name, load_public_key, pem)
         return values
+
+    def certificate(self, name: str) -> str:
+        """The PEM of a certificate."""
+        value = self.text(name)
+        self._readable(name, load_certificate, value)
+        return value
 
     def url(self, name: str) -> str:
         """An absolute http or https address without a query, and without a slash at its end."""

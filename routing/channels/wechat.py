@@ -186,7 +186,7 @@ class WechatChannel:
                 "mchid": self._settings.mchid,
                 "description": charge.description[:DESCRIPTION_CHARACTERS_MAX],
                 "out_trade_no": checked_number(charge.order.order_no),
-                "payer": {"auth_code": charge.auth_code},
+                "payer": {"auth_code": charge.auth_code.strip()},
                 "amount": {"total": charge.order.amount.amount_fen, "currency": charge.order.amount.currency},
                 "scene_info": scene,
             }

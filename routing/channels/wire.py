@@ -15,6 +15,7 @@ from gateway.kernel.clock import BEIJING
 from gateway.kernel.failures import FailureCode
 from routing.channels.base import ChannelRejected, ChannelUnknown, ChannelUnsent
 
+TEXT_CHARACTERS_MAX: Final = 256
 _PLAIN_CODE: Final = re.compile(r"[A-Za-z][A-Za-z_.\-]{0,63}")
 
 
@@ -73,9 +74,9 @@ def json_object(body: bytes | str) -> dict[str, Any]:
 
 
 def text_of(answer: Mapping[str, Any], key: str) -> str | None:
-    """A non-empty string field, or None."""
+    """A field of plain text (ids, states, times): printable, not empty, not long; else None."""
     value = answer.get(key)
-    return value if isinstance(value, str) and value else None
+    return value if isinstance(value, str) and 0 < len(value) <= TEXT_CHARACTERS_MAX and value.isprintable() else None
 
 
 def fen_of(amount: object, key: str) -> int | None:
