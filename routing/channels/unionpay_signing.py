@@ -129,7 +129,7 @@ class CertificateSigning:
         self._key = load_private_key(signing_private_key_pem)
         self._certificate_id = str(load_certificate(signing_certificate_pem).serial_number)
         self._issuers = (load_certificate(middle_certificate_pem), load_certificate(root_certificate_pem))
-        self._allowed_signer = allowed_signer
+        self._signer_names = {SIGNER_NAME, allowed_signer} if allowed_signer else {SIGNER_NAME}
         self._clock = clock
         self._trusted: dict[str, _TrustedSigner] = {}
 
@@ -185,7 +185,7 @@ class CertificateSigning:
 
     def _is_unionpay(self, common_name: str) -> bool:
         parts = common_name.split("@")
-        return (len(parts) > 2 and parts[2] == SIGNER_NAME) or common_name == (self._allowed_signer or None)
+        return len(parts) > 2 and parts[2] in self._signer_names
 
 
 def _digest(fields: Mapping[str, str], encoding: str) -> bytes:
