@@ -242,8 +242,8 @@ class Books:
 
     def _let_happen(self, trade: Trade) -> None:
         """Apply what was due: the order arrives, the customer answers, the time to pay runs out."""
-        assert trade.due_ms is not None  # noqa: S101  # the callers select by it
-        assert trade.due_status is not None  # noqa: S101
+        assert trade.due_ms is not None
+        assert trade.due_status is not None
         trade.visible_ms = None
         trade.become(Status(trade.due_status), trade.due_ms, trade.due_reason)
         self.save(trade)

@@ -102,13 +102,13 @@ class UnionpayDraft:
         fields = dict(self.fields)
         if sealing is Sealing.UNSIGNED:
             return self._answer(raw_answer(fields))
-        if isinstance(self.merchant, KeyedMerchant):
-            fields["signature"] = keyed_hash(self.merchant.secret_key, fields)
-        else:
+        if not isinstance(self.merchant, KeyedMerchant):
             fields["signPubKeyCert"] = self.account.sign_certificate_pem
-            fields["signature"] = rsa_sign(self.account.sign_key, fields)
-        if sealing is Sealing.BADLY_SIGNED:
-            fields["signature"] = fields["signature"][1:] + fields["signature"][:1]
+        signed = fields if sealing is Sealing.SIGNED else fields | {"respMsg": "伪造"}
+        if isinstance(self.merchant, KeyedMerchant):
+            fields["signature"] = keyed_hash(self.merchant.secret_key, signed)
+        else:
+            fields["signature"] = rsa_sign(self.account.sign_key, signed)
         return self._answer(raw_answer(fields))
 
     def malformed(self) -> HttpAnswer:

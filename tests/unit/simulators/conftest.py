@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from routing.simulators.provision import Provision, provision
+from tests.unit.simulators.tills import TILLS, Raw, Till, Wire
 
 CHANNELS = ("wechat", "alipay", "unionpay")
 
@@ -106,3 +107,48 @@ def simulators(
     for simulator in made.values():
         simulator.stop()
         simulator.client.close()
+
+
+def http_wire(simulator: Simulator) -> Wire:
+    """Requests to the process over a connection of the test's client."""
+
+    def send(method: str, target: str, headers: dict[str, str], body: bytes, timeout_s: float) -> Raw:
+        url = httpx.URL(simulator.base_url + target)
+        answer = simulator.client.request(method, url, headers=headers, content=body, timeout=timeout_s)
+        return Raw(answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, answer.content)
+
+    return send
+
+
+@dataclass
+class Stage:
+    """A till before its simulator."""
+
+    till: Till
+    simulator: Simulator
+
+    def trade(self, order_no: str) -> dict[str, object]:
+        """The order in the simulator's books."""
+        return self.simulator.trade(order_no)
+
+
+def stage_of(account: str, simulators: dict[str, Simulator], provisioned: Provision) -> Stage:
+    """The account's till, its simulator running without faults."""
+    seed = next(seed for seed in provisioned.accounts if seed.id == account)
+    simulator = simulators[seed.channel]
+    if simulator.process is None or simulator.process.poll() is not None:
+        simulator.start()
+    simulator.client.delete(f"{simulator.base_url}/_simulator/faults")
+    return Stage(TILLS[account](seed.settings, http_wire(simulator)), simulator)
+
+
+@pytest.fixture(params=["wechat_direct", "alipay_direct", "unionpay_direct", "unionpay_keyed"])
+def stage(request: pytest.FixtureRequest, simulators: dict[str, Simulator], provisioned: Provision) -> Stage:
+    """Each account in turn."""
+    return stage_of(request.param, simulators, provisioned)
+
+
+@pytest.fixture(params=["wechat_direct", "alipay_direct", "unionpay_direct"])
+def channel_stage(request: pytest.FixtureRequest, simulators: dict[str, Simulator], provisioned: Provision) -> Stage:
+    """Each channel in turn."""
+    return stage_of(request.param, simulators, provisioned)
