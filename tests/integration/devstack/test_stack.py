@@ -37,7 +37,6 @@ class RunningStack:
         self.state = state
         self.ready_file = state / "ready.json"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MASHANG_")}
-        self.ready_file.unlink(missing_ok=True)  # one that a killed stack left behind
         self.output = state.with_suffix(".out")
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
@@ -62,8 +61,10 @@ class RunningStack:
         return self.process.wait(60)
 
     def kill(self) -> None:
+        """Kill it; like any script that starts a stack anew, remove the ready file that it could not."""
         self.process.kill()
         self.process.wait()
+        self.ready_file.unlink(missing_ok=True)
 
 
 StartStack = Callable[..., RunningStack]
@@ -183,7 +184,7 @@ async def test_everything_killed_at_once_starts_again_with_the_payment(start_sta
     payment = await pay(ready, "KEPT")
     for process in (psutil.Process(stack.process.pid), *stack.family):
         process.kill()
-    stack.process.wait()
+    stack.kill()
     again = await start_stack().ready()
     assert await read_payment(again, payment["id"]) == payment
 
