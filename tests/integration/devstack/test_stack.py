@@ -137,7 +137,19 @@ async def test_the_first_start_shows_a_payment_on_each_wallet(start_stack: Start
     for wallet in ("wechat", "alipay", "unionpay"):
         line = next(line for line in shown.splitlines() if wallet in line and "¥25.99" in line)
         assert "succeeded" in line
-    assert f"curl -s {ready.gateway}/v1/payments" in shown
+    # The command that is shown works as it stands, and so does the one that needs no key.
+    [example] = [line for line in shown.splitlines() if line.startswith(f"curl -s {ready.gateway}/v1/payments")]
+    answer = json.loads(run(["/bin/sh", "-c", example]))
+    assert (answer["object"], answer["status"]) == ("payment", "succeeded")
+    pay_command = [sys.executable, "-m", "gateway.cli", "pay", "--state", str(stack.state), "--amount", "1234"]
+    paid = json.loads(run([*pay_command, "--json"]))
+    assert (paid["amount"], paid["status"]) == (1234, "succeeded")
+    assert "succeeded" in run(pay_command)
+
+
+def run(command: list[str]) -> str:
+    """What a command prints; it must end well."""
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
 
 
 async def test_a_killed_gateway_or_worker_is_back_within_a_second_and_no_connection_is_refused(
