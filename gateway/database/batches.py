@@ -1,8 +1,8 @@
 """Sends one batch of rows in one statement and one commit, and settles every way in which that can go wrong.
 
 A deadlock, a serialization failure or a unique violation is retried and then the batch is split, so that one bad row
-never fails its neighbours.  A commit of unknown fate (the connection broke) is settled by sending the same rows again: every
-statement used here is safe to repeat.
+never fails its neighbours.  A commit of unknown fate (the connection broke) is settled by sending the same rows
+again: every statement used here is safe to repeat.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PAUSE_S_MAX: Final = 0.25
 
 
 class Batch(Generic[Row, Result]):
-    """One statement over arrays: `to_arguments` makes them of the rows; each record that comes back becomes a result."""
+    """One statement over arrays: `to_arguments` makes them of the rows; each record becomes a result."""
 
     def __init__(
         self,

@@ -7,7 +7,6 @@ import logging
 import signal
 
 import asyncpg
-import uvloop
 from redis.exceptions import RedisError
 
 from gateway.composition import Base, compose
@@ -23,13 +22,9 @@ from gateway.workers.tasks import Purpose, Task, TaskQueue
 _log = logging.getLogger("mashang.worker")
 
 
-def run(settings: Settings) -> None:
+async def run(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT; what is under way is finished or, past its lease, done by another worker."""
     set_up_logs(settings.log_level, json=settings.log_json)
-    uvloop.run(_run(settings))
-
-
-async def _run(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from cryptography import x509
@@ -13,8 +14,11 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 _PADDING: Final = PKCS1v15()
 _SHA256: Final = SHA256()
 _KEY_BITS_MIN: Final = 2_048
+KEYS_KEPT_MAX: Final = 256
+"""Reading a private key costs tens of milliseconds of checks; settings are validated and then used."""
 
 
+@lru_cache(KEYS_KEPT_MAX)
 def load_private_key(pem: str) -> RSAPrivateKey:
     """A private key of at least 2,048 bits, PKCS#1 or PKCS#8.  Raises ValueError without quoting the text."""
     try:
@@ -26,6 +30,7 @@ def load_private_key(pem: str) -> RSAPrivateKey:
     return key
 
 
+@lru_cache(KEYS_KEPT_MAX)
 def load_public_key(pem: str) -> RSAPublicKey:
     """A public key of at least 2,048 bits, from its own PEM or from a certificate's.  Raises ValueError."""
     try:

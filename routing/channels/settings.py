@@ -79,8 +79,8 @@ class AlipaySettings:
 class UnionpaySettings:
     """A merchant of UnionPay ACP 5.1.0: `sign_method` 01 signs by certificate, 11 by `secret_key`.
 
-    `allowed_signer` is a further name to trust as the third part of the signer's CN, besides UnionPay's own: in its test
-    environment that is `00040000:SIGN`.
+    `allowed_signer` is a further name to trust as the third part of the signer's CN, besides UnionPay's own; in its
+    test environment that is `00040000:SIGN`.
     """
 
     back_trans_url: str

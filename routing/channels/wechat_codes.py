@@ -76,7 +76,9 @@ REFUND_REFUSALS: Final = _by_spelling(
 )
 
 ORDER_NOT_FOUND: Final = frozenset(spelled(code) for code in ("ORDER_NOT_EXIST", "RESOURCE_NOT_EXISTS"))
-REFUND_NOT_FOUND: Final = frozenset(spelled(code) for code in ("REFUND_NOT_EXISTS", "RESOURCE_NOT_EXISTS"))
+REFUND_NOT_FOUND: Final = frozenset(
+    spelled(code) for code in ("REFUND_NOT_EXISTS", "REFUND_NOT_EXIST", "RESOURCE_NOT_EXISTS")
+)
 STILL_PAYING: Final = spelled("USERPAYING")
 
 ORDER_IS_SHUT: Final = frozenset(spelled(code) for code in ("ORDER_REVERSED", "ORDER_CLOSED"))

@@ -38,7 +38,7 @@ CREATE TABLE channel_accounts (
 
 -- One number that rises with every change of what gateway processes keep in memory; each process polls it.
 CREATE TABLE directory_revision (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     revision bigint NOT NULL
 );
 INSERT INTO directory_revision (revision) VALUES (1);
