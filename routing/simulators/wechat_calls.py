@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from typing import Any, Final, Protocol
 
 import orjson
@@ -282,11 +283,11 @@ class WechatDesk:
 
     def certificates(self, asked: Asked, _act: Act) -> WechatDraft:
         """The platform certificate, encrypted under the APIv3 key."""
-        certificate = self.account.certificate
+        certificate, nonce = self.account.certificate, secrets.token_hex(6)
         entry = {
             "serial_no": self.account.certificate_serial,
             "effective_time": certificate.not_valid_before_utc.isoformat(),
             "expire_time": certificate.not_valid_after_utc.isoformat(),
-            "encrypt_certificate": encrypt(self.account.api_v3_key, self.account.certificate_pem, "certificate"),
+            "encrypt_certificate": encrypt(self.account.api_v3_key, nonce, self.account.certificate_pem, "certificate"),
         }
         return ok(self.account, asked.serial, {"data": [entry]})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -89,9 +88,8 @@ def signature_headers(
     ]
 
 
-def encrypt(api_v3_key: str, plaintext: str, associated_data: str) -> dict[str, str]:
-    """AES-256-GCM under the merchant's APIv3 key, as certificates and notifications carry it."""
-    nonce = os.urandom(6).hex()
+def encrypt(api_v3_key: str, nonce: str, plaintext: str, associated_data: str) -> dict[str, str]:
+    """AES-256-GCM under the merchant's APIv3 key, as certificates carry it; `nonce` is 12 characters, never reused."""
     sealed = AESGCM(api_v3_key.encode()).encrypt(nonce.encode(), plaintext.encode(), associated_data.encode())
     return {
         "algorithm": "AEAD_AES_256_GCM",
