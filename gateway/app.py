@@ -10,13 +10,14 @@ from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from gateway.admin import api as admin_api
 from gateway.composition import compose
 from gateway.database.intents import intents
-from gateway.http import health
+from gateway.http import errors_page, health
 from gateway.http.answers import error_answer, invalid_request
 from gateway.http.edge import Edge
 from gateway.http.openapi import describe
@@ -39,10 +40,13 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     """Build the service; its stores are opened when the server starts it and closed when it stops."""
     settings = settings or Settings()
     set_up_logs(settings.log_level, json=settings.log_json)
-    app = FastAPI(title="Mashang", version="1", lifespan=_lifespan(settings), redirect_slashes=False)
+    app = FastAPIOffline(
+        title="Mashang", version="1", lifespan=_lifespan(settings), redirect_slashes=False, redoc_url=None
+    )
     app.include_router(payments_api.router)
     app.include_router(admin_api.router)
     app.include_router(health.router)
+    app.include_router(errors_page.router)
     _handle_errors(app, settings)
     describe(app)
     hot = {("POST", "/v1/payments"): payments_api.take}
@@ -98,7 +102,7 @@ async def _pulse(desk: Desk) -> None:
 
 def _handle_errors(app: FastAPI, settings: Settings) -> None:
     def answer(request: Request, error: ApiError) -> Response:
-        return error_answer(error, request.scope["mashang.request_id"], settings.docs_base_url).to_response()
+        return error_answer(error, request.scope["mashang.request_id"], settings.public_url).to_response()
 
     async def on_api_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, ApiError)

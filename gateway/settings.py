@@ -63,7 +63,8 @@ class Settings(BaseSettings):
     recovery_concurrency_max: Annotated[int, Field(ge=1)] = 64
     claim_ttl_s: Annotated[float, Field(gt=0)] = 15.0
 
-    docs_base_url: str = "https://mashang.dev/errors"
+    public_url: str = "http://127.0.0.1:8000"
+    """Where callers reach this gateway; the errors' `docs_url` points there."""
     metrics_dir: Path | None = None
     """Folder of the multi-process metric files, shared by the processes of one host; emptied at each start."""
     log_level: str = "INFO"

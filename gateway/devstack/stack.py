@@ -88,18 +88,16 @@ class Stack:
             self._screen.say(
                 f"  Port {GATEWAY_PORT} is taken; the gateway listens on {port_of(self._listener)} instead"
             )
-        with self._screen.step("Starting PostgreSQL and Valkey"):
+        with self._screen.step("Starting PostgreSQL, Valkey and simulators"):
             self._stores.start()
-            await self._stores.wait_ready()
-        with self._screen.step("Bringing the database up to date"):
-            await migrate(self._stores.database_url)
-        with self._screen.step("Keys, merchant and channel accounts"):
-            self._kept = await seed(self._settings, self._options.state, self._kept, self._simulators.accounts)
-        with self._screen.step("Starting the channel simulators"):
             self._simulators.start(self._environment())
-            await self._simulators.wait_ready()
+            await self._stores.wait_ready()
+        with self._screen.step("Schema, merchant and channel accounts"):
+            await migrate(self._stores.database_url)
+            self._kept = await seed(self._settings, self._options.state, self._kept, self._simulators.accounts)
         with self._screen.step("Starting the gateway and its worker"):
             self._start_ours()
+            await self._simulators.wait_ready()
             await self._ready_pipe.wait_for(self._gateways)
             await wait_until_answers(f"{self.address}/readyz", self._gateways[0])
             self._workers[0].require_running()

@@ -55,7 +55,7 @@ def json_answer(status: int, value: Any, headers: Sequence[tuple[bytes, bytes]] 
     return Answer(status, orjson.dumps(value), tuple(headers))
 
 
-def error_answer(error: ApiError, request_id: str, docs_base_url: str) -> Answer:
+def error_answer(error: ApiError, request_id: str, public_url: str) -> Answer:
     """The error shape of PRODUCT.md, with Retry-After where coming again helps."""
     body = {
         "error": {
@@ -64,7 +64,7 @@ def error_answer(error: ApiError, request_id: str, docs_base_url: str) -> Answer
             "message": error.message,
             "param": error.param,
             "request_id": request_id,
-            "docs_url": f"{docs_base_url}#{error.code}",
+            "docs_url": f"{public_url}/docs/errors#{error.code}",
         }
     }
     headers = [] if error.retry_after_s is None else [(b"retry-after", str(error.retry_after_s).encode())]

@@ -56,11 +56,11 @@ class Edge:
             else:
                 await self._inner(scope, _replay(body, receive), answering.send)
         except ApiError as error:
-            await error_answer(error, request_id, services.settings.docs_base_url).send(answering.send)
+            await error_answer(error, request_id, services.settings.public_url).send(answering.send)
         except Exception:
             _log.exception("a request failed", extra={"request_id": request_id})
             if not answering.begun:
-                await error_answer(InternalError(), request_id, services.settings.docs_base_url).send(answering.send)
+                await error_answer(InternalError(), request_id, services.settings.public_url).send(answering.send)
         route = path if hot is not None else _route_of(scope)
         HTTP_REQUESTS.labels(route, method if method in _METHODS else "other", answering.status).inc()
         if hot is None:

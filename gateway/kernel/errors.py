@@ -2,11 +2,46 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+ERRORS: Final = {
+    "missing_key": "No key came with the request. Send it as `Authorization: Bearer sk_…`.",
+    "invalid_key": "The key is unknown or revoked. Use a key that the admin API has issued.",
+    "invalid_admin_token": "The admin API takes the admin token only, as `Authorization: Bearer …`.",
+    "scope_missing": "The key is valid but lacks the scope for this. Use another key, or have one issued.",
+    "invalid_json": "The body is no JSON object. `message` says where the reading stopped.",
+    "unknown_field": "`param` names a field that does not exist. Check its spelling.",
+    "missing_field": "`param` names a field that is required.",
+    "invalid_field": "`param` names a field whose value is wrong; `message` says what it takes.",
+    "invalid_header": "`param` names a header whose value is wrong; `message` says what it takes.",
+    "invalid_request": "The request is no valid HTTP request for this address.",
+    "no_such_path": "There is nothing at this address. `/docs` lists what there is.",
+    "method_not_allowed": "This address takes another method. `/docs` lists what there is.",
+    "not_found": "There is no such object, or it belongs to somebody else.",
+    "body_too_large": "The body is larger than the gateway takes. Send less.",
+    "length_required": "Send the body with a Content-Length, or shorter.",
+    "incomplete_body": "The request broke off before its body was complete. Send it again: it is safe.",
+    "request_timeout": "The body took too long to arrive. Send it again: it is safe.",
+    "unsupported_encoding": "The gateway takes bodies uncompressed only.",
+    "unsupported_media_type": "The gateway takes `Content-Type: application/json` only.",
+    "order_no_reused": "The `merchant_order_no` belongs to another request; `param` names the first field that "
+    "differs. Use a new number for a new payment.",
+    "idempotency_key_reused": "The key belongs to a request with another `merchant_order_no`. Use a new key.",
+    "use_refund": "The payment is past the window in which it can be cancelled. Refund it.",
+    "replaced_payment_unresolved": "The payment named by `replaces` is not decided yet; nothing was charged. "
+    "Send the same request again after `Retry-After`.",
+    "busy": "The gateway carries as many payments as it can. Send the same request again after `Retry-After`.",
+    "database_busy": "Too much waits for the database. Send the same request again after `Retry-After`.",
+    "database_unavailable": "The database is away. Send the same request again after `Retry-After`: it is safe.",
+    "order_in_progress": "An earlier request with this number is still at work. Send it again: it is safe.",
+    "try_again": "Another request got in the way. Send the same request again: it is safe.",
+    "internal_error": "A fault of the gateway. Tell its operators the `request_id`.",
+}
+"""Every error code with what it means and what to do; the page under `docs_url` shows this table."""
 
 
 class ApiError(Exception):
-    """An error answer.  `code` is stable and documented, `message` says what to do, `param` names the field."""
+    """An error answer.  `code` stands in ERRORS, `message` says what to do, `param` names the field."""
 
     status: ClassVar[int] = 500
     type: ClassVar[str] = "internal"
@@ -21,6 +56,7 @@ class ApiError(Exception):
         status: int | None = None,
     ) -> None:
         super().__init__(message)
+        assert code in ERRORS, code
         self.code = code
         self.message = message
         self.param = param

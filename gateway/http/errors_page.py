@@ -1,0 +1,89 @@
+"""`/docs/errors`: every error code and every failure code on one page, with the channels' own codes beside them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from functools import cache
+from html import escape
+from typing import Final
+
+from fastapi import APIRouter, Response
+
+from gateway.kernel.errors import ERRORS
+from gateway.kernel.failures import FAILURES, FailureCode
+from routing.channels import alipay_codes, unionpay_codes, wechat_codes
+
+router = APIRouter(include_in_schema=False)
+
+CHANNEL_CODES: Final[Mapping[str, Mapping[str, FailureCode]]] = {
+    "WeChat Pay": {code: row.failure for code, row in wechat_codes.CHARGE_REFUSALS.items()},
+    "Alipay": {code: row.failure for code, row in alipay_codes.CHARGE_REFUSALS.items()},
+    "UnionPay": {code: row.failure for code, row in unionpay_codes.REFUSALS.items()},
+}
+
+_PAGE: Final = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Mashang: errors and failures</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #1b1f24 }}
+table {{ border-collapse: collapse; width: 100% }}
+td, th {{ text-align: left; vertical-align: top; padding: .45rem .6rem;
+border-bottom: 1px solid #d8dee4 }} code {{ background: #f3f4f6; padding: .1rem .3rem; border-radius: 4px }}
+tr:target {{ background: #fff8c5 }} small {{ color: #57606a }}
+</style></head><body>
+<h1>Errors</h1>
+<p>An error answer has one shape: <code>{{"error": {{"type", "code", "message", "param", "request_id",
+"docs_url"}}}}</code>.
+400s say what to change; 409 contradicts what is there; 429 and 503 bound nothing:
+send them again as they were.</p>
+<table><tr><th>code</th><th>what it means, what to do</th></tr>
+{errors}
+</table>
+<h1>Failures</h1>
+<p>A payment that is declined is no error: it answers 201 with <code>status: failed</code> and a <code>failure</code>.
+<em>Retryable</em> means: with a new order number.</p>
+<table><tr><th>code</th><th>for the till</th><th>retryable</th><th>the channels' own codes</th></tr>
+{failures}
+</table></body></html>
+"""
+
+
+@router.get("/docs/errors")
+async def errors_page() -> Response:
+    """The page."""
+    return Response(page(), media_type="text/html")
+
+
+@cache
+def page() -> str:
+    """The page's HTML; the same for as long as the process lives."""
+    beside = channel_codes()
+    errors = "\n".join(
+        f'<tr id="{code}"><td><code>{code}</code></td><td>{_code(meaning)}</td></tr>'
+        for code, meaning in ERRORS.items()
+    )
+    failures = "\n".join(
+        f'<tr id="{code}"><td><code>{code}</code></td><td>{escape(meaning.message)}</td>'
+        f"<td>{'yes' if meaning.retryable else 'no'}</td><td><small>{beside.get(code, '')}</small></td></tr>"
+        for code, meaning in FAILURES.items()
+    )
+    return _PAGE.format(errors=errors, failures=failures)
+
+
+def channel_codes() -> dict[FailureCode, str]:
+    """For each failure the codes of the channels that lead to it."""
+    found: dict[FailureCode, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for channel, codes in CHANNEL_CODES.items():
+        for code, failure in codes.items():
+            found[failure][channel].append(code)
+    return {
+        failure: "<br>".join(f"{channel}: {escape(', '.join(sorted(codes)))}" for channel, codes in channels.items())
+        for failure, channels in found.items()
+    }
+
+
+def _code(text: str) -> str:
+    """Text with `code` in backticks as HTML."""
+    parts = escape(text).split("`")
+    return "".join(f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(parts))
