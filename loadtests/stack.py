@@ -1,0 +1,117 @@
+"""The stack that is measured: brought up by `mashang dev` in a folder of its own, or one that runs already."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.devstack.ready import ReadyFile, read_ready_file
+
+_START_S: Final = 90.0
+_STOP_S: Final = 100.0
+_POLL_S: Final = 0.1
+
+
+class StackTrouble(Exception):
+    """The stack did not come up, or died under the measurement."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningStack:
+    """A stack that answers: its ready file and its state folder."""
+
+    ready: ReadyFile
+    state: Path
+
+    @property
+    def process_groups(self) -> dict[str, list[int]]:
+        """Process ids by the role they are shown under."""
+        processes = self.ready.processes
+        groups = {
+            "gateway": processes.gateway,
+            "worker": processes.worker,
+            "PostgreSQL": [] if processes.postgres is None else [processes.postgres],
+            "Valkey": [] if processes.valkey is None else [processes.valkey],
+            "simulators": processes.simulators,
+        }
+        return {name: pids for name, pids in groups.items() if pids}
+
+    def set_latency(self, low_ms: int, high_ms: int) -> None:
+        """Make every simulator answer after a time between the two."""
+        for simulator in self.ready.simulators.values():
+            answer = httpx.put(
+                f"{simulator['base_url']}/_simulator/faults",
+                json={"latency_ms": {"min": low_ms, "max": high_ms}},
+                trust_env=False,
+            )
+            answer.raise_for_status()
+
+    def batch_totals(self) -> dict[str, tuple[float, float]]:
+        """Rows and batches so far of each kind of batch, from the gateway's metrics."""
+        text = httpx.get(f"{self.ready.gateway}/metrics", trust_env=False, timeout=10).raise_for_status().text
+        rows: dict[str, float] = {}
+        batches: dict[str, float] = {}
+        for family in text_string_to_metric_families(text):
+            if family.name == "mashang_batch_rows":
+                for sample in family.samples:
+                    into = {"_sum": rows, "_count": batches}.get(sample.name.removeprefix(family.name))
+                    if into is not None:
+                        name = sample.labels["batch"]
+                        into[name] = into.get(name, 0.0) + sample.value
+        return {name: (rows[name], batches[name]) for name in rows}
+
+    def audit(self, client_log: Path | None) -> tuple[bool, str]:
+        """`mashang audit` over the stack: whether everything agrees, and what it printed."""
+        command = [sys.executable, "-m", "gateway.cli", "audit", "--state", str(self.state)]
+        if client_log is not None:
+            command += ["--client-log", str(client_log)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return done.returncode == 0, (done.stdout + done.stderr).strip()
+
+
+@contextmanager
+def own_stack(workers: int = 1) -> Iterator[RunningStack]:
+    """A stack in a temporary folder, gone afterwards.  Raises StackTrouble where it does not come up."""
+    with tempfile.TemporaryDirectory(prefix="mashang-bench-") as folder:
+        state = Path(folder) / "state"
+        ready_file = Path(folder) / "ready.json"
+        log = Path(folder) / "dev.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [
+                    sys.executable, "-m", "gateway.cli", "dev", "--port", "0", "--state", str(state),
+                    "--ready-file", str(ready_file), "--no-demo", "--workers", str(workers),
+                ],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+            )  # fmt: skip
+        try:
+            _await_file(ready_file, process, log)
+            yield RunningStack(read_ready_file(ready_file), state)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(_STOP_S)
+
+
+@contextmanager
+def running_stack(ready_file: Path, state: Path | None) -> Iterator[RunningStack]:
+    """A stack that somebody else runs; it is left running."""
+    yield RunningStack(read_ready_file(ready_file), state or ready_file.parent)
+
+
+def _await_file(path: Path, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _START_S
+    while not path.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise StackTrouble(f"the stack did not come up:\n{log.read_text(errors='replace')[-3000:]}")
+        time.sleep(_POLL_S)
