@@ -1,0 +1,113 @@
+"""A channel account opens with good settings, and complains by name of bad ones, never quoting a value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from routing.channels.alipay import AlipayChannel
+from routing.channels.base import Rhythm, TransportResponse
+from routing.channels.registry import build_channel
+from routing.channels.settings import (
+    ALIPAY_RHYTHM,
+    UNIONPAY_RHYTHM,
+    WECHAT_RHYTHM,
+    AlipaySettings,
+    ChannelSettingsError,
+    UnionpaySettings,
+    WechatSettings,
+)
+from routing.channels.unionpay import UnionpayChannel
+from routing.channels.wechat import WechatChannel
+from tests.unit.channels.answering import Canned
+from tests.unit.channels.vectors import alipay_settings, keys, unionpay_settings, wechat_settings
+
+TRANSPORT = Canned(TransportResponse(200, {}, b""))
+GOOD = {"wechat": wechat_settings(), "alipay": alipay_settings(), "unionpay": unionpay_settings()}
+KEYED = {name: value for name, value in unionpay_settings("11").items() if not name.endswith("_pem")}
+REQUIRED = [
+    *[("wechat", name) for name in GOOD["wechat"]],
+    *[("alipay", name) for name in GOOD["alipay"]],
+    *[("unionpay", name) for name in GOOD["unionpay"] if name != "secret_key"],
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "opened", "rhythm"),
+    [
+        ("wechat", GOOD["wechat"], WechatChannel, WECHAT_RHYTHM),
+        ("alipay", GOOD["alipay"], AlipayChannel, ALIPAY_RHYTHM),
+        ("unionpay", GOOD["unionpay"], UnionpayChannel, UNIONPAY_RHYTHM),
+        ("unionpay", KEYED, UnionpayChannel, UNIONPAY_RHYTHM),
+    ],
+)
+def test_good_settings_open_a_channel_in_its_own_rhythm(
+    kind: str, settings: dict[str, Any], opened: type, rhythm: Rhythm
+) -> None:
+    channel = build_channel(kind, settings, TRANSPORT)
+    assert isinstance(channel, opened)
+    assert channel.rhythm == rhythm
+
+
+def test_a_rhythm_can_be_quickened() -> None:
+    quick = {"after_pending_s": [0.1, 0.2], "after_unknown_s": [0.3], "reverse_not_before_s": 0, "repeat_reversal_s": 1}
+    channel = build_channel("wechat", GOOD["wechat"] | {"rhythm": quick}, TRANSPORT)
+    assert channel.rhythm == Rhythm((0.1, 0.2), (0.3,), 0.0, 1.0)
+    partly = build_channel("alipay", GOOD["alipay"] | {"rhythm": {"after_pending_s": [9]}}, TRANSPORT)
+    assert partly.rhythm == Rhythm((9.0,), ALIPAY_RHYTHM.after_unknown_s, 30.0, 3.0)
+
+
+@pytest.mark.parametrize("value", [None, "", 5, ["x"]], ids=["missing", "empty", "number", "list"])
+@pytest.mark.parametrize(("kind", "name"), REQUIRED)
+def test_every_setting_is_required_and_named(kind: str, name: str, value: object) -> None:
+    settings = {key: text for key, text in GOOD[kind].items() if key != name}
+    if value is not None:
+        settings[name] = value
+    with pytest.raises(ChannelSettingsError, match=f"^{kind}: {name} "):
+        build_channel(kind, settings, TRANSPORT)
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong"),
+    [
+        ("wechat", {"base_url": "ftp://x"}),
+        ("wechat", {"base_url": "https://x/?a=1"}),
+        ("wechat", {"base_url": "https://u:p@x"}),
+        ("wechat", {"base_url": "https://x\r\ny"}),
+        ("wechat", {"mchid": '1"2'}),
+        ("wechat", {"api_v3_key": "short-secret"}),
+        ("wechat", {"merchant_private_key_pem": "secret-that-is-no-key"}),
+        ("wechat", {"merchant_private_key_pem": keys("wechat")["merchant_public_key_pem"]}),
+        ("wechat", {"platform_public_keys": {}}),
+        ("wechat", {"platform_public_keys": {"PUB_KEY_ID_1": "secret-that-is-no-key"}}),
+        ("wechat", {"platform_public_keys": {"PUB_KEY_ID_1": 1}}),
+        ("alipay", {"alipay_public_key_pem": "secret-that-is-no-key"}),
+        ("unionpay", {"sign_method": "12"}),
+        ("unionpay", {"sign_method": "11", "secret_key": ""}),
+        ("unionpay", {"root_certificate_pem": "secret-that-is-no-key"}),
+        ("wechat", {"rhythm": {"after_pending_s": []}}),
+        ("wechat", {"rhythm": {"after_pending_s": 5}}),
+        ("wechat", {"rhythm": {"after_pending_s": [-1]}}),
+        ("wechat", {"rhythm": {"after_pending_s": [True]}}),
+        ("wechat", {"rhythm": {"reverse_not_before_s": float("nan")}}),
+        ("wechat", {"rhythm": {"sometimes_s": 1}}),
+        ("wechat", {"rhythm": 5}),
+        ("wechat", {"concurrency": {"calls_max": 0}}),
+        ("wechat", {"concurrency": {"calls": 5}}),
+        ("wechat", {"concurrency": {"wait_s": "1"}}),
+        ("card", {}),
+    ],
+)
+def test_wrong_settings_are_named_and_never_quoted(kind: str, wrong: dict[str, Any]) -> None:
+    with pytest.raises(ChannelSettingsError) as caught:
+        build_channel(kind, GOOD.get(kind, {}) | wrong, TRANSPORT)
+    assert "secret" not in str(caught.value).replace("secret_key", "")
+    assert caught.value.__cause__ is None
+
+
+def test_settings_show_no_secret() -> None:
+    wechat = WechatSettings("u", "m", "a", "s", "SECRET", "SECRET", {"s": "SECRET"})
+    alipay = AlipaySettings("u", "a", "s", "SECRET", "SECRET")
+    unionpay = UnionpaySettings("u", "u", "m", "01", "SECRET", "SECRET", "SECRET", "SECRET", "SECRET")
+    assert "SECRET" not in repr((wechat, alipay, unionpay))
