@@ -84,6 +84,7 @@ class PaymentFlow:
         send_before = time.monotonic() + self._settings.send_within_s
         payment = await self._commit_intent(order, payment_id, plan, deadline)
         if payment is None:
+            await self._claims.release(*order.key, payment_id)
             return await self._replay(taking)
         taking.payment = payment
         if plan.account is None:
