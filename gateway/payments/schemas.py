@@ -25,7 +25,14 @@ def _printable(text: str) -> str:
 
 
 def _ip(text: str) -> str:
+    if "%" in text:
+        raise ValueError("must not name an interface")
     return str(ipaddress.ip_address(text))
+
+
+def _unsigned_zero(degrees: float) -> float:
+    """-0.0 and 0.0 are the same place, and must look the same in the canonical request."""
+    return degrees + 0.0
 
 
 Text = Annotated[str, AfterValidator(_printable)]
@@ -42,8 +49,8 @@ class _Request(BaseModel):
 class Location(_Request):
     """Where the customer is, in degrees (WGS 84)."""
 
-    latitude: Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
-    longitude: Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
+    latitude: Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False), AfterValidator(_unsigned_zero)]
+    longitude: Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False), AfterValidator(_unsigned_zero)]
 
 
 class Customer(_Request):
