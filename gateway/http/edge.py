@@ -24,6 +24,7 @@ HotRoute = Callable[[Services, Call], Awaitable[Answer]]
 
 _log = logging.getLogger("mashang.http")
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+_DISCARDED_BYTES_MAX: Final = 1 << 20
 
 
 class Edge:
@@ -47,8 +48,9 @@ class Edge:
         services, began = self._services(), time.monotonic()
         method, path = scope["method"], scope["path"]
         hot = self._hot.get((method, path))
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        body: bytes | None = None
         try:
-            headers = dict(scope["headers"])
             body = await _read_body(services, headers, receive) if method in _WITH_BODY else b""
             if hot is not None:
                 answer = await hot(services, Call(headers, body, request_id))
@@ -56,6 +58,7 @@ class Edge:
             else:
                 await self._inner(scope, _replay(body, receive), answering.send)
         except ApiError as error:
+            answering.closes = body is None and (error.http_status == 408 or not _rest_is_short(headers))
             await error_answer(error, request_id, services.settings.public_url).send(answering.send)
         except Exception:
             _log.exception("a request failed", extra={"request_id": request_id})
@@ -70,12 +73,13 @@ class Edge:
 class _Answering:
     """Adds the request id to an answer and remembers its status."""
 
-    __slots__ = ("_request_id", "_send", "begun", "status")
+    __slots__ = ("_request_id", "_send", "begun", "closes", "status")
 
     def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
         self._request_id = request_id.encode()
         self.begun = False
+        self.closes = False
         self.status = 0
 
     async def send(self, message: Message) -> None:
@@ -83,6 +87,8 @@ class _Answering:
             self.begun = True
             self.status = message["status"]
             message["headers"] = [*message.get("headers", ()), (b"request-id", self._request_id)]
+            if self.closes:
+                message["headers"].append((b"connection", b"close"))
         await self._send(message)
 
 
@@ -105,12 +111,11 @@ async def _read_body(services: Services, headers: dict[bytes, bytes], receive: R
         raise InvalidRequest(
             "unsupported_encoding", "Send the body uncompressed.", param="Content-Encoding", status=415
         )
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if message.get("more_body"):
-        body = await _read_rest(services, body, receive)
-    if len(body) > limit:
-        raise _too_large(limit)
+    try:
+        async with asyncio.timeout(services.settings.request_read_timeout_s):
+            body = await _receive_all(receive, limit)
+    except TimeoutError:
+        raise InvalidRequest("request_timeout", "The body took too long to arrive.", status=408) from None
     if body and not headers.get(b"content-type", b"").lower().startswith(b"application/json"):
         raise InvalidRequest(
             "unsupported_media_type", "Send Content-Type: application/json.", param="Content-Type", status=415
@@ -118,23 +123,25 @@ async def _read_body(services: Services, headers: dict[bytes, bytes], receive: R
     return body
 
 
-async def _read_rest(services: Services, begun: bytes, receive: Receive) -> bytes:
-    limit = services.settings.request_bytes_max
-    chunks, size = [begun], len(begun)
-    try:
-        async with asyncio.timeout(services.settings.request_read_timeout_s):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise InvalidRequest("incomplete_body", "The request broke off.", status=400)
-                chunks.append(message.get("body", b""))
-                size += len(chunks[-1])
-                if size > limit:
-                    raise _too_large(limit)
-                if not message.get("more_body"):
-                    return b"".join(chunks)
-    except TimeoutError:
-        raise InvalidRequest("request_timeout", "The body took too long to arrive.", status=408) from None
+async def _receive_all(receive: Receive, limit: int) -> bytes:
+    chunks, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise InvalidRequest("incomplete_body", "The request broke off.", status=400)
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > limit:
+            raise _too_large(limit)
+        if not message.get("more_body"):
+            return b"".join(chunks)
+
+
+def _rest_is_short(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether what was not read of a body is soon over: then the connection can be kept, and no answer is lost by a
+    reset that overtakes it."""
+    length = headers.get(b"content-length", b"")
+    return length.isdigit() and int(length) <= _DISCARDED_BYTES_MAX
 
 
 def _too_large(limit: int) -> InvalidRequest:
