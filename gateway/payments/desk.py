@@ -16,6 +16,9 @@ from gateway.payments.replays import Replays, different_request
 
 _log = logging.getLogger("mashang.payments")
 _BUSY: Final = REFUSED.labels("payments_in_flight")
+_BINDING_S: Final = 9.0
+"""A 503 must bind nothing: past a till's wait, an intent under way is waited for, longer than it can take."""
+_LOOK_S: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,9 @@ class Desk:
 
     async def _await(self, taking: Taking, task: asyncio.Task[Payment], deadline: Deadline) -> Payment:
         await asyncio.wait((task,), timeout=deadline.left_s)
+        binding = Deadline.after(_BINDING_S)
+        while not task.done() and taking.payment is None and not binding.passed:
+            await asyncio.wait((task,), timeout=_LOOK_S)
         if task.done():
             return task.result()
         if taking.payment is None:
