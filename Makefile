@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STATE ?= .state
+ARGS ?=
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -18,8 +19,8 @@ $(VENV)/.ready: pyproject.toml uv.lock
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv sync --frozen --active --quiet
 	@touch $@
 
-run: setup ## bring up everything, take a payment on each wallet, and serve until Ctrl-C
-	@$(BIN)/mashang dev --state $(STATE)
+run: setup ## bring up everything, take a payment on each wallet, and serve until Ctrl-C (ARGS="--port 9000")
+	@$(BIN)/mashang dev --state $(STATE) $(ARGS)
 
 test: setup ## every test that needs nothing but PyPI
 	$(BIN)/pytest -m "not sdk"

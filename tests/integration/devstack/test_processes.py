@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,14 +16,13 @@ import psutil
 import pytest
 import redis
 
-from gateway.devstack.errors import StackError
-from gateway.devstack.processes import Child, Command
-from gateway.devstack.supervisor import Hooks, Supervisor, pause_before_restart_s, stop_together
 from tests.support.servers import start_servers
-from tests.support.waiting import gone_within, until
+from tests.support.waiting import gone_within
 
 PARENT = Path(__file__).with_name("parent.py")
 ROOT = PARENT.parents[3]
+
+pytestmark = pytest.mark.slow
 
 
 class Parent:
@@ -204,65 +201,3 @@ def open_the_way(folder: Path) -> None:
     """Let other accounts pass to the folder, which pytest keeps to the one that runs it."""
     for each in (folder, *folder.parents[:-2]):
         each.chmod(each.stat().st_mode | 0o011)
-
-
-def silent() -> Hooks:
-    return Hooks(say=lambda _: None, died=lambda _: None, restarted=lambda: None)
-
-
-async def test_a_child_that_dies_is_started_again_within_a_second(tmp_path: Path) -> None:
-    child = Child(Command("sleeper", ("/bin/sleep", "600"), tmp_path / "log"))
-    child.start()
-    supervisor = Supervisor(silent())
-    supervisor.keep(child)
-    watching = asyncio.create_task(supervisor.watch())
-    for _ in range(3):
-        first = child.pid
-        killed_at = time.monotonic()
-        os.kill(first, signal.SIGKILL)
-        await until(lambda first=first: child.pid != first)
-        assert time.monotonic() - killed_at < 1
-        assert child.running
-    watching.cancel()
-    child.stop(timeout_s=5)
-
-
-async def test_a_child_that_cannot_live_is_told_of_and_started_ever_more_seldom(tmp_path: Path) -> None:
-    said: list[str] = []
-    child = Child(Command("broken", ("/bin/sh", "-c", "echo no database >&2; exit 7"), tmp_path / "log"))
-    child.start()
-    supervisor = Supervisor(Hooks(say=said.append, died=lambda _: None, restarted=lambda: None))
-    supervisor.keep(child)
-    watching = asyncio.create_task(supervisor.watch())
-    await until(lambda: any("in a row" in line for line in said))
-    watching.cancel()
-    assert "ended with status 7" in said[0]
-    assert "no database" in said[-1]
-    assert [pause_before_restart_s(deaths) for deaths in (0, 4, 5, 6, 7, 50)] == [0, 0, 0.5, 1, 2, 10]
-
-
-async def test_a_stop_lets_children_finish_and_a_hurry_does_not(tmp_path: Path) -> None:
-    script = "trap 'sleep 0.3; echo finished; exit 0' TERM; while :; do sleep 0.05; done"
-    polite = Child(Command("polite", ("/bin/sh", "-c", script), tmp_path / "polite.log"))
-    stubborn = Child(Command("stubborn", ("/bin/sh", "-c", "trap '' TERM; while :; do sleep 0.05; done")))
-    polite.start()
-    stubborn.start()
-    await asyncio.sleep(0.3)  # the shells set their traps
-    await stop_together([polite], 10, asyncio.Event())
-    assert polite.exit_status == 0
-    assert (tmp_path / "polite.log").read_text() == "finished\n"
-
-    hurry = asyncio.Event()
-    asyncio.get_running_loop().call_later(0.2, hurry.set)
-    started = time.monotonic()
-    await stop_together([stubborn], 60, hurry)
-    assert stubborn.exit_status == -signal.SIGKILL
-    assert time.monotonic() - started < 5
-
-
-def test_a_child_that_died_is_reported_with_the_end_of_its_log(tmp_path: Path) -> None:
-    child = Child(Command("broken", ("/bin/sh", "-c", "echo the reason; exit 3"), tmp_path / "log"))
-    child.start()
-    child.wait(5)
-    with pytest.raises(StackError, match=r"(?s)broken ended with status 3.*the reason"):
-        child.require_running()

@@ -74,13 +74,21 @@ StartStack = Callable[..., RunningStack]
 def start_stack(tmp_path: Path) -> Iterator[StartStack]:
     started: list[RunningStack] = []
 
-    def start(*options: str, demo: bool = False, **settings: str) -> RunningStack:
-        started.append(RunningStack(tmp_path / "state", *options, *([] if demo else ["--no-demo"]), **settings))
+    def start(*options: str, **settings: str) -> RunningStack:
+        started.append(RunningStack(tmp_path / "state", "--no-demo", *options, **settings))
         return started[-1]
 
     yield start
     for stack in started:
         stack.kill()
+
+
+@pytest.fixture(scope="module")
+def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """One stack with the demo payments, for the tests that leave it as they found it."""
+    stack = RunningStack(tmp_path_factory.mktemp("shared") / "state")
+    yield stack
+    stack.kill()
 
 
 async def pay(ready: ReadyFile, order_no: str) -> dict[str, Any]:
@@ -129,8 +137,8 @@ async def test_the_ready_file_names_what_answers_and_a_stop_leaves_nothing(start
     assert not stack.ready_file.exists()
 
 
-async def test_the_first_start_shows_a_payment_on_each_wallet(start_stack: StartStack) -> None:
-    stack = start_stack(demo=True)
+async def test_the_first_start_shows_a_payment_on_each_wallet(shared_stack: RunningStack) -> None:
+    stack = shared_stack
     ready = await stack.ready()
     await until(lambda: "Ctrl-C stops everything" in stack.output.read_text())
     shown = stack.output.read_text()
@@ -153,9 +161,9 @@ def run(command: list[str]) -> str:
 
 
 async def test_a_killed_gateway_or_worker_is_back_within_a_second_and_no_connection_is_refused(
-    start_stack: StartStack,
+    shared_stack: RunningStack,
 ) -> None:
-    stack = start_stack()
+    stack = shared_stack
     ready = await stack.ready()
     for kind in ("gateway", "worker"):
         [victim] = getattr(ready.processes, kind)
@@ -173,7 +181,9 @@ def reread(stack: RunningStack) -> ReadyFile:
     return read_ready_file(stack.ready_file)
 
 
-async def test_a_killed_parent_leaves_no_orphan_and_its_payments_stay(start_stack: StartStack) -> None:
+async def test_kills_of_the_parent_and_then_of_everything_leave_no_orphan_and_lose_no_payment(
+    start_stack: StartStack,
+) -> None:
     stack = start_stack()
     ready = await stack.ready()
     payment = await pay(ready, "KEPT")
@@ -181,7 +191,8 @@ async def test_a_killed_parent_leaves_no_orphan_and_its_payments_stay(start_stac
     stack.kill()
     assert gone_within(5, family) == []
 
-    again = await start_stack().ready()
+    second = start_stack()
+    again = await second.ready()
     assert again.merchant == ready.merchant
     assert again.admin_token == ready.admin_token
     assert await read_payment(again, payment["id"]) == payment
@@ -189,20 +200,14 @@ async def test_a_killed_parent_leaves_no_orphan_and_its_payments_stay(start_stac
         trades = (await client.get(f"{again.simulators['wechat']['base_url']}/_simulator/trades")).json()["trades"]
     assert payment["payable"] in [trade["amount"] for trade in trades]
 
-
-async def test_everything_killed_at_once_starts_again_with_the_payment(start_stack: StartStack) -> None:
-    stack = start_stack()
-    ready = await stack.ready()
-    payment = await pay(ready, "KEPT")
-    for process in (psutil.Process(stack.process.pid), *stack.family):
+    for process in (psutil.Process(second.process.pid), *second.family):
         process.kill()
-    stack.kill()
-    again = await start_stack().ready()
-    assert await read_payment(again, payment["id"]) == payment
+    second.kill()
+    assert await read_payment(await start_stack().ready(), payment["id"]) == payment
 
 
-async def test_a_killed_postgres_and_valkey_come_back_and_payments_go_on(start_stack: StartStack) -> None:
-    stack = start_stack()
+async def test_a_killed_postgres_and_valkey_come_back_and_payments_go_on(shared_stack: RunningStack) -> None:
+    stack = shared_stack
     ready = await stack.ready()
     for number in (ready.processes.postgres, ready.processes.valkey):
         assert number is not None
@@ -258,10 +263,10 @@ async def test_a_second_ctrl_c_does_not_wait_for_a_gateway_that_hangs(start_stac
     assert gone_within(1, family) == []
 
 
-async def test_a_second_stack_on_the_same_state_is_told_so_and_harms_nothing(start_stack: StartStack) -> None:
-    first = start_stack()
+async def test_a_second_stack_on_the_same_state_is_told_so_and_harms_nothing(shared_stack: RunningStack) -> None:
+    first = shared_stack
     await first.ready()
-    second = start_stack()
+    second = RunningStack(first.state)
     assert second.process.wait(30) == 2
     assert f"already running on {first.state} (process {first.process.pid})" in second.output.read_text()
     assert (await pay(reread(first), "STILL"))["status"] == "succeeded"
