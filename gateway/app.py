@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,9 +18,10 @@ from starlette.types import ASGIApp
 
 from gateway.admin import api as admin_api
 from gateway.composition import compose
+from gateway.database.batches import BROKEN, database_away
 from gateway.database.intents import intents
 from gateway.http import errors_page, health
-from gateway.http.answers import error_answer, invalid_request
+from gateway.http.answers import InternalError, error_answer, invalid_request
 from gateway.http.edge import Edge
 from gateway.http.openapi import describe
 from gateway.http.services import Services
@@ -33,7 +36,11 @@ from gateway.payments.replays import Replays
 from gateway.settings import Settings
 from routing.router import Router
 
+_log = logging.getLogger("mashang.http")
 _PULSE_S: Final = 1.0
+_GC_THRESHOLDS: Final = (20_000, 20, 50)
+"""A payment allocates some hundred containers that die by reference count; Python's default of 700 runs the collector
+several times a payment for nothing."""
 
 
 def create_app(settings: Settings | None = None) -> ASGIApp:
@@ -66,7 +73,7 @@ def _lifespan(settings: Settings) -> Any:
                 store=base.store,
                 replays=replays,
                 router=Router(base.accounts),
-                intents=intents(base.pool, settings),
+                intents=intents(base.hot_pool, settings),
                 charging=base.charging,
             )
             desk = Desk(flow, replays, settings.payments_in_flight_max)
@@ -82,6 +89,7 @@ def _lifespan(settings: Settings) -> Any:
                 desk=desk,
             )
             async with asyncio.TaskGroup() as tasks:
+                _settle_memory()
                 background = [tasks.create_task(base.revision.run()), tasks.create_task(_pulse(desk))]
                 yield
                 await desk.drain(settings.wait_max_s)
@@ -89,6 +97,13 @@ def _lifespan(settings: Settings) -> Any:
                     task.cancel()
 
     return lifespan
+
+
+def _settle_memory() -> None:
+    """What lives as long as the process is not looked at by the garbage collector again, and it looks less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
 
 
 async def _pulse(desk: Desk) -> None:
@@ -118,6 +133,17 @@ def _handle_errors(app: FastAPI, settings: Settings) -> None:
         code = codes.get(error.status_code, "invalid_request")
         return answer(request, InvalidRequest(code, f"{error.detail}.", status=error.status_code))
 
+    async def on_store_away(request: Request, error: Exception) -> Response:
+        _log.warning("a store is away: %s", type(error).__name__, extra={"path": request.scope.get("path")})
+        return answer(request, database_away())
+
+    async def on_bug(request: Request, error: Exception) -> Response:
+        _log.exception("a request failed", exc_info=error, extra={"request_id": request.scope["mashang.request_id"]})
+        return answer(request, InternalError())
+
+    for kind in BROKEN:
+        app.add_exception_handler(kind, on_store_away)
+    app.add_exception_handler(Exception, on_bug)
     app.add_exception_handler(ApiError, on_api_error)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(HTTPException, on_http)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 
@@ -24,6 +25,8 @@ from routing.channels.registry import build_channel
 from routing.channels.transport import HttpTransport
 from routing.metered import MeteredChannel
 
+_CLOSE_S: Final = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class Base:
@@ -31,6 +34,7 @@ class Base:
 
     settings: Settings
     pool: asyncpg.Pool
+    hot_pool: asyncpg.Pool
     valkey: Valkey
     vault: Vault
     directory: Directory
@@ -49,16 +53,28 @@ async def compose(settings: Settings) -> AsyncIterator[Base]:
     def build(account_id: str, kind: str, account_settings: Mapping[str, Any]) -> Channel:
         return MeteredChannel(account_id, build_channel(kind, account_settings, transport))
 
-    pool = await open_pool(settings)
-    valkey = Valkey(settings)
-    try:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(transport.aclose)
+        pool = await stack.enter_async_context(_opened(await open_pool(settings)))
+        hot_pool = await stack.enter_async_context(_opened(await open_pool(settings, size=2)))
+        valkey = Valkey(settings)
+        stack.push_async_callback(valkey.aclose)
         directory, accounts = Directory(pool), AccountBook(pool, vault, build)
         store = PaymentStore(pool, vault)
         revision = RevisionWatch(pool, [directory.forget, accounts.reload])
         await revision.check()
-        charging = Charging(store, outcomes(pool, settings), vault, settings.channel_timeout_s)
-        yield Base(settings, pool, valkey, vault, directory, accounts, store, charging, revision)
+        charging = Charging(store, outcomes(hot_pool, settings), vault, settings.channel_timeout_s)
+        yield Base(settings, pool, hot_pool, valkey, vault, directory, accounts, store, charging, revision)
+
+
+@asynccontextmanager
+async def _opened(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Pool]:
+    """A pool that is closed at the end, by force where a statement does not come back."""
+    try:
+        yield pool
     finally:
-        await transport.aclose()
-        await valkey.aclose()
-        await pool.close()
+        try:
+            async with asyncio.timeout(_CLOSE_S):
+                await pool.close()
+        except TimeoutError:
+            pool.terminate()

@@ -1,7 +1,8 @@
 """Sends one batch of rows in one statement and one commit, and settles every way in which that can go wrong.
 
 A deadlock, a serialization failure or a unique violation is retried and then the batch is split, so that one bad row
-never fails its neighbours.  A commit of unknown fate (the connection broke) is settled by sending the same rows
+never fails its neighbours.  Rows of one batch that would meet each other (the same order number, key or payment) go in
+one statement after another, in their order, so that a batch does exactly what its rows do one at a time.  A commit of unknown fate (the connection broke) is settled by sending the same rows
 again: every statement used here is safe to repeat.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 import asyncpg
@@ -34,8 +35,18 @@ _TRIES_BEFORE_SPLIT: Final = 3
 _PAUSE_S_MAX: Final = 0.25
 
 
+def database_away() -> Unavailable:
+    """The 503 for a database that does not answer."""
+    return Unavailable(
+        "database_unavailable", "The database is away. Send the same request again: it is safe.", retry_after_s=2
+    )
+
+
 class Batch(Generic[Row, Result]):
-    """One statement over arrays: `to_arguments` makes them of the rows; each record becomes a result."""
+    """One statement over arrays: `to_arguments` makes them of the rows; each record becomes a result.
+
+    `meeting` gives what a row must not share with another one of the same statement.
+    """
 
     def __init__(
         self,
@@ -44,16 +55,27 @@ class Batch(Generic[Row, Result]):
         to_arguments: Callable[[Sequence[Row]], Sequence[Any]],
         to_result: Callable[[asyncpg.Record], Result],
         *,
+        meeting: Callable[[Row], Iterable[Hashable]],
         settle_within_s: float,
     ) -> None:
         self._pool = pool
         self._statement = statement
         self._to_arguments = to_arguments
         self._to_result = to_result
+        self._meeting = meeting
         self._settle_within_s = settle_within_s
 
     async def flush(self, rows: Sequence[Row]) -> list[Result | Exception]:
         """One result or one exception for each row, in order."""
+        waves = _waves([tuple(self._meeting(row)) for row in rows])
+        if len(waves) == 1:
+            return await self._flush(rows)
+        results: dict[int, Result | Exception] = {}
+        for wave in waves:
+            results.update(zip(wave, await self._flush([rows[position] for position in wave]), strict=True))
+        return [results[position] for position in range(len(rows))]
+
+    async def _flush(self, rows: Sequence[Row]) -> list[Result | Exception]:
         deadline = Deadline.after(self._settle_within_s)
         tries = 0
         while True:
@@ -65,12 +87,7 @@ class Batch(Generic[Row, Result]):
                     return await self._split(rows, error)
             except BROKEN:
                 if deadline.passed:
-                    lost = Unavailable(
-                        "database_unavailable",
-                        "The database is away. Send the same request again: it is safe.",
-                        retry_after_s=2,
-                    )
-                    return [lost] * len(rows)
+                    return [database_away()] * len(rows)
             except asyncpg.PostgresError as error:
                 return await self._split(rows, error)
             await asyncio.sleep(random.uniform(0.005, _PAUSE_S_MAX))  # noqa: S311  jitter, not a secret
@@ -85,5 +102,18 @@ class Batch(Generic[Row, Result]):
             return [error]
         results: list[Result | Exception] = []
         for row in rows:
-            results.extend(await self.flush([row]))
+            results.extend(await self._flush([row]))
         return results
+
+
+def _waves(meetings: Sequence[tuple[Hashable, ...]]) -> list[list[int]]:
+    """Positions in groups within which nothing meets; whoever meets an earlier row goes in a later group than that."""
+    waves: list[list[int]] = [[]]
+    last: dict[Hashable, int] = {}
+    for position, met in enumerate(meetings):
+        wave = max((last[thing] + 1 for thing in met if thing in last), default=0)
+        if wave == len(waves):
+            waves.append([])
+        waves[wave].append(position)
+        last.update(dict.fromkeys(met, wave))
+    return waves

@@ -76,12 +76,22 @@ def _result(record: asyncpg.Record) -> IntentResult:
     return IntentResult(inserted=record[0], at=record[1])
 
 
+def _meeting(row: IntentRow) -> Sequence[tuple[str, ...]]:
+    """Order number and idempotency key, each unique per merchant."""
+    number = (row.merchant_id, row.merchant_order_no)
+    return (number,) if row.idempotency_key is None else (number, (row.merchant_id, "key", row.idempotency_key))
+
+
+def intent_batch(pool: asyncpg.Pool) -> Batch[IntentRow, IntentResult]:
+    """The statement of intents."""
+    return Batch(pool, sql("intent"), _arguments, _result, meeting=_meeting, settle_within_s=SETTLE_WITHIN_S)
+
+
 def intents(pool: asyncpg.Pool, settings: Settings) -> GroupCommit[IntentRow, IntentResult]:
     """The group commit of intents."""
-    batch = Batch(pool, sql("intent"), _arguments, _result, settle_within_s=SETTLE_WITHIN_S)
     return GroupCommit(
         "intent",
-        batch.flush,
+        intent_batch(pool).flush,
         rows_max=settings.batch_rows_max,
         queue_max=settings.batch_queue_max,
         linger_ms_max=settings.batch_linger_ms_max,

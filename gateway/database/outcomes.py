@@ -76,12 +76,23 @@ def _result(record: asyncpg.Record) -> OutcomeResult:
     return OutcomeResult(applied=record[0], status=record[1], at=record[2])
 
 
+def outcome_batch(pool: asyncpg.Pool) -> Batch[OutcomeRow, OutcomeResult]:
+    """The statement of outcomes; two outcomes of one payment never stand in the same one."""
+    return Batch(
+        pool,
+        sql("outcome"),
+        _arguments,
+        _result,
+        meeting=lambda row: (row.payment_id,),
+        settle_within_s=SETTLE_WITHIN_S,
+    )
+
+
 def outcomes(pool: asyncpg.Pool, settings: Settings) -> GroupCommit[OutcomeRow, OutcomeResult]:
     """The group commit of outcomes."""
-    batch = Batch(pool, sql("outcome"), _arguments, _result, settle_within_s=SETTLE_WITHIN_S)
     return GroupCommit(
         "outcome",
-        batch.flush,
+        outcome_batch(pool).flush,
         rows_max=settings.batch_rows_max,
         queue_max=settings.batch_queue_max,
         linger_ms_max=settings.batch_linger_ms_max,

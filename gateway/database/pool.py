@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from importlib.resources import files
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import asyncpg
-from asyncpg.pool import PoolConnectionProxy
+from asyncpg.pool import PoolAcquireContext, PoolConnectionProxy
 
 from gateway.settings import Settings
 
@@ -16,12 +16,33 @@ Connection: TypeAlias = asyncpg.Connection | PoolConnectionProxy
 """A connection, borrowed from the pool or not."""
 
 
+_ACQUIRE_S: Final = 2.0
+
+
+class BoundedPool(asyncpg.Pool):
+    """A pool in which nobody waits for ever: past two seconds without a free connection, TimeoutError is raised."""
+
+    def acquire(self, *, timeout: float | None = None) -> PoolAcquireContext:
+        """A connection within the bound."""
+        return super().acquire(timeout=_ACQUIRE_S if timeout is None else timeout)
+
+
 async def open_pool(settings: Settings, *, size: int | None = None) -> asyncpg.Pool:
-    """Open the pool.  Waiting for a connection and for a statement is bounded by `database_command_timeout_s`."""
-    return await asyncpg.create_pool(
+    """Open a pool.  Waiting for a connection and for a statement is bounded."""
+    return await BoundedPool(
         settings.database_url.get_secret_value(),
         min_size=1,
         max_size=size or settings.database_pool_size,
+        max_queries=1_000_000,
+        max_inactive_connection_lifetime=300.0,
+        connect=None,
+        setup=None,
+        init=None,
+        # We leave nothing behind in a session, so the reset that asyncpg sends after every use would be a wasted trip.
+        reset=_keep,
+        loop=None,
+        connection_class=asyncpg.Connection,
+        record_class=asyncpg.Record,
         command_timeout=settings.database_command_timeout_s,
         timeout=settings.database_command_timeout_s,
         server_settings={
@@ -32,6 +53,10 @@ async def open_pool(settings: Settings, *, size: int | None = None) -> asyncpg.P
             "jit": "off",
         },
     )
+
+
+async def _keep(connection: Connection) -> None:
+    """Nothing to reset."""
 
 
 def sql(name: str) -> str:

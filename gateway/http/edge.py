@@ -14,6 +14,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.database.batches import BROKEN, database_away
 from gateway.http.answers import Answer, Call, InternalError, error_answer
 from gateway.http.services import Services
 from gateway.kernel.errors import ApiError, InvalidRequest
@@ -60,14 +61,23 @@ class Edge:
         except ApiError as error:
             answering.closes = body is None and (error.http_status == 408 or not _rest_is_short(headers))
             await error_answer(error, request_id, services.settings.public_url).send(answering.send)
-        except Exception:
-            _log.exception("a request failed", extra={"request_id": request_id})
+        except Exception as error:  # the last place where a fault can still become an answer
             if not answering.begun:
-                await error_answer(InternalError(), request_id, services.settings.public_url).send(answering.send)
+                fault = _fault(error, request_id)
+                await error_answer(fault, request_id, services.settings.public_url).send(answering.send)
         route = path if hot is not None else _route_of(scope)
         HTTP_REQUESTS.labels(route, method if method in _METHODS else "other", answering.status).inc()
         if hot is None:
             HTTP_SECONDS.labels(route).observe(time.monotonic() - began)
+
+
+def _fault(error: Exception, request_id: str) -> ApiError:
+    """What the caller learns of an exception that nobody has handled."""
+    if isinstance(error, BROKEN):
+        _log.warning("a store is away: %s", type(error).__name__, extra={"request_id": request_id})
+        return database_away()
+    _log.error("a request failed", exc_info=error, extra={"request_id": request_id})
+    return InternalError()
 
 
 class _Answering:

@@ -28,6 +28,7 @@ ERRORS: Final = {
     "differs. Use a new number for a new payment.",
     "idempotency_key_reused": "The key belongs to a request with another `merchant_order_no`. Use a new key.",
     "use_refund": "The payment is past the window in which it can be cancelled. Refund it.",
+    "under_review": "The channel's books and ours differ on this payment; a person is looking into it.",
     "replaced_payment_unresolved": "The payment named by `replaces` is not decided yet; nothing was charged. "
     "Send the same request again after `Retry-After`.",
     "busy": "The gateway carries as many payments as it can. Send the same request again after `Retry-After`.",

@@ -7,8 +7,8 @@ from typing import Final
 
 import asyncpg
 
-from gateway.database.batches import BROKEN
-from gateway.kernel.errors import NotAuthenticated, NotPermitted, Unavailable
+from gateway.database.batches import BROKEN, database_away
+from gateway.kernel.errors import NotAuthenticated, NotPermitted
 from gateway.kernel.secrets import secret_hash
 from gateway.merchants.store import KeyHolder, Scope, find_holder
 
@@ -48,7 +48,7 @@ class Directory:
         try:
             holder = await find_holder(self._pool, hashed)
         except BROKEN:
-            raise Unavailable("database_unavailable", "The database is away: try again.", retry_after_s=2) from None
+            raise database_away() from None
         if generation == self._generation:  # what was read before a change must not outlive it
             self._holders[hashed] = holder
             if len(self._holders) > _KEPT_MAX:

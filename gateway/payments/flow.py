@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.database.batches import BROKEN
 from gateway.database.group_commit import GroupCommit
 from gateway.database.intents import IntentResult, IntentRow
 from gateway.kernel.clock import Deadline
@@ -80,9 +82,13 @@ class PaymentFlow:
         if payment_id is None:
             return await self._replay(taking)
 
-        plan = await self._plan(order, payment_id, deadline)
-        send_before = time.monotonic() + self._settings.send_within_s
-        payment = await self._commit_intent(order, payment_id, plan, deadline)
+        try:
+            plan = await self._plan(order, deadline)
+            send_before = time.monotonic() + self._settings.send_within_s
+            payment = await self._commit_intent(order, payment_id, plan, deadline)
+        except Exception:  # nothing was bound as far as we know: let the next request try at once
+            await self._claims.release(*order.key, payment_id)
+            raise
         if payment is None:
             await self._claims.release(*order.key, payment_id)
             return await self._replay(taking)
@@ -124,13 +130,9 @@ class PaymentFlow:
         taking.payment = taking.payment or await self._replays.replay(taking.order, taking.deadline)
         return taking.payment
 
-    async def _plan(self, order: PaymentOrder, payment_id: str, deadline: Deadline) -> Plan:
+    async def _plan(self, order: PaymentOrder, deadline: Deadline) -> Plan:
         """Screen, price and route; all in process, but for the payment that this one replaces."""
-        try:
-            refusal = await self._refusal_of_replaced(order, deadline)
-        except Exception:
-            await self._claims.release(*order.key, payment_id)
-            raise
+        refusal = await self._refusal_of_replaced(order, deadline)
         decision, offer = APPROVED, Offer.full_price(order.amount)
         wallet = wallet_of(order.request.auth_code)
         expected = order.request.expected_payable
@@ -194,7 +196,8 @@ class PaymentFlow:
             waits = rhythm.after_pending_s if is_pending(answer) else rhythm.after_unknown_s
             wait = waits[min(tries, len(waits) - 1)]
             if wait >= taking.deadline.left_s:
-                await self._store.hand_over(payment.id, wait, tries)
+                with suppress(*BROKEN):  # without it the worker comes a little later
+                    await self._store.hand_over(payment.id, wait, tries)
                 return payment
             await asyncio.sleep(wait)
             tries += 1

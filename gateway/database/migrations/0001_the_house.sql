@@ -88,7 +88,7 @@ CREATE TABLE payments (
     store_id text,
     terminal_id text,
     operator_id text,
-    metadata jsonb,
+    metadata json,
     notify_url text,
     replaces text COLLATE "C",
     request_fingerprint bytea NOT NULL,

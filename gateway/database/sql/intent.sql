@@ -40,7 +40,7 @@ WITH rows AS (
     )
     SELECT
         payment_id, merchant_id, merchant_order_no, status, amount, payable, currency, method, wallet, account_id,
-        (account_id IS NOT NULL)::int, store_id, terminal_id, operator_id, metadata::jsonb, notify_url, replaces,
+        (account_id IS NOT NULL)::int, store_id, terminal_id, operator_id, metadata::json, notify_url, replaces,
         request_fingerprint, request_sealed, risk_decision, risk_score, failure_code,
         now(), CASE WHEN status = 'failed' THEN now() END, now() + make_interval(secs => expires_in_s)
     FROM admitted

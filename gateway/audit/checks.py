@@ -1,0 +1,75 @@
+"""The catalogue of checks: every comparison the audit makes, by name, with the sentence that must hold."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+
+class Check(StrEnum):
+    """The name begins with the invariant of PRODUCT.md that the check belongs to."""
+
+    ONE_CAPTURE = "I1.one_capture"
+    UNKNOWN_TRADE = "I1.unknown_trade"
+    SUCCEEDED_WITHOUT_CAPTURE = "I1.succeeded_without_capture"
+    UNRETURNED_CAPTURE = "I1.unreturned_capture"
+    AMOUNT = "I1.amount"
+    CHANNEL = "I1.channel"
+    LATE_CAPTURE = "I1.late_capture"
+    ACKNOWLEDGED_LOST = "I2.acknowledged_lost"
+    ACKNOWLEDGED_CHANGED = "I2.acknowledged_changed"
+    WENT_BACK = "I2.went_back"
+    GAPLESS = "I3.gapless"
+    TRANSITION = "I3.transition"
+    STATUS = "I3.status"
+    ORPHAN_ROW = "I3.orphan_row"
+    AMOUNT_REFUNDED = "I4.amount_refunded"
+    REFUNDS_WITHIN_CAPTURE = "I4.refunds_within_capture"
+    REFUNDS_KNOWN = "I4.refunds_known"
+    REFUNDS_ADD_UP = "I4.refunds_add_up"
+    ORDER_NUMBER = "I5.order_number"
+    IDEMPOTENCY_KEY = "I5.idempotency_key"
+    SAME_ORDER_SAME_PAYMENT = "I5.same_order_same_payment"
+    DIFFERENT_REQUEST = "I5.different_request"
+    CONFLICT_SHAPE = "I5.conflict_shape"
+    OVERDUE = "I6.overdue"
+    TASK = "I6.task"
+    STALE_TASK = "I6.stale_task"
+    POSTINGS = "I9.postings"
+    FEE = "I9.fee"
+    DAYS = "I9.days"
+    TOTALS = "I9.totals"
+
+
+HOLDS: Final[dict[Check, str]] = {
+    Check.ONE_CAPTURE: "a payment has at most one capture that is kept, over all channels",
+    Check.UNKNOWN_TRADE: "every order at a simulator is an attempt of ours",
+    Check.SUCCEEDED_WITHOUT_CAPTURE: "every succeeded payment was captured at its channel",
+    Check.UNRETURNED_CAPTURE: "every capture that made no success was given back, or is being looked for",
+    Check.AMOUNT: "the channel captured what was payable; another amount is under review",
+    Check.CHANNEL: "an attempt's order is at the channel of the attempt's account",
+    Check.LATE_CAPTURE: "late captures are what the channel captured, and returned where we say so",
+    Check.ACKNOWLEDGED_LOST: "every payment that a client was told of exists",
+    Check.ACKNOWLEDGED_CHANGED: "it has the amount, the payable and the order number that the client was told",
+    Check.WENT_BACK: "it never went back to an earlier state than the client was told",
+    Check.GAPLESS: "a payment's events are numbered from 1 to its version",
+    Check.TRANSITION: "each event is legal where it happened and follows on the one before",
+    Check.STATUS: "the events lead to the status",
+    Check.ORPHAN_ROW: "every event, attempt, transfer, late capture and task belongs to a payment",
+    Check.AMOUNT_REFUNDED: "no more is refunded than the payment's amount",
+    Check.REFUNDS_WITHIN_CAPTURE: "no more is given back at a channel than was captured",
+    Check.REFUNDS_KNOWN: "what a channel gave back, and its refund numbers, are ours",
+    Check.REFUNDS_ADD_UP: "the refunds in a simulator's books add up to what its orders say",
+    Check.ORDER_NUMBER: "order numbers and payments are one to one",
+    Check.IDEMPOTENCY_KEY: "every idempotency key leads to a payment of its merchant",
+    Check.SAME_ORDER_SAME_PAYMENT: "the same order number was always answered with the same payment",
+    Check.DIFFERENT_REQUEST: "no different request was accepted under an order number",
+    Check.CONFLICT_SHAPE: "every 409 has the error shape of the contract",
+    Check.OVERDUE: "nothing is unresolved for longer than the bound",
+    Check.TASK: "whatever is unresolved has its recovery task",
+    Check.STALE_TASK: "no recovery task is left for what is decided",
+    Check.POSTINGS: "a payment's postings are those of its state",
+    Check.FEE: "the fee lies within the payable, and is the account's rate where that has not changed since",
+    Check.DAYS: "per account and day, the postings of captures and returns are what the channel took and gave back",
+    Check.TOTALS: "per account, the receivable before fees is what the channel keeps",
+}

@@ -1,0 +1,166 @@
+"""What the audit reads, as values.  Named tuples, because a run makes tens of millions of them straight from rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, NamedTuple
+
+LAST: Final = "\U0010ffff"
+"""Sorts behind every id, in PostgreSQL's byte order as in SQLite's."""
+
+
+class PaymentRow(NamedTuple):
+    """A payment; `order_owner` is the payment to which its order number leads."""
+
+    id: str
+    merchant_id: str
+    merchant_order_no: str
+    status: str
+    version: int
+    amount: int
+    payable: int
+    currency: str
+    attempt_seq: int
+    reversal: str | None
+    review: str | None
+    amount_refunded: int
+    late_captures: int
+    created_at: datetime
+    expires_at: datetime
+    order_owner: str | None
+
+
+class AttemptRow(NamedTuple):
+    """One order at one channel."""
+
+    payment_id: str
+    merchant_id: str
+    seq: int
+    account_id: str
+
+
+class EventRow(NamedTuple):
+    """A step of a payment's history."""
+
+    payment_id: str
+    merchant_id: str
+    seq: int
+    type: str
+    from_status: str | None
+    to_status: str
+    at: datetime
+
+
+class TransferRow(NamedTuple):
+    """A posting."""
+
+    payment_id: str
+    merchant_id: str
+    seq: int
+    kind: str
+    debit: str
+    credit: str
+    amount: int
+    currency: str
+    booked_at: datetime
+
+
+class LateRow(NamedTuple):
+    """Money that arrived for a payment that was over."""
+
+    payment_id: str
+    merchant_id: str
+    attempt_seq: int
+    account_id: str
+    amount: int
+    status: str
+    found_at: datetime
+    refunded_at: datetime | None
+
+
+class TaskRow(NamedTuple):
+    """What a worker still has to do; `leased` says that one is at it."""
+
+    payment_id: str
+    merchant_id: str
+    purpose: str
+    next_at: datetime
+    created_at: datetime
+    leased: bool
+
+
+class AccountRow(NamedTuple):
+    """A channel account; its fee rate is known to have held since `updated_at`."""
+
+    id: str
+    channel: str
+    fee_rate_millionths: int
+    updated_at: datetime
+
+
+class Trade(NamedTuple):
+    """An order in a simulator's books."""
+
+    order_no: str
+    channel: str
+    amount: int
+    refunded: int
+    status: str
+    captured_at: str | None
+
+    @property
+    def captured(self) -> int:
+        """What the customer paid, whether or not it was given back since."""
+        return 0 if self.captured_at is None else self.amount
+
+    @property
+    def kept(self) -> int:
+        """What the channel has of the customer's money now."""
+        return self.captured - self.refunded
+
+
+class Refund(NamedTuple):
+    """Money given back, in a simulator's books."""
+
+    order_no: str
+    channel: str
+    refund_no: str
+    amount: int
+    kind: str
+
+
+class ClientAnswer(NamedTuple):
+    """A payment as a client was told of it; `created` for the answer to the request that takes it (201)."""
+
+    payment_id: str
+    order_key: str
+    merchant_order_no: str
+    created: int
+    status: str
+    amount: int
+    payable: int
+    amount_refunded: int
+    asked_amount: int | None
+    request_digest: bytes | None
+    line: int
+
+
+@dataclass(slots=True)
+class Dossier:
+    """A payment with everything that any book says of it."""
+
+    payment: PaymentRow
+    attempts: dict[int, AttemptRow] = field(default_factory=dict)
+    events: list[EventRow] = field(default_factory=list)
+    transfers: list[TransferRow] = field(default_factory=list)
+    lates: dict[int, LateRow] = field(default_factory=dict)
+    tasks: dict[str, TaskRow] = field(default_factory=dict)
+    trades: list[tuple[int, Trade]] = field(default_factory=list)
+    """With the number of the attempt that each belongs to."""
+    refunds: list[tuple[int, Refund]] = field(default_factory=list)
+    answers: list[ClientAnswer] = field(default_factory=list)
+
+    def trades_of(self, seq: int) -> list[Trade]:
+        """The orders of one attempt: one, unless a channel knows its number twice."""
+        return [trade for number, trade in self.trades if number == seq]

@@ -1,0 +1,44 @@
+-- The audit's own scratch file (scratch.py): the simulators' books and the client log, sorted by order number and id.
+
+-- name: schema
+CREATE TABLE trades (order_no TEXT, channel TEXT, amount INTEGER, refunded INTEGER, status TEXT, captured_at TEXT);
+CREATE TABLE refunds (order_no TEXT, channel TEXT, refund_no TEXT, amount INTEGER, kind TEXT);
+CREATE TABLE answers (
+    payment_id TEXT, order_key TEXT, merchant_order_no TEXT, created INTEGER, status TEXT, amount INTEGER,
+    payable INTEGER, amount_refunded INTEGER, asked_amount INTEGER, request_digest BLOB, line INTEGER
+);
+
+-- name: indexes
+CREATE INDEX trades_by_order ON trades (order_no);
+CREATE INDEX refunds_by_order ON refunds (order_no);
+CREATE INDEX answers_by_payment ON answers (payment_id);
+CREATE INDEX answers_by_order ON answers (order_key) WHERE created;
+
+-- name: add_trade
+INSERT INTO trades VALUES (?, ?, ?, ?, ?, ?)
+
+-- name: add_refund
+INSERT INTO refunds VALUES (?, ?, ?, ?, ?)
+
+-- name: add_answer
+INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: trades
+SELECT * FROM trades WHERE order_no > ? AND order_no <= ? ORDER BY order_no
+
+-- name: refunds
+SELECT * FROM refunds WHERE order_no > ? AND order_no <= ? ORDER BY order_no
+
+-- name: answers
+SELECT * FROM answers WHERE payment_id > ? AND payment_id <= ? ORDER BY payment_id
+
+-- name: orders_with_two_payments
+SELECT order_key, group_concat(payment_id, ', ') FROM (SELECT DISTINCT order_key, payment_id FROM answers WHERE created)
+GROUP BY order_key HAVING count(*) > 1
+
+-- name: orders_with_two_requests
+SELECT order_key, min(payment_id), count(DISTINCT request_digest) FROM answers WHERE created
+GROUP BY order_key HAVING count(DISTINCT request_digest) > 1
+
+-- name: orders
+SELECT count(DISTINCT order_key) FROM answers WHERE created

@@ -1,0 +1,72 @@
+-- What the audit reads of PostgreSQL, all in one snapshot (database.py).  A page is a range of payment ids.
+
+-- name: payments
+SELECT
+    p.id, p.merchant_id, p.merchant_order_no, p.status, p.version, p.amount, p.payable, p.currency, p.attempt_seq,
+    p.reversal, p.review, p.amount_refunded, p.late_captures, p.created_at, p.expires_at, o.payment_id AS order_owner
+FROM (SELECT * FROM payments WHERE id > $1 ORDER BY id LIMIT $2) p
+LEFT JOIN order_numbers o ON o.merchant_id = p.merchant_id AND o.merchant_order_no = p.merchant_order_no
+ORDER BY p.id
+
+-- name: attempts
+SELECT payment_id, merchant_id, seq, account_id FROM attempts
+WHERE payment_id > $1 AND payment_id <= $2
+
+-- name: events
+SELECT payment_id, merchant_id, seq, type, from_status, to_status, at FROM events
+WHERE payment_id > $1 AND payment_id <= $2
+ORDER BY payment_id, merchant_id, seq
+
+-- name: transfers
+SELECT payment_id, merchant_id, seq, kind, debit, credit, amount, currency, booked_at FROM transfers
+WHERE payment_id > $1 AND payment_id <= $2
+
+-- name: late_captures
+SELECT payment_id, merchant_id, attempt_seq, account_id, amount, status, found_at, refunded_at FROM late_captures
+WHERE payment_id > $1 AND payment_id <= $2
+
+-- name: tasks
+SELECT payment_id, merchant_id, purpose, next_at, created_at, coalesce(lease_until > now(), false) AS leased
+FROM recovery_tasks
+WHERE payment_id > $1 AND payment_id <= $2
+
+-- name: accounts
+SELECT id, channel, fee_rate_millionths, updated_at FROM channel_accounts ORDER BY id
+
+-- name: counts
+SELECT
+    (SELECT count(*) FROM payments) AS payments,
+    (SELECT count(*) FROM order_numbers) AS order_numbers,
+    (SELECT count(*) FROM idempotency_keys) AS idempotency_keys,
+    now() AS now
+
+-- name: order_numbers_astray
+SELECT o.merchant_id, o.merchant_order_no, o.payment_id
+FROM order_numbers o
+LEFT JOIN payments p
+    ON p.id = o.payment_id AND p.merchant_id = o.merchant_id AND p.merchant_order_no = o.merchant_order_no
+WHERE p.id IS NULL
+
+-- name: idempotency_keys_astray
+SELECT k.merchant_id, k.key, k.payment_id
+FROM idempotency_keys k
+LEFT JOIN payments p ON p.id = k.payment_id AND p.merchant_id = k.merchant_id
+WHERE p.id IS NULL
+
+-- name: receivables
+-- What each channel account owes, per day of Beijing, before fees and in fees.
+SELECT
+    substr(entry.account, length('channel_receivable:') + 1) AS account_id,
+    (t.booked_at AT TIME ZONE 'Asia/Shanghai')::date AS day,
+    coalesce(sum(entry.amount) FILTER (WHERE t.kind NOT IN ('fee', 'fee_reversed')), 0)::bigint AS gross,
+    coalesce(sum(entry.amount) FILTER (WHERE t.kind IN ('fee', 'fee_reversed')), 0)::bigint AS fees
+FROM transfers t
+CROSS JOIN LATERAL (VALUES (t.debit, t.amount), (t.credit, -t.amount)) AS entry (account, amount)
+WHERE starts_with(entry.account, 'channel_receivable:')
+GROUP BY 1, 2
+
+-- name: stirring
+-- What tells a quiet stack: nothing to resolve or give back, and nothing new.
+SELECT
+    (SELECT count(*) FROM recovery_tasks WHERE purpose IN ('resolve', 'give_back')) AS open,
+    (SELECT max(id) FROM payments) AS newest
