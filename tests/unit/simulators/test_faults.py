@@ -17,12 +17,12 @@ DECLINES = {"wechat": "RULE_LIMIT", "alipay": "ACQ.BEYOND_PAY_RESTRICTION", "uni
 RESETS = (httpx.ReadError, httpx.RemoteProtocolError, httpx.ConnectError, httpx.WriteError)
 
 
-def pay_under(stage: Stage, kind: str, **parameters: object) -> tuple[str, Answer | Exception]:
+def pay_under(stage: Stage, kind: str, timeout_s: float = 2, **parameters: object) -> tuple[str, Answer | Exception]:
     """A payment that meets one fault: its order number, and the answer or what came instead."""
     stage.simulator.set_faults({"kind": kind, **parameters})
     number = stage.till.order_no()
     try:
-        return number, stage.till.pay(number, 100, stage.till.code(), timeout_s=2)
+        return number, stage.till.pay(number, 100, stage.till.code(), timeout_s=timeout_s)
     except httpx.TransportError as error:
         return number, error
     finally:
@@ -68,7 +68,7 @@ def test_a_lost_answer_says_nothing_of_the_charge(channel_stage: Stage, kind: st
 
 
 def test_an_answer_that_is_held_comes_never(channel_stage: Stage) -> None:
-    number, answer = pay_under(channel_stage, "timeout_after_charging", hold_s=30)
+    number, answer = pay_under(channel_stage, "timeout_after_charging", 0.4, hold_s=30)
     assert isinstance(answer, httpx.ReadTimeout)
     assert captured(channel_stage, number)
 

@@ -28,6 +28,7 @@ def test_a_refused_payment_charges_nothing_and_says_why(channel_stage: Stage, ta
     assert (trade["status"], trade["captured_at"], trade["refunded"]) == ("refused", None, 0)
 
 
+@pytest.mark.slow
 def test_a_pin_is_answered_after_three_seconds_or_refused_or_never(channel_stage: Stage) -> None:
     till = channel_stage.till
     paid, cancelled, never = till.order_no(), till.order_no(), till.order_no()

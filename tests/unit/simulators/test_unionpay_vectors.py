@@ -38,7 +38,7 @@ NOT_OURS = {
     "unionpay-res-5.0.0": "SHA-1",
     "unionpay-res-sm3": "SM3",
 }
-TAMPERED = {"tampered", "respcode", "added", "removed", "swapped"}
+TAMPERED = {"tampered", "respcode", "added", "removed"}
 PATHS = {"00": QUERY}
 
 

@@ -372,7 +372,7 @@ class UnionpayTill(Till):
         code = fields.get("respCode", "")
         if not code or ("signature" not in fields and "signPubKeyCert" in fields):
             return Answer("malformed", seal, raw=raw)
-        amount = int(fields["txnAmt"]) if "txnAmt" in fields else None
+        amount = int(fields["txnAmt"]) if fields.get("txnAmt", "").isdigit() else None
         original = fields.get("origRespCode", "") if code == "00" else ""
         result = original or code
         known = {"00": "captured", "05": "pending", "04": "error"}
@@ -385,6 +385,8 @@ class UnionpayTill(Till):
         text = "&".join(f"{name}={value}" for name, value in sorted(fields.items()) if name != "signature")
         if self.settings["sign_method"] == "11":
             return "good" if self.sign(fields) == fields["signature"] else "bad"
+        if "signPubKeyCert" not in fields:
+            return "bad"
         leaf = x509.load_pem_x509_certificate(fields["signPubKeyCert"].encode())
         middle = x509.load_pem_x509_certificate(self.settings["middle_certificate_pem"].encode())
         root = x509.load_pem_x509_certificate(self.settings["root_certificate_pem"].encode())

@@ -1,0 +1,71 @@
+"""Provisioning: keys are made once, stay private, and both sides get halves that fit."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.x509 import load_pem_x509_certificate
+
+from routing.simulators.provision import provision
+
+HERE = {"wechat": "http://127.0.0.1:1", "alipay": "http://127.0.0.1:2", "unionpay": "http://127.0.0.1:3"}
+THERE = {name: f"{url}0/" for name, url in HERE.items()}
+
+
+def test_keys_stay_and_addresses_move(tmp_path: Path) -> None:
+    first, second = provision(tmp_path / "keys", HERE), provision(tmp_path / "keys", THERE)
+    before = {seed.id: seed.settings for seed in first.accounts}
+    after = {seed.id: seed.settings for seed in second.accounts}
+    assert list(before) == ["wechat_direct", "alipay_direct", "unionpay_direct", "unionpay_keyed"]
+    assert after["wechat_direct"] == before["wechat_direct"] | {"base_url": "http://127.0.0.1:10"}
+    assert after["alipay_direct"]["gateway_url"] == "http://127.0.0.1:20/gateway.do"
+    assert after["unionpay_keyed"]["query_trans_url"] == "http://127.0.0.1:30/gateway/api/queryTrans.do"
+    assert after["unionpay_keyed"]["secret_key"] == before["unionpay_keyed"]["secret_key"]
+    json.dumps(before)
+
+
+def test_everything_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+    provision(tmp_path / "keys", HERE)
+    assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "keys").iterdir()} == {0o600}
+
+
+def test_the_halves_fit(tmp_path: Path) -> None:
+    made = provision(tmp_path / "keys", HERE)
+    wechat, alipay, unionpay, keyed = (seed.settings for seed in made.accounts)
+    configs = {name: json.loads(path.read_text("utf-8")) for name, path in made.simulators.items()}
+
+    def public_half(pem: str) -> str:
+        key = load_pem_private_key(pem.encode(), None)
+        assert isinstance(key, RSAPrivateKey)
+        return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+    assert public_half(wechat["merchant_private_key_pem"]) == configs["wechat"]["merchant_public_key_pem"]
+    halves = {public_half(configs["wechat"][f"platform_{name}private_key_pem"]) for name in ("", "certificate_")}
+    assert set(wechat["platform_public_keys"].values()) == halves
+    assert public_half(alipay["app_private_key_pem"]) == configs["alipay"]["app_public_key_pem"]
+    assert public_half(configs["alipay"]["alipay_private_key_pem"]) == alipay["alipay_public_key_pem"]
+    assert unionpay["mer_id"] != keyed["mer_id"]
+    leaf, middle, root = (
+        load_pem_x509_certificate(configs["unionpay"][f"{name}_certificate_pem"].encode())
+        for name in ("sign", "middle", "root")
+    )
+    leaf.verify_directly_issued_by(middle)
+    middle.verify_directly_issued_by(root)
+
+
+def test_the_ready_file_has_what_scripts_rely_on(tmp_path: Path) -> None:
+    ready = provision(tmp_path / "keys", HERE).ready
+    assert ready["wechat"].keys() >= {
+        "base_url", "mchid", "appid", "merchant_serial", "merchant_private_key", "api_v3_key",
+        "platform_public_key", "platform_public_key_id",
+    }  # fmt: skip
+    assert ready["alipay"].keys() >= {"base_url", "gateway", "app_id", "app_private_key", "alipay_public_key"}
+    assert ready["unionpay"].keys() >= {"base_url", "mer_id"}
+    for name, entry in (("wechat", "merchant_private_key"), ("alipay", "app_private_key")):
+        assert Path(ready[name][entry]).read_text("utf-8").startswith("-----BEGIN PRIVATE KEY-----")
+    assert all(isinstance(value, str) for entries in ready.values() for value in entries.values())
