@@ -38,6 +38,7 @@ from routing.channels.unionpay_codes import (
     REFUSALS,
     REVERSAL_ERRORS,
     SUCCEEDED,
+    TAKEN_BACK,
     UNDECIDED,
 )
 from routing.channels.unionpay_signing import CertificateSigning, KeyedHashSigning, Signing, parse_answer
@@ -144,7 +145,11 @@ class UnionpayChannel:
         if answer.code == NO_SUCH_TRANSACTION:
             return RefundReport(RefundState.NOT_FOUND, channel_code=answer.code)
         state, code = _state_of_order(answer)
-        ends = {TradeState.CAPTURED: RefundState.SUCCEEDED, TradeState.REFUSED: RefundState.FAILED}
+        ends = {
+            TradeState.CAPTURED: RefundState.SUCCEEDED,
+            TradeState.REFUSED: RefundState.FAILED,
+            TradeState.CLOSED: RefundState.FAILED,
+        }
         return RefundReport(
             state=ends.get(state, RefundState.PENDING),
             channel_refund_no=text_of(answer.fields, "queryId"),
@@ -250,6 +255,8 @@ def _state_of_order(answer: _Answer) -> tuple[TradeState, str]:
         return TradeState.PENDING, code
     if code == NO_SUCH_TRANSACTION:
         return TradeState.NOT_FOUND, code
+    if code == TAKEN_BACK:
+        return TradeState.CLOSED, code
     if not (len(code) == 2 and code.isascii() and code.isdigit()):
         raise ChannelUnknown("origRespCode")
     return TradeState.REFUSED, code

@@ -24,6 +24,8 @@ UNDECIDED: Final = frozenset({"03", "04", "05", "42", "74", "75"})
 
 NO_SUCH_TRANSACTION: Final = "34"
 DUPLICATE: Final = "12"
+TAKEN_BACK: Final = "45"
+"""Refunded or voided already; as the state of an order: reversed, no money stays with the merchant."""
 
 _UNTOUCHED: Final = Refusal(FailureCode.CHANNEL_MISCONFIGURED, may_fail_over=True)
 _MISCONFIGURED: Final = Refusal(FailureCode.CHANNEL_MISCONFIGURED)

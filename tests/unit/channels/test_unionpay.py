@@ -197,10 +197,17 @@ async def test_an_undecided_order_is_pending(code: str) -> None:
     assert (await unionpay(unionpay_answer(_queried(code)))[0].query(ORDER, LIMITS)).state is TradeState.PENDING
 
 
-@pytest.mark.parametrize(("code", "failure"), [*REFUSALS, ("43", FailureCode.CHANNEL_REFUSED)])
+@pytest.mark.parametrize(("code", "failure"), [row for row in REFUSALS if row[0] != "45"])
 async def test_a_failed_order_is_refused_for_its_own_reason(code: str, failure: FailureCode) -> None:
     report = await unionpay(unionpay_answer(_queried(code)))[0].query(ORDER, LIMITS)
     assert (report.state, report.failure, report.channel_code) == (TradeState.REFUSED, failure, code)
+
+
+async def test_a_failure_outside_the_table_is_a_refusal_and_an_order_taken_back_is_closed() -> None:
+    failed = await unionpay(unionpay_answer(_queried("43")))[0].query(ORDER, LIMITS)
+    assert (failed.state, failed.failure) == (TradeState.REFUSED, FailureCode.CHANNEL_REFUSED)
+    reversed_ = await unionpay(unionpay_answer(_queried("45")))[0].query(ORDER, LIMITS)
+    assert (reversed_.state, reversed_.failure) == (TradeState.CLOSED, None)
 
 
 @pytest.mark.parametrize("fields", [_queried("", "34"), _queried("34")])
