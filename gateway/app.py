@@ -26,6 +26,7 @@ from gateway.http.edge import Edge
 from gateway.http.openapi import describe
 from gateway.http.services import Services
 from gateway.kernel.errors import ApiError, InvalidRequest
+from gateway.kernel.hot_metrics import FLUSH_S, flush_hot_metrics
 from gateway.kernel.logs import set_up_logs
 from gateway.kernel.metrics import IN_FLIGHT, LOOP_LAG
 from gateway.payments import api as payments_api
@@ -37,7 +38,6 @@ from gateway.settings import Settings
 from routing.router import Router
 
 _log = logging.getLogger("mashang.http")
-_PULSE_S: Final = 1.0
 _GC_THRESHOLDS: Final = (20_000, 20, 50)
 """A payment allocates some hundred containers that die by reference count; Python's default of 700 runs the collector
 several times a payment for nothing."""
@@ -95,6 +95,7 @@ def _lifespan(settings: Settings) -> Any:
                 await desk.drain(settings.wait_max_s)
                 for task in background:
                     task.cancel()
+                flush_hot_metrics()
 
     return lifespan
 
@@ -107,12 +108,13 @@ def _settle_memory() -> None:
 
 
 async def _pulse(desk: Desk) -> None:
-    """Once a second: how many payments are in flight, and how late the event loop is."""
+    """Twice a second: the hot metrics, how many payments are in flight, and how late the event loop is."""
     while True:
-        due = time.monotonic() + _PULSE_S
-        await asyncio.sleep(_PULSE_S)
+        due = time.monotonic() + FLUSH_S
+        await asyncio.sleep(FLUSH_S)
         LOOP_LAG.set(max(0.0, time.monotonic() - due))
         IN_FLIGHT.set(len(desk))
+        flush_hot_metrics()
 
 
 def _handle_errors(app: FastAPI, settings: Settings) -> None:

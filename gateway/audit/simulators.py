@@ -54,9 +54,7 @@ class SimulatorBooks:
     async def refunds(self) -> AsyncIterator[list[Refund]]:
         """All refunds, a page at a time."""
         async for rows in self._pages("refunds"):
-            yield [
-                Refund(row["order_no"], self.channel, row["refund_no"], row["amount"], row["kind"]) for row in rows
-            ]
+            yield [Refund(row["order_no"], self.channel, row["refund_no"], row["amount"], row["kind"]) for row in rows]
 
     async def _pages(self, what: str) -> AsyncIterator[list[dict[str, Any]]]:
         after: int | None = 0

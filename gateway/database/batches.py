@@ -67,9 +67,10 @@ class Batch(Generic[Row, Result]):
 
     async def flush(self, rows: Sequence[Row]) -> list[Result | Exception]:
         """One result or one exception for each row, in order."""
-        waves = _waves([tuple(self._meeting(row)) for row in rows])
-        if len(waves) == 1:
+        met = [thing for row in rows for thing in self._meeting(row)]
+        if len(set(met)) == len(met):  # nearly always: nothing in this batch meets
             return await self._flush(rows)
+        waves = _waves([tuple(self._meeting(row)) for row in rows])
         results: dict[int, Result | Exception] = {}
         for wave in waves:
             results.update(zip(wave, await self._flush([rows[position] for position in wave]), strict=True))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 
@@ -19,9 +18,8 @@ SETTLE_WITHIN_S: Final = 8.0
 """How long an intent whose commit is of unknown fate is sent again before the till is told to come back."""
 
 
-@dataclass(frozen=True, slots=True)
-class IntentRow:
-    """One payment to be written; the fields stand in the order of the statement's arrays.
+class IntentRow(NamedTuple):
+    """One payment to be written: a tuple, for the fields stand in the order of the statement's arrays.
 
     `account_id` is None for a payment that is refused before any channel is asked (its `status` is `failed` then).
     """
@@ -65,11 +63,8 @@ class IntentResult:
     at: datetime
 
 
-_ROW: Final = attrgetter(*IntentRow.__slots__)
-
-
 def _arguments(rows: Sequence[IntentRow]) -> Sequence[Any]:
-    return list(zip(*[_ROW(row) for row in rows], strict=True))
+    return list(zip(*rows, strict=True))
 
 
 def _result(record: asyncpg.Record) -> IntentResult:

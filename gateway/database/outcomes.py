@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 
@@ -19,8 +18,7 @@ SETTLE_WITHIN_S: Final = 20.0
 """How long an outcome is sent again while the database is away; after that the worker finds it out anew."""
 
 
-@dataclass(frozen=True, slots=True)
-class TransferRow:
+class TransferRow(NamedTuple):
     """One posting: `amount` moves from the credit account to the debit account of the books."""
 
     seq: int
@@ -31,9 +29,12 @@ class TransferRow:
     currency: str
 
 
-@dataclass(frozen=True, slots=True)
-class OutcomeRow:
-    """One transition to be written if the payment still stands in one of `from_states` (comma-separated)."""
+class OutcomeRow(NamedTuple):
+    """One transition to be written if the payment still stands in one of `from_states` (comma-separated).
+
+    A tuple, for the fields stand in the order of the statement's arrays; the transfers, its last field, go in arrays
+    of their own.
+    """
 
     payment_id: str
     merchant_id: str
@@ -49,7 +50,7 @@ class OutcomeRow:
     payer_hash: bytes | None = None
     paid_at: datetime | None = None
     reversal: str | None = None
-    transfers: tuple[TransferRow, ...] = field(default=())
+    transfers: tuple[TransferRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +62,12 @@ class OutcomeResult:
     at: datetime
 
 
-_ROW: Final = attrgetter(*[name for name in OutcomeRow.__slots__ if name != "transfers"])
-_TRANSFER: Final = attrgetter(*TransferRow.__slots__)
-_NO_TRANSFERS: Final[list[list[Any]]] = [[] for _ in range(1 + len(TransferRow.__slots__))]
+_NO_TRANSFERS: Final[list[list[Any]]] = [[] for _ in range(1 + len(TransferRow._fields))]
 
 
 def _arguments(rows: Sequence[OutcomeRow]) -> Sequence[Any]:
-    columns = list(zip(*[_ROW(row) for row in rows], strict=True))
-    postings = [(row.payment_id, *_TRANSFER(transfer)) for row in rows for transfer in row.transfers]
+    columns = list(zip(*rows, strict=True))[:-1]
+    postings = [(row.payment_id, *transfer) for row in rows for transfer in row.transfers]
     return [*columns, *(zip(*postings, strict=True) if postings else _NO_TRANSFERS)]
 
 

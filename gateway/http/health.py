@@ -12,6 +12,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from gateway.database.batches import BROKEN
 from gateway.http.answers import json_answer
 from gateway.http.services import services_of
+from gateway.kernel.hot_metrics import flush_hot_metrics
 
 router = APIRouter(tags=["operations"])
 
@@ -39,6 +40,7 @@ async def readyz(request: Request) -> Response:
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
 async def metrics() -> Response:
     """The metrics of every process of this host that shares MASHANG_METRICS_DIR."""
+    flush_hot_metrics()
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]

@@ -15,39 +15,51 @@ if _FOLDER := os.environ.get("MASHANG_METRICS_DIR"):
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from gateway.kernel.hot_metrics import hot_counter, hot_histogram
+
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _ROWS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
-PAYMENTS: Final = Counter(
-    "mashang_payments_total", "Payments answered, by where they stood.", ["status", "wallet", "channel", "reason"]
+PAYMENTS: Final = hot_counter(
+    Counter(
+        "mashang_payments_total", "Payments answered, by where they stood.", ["status", "wallet", "channel", "reason"]
+    )
 )
-PAYMENT_SECONDS: Final = Histogram(
-    "mashang_payment_seconds", "From request to answer of a payment.", ["wallet"], buckets=_SECONDS
+PAYMENT_SECONDS: Final = hot_histogram(
+    Histogram("mashang_payment_seconds", "From request to answer of a payment.", ["wallet"], buckets=_SECONDS)
 )
-PHASE_SECONDS: Final = Histogram(
-    "mashang_payment_phase_seconds",
-    "One phase of a payment: claim, intent, channel, outcome.",
-    ["phase"],
-    buckets=_SECONDS,
+PHASE_SECONDS: Final = hot_histogram(
+    Histogram(
+        "mashang_payment_phase_seconds",
+        "One phase of a payment: claim, intent, channel, outcome.",
+        ["phase"],
+        buckets=_SECONDS,
+    )
 )
-CHANNEL_CALLS: Final = Counter(
-    "mashang_channel_calls_total", "Calls to a channel account, by kind of answer.", ["account", "call", "result"]
+CHANNEL_CALLS: Final = hot_counter(
+    Counter(
+        "mashang_channel_calls_total", "Calls to a channel account, by kind of answer.", ["account", "call", "result"]
+    )
 )
-CHANNEL_SECONDS: Final = Histogram(
-    "mashang_channel_call_seconds", "Calls to a channel account.", ["account", "call"], buckets=_SECONDS
+CHANNEL_SECONDS: Final = hot_histogram(
+    Histogram("mashang_channel_call_seconds", "Calls to a channel account.", ["account", "call"], buckets=_SECONDS)
 )
-HTTP_REQUESTS: Final = Counter("mashang_http_requests_total", "HTTP answers.", ["route", "method", "status"])
-HTTP_SECONDS: Final = Histogram(
-    "mashang_http_request_seconds", "HTTP requests, the payment route excepted.", ["route"], buckets=_SECONDS
+HTTP_REQUESTS: Final = hot_counter(
+    Counter("mashang_http_requests_total", "HTTP answers.", ["route", "method", "status"])
 )
-BATCH_ROWS: Final = Histogram("mashang_batch_rows", "Rows in one batch.", ["batch"], buckets=_ROWS)
-BATCH_SECONDS: Final = Histogram("mashang_batch_seconds", "One batch, sent and answered.", ["batch"], buckets=_SECONDS)
+HTTP_SECONDS: Final = hot_histogram(
+    Histogram("mashang_http_request_seconds", "HTTP requests, the payment route excepted.", ["route"], buckets=_SECONDS)
+)
+BATCH_ROWS: Final = hot_histogram(Histogram("mashang_batch_rows", "Rows in one batch.", ["batch"], buckets=_ROWS))
+BATCH_SECONDS: Final = hot_histogram(
+    Histogram("mashang_batch_seconds", "One batch, sent and answered.", ["batch"], buckets=_SECONDS)
+)
 QUEUE_DEPTH: Final = Gauge(
     "mashang_queue_depth", "Rows or calls waiting for the next batch.", ["batch"], multiprocess_mode="livesum"
 )
 IN_FLIGHT: Final = Gauge("mashang_payments_in_flight", "Payments being taken now.", multiprocess_mode="livesum")
-REFUSED: Final = Counter("mashang_refused_total", "Requests refused before any work.", ["reason"])
-CLAIMS: Final = Counter("mashang_claims_total", "Order numbers claimed in Valkey.", ["result"])
+REFUSED: Final = hot_counter(Counter("mashang_refused_total", "Requests refused before any work.", ["reason"]))
+CLAIMS: Final = hot_counter(Counter("mashang_claims_total", "Order numbers claimed in Valkey.", ["result"]))
 UNRESOLVED: Final = Gauge("mashang_unresolved_payments", "Payments without an outcome.", multiprocess_mode="mostrecent")
 UNRESOLVED_AGE: Final = Gauge(
     "mashang_unresolved_oldest_age_seconds",

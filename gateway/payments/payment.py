@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -102,9 +102,8 @@ class LateCaptureView:
     refunded_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Payment:
-    """A payment as it stands."""
+class Payment(NamedTuple):
+    """A payment as it stands.  (A named tuple: making one costs a fifth of a frozen dataclass of thirty fields.)"""
 
     id: str
     merchant_id: str
@@ -136,7 +135,7 @@ class Payment:
 
     def with_(self, **changes: Any) -> Payment:
         """The same payment with some facts changed."""
-        return replace(self, **changes)
+        return self._replace(**changes)
 
     @property
     def channel_order(self) -> ChannelOrder:

@@ -12,6 +12,7 @@ from gateway.composition import Base
 from gateway.database.batches import BROKEN
 from gateway.database.partitions import ensure_partitions
 from gateway.kernel.clock import utc_now
+from gateway.kernel.hot_metrics import flush_hot_metrics
 from gateway.kernel.metrics import REVIEWS, UNRESOLVED, UNRESOLVED_AGE
 from gateway.workers.tasks import SQL
 
@@ -25,6 +26,7 @@ async def keep_house(base: Base) -> None:
     """Run until cancelled."""
     rounds = 0
     while True:
+        flush_hot_metrics()
         try:
             await measure(base)
             if rounds % _PARTITIONS_EVERY == 0:

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from gateway.composition import Base, compose
 from gateway.database.batches import BROKEN
 from gateway.kernel.errors import ApiError
+from gateway.kernel.hot_metrics import flush_hot_metrics
 from gateway.kernel.logs import set_up_logs
 from gateway.settings import Settings
 from gateway.workers.housekeeping import keep_house
@@ -34,6 +35,7 @@ async def run(settings: Settings) -> None:
         await Worker(base).work_until(stop)
         for task in background:
             task.cancel()
+        flush_hot_metrics()
 
 
 class Worker:

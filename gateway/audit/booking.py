@@ -1,0 +1,104 @@
+"""I9 for one payment: its postings are those that its history makes (gateway.ledger.postings)."""
+
+from __future__ import annotations
+
+from gateway.audit.checks import Check
+from gateway.audit.findings import Findings
+from gateway.audit.rows import Dossier, TransferRow
+from gateway.audit.scene import Scene, was_booked, was_taken_back
+from gateway.kernel.money import Currency, Money, share_half_up
+from gateway.ledger import postings
+from gateway.ledger.postings import Kind, Transfer
+
+
+def check_postings(dossier: Dossier, scene: Scene, findings: Findings) -> None:
+    """Compare every posting; a missing one, one too many, or one that differs is a mismatch."""
+    payment = dossier.payment
+    booked = {row.seq: _essence_of_row(row) for row in dossier.transfers}
+    wanted = {row.seq: _essence(row) for row in _wanted(dossier)}
+    findings.compare(Check.POSTINGS, len(booked.keys() | wanted.keys()))
+    for seq in sorted(booked.keys() | wanted.keys()):
+        if booked.get(seq) != wanted.get(seq):
+            findings.add(
+                Check.POSTINGS,
+                f"posting {seq} is {_shown(booked.get(seq))}; its state makes it {_shown(wanted.get(seq))}",
+                payment_id=payment.id,
+            )
+    _check_fee(dossier, scene, findings)
+
+
+def _wanted(dossier: Dossier) -> list[Transfer]:
+    """The postings that the payment's history makes; the fee is taken as posted, and judged by itself."""
+    payment = dossier.payment
+    currency = Currency(payment.currency)
+    rows: list[Transfer] = []
+    if was_booked(dossier) is not None:
+        rows += _capture(dossier, Money(payment.payable, currency))
+    if was_taken_back(dossier) is not None:
+        rows += [_mirror(row) for row in rows]
+    for late in dossier.lates.values():
+        amount = Money(late.amount, currency)
+        rows.append(postings.late_capture(late.account_id, late.attempt_seq, amount))
+        if late.status == "refunded":
+            rows.append(postings.late_capture_returned(late.account_id, late.attempt_seq, amount))
+    return rows
+
+
+def _capture(dossier: Dossier, payable: Money) -> list[Transfer]:
+    payment, fee = dossier.payment, _posted_fee(dossier)
+    attempt = dossier.attempts.get(payment.attempt_seq)
+    account_id = "" if attempt is None else attempt.account_id
+    rows = list(postings.capture(payment.merchant_id, account_id, payable, 0))
+    if fee is not None:
+        merchant, channel = postings.merchant_payable(payment.merchant_id), postings.channel_receivable(account_id)
+        rows.append(Transfer(Kind.FEE, Kind.FEE.name.lower(), merchant, channel, Money(fee.amount, payable.currency)))
+    return rows
+
+
+def _mirror(row: Transfer) -> Transfer:
+    kind = {Kind.CAPTURE: Kind.CAPTURE_REVERSED, Kind.FEE: Kind.FEE_REVERSED}[Kind(row.seq)]
+    return Transfer(kind, kind.name.lower(), row.credit, row.debit, row.amount)
+
+
+def _check_fee(dossier: Dossier, scene: Scene, findings: Findings) -> None:
+    """Within the payable; exactly the account's rate, where that has not changed since the booking."""
+    payment, booked_at = dossier.payment, was_booked(dossier)
+    attempt = dossier.attempts.get(payment.attempt_seq)
+    if booked_at is None or attempt is None:
+        return
+    findings.compare(Check.FEE)
+    posted = _posted_fee(dossier)
+    fee = 0 if posted is None else posted.amount
+    account = scene.accounts.get(attempt.account_id)
+    if not 0 <= fee <= payment.payable:
+        findings.add(Check.FEE, f"a fee of {fee} fen on {payment.payable}", payment_id=payment.id)
+    elif account is not None and account.updated_at < booked_at:
+        due = share_half_up(payment.payable, account.fee_rate_millionths)
+        if fee != due:
+            findings.add(
+                Check.FEE,
+                f"a fee of {fee} fen; {account.id}'s rate, unchanged since, makes it {due}",
+                payment_id=payment.id,
+            )
+
+
+def _posted_fee(dossier: Dossier) -> TransferRow | None:
+    return next((row for row in dossier.transfers if row.seq == Kind.FEE), None)
+
+
+_Essence = tuple[str, str, str, int, str]
+
+
+def _essence(row: Transfer) -> _Essence:
+    return row.kind, row.debit, row.credit, row.amount.amount_fen, str(row.amount.currency)
+
+
+def _essence_of_row(row: TransferRow) -> _Essence:
+    return row.kind, row.debit, row.credit, row.amount, row.currency
+
+
+def _shown(essence: _Essence | None) -> str:
+    if essence is None:
+        return "missing"
+    kind, debit, credit, amount, currency = essence
+    return f"{kind} {amount} {currency} {debit} ← {credit}"

@@ -1,0 +1,82 @@
+"""What every rule needs beside the payment itself: the moment, the bound, the accounts, and how a payment stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from gateway.audit.rows import AccountRow, Dossier, PaymentRow, Trade
+from gateway.payments.states import Event, Status
+
+BOUND_S: Final = 180.0
+"""I6: so long after a fault ends, nothing is unresolved (PRODUCT.md)."""
+_WATCH_PAUSE_S_MAX: Final = 3_600.0
+"""An order that was never found is looked at again at the latest after so long (gateway.workers.late)."""
+_OPEN: Final = frozenset({Status.PROCESSING, Status.REQUIRES_ACTION})
+
+
+class Standing(StrEnum):
+    """How far a payment can be compared with the channels' books; only `decided` ones must agree in everything."""
+
+    DECIDED = "decided"
+    UNRESOLVED = "unresolved"
+    """No outcome yet, or its reversal is pending."""
+    RETURNING = "returning"
+    """A late capture is on its way back."""
+    REVIEW = "review"
+    """Left to a person."""
+    CHANGING = "changing"
+    """Something happened to it while the books were read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """`now` is the database's time of the snapshot; the simulators' books were read from `books_read_from` until then."""
+
+    now: datetime
+    books_read_from: datetime
+    bound: timedelta
+    accounts: Mapping[str, AccountRow]
+
+    def standing(self, dossier: Dossier) -> Standing:
+        """How the payment stands."""
+        payment = dossier.payment
+        if payment.review is not None:
+            return Standing.REVIEW
+        if is_unresolved(payment):
+            return Standing.UNRESOLVED
+        if any(late.status == "pending" for late in dossier.lates.values()):
+            return Standing.RETURNING
+        if any(event.at >= self.books_read_from for event in dossier.events):
+            return Standing.CHANGING
+        return Standing.DECIDED
+
+    def is_sought(self, dossier: Dossier, trade: Trade) -> bool:
+        """Whether a worker will still come upon this capture by itself."""
+        watch = dossier.tasks.get("watch")
+        if watch is None or trade.captured_at is None:
+            return False
+        found_by = datetime.fromisoformat(trade.captured_at) + timedelta(seconds=_WATCH_PAUSE_S_MAX) + self.bound
+        return self.now <= found_by and (watch.leased or self.now <= watch.next_at + self.bound)
+
+
+def is_unresolved(payment: PaymentRow) -> bool:
+    """Whether the worker still owes this payment something; one under review is a person's."""
+    if payment.review is not None:
+        return False
+    return payment.status in _OPEN or (payment.status == Status.SUCCEEDED and payment.reversal == "pending")
+
+
+def was_booked(dossier: Dossier) -> datetime | None:
+    """When the payment's capture was booked; None where it never was."""
+    return next((event.at for event in dossier.events if event.type == Event.CAPTURED), None)
+
+
+def was_taken_back(dossier: Dossier) -> datetime | None:
+    """When a booked capture was booked back; None where it was not."""
+    if was_booked(dossier) is None:
+        return None
+    return next((event.at for event in dossier.events if event.type == Event.REVERSED), None)
