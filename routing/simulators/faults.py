@@ -140,17 +140,15 @@ class FaultPlan:
     source: Mapping[str, Any] = field(default_factory=dict)
     rng: random.Random = field(default_factory=random.Random)
 
-    def act_for(self, call: CallKind, order_no: str) -> Act:
-        """What is to happen with this call: the first rule that strikes; slow-downs add up beside it."""
-        if not self.rules:
-            return ORDINARY
+    def act_for(self, call: CallKind, order_no: str, otherwise: Act = ORDINARY) -> Act:
+        """What is to happen with this call: the first rule that strikes, else `otherwise`; slow-downs add up beside."""
         slower_by_s = 0.0
         for rule in self.rules:
             if rule.strikes(call, order_no, self.rng):
                 if rule.kind != "slow_down":
                     return _slowed(rule.act, slower_by_s)
                 slower_by_s += rule.act.slower_by_s
-        return _slowed(ORDINARY, slower_by_s)
+        return _slowed(otherwise, slower_by_s)
 
     def latency_s(self, call: CallKind) -> float:
         """The drawn latency of one call."""

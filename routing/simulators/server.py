@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import uvicorn
 
-from routing.simulators.acts import Act, Delivery
+from routing.simulators.acts import ORDINARY, Act, Delivery
 from routing.simulators.books import Books
 from routing.simulators.channel import Call, Channel, HttpAnswer, HttpRequest
 from routing.simulators.control import Control
@@ -64,7 +64,7 @@ class Simulator:
         if isinstance(call, HttpAnswer):
             await _answer(send, call)
             return
-        act = call.magic or self.faults.act_for(call.kind, call.order_no)
+        act = self.faults.act_for(call.kind, call.order_no, call.magic or ORDINARY)
         waits_until = asyncio.get_running_loop().time() + self.faults.latency_s(call.kind) + act.slower_by_s
         answer = _carry_out(call, act)
         # A client that goes away, or is killed, in the channel's thinking time has been charged all the same.

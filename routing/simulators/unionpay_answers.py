@@ -31,11 +31,12 @@ ORIGINAL_MISMATCH: Final = "36"
 TOO_FREQUENT: Final = "37"
 ALREADY_GIVEN_BACK: Final = "45"
 BAD_CODE: Final = "61"
+TOKEN_EXPIRED: Final = "80"
 
 REFUSALS: Final[dict[str, str]] = {
     Refusal.INSUFFICIENT_FUNDS: "64",
-    Refusal.CODE_EXPIRED: "73",
-    Refusal.CODE_USED: BAD_CODE,
+    Refusal.CODE_EXPIRED: TOKEN_EXPIRED,
+    Refusal.CODE_USED: TOKEN_EXPIRED,
     Refusal.RISK: "38",
     Refusal.CUSTOMER_CANCELLED: "69",
 }
@@ -59,7 +60,7 @@ _MESSAGES: Final[dict[str, str]] = {
     BAD_CODE: "输入的卡号无效，请确认后输入[6100061]",
     "64": "您的余额不足[6100064]",
     "69": "交易超时，客户未确认[6100069]",
-    "73": "付款码已过期[6100073]",
+    TOKEN_EXPIRED: "付款码已失效，请刷新后重试[6100080]",
 }
 
 _ECHOED: Final = (

@@ -200,6 +200,19 @@ def test_reversals_refunds_and_their_queries_can_fail_too(channel_stage: Stage) 
     assert channel_stage.trade(number)["refunded"] == 40
 
 
+def test_a_fault_overrides_a_magic_code_and_a_slow_down_keeps_it(channel_stage: Stage) -> None:
+    till, number, slow = channel_stage.till, channel_stage.till.order_no(), channel_stage.till.order_no()
+    channel_stage.simulator.set_faults({"kind": "slow_down", "latency_ms": 100, "order_nos": [slow]})
+    started = time.monotonic()
+    till.pay(slow, 100, till.code("9010"))
+    assert time.monotonic() - started >= 0.1
+    assert channel_stage.trade(slow)["amount"] == 101
+    channel_stage.simulator.set_faults({"kind": "outage"})
+    with pytest.raises(RESETS):
+        till.pay(number, 100, till.code("9010"))
+    assert channel_stage.simulator.control("trades", order_no=number)["trades"] == []
+
+
 def test_one_seed_draws_the_same_faults_again() -> None:
     plan = {"seed": 7, "rules": [{"kind": "outage", "probability": 0.3}]}
 

@@ -44,7 +44,7 @@ def test_a_payment_code_works_once(stage: Stage) -> None:
     number = stage.till.order_no()
     refused = stage.till.pay(number, 100, code)
     assert refused.state == "refused"
-    assert refused.code in {"AUTH_CODE_ERROR", "ACQ.PAYMENT_AUTH_CODE_INVALID", "61"}
+    assert refused.code in {"AUTH_CODE_ERROR", "ACQ.PAYMENT_AUTH_CODE_INVALID", "80"}
     assert stage.trade(number)["captured_at"] is None
 
 
