@@ -31,12 +31,12 @@ ORIGINAL_MISMATCH: Final = "36"
 TOO_FREQUENT: Final = "37"
 ALREADY_GIVEN_BACK: Final = "45"
 BAD_CODE: Final = "61"
-TOKEN_EXPIRED: Final = "80"
+CODE_IS_SPENT: Final = "80"
 
 REFUSALS: Final[dict[str, str]] = {
     Refusal.INSUFFICIENT_FUNDS: "64",
-    Refusal.CODE_EXPIRED: TOKEN_EXPIRED,
-    Refusal.CODE_USED: TOKEN_EXPIRED,
+    Refusal.CODE_EXPIRED: CODE_IS_SPENT,
+    Refusal.CODE_USED: CODE_IS_SPENT,
     Refusal.RISK: "38",
     Refusal.CUSTOMER_CANCELLED: "69",
 }
@@ -60,7 +60,7 @@ _MESSAGES: Final[dict[str, str]] = {
     BAD_CODE: "输入的卡号无效，请确认后输入[6100061]",
     "64": "您的余额不足[6100064]",
     "69": "交易超时，客户未确认[6100069]",
-    TOKEN_EXPIRED: "付款码已失效，请刷新后重试[6100080]",
+    CODE_IS_SPENT: "付款码已失效，请刷新后重试[6100080]",
 }
 
 _ECHOED: Final = (
