@@ -28,6 +28,11 @@ test: setup ## every test that needs nothing but PyPI
 test-fast: setup ## the quick tests (under a minute)
 	$(BIN)/pytest -m "not slow and not sdk"
 
+.PHONY: test-sdk
+test-sdk: setup ## drive the simulators with the channels' own SDKs (from PyPI; from npm too where it is there)
+	@$(BIN)/python -m tests.sdk.install
+	$(BIN)/pytest -m sdk -rs tests/sdk
+
 check: setup ## linters, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
