@@ -141,6 +141,30 @@ def pay(
         raise typer.Exit(1)
 
 
+@app.command()
+def audit(
+    *,
+    state: Annotated[
+        Path | None, typer.Option(help="The stack to audit; without it MASHANG_DATABASE_URL's, else .state's.")
+    ] = None,
+    simulator: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=URL", help="A simulator's address; once for each.")
+    ] = None,
+    client_log: Annotated[
+        list[Path] | None, typer.Option(help="A load client's book (JSON lines); may be given more than once.")
+    ] = None,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for the stack to become quiet.")] = 0,
+    bound: Annotated[float, typer.Option(min=0, help="Seconds for which a payment may be unresolved.")] = 180,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")] = False,
+) -> None:
+    """Join the three books (ours, the simulators', the clients') and exit with 0 only when everything agrees."""
+    from gateway.audit.command import run_audit
+    from gateway.audit.run import AuditOptions
+
+    options = AuditOptions(client_logs=tuple(client_log or ()), wait_s=wait, bound_s=bound)
+    raise typer.Exit(run_audit(state, simulator or (), options, json=as_json))
+
+
 def _settings() -> Settings:
     """The settings of the environment, with the metric files' folder told to the metrics library before it loads."""
     from pydantic import ValidationError

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Final
+
 from gateway.audit.checks import Check
 from gateway.audit.findings import Findings
 from gateway.audit.rows import Dossier, TransferRow
@@ -9,6 +12,9 @@ from gateway.audit.scene import Scene, was_booked, was_taken_back
 from gateway.kernel.money import Currency, Money, share_half_up
 from gateway.ledger import postings
 from gateway.ledger.postings import Kind, Transfer
+
+_RATE_SPREAD: Final = timedelta(seconds=5)
+"""A new rate has surely reached every process after so long."""
 
 
 def check_postings(dossier: Dossier, scene: Scene, findings: Findings) -> None:
@@ -62,9 +68,9 @@ def _mirror(row: Transfer) -> Transfer:
 
 def _check_fee(dossier: Dossier, scene: Scene, findings: Findings) -> None:
     """Within the payable; exactly the account's rate, where that has not changed since the booking."""
-    payment, booked_at = dossier.payment, was_booked(dossier)
+    payment = dossier.payment
     attempt = dossier.attempts.get(payment.attempt_seq)
-    if booked_at is None or attempt is None:
+    if was_booked(dossier) is None or attempt is None:
         return
     findings.compare(Check.FEE)
     posted = _posted_fee(dossier)
@@ -72,7 +78,7 @@ def _check_fee(dossier: Dossier, scene: Scene, findings: Findings) -> None:
     account = scene.accounts.get(attempt.account_id)
     if not 0 <= fee <= payment.payable:
         findings.add(Check.FEE, f"a fee of {fee} fen on {payment.payable}", payment_id=payment.id)
-    elif account is not None and account.updated_at < booked_at:
+    elif account is not None and account.updated_at + _RATE_SPREAD < payment.created_at:
         due = share_half_up(payment.payable, account.fee_rate_millionths)
         if fee != due:
             findings.add(

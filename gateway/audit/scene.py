@@ -34,7 +34,7 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """`now` is the database's time of the snapshot; the simulators' books were read from `books_read_from` until then."""
+    """`now` is the database's time of the snapshot; from `books_read_from` until then the other books were read."""
 
     now: datetime
     books_read_from: datetime

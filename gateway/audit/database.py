@@ -1,0 +1,166 @@
+"""Reads PostgreSQL for the audit: one snapshot, page by page, so that nothing moves and memory stays small."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+import asyncpg
+
+from gateway.audit.checks import Check
+from gateway.audit.findings import CannotAudit, Findings
+from gateway.audit.rows import (
+    LAST,
+    AccountRow,
+    AttemptRow,
+    Dossier,
+    EventRow,
+    LateRow,
+    PaymentRow,
+    TaskRow,
+    TransferRow,
+)
+from gateway.database.pool import named_statements
+
+_SQL: Final = named_statements("gateway.audit", "statements.sql")
+PAGE: Final = 2_000
+_ASTRAY_PAGE: Final = 500
+_CONNECT_S: Final = 10.0
+_Child = TypeVar("_Child", AttemptRow, EventRow, TransferRow, LateRow, TaskRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The payments with ids above `after` up to `to`, by id."""
+
+    after: str
+    to: str
+    dossiers: dict[str, Dossier]
+
+
+@asynccontextmanager
+async def connected(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of the audit's own.  Raises CannotAudit."""
+    try:
+        connection = await asyncpg.connect(
+            database_url,
+            timeout=_CONNECT_S,
+            server_settings={
+                "application_name": "mashang audit",
+                "plan_cache_mode": "force_custom_plan",  # a page's bounds decide which partitions are read
+                "jit": "off",
+            },
+        )
+    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise CannotAudit(f"PostgreSQL does not accept a connection: {error or type(error).__name__}") from error
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def clock(connection: asyncpg.Connection) -> datetime:
+    """The database's time."""
+    moment: datetime = await connection.fetchval("SELECT clock_timestamp()")
+    return moment
+
+
+async def stirring(connection: asyncpg.Connection) -> tuple[int, str | None]:
+    """How many tasks are open, and the newest payment: what tells whether the stack is quiet."""
+    row = await connection.fetchrow(_SQL["stirring"])
+    assert row is not None
+    return row["open"], row["newest"]
+
+
+async def accounts(connection: asyncpg.Connection) -> dict[str, AccountRow]:
+    """The channel accounts by id."""
+    return {row["id"]: AccountRow(*row.values()) for row in await connection.fetch(_SQL["accounts"])}
+
+
+async def counts(connection: asyncpg.Connection) -> asyncpg.Record:
+    """How many payments, order numbers and keys there are, and the snapshot's time."""
+    row = await connection.fetchrow(_SQL["counts"])
+    assert row is not None
+    return row
+
+
+async def receivables(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+    """What the ledger says each channel account owes, per day."""
+    return await connection.fetch(_SQL["receivables"])
+
+
+async def pages(connection: asyncpg.Connection, findings: Findings) -> AsyncIterator[Page]:
+    """All payments with their rows; rows that belong to none become findings.  The last page has no upper bound."""
+    after = ""
+    while True:
+        records = await connection.fetch(_SQL["payments"], after, PAGE)
+        payments = [PaymentRow(*record.values()) for record in records]
+        to = payments[-1].id if len(payments) == PAGE else LAST
+        page = Page(after, to, {payment.id: Dossier(payment) for payment in payments})
+        await _add_children(connection, page, findings)
+        yield page
+        if to == LAST:
+            return
+        after = to
+
+
+async def _add_children(connection: asyncpg.Connection, page: Page, findings: Findings) -> None:
+    async for dossier, attempt in _children(connection, "attempts", AttemptRow, page, findings):
+        dossier.attempts[attempt.seq] = attempt
+    async for dossier, event in _children(connection, "events", EventRow, page, findings):
+        dossier.events.append(event)
+    async for dossier, transfer in _children(connection, "transfers", TransferRow, page, findings):
+        dossier.transfers.append(transfer)
+    async for dossier, late in _children(connection, "late_captures", LateRow, page, findings):
+        dossier.lates[late.attempt_seq] = late
+    async for dossier, task in _children(connection, "tasks", TaskRow, page, findings):
+        dossier.tasks[task.purpose] = task
+
+
+async def _children(
+    connection: asyncpg.Connection, table: str, kind: type[_Child], page: Page, findings: Findings
+) -> AsyncIterator[tuple[Dossier, _Child]]:
+    records = await connection.fetch(_SQL[table], page.after, page.to)
+    findings.compare(Check.ORPHAN_ROW, len(records))
+    for record in records:
+        row = kind(*record.values())
+        dossier = page.dossiers.get(row.payment_id)
+        if dossier is None or dossier.payment.merchant_id != row.merchant_id:
+            findings.add(
+                Check.ORPHAN_ROW,
+                f"a row of {table} belongs to no payment",
+                payment_id=row.payment_id,
+                merchant_id=row.merchant_id,
+            )
+        else:
+            yield dossier, row
+
+
+async def check_numbers(connection: asyncpg.Connection, count: asyncpg.Record, findings: Findings) -> None:
+    """I5: order numbers and idempotency keys that lead to no payment."""
+    findings.compare(Check.ORDER_NUMBER, count["order_numbers"])
+    findings.compare(Check.IDEMPOTENCY_KEY, count["idempotency_keys"])
+    async for row in connection.cursor(_SQL["order_numbers_astray"], prefetch=_ASTRAY_PAGE):
+        findings.add(Check.ORDER_NUMBER, "leads to no payment with that number", **_ids(row))
+    async for row in connection.cursor(_SQL["idempotency_keys_astray"], prefetch=_ASTRAY_PAGE):
+        findings.add(Check.IDEMPOTENCY_KEY, "leads to no payment of that merchant", **_ids(row))
+
+
+def check_order_number(dossier: Dossier, findings: Findings) -> None:
+    """I5 from the other side: a payment's order number leads to it."""
+    payment = dossier.payment
+    findings.compare(Check.ORDER_NUMBER)
+    if payment.order_owner != payment.id:
+        findings.add(
+            Check.ORDER_NUMBER,
+            f"the order number of this payment leads to {payment.order_owner or 'nothing'}",
+            payment_id=payment.id,
+            merchant_order_no=payment.merchant_order_no,
+        )
+
+
+def _ids(row: asyncpg.Record) -> dict[str, Any]:
+    return dict(row.items())

@@ -1,0 +1,159 @@
+"""Shows what the audit compared: as tables for people, as one JSON object for scripts."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from gateway.audit.checks import HOLDS, Check
+from gateway.audit.run import AuditReport
+from gateway.audit.totals import AccountSums, Pile
+from gateway.kernel.clock import rfc3339
+
+_WIDTH: Final = 160
+_MONEY_COLUMNS: Final = {
+    "orders": "trades",
+    "captures": "captures",
+    "captured": "captured_fen",
+    "given back": "returned_fen",
+    "kept": "kept_fen",
+    "apart": "apart_fen",
+    "booked": "booked_fen",
+    "difference": "difference_fen",
+    "fees": "fees_fen",
+    "succeeded": "succeeded",
+    "payable": "succeeded_fen",
+}
+
+
+def as_json(report: AuditReport) -> bytes:
+    """The whole report; amounts in fen."""
+    findings, totals, log = report.findings, report.totals, report.client_log
+    document: dict[str, Any] = {
+        "agrees": report.agrees,
+        "audited_at": rfc3339(report.at),
+        "quiet": report.quiet,
+        "bound_s": report.bound_s,
+        "payments": {"count": report.payments, "by_status": dict(sorted(totals.statuses.items()))},
+        "simulators": {"orders": report.trades, "refunds": report.refunds, "unknown_orders": _piles(totals.unknown)},
+        "client_log": None
+        if log is None
+        else {
+            "lines": log.lines,
+            "torn_lines": log.torn,
+            "payments_told": log.answers,
+            "http_statuses": dict(sorted(log.http_statuses.items())),
+        },
+        "accounts": {
+            account_id: {name: getattr(sums, name) for name in _MONEY_COLUMNS.values()}
+            for account_id, sums in sorted(totals.accounts.items())
+        },
+        "apart": _piles(totals.apart),
+        "checks": [
+            {
+                "name": check.value,
+                "holds": findings.counts[check] == 0,
+                "compared": findings.compared[check],
+                "mismatches": findings.counts[check],
+                "meaning": HOLDS[check],
+            }
+            for check in Check
+        ],
+        "mismatches_total": findings.total,
+        "mismatches": [
+            {"check": found.check.value, "ids": dict(found.ids), "explanation": found.explanation}
+            for found in findings.shown
+        ],
+    }
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def show(report: AuditReport) -> None:
+    """The report as tables on standard output."""
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console = Console(highlight=False, soft_wrap=True, width=_WIDTH)
+    console.print(_accounts(report))
+    console.print(_apart(report))
+    console.print(_checks(report))
+    for line in _client_log(report):
+        console.print(line, markup=False)
+    for found in report.findings.shown:
+        ids = " ".join(f"{name}={value}" for name, value in found.ids.items())
+        console.print(f"✗ {found.check}  {ids}\n    {found.explanation}", markup=False)
+    hidden = report.findings.total - len(report.findings.shown)
+    if hidden:
+        console.print(f"… and {hidden} more", markup=False)
+    console.print(_verdict(report), markup=False)
+
+
+def _accounts(report: AuditReport) -> Table:
+    table = Table(title="Accounts: the simulators' books and ours (fen)", title_justify="left")
+    table.add_column("account")
+    for heading in _MONEY_COLUMNS:
+        table.add_column(heading, justify="right")
+    total = AccountSums()
+    for account_id, sums in sorted(report.totals.accounts.items()):
+        table.add_row(account_id or "?", *_numbers(sums))
+        for name in AccountSums.__slots__:
+            setattr(total, name, getattr(total, name) + getattr(sums, name))
+    for channel, pile in sorted(report.totals.unknown.items()):
+        table.add_row(f"not ours, at {channel}", f"{pile.count:,}", "", "", "", f"{pile.kept_fen:,}")
+    table.add_section()
+    table.add_row("all accounts", *_numbers(total))
+    return table
+
+
+def _apart(report: AuditReport) -> Table:
+    table = Table(title=f"Counted apart (bound {report.bound_s:.0f} s)", title_justify="left")
+    for heading, justify in (("why", "left"), ("payments", "right"), ("kept by the channels (fen)", "right")):
+        table.add_column(heading, justify="right" if justify == "right" else "left")
+    for name, pile in report.totals.apart.items():
+        table.add_row(name.replace("_", " "), f"{pile.count:,}", f"{pile.kept_fen:,}")
+    return table
+
+
+def _checks(report: AuditReport) -> Table:
+    table = Table(title="Checks", title_justify="left")
+    table.add_column("")
+    table.add_column("check")
+    table.add_column("compared", justify="right")
+    table.add_column("mismatches", justify="right")
+    table.add_column("what must hold")
+    for check in Check:
+        compared, wrong = report.findings.compared[check], report.findings.counts[check]
+        mark = "✗" if wrong else "✓" if compared else "–"
+        table.add_row(mark, check.value, f"{compared:,}", f"{wrong:,}", HOLDS[check])
+    return table
+
+
+def _client_log(report: AuditReport) -> list[str]:
+    log = report.client_log
+    if log is None:
+        return ["No client log was given: what clients were told could not be compared."]
+    statuses = ", ".join(f"{count:,} × {status}" for status, count in sorted(log.http_statuses.items()))
+    torn = f", {log.torn} torn" if log.torn else ""
+    return [f"Client log: {log.lines:,} lines{torn} ({statuses}); {log.answers:,} told of a payment."]
+
+
+def _verdict(report: AuditReport) -> str:
+    statuses = ", ".join(f"{count:,} {status}" for status, count in sorted(report.totals.statuses.items()))
+    compared = (
+        f"{report.payments:,} payments ({statuses or 'none'}), {report.trades:,} orders and {report.refunds:,} refunds "
+        f"at the simulators"
+    )
+    restless = "" if report.quiet else " The stack was not quiet."
+    if report.agrees:
+        return f"The books agree: {compared}.{restless}"
+    return f"The books disagree in {report.findings.total:,} places: {compared}.{restless}"
+
+
+def _numbers(sums: AccountSums) -> list[str]:
+    return [f"{getattr(sums, name):,}" for name in _MONEY_COLUMNS.values()]
+
+
+def _piles(piles: dict[str, Pile]) -> dict[str, dict[str, int]]:
+    return {name: {"count": pile.count, "kept_fen": pile.kept_fen} for name, pile in piles.items()}
