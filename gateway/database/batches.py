@@ -2,8 +2,9 @@
 
 A deadlock, a serialization failure or a unique violation is retried and then the batch is split, so that one bad row
 never fails its neighbours.  Rows of one batch that would meet each other (the same order number, key or payment) go in
-one statement after another, in their order, so that a batch does exactly what its rows do one at a time.  A commit of unknown fate (the connection broke) is settled by sending the same rows
-again: every statement used here is safe to repeat.
+one statement after another, in their order, so that a batch does exactly what its rows do one at a time.  A commit of
+unknown fate (the connection broke) is settled by sending the same rows again: every statement used here is safe to
+repeat.
 """
 
 from __future__ import annotations
