@@ -18,17 +18,17 @@ WECHAT_RHYTHM: Final = Rhythm(
 """CHANNEL-PROTOCOLS 1.7: query after 5 s and every 5 s; never reverse within 15 s of paying."""
 
 ALIPAY_RHYTHM: Final = Rhythm(
-    after_pending_s=(5.0, 4.0), after_unknown_s=(5.0, 4.0), reverse_not_before_s=30.0, repeat_reversal_s=3.0
+    after_pending_s=(5.0, 4.0), after_unknown_s=(5.0, 4.0), reverse_not_before_s=5.0, repeat_reversal_s=3.0
 )
-"""CHANNEL-PROTOCOLS 2.6: wait 5 s, query every 3–5 s for 30–60 s, then cancel; repeat while retry_flag=Y."""
+"""CHANNEL-PROTOCOLS 2.6: wait 5 s, query every 3–5 s; cancel right after a query; repeat while retry_flag=Y."""
 
 UNIONPAY_RHYTHM: Final = Rhythm(
     after_pending_s=(0.3, 1.0, 2.0, 5.0, 10.0),
     after_unknown_s=(5.0, 10.0, 30.0, 60.0, 120.0),
-    reverse_not_before_s=120.0,
+    reverse_not_before_s=5.0,
     repeat_reversal_s=5.0,
 )
-"""CHANNEL-PROTOCOLS 3.4: accepted is decided soon; unknown is asked for 120 s before it is reversed."""
+"""CHANNEL-PROTOCOLS 3.4: what was accepted is decided soon; the unknown is asked for before it is reversed."""
 
 
 ALIPAY_TIMEOUT_EXPRESS: Final = "2m"

@@ -55,7 +55,7 @@ def test_a_rhythm_can_be_quickened() -> None:
     channel = build_channel("wechat", GOOD["wechat"] | {"rhythm": quick}, TRANSPORT)
     assert channel.rhythm == Rhythm((0.1, 0.2), (0.3,), 0.0, 1.0)
     partly = build_channel("alipay", GOOD["alipay"] | {"rhythm": {"after_pending_s": [9]}}, TRANSPORT)
-    assert partly.rhythm == Rhythm((9.0,), ALIPAY_RHYTHM.after_unknown_s, 30.0, 3.0)
+    assert partly.rhythm == Rhythm((9.0,), ALIPAY_RHYTHM.after_unknown_s, 5.0, 3.0)
 
 
 @pytest.mark.parametrize("value", [None, "", 5, ["x"]], ids=["missing", "empty", "number", "list"])
