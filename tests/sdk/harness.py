@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from tests.sdk.install import ENVIRONMENTS, HERE, why_no_npm
+from tests.sdk.install import ENVIRONMENTS, HERE, STAMP, why_no_npm
 from tests.support.channels import Simulators
 from tests.support.till import auth_code
 
@@ -57,10 +58,7 @@ class Sdk:
 
 def python_driver(environment: str, script: str) -> tuple[str, ...]:
     """The command of a Python driver.  Fails the test where `make test-sdk` has not installed its SDK."""
-    python = ENVIRONMENTS / environment / "bin" / "python"
-    if not python.exists():
-        pytest.fail(f"{python} is missing: run these tests with `make test-sdk`, which installs the SDKs")
-    return (str(python), str(DRIVERS / script))
+    return (str(_installed(environment) / "bin" / "python"), str(DRIVERS / script))
 
 
 def npm_driver() -> tuple[str, ...]:
@@ -68,10 +66,14 @@ def npm_driver() -> tuple[str, ...]:
     reason = why_no_npm()
     if reason is not None:
         pytest.skip(reason)
-    folder = ENVIRONMENTS / "npm"
-    if not (folder / "node_modules").exists():
-        pytest.fail(f"{folder} is missing: run these tests with `make test-sdk`, which installs the SDKs")
-    return ("node", str(DRIVERS / "npm_sdks.mjs"), str(folder))
+    return ("node", str(DRIVERS / "npm_sdks.mjs"), str(_installed("npm")))
+
+
+def _installed(environment: str) -> Path:
+    folder = ENVIRONMENTS / environment
+    if not (folder / STAMP).exists():
+        pytest.fail(f"{folder} is not there: run these tests with `make test-sdk`, which installs the SDKs")
+    return folder
 
 
 @contextmanager

@@ -21,7 +21,8 @@ ENVIRONMENTS: Final = HERE.parents[1] / ".venv-sdk"
 PYTHON_SDKS: Final = ("wechat", "alipay", "alipay-official")
 NODE_MIN: Final = (20, 18, 1)
 NPM_SDKS: Final = "alipay-sdk 4.14.0, wechatpay-axios-plugin 0.9.6"
-_STAMP: Final = ".ready"
+STAMP: Final = ".ready"
+"""Lies in an environment that is whole."""
 
 
 class InstallError(Exception):
@@ -46,7 +47,7 @@ def _fingerprint(pins: Path) -> str:
 
 
 def _is_ready(folder: Path, pins: Path) -> bool:
-    stamp = folder / _STAMP
+    stamp = folder / STAMP
     return stamp.exists() and stamp.read_text("utf-8") == _fingerprint(pins)
 
 
@@ -68,7 +69,7 @@ def install_python(name: str) -> None:
     _run([uv, "venv", "--quiet", "--python", sys.executable, str(folder)], ENVIRONMENTS, where_from)
     python = str(folder / "bin" / "python")
     _run([uv, "pip", "sync", "--quiet", "--python", python, "--require-hashes", str(pins)], ENVIRONMENTS, where_from)
-    (folder / _STAMP).write_text(_fingerprint(pins), "utf-8")
+    (folder / STAMP).write_text(_fingerprint(pins), "utf-8")
 
 
 def install_npm() -> None:
@@ -82,7 +83,7 @@ def install_npm() -> None:
         shutil.copy(file, folder)
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     _run(command, folder, "the npm registry (npm is installed here, so its SDKs are not left out)")
-    (folder / _STAMP).write_text(_fingerprint(pins), "utf-8")
+    (folder / STAMP).write_text(_fingerprint(pins), "utf-8")
 
 
 def main() -> None:
