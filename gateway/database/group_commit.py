@@ -96,15 +96,20 @@ class GroupCommit(Generic[Row, Result]):
         began = time.monotonic()
         try:
             results = await self._flush([row for row, _ in batch])
+            answered = list(zip(batch, results, strict=True))
         except Exception as error:
             for _, done in batch:
                 if not done.done():
                     done.set_exception(error)
             return
+        except asyncio.CancelledError:  # we are shutting down: nobody is left waiting for an answer that never comes
+            for _, done in batch:
+                done.cancel()
+            raise
         took = time.monotonic() - began
         self._commit_s += _SMOOTHING * (took - self._commit_s)
         self._seconds_metric.observe(took)
-        for (_, done), result in zip(batch, results, strict=True):
+        for (_, done), result in answered:
             if done.done():  # the request was cancelled; its row is committed all the same and the worker finishes it
                 continue
             if isinstance(result, Exception):

@@ -100,7 +100,11 @@ class Valkey:
                     answers = await pipeline.execute(raise_on_error=False)
         except (RedisError, OSError, TimeoutError):
             self._away_until = time.monotonic() + _REST_S
+            batch.extend(self._waiting)  # whoever waits for the next round trip would only wait for the same failure
+            self._waiting.clear()
             answers = [ValkeyAway()] * len(batch)
+        except Exception as error:  # a bug in one of the commands: nobody is left waiting for an answer that never comes
+            answers = [error] * len(batch)
         self._seconds_metric.observe(time.monotonic() - began)
         for (_, done), answer in zip(batch, answers, strict=True):
             if done.done():

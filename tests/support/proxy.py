@@ -27,7 +27,7 @@ _RESET_AT_CLOSE: Final = struct.pack("ii", 1, 0)
 class Mode(StrEnum):
     """What happens to the bytes; a change is felt by open connections too."""
 
-    PASS = "pass"  # noqa: S105  not a password
+    PASS = "pass"
     DROP_ANSWERS = "drop_answers"
     RESET_AFTER_REQUEST = "reset_after_request"
     """The next bytes of a client are forwarded, and its connection is reset at once."""
@@ -59,8 +59,7 @@ class Proxy:
         finally:
             server.close()
             proxy.reset_connections()
-            while proxy._links:
-                await asyncio.sleep(0.001)
+            await asyncio.gather(*[link.ended.wait() for link in proxy._links])
 
     def lose_answer(self, needle: bytes) -> None:
         """Reset the connection on which an answer containing these bytes comes next, instead of passing it on."""
@@ -83,6 +82,7 @@ class Proxy:
             await link.run()
         finally:
             self._links.discard(link)
+            link.ended.set()
 
     async def _until_thawed(self) -> None:
         while self.mode is Mode.FREEZE:
@@ -105,6 +105,7 @@ class _Link:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
         upstream = self.proxy.upstream
