@@ -104,7 +104,9 @@ async def test_fifty_duplicates_at_once_make_one_payment_and_one_capture(
     )
     assert written == 1
     assert stack.simulators.trade_of(payments[0])["status"] == "captured"
-    code_tail = [trade for trade in stack.simulators.trades("wechat") if trade["order_no"][:26] == payments[0]["id"][4:]]
+    code_tail = [
+        trade for trade in stack.simulators.trades("wechat") if trade["order_no"][:26] == payments[0]["id"][4:]
+    ]
     assert len(code_tail) == 1
 
 
