@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Final
 
 import orjson
 
-from gateway.kernel.clock import BEIJING
 from routing.simulators.acts import Act, CallKind, Sealing
 from routing.simulators.alipay_account import AlipayAccount
 from routing.simulators.alipay_answers import AlipayDraft, failure, fen
@@ -18,6 +16,7 @@ from routing.simulators.alipay_signing import charset_of, merge, verifies
 from routing.simulators.books import Books
 from routing.simulators.channel import Call, HttpAnswer, HttpRequest
 from routing.simulators.magic import magic_act
+from routing.simulators.moments import within
 
 Handler = Callable[[AlipayDesk, dict[str, Any], Act], dict[str, Any]]
 
@@ -145,11 +144,8 @@ class AlipayChannel:
         return broken if broken or verifies(self._account.app_key, parameters) else "isv.invalid-signature"
 
     def _fresh(self, timestamp: str) -> bool:
-        try:
-            sent = datetime.strptime(timestamp, "%Y-%m-%d %H:%M:%S").replace(tzinfo=BEIJING)
-        except ValueError:
-            return False
-        return abs(sent.timestamp() - self._now_ms() / 1_000) <= self._account.settings.timestamp_skew_s
+        skew_s = self._account.settings.timestamp_skew_s
+        return within(timestamp, "%Y-%m-%d %H:%M:%S", of_s=self._now_ms() / 1_000, seconds=skew_s)
 
 
 def _json_object(text: str) -> dict[str, Any] | None:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Final
 
 import orjson
 
-from gateway.kernel.clock import BEIJING
 from routing.simulators.acts import Refusal, Sealing
 from routing.simulators.alipay_account import AlipayAccount
 from routing.simulators.alipay_signing import envelope, sign
 from routing.simulators.books import Status, Trade
 from routing.simulators.channel import HttpAnswer
+from routing.simulators.moments import beijing_text
 from routing.simulators.numbers import trade_no
 
 SUCCESS: Final = {"code": "10000", "msg": "Success"}
@@ -75,7 +74,7 @@ def fen(text: object) -> int | None:
 
 def alipay_time(at_ms: int) -> str:
     """2026-11-22 10:15:30, in Beijing."""
-    return f"{datetime.fromtimestamp(at_ms / 1_000, BEIJING):%Y-%m-%d %H:%M:%S}"
+    return beijing_text(at_ms // 1_000, "%Y-%m-%d %H:%M:%S")
 
 
 def failure(sub_code: str, message: str | None = None) -> dict[str, Any]:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Final
 
-from gateway.kernel.clock import BEIJING
 from routing.simulators.books import Refund, Trade
+from routing.simulators.moments import beijing_text
 
 _DIGITS: Final = 10
-
-
-def _day(at_ms: int) -> str:
-    return f"{datetime.fromtimestamp(at_ms / 1_000, BEIJING):%Y%m%d}"
 
 
 def trade_no(channel: str, trade: Trade) -> str:
@@ -26,7 +21,7 @@ def refund_no(channel: str, refund: Refund) -> str:
 
 
 def _number(channel: str, kind: int, at_ms: int, seq: int) -> str:
-    day = _day(at_ms)
+    day = beijing_text(at_ms // 1_000, "%Y%m%d")
     match channel:
         case "wechat":
             return f"{('4200002026', '5030002026')[kind]}{day}{seq:010d}"

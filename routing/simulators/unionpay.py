@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final
 
-from gateway.kernel.clock import BEIJING
 from routing.simulators.acts import Act, CallKind, Sealing
 from routing.simulators.books import Books
 from routing.simulators.channel import Call, HttpAnswer, HttpRequest
 from routing.simulators.magic import magic_act
+from routing.simulators.moments import within
 from routing.simulators.unionpay_account import Merchant, UnionpayAccount
 from routing.simulators.unionpay_answers import (
     BAD_FORMAT,
@@ -186,11 +185,8 @@ class UnionpayChannel:
 
     def _fresh(self, txn_time: str) -> bool:
         """A consume carries the time of its sending; refunds keep theirs when they are repeated days later."""
-        try:
-            sent = datetime.strptime(txn_time, "%Y%m%d%H%M%S").replace(tzinfo=BEIJING)
-        except ValueError:
-            return False
-        return abs(sent.timestamp() - self._now_ms() / 1_000) <= self._account.settings.consume_skew_s
+        skew_s = self._account.settings.consume_skew_s
+        return within(txn_time, "%Y%m%d%H%M%S", of_s=self._now_ms() / 1_000, seconds=skew_s)
 
 
 def _has_bare_ampersand(text: str) -> bool:

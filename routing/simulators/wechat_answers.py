@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Final
 
 import orjson
 
-from gateway.kernel.clock import BEIJING
 from routing.simulators.acts import Refusal, Sealing
 from routing.simulators.books import Refund, Status, Trade
 from routing.simulators.channel import Headers, HttpAnswer
+from routing.simulators.moments import beijing_text
 from routing.simulators.numbers import refund_no, trade_no
 from routing.simulators.wechat_account import WechatAccount
 from routing.simulators.wechat_signing import signature_headers
@@ -62,7 +61,7 @@ REFUSALS: Final[dict[str, tuple[str, str]]] = {
 
 def beijing_time(at_ms: int) -> str:
     """RFC 3339 to the second, as WeChat writes it: 2026-11-22T10:15:30+08:00."""
-    return datetime.fromtimestamp(at_ms // 1_000, BEIJING).isoformat()
+    return beijing_text(at_ms // 1_000, "%Y-%m-%dT%H:%M:%S+08:00")
 
 
 def _request_id(suffix: str) -> tuple[bytes, bytes]:
