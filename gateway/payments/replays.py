@@ -50,13 +50,15 @@ class Replays:
             tries += 1
         return await self.await_final(payment.merchant_id, payment.id, deadline)
 
-    async def await_final(self, merchant_id: str, payment_id: str, deadline: Deadline) -> Payment:
+    async def await_final(
+        self, merchant_id: str, payment_id: str, deadline: Deadline, *, param: str = "id"
+    ) -> Payment:
         """A payment once it is decided, or as it stands at the deadline.  Raises the 404 where there is none."""
         tries = 0
         while True:
             payment = await self._store.find(merchant_id, payment_id)
             if payment is None:
-                raise not_found("payment")
+                raise not_found("payment", param)
             if payment.status.is_final or deadline.passed:
                 return payment
             await _pause(tries, deadline)
