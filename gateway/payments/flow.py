@@ -154,9 +154,7 @@ class PaymentFlow:
         """`replaces`: wait until the earlier payment is finally not paid; refuse this one where it was paid."""
         if order.request.replaces is None:
             return None
-        earlier = await self._replays.await_final(
-            order.merchant_id, order.request.replaces, deadline, param="replaces"
-        )
+        earlier = await self._replays.await_final(order.merchant_id, order.request.replaces, deadline, param="replaces")
         if earlier.status is Status.SUCCEEDED and earlier.reversal != "pending":
             return FailureCode.REPLACED_PAYMENT_PAID
         if earlier.status is Status.SUCCEEDED or not earlier.status.is_final:

@@ -50,9 +50,7 @@ class Replays:
             tries += 1
         return await self.await_final(payment.merchant_id, payment.id, deadline)
 
-    async def await_final(
-        self, merchant_id: str, payment_id: str, deadline: Deadline, *, param: str = "id"
-    ) -> Payment:
+    async def await_final(self, merchant_id: str, payment_id: str, deadline: Deadline, *, param: str = "id") -> Payment:
         """A payment once it is decided, or as it stands at the deadline.  Raises the 404 where there is none."""
         tries = 0
         while True:
