@@ -102,6 +102,15 @@ class Till:
         assert payment["status"] == "succeeded", payment
         return payment
 
+    async def id_of(self, merchant_order_no: str, timeout_s: float = 10.0) -> str:
+        """The id of the payment with that number, as soon as there is one."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            for payment in (await self.list(merchant_order_no=merchant_order_no)).json()["data"]:
+                return str(payment["id"])
+            await asyncio.sleep(0.01)
+        raise TimeoutError(merchant_order_no)
+
     async def settled(
         self, payment_id: str, statuses: Collection[str] = FINAL, timeout_s: float = 20.0
     ) -> dict[str, Any]:
