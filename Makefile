@@ -43,6 +43,17 @@ format: setup ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+bench: setup ## yardstick, gateway and baseline side by side; ARGS="--quick" for a short run
+	$(BIN)/python -m loadtests.bench $(ARGS)
+
+bench-profile: setup ## where the gateway's time goes under the benchmark's load (py-spy)
+	$(BIN)/python -m loadtests.profile $(ARGS)
+
+load: setup ## Locust against a stack of its own, or ARGS="--ready-file FILE", with the audit at the end
+	$(BIN)/python -m loadtests.load $(ARGS)
+
+.PHONY: bench bench-profile load
+
 clean: ## remove the environment and the state of `make run`
 	rm -rf $(VENV) $(STATE)
 

@@ -92,7 +92,8 @@ class Connection(asyncio.Protocol):
         if now_s >= run.until_s:
             self._transport.close()
             return
-        self._order = order_no, body = next(run.orders)
+        self._order = next(run.orders)
+        body = self._order[1]
         self._sent_s = now_s
         run.open += 1
         self._transport.write(b"%b%d\r\n\r\n%b" % (run.head, len(body), body))
@@ -123,12 +124,13 @@ async def generate(url: str, key: str, open_requests: int, run: Run) -> None:
     A connection that breaks is opened again.
     """
     address = urlsplit(url)
+    host, port = address.hostname or "127.0.0.1", address.port or 80
     loop = asyncio.get_running_loop()
 
     async def keep_open() -> None:
         while time.monotonic() < run.until_s:
             try:
-                _, connection = await loop.create_connection(lambda: Connection(run), address.hostname, address.port)
+                _, connection = await loop.create_connection(lambda: Connection(run), host, port)
             except OSError:
                 await asyncio.sleep(0.05)
                 continue

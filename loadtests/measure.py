@@ -2,89 +2,87 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Final
 
+from loadtests.generators import Load, start_generator
 from loadtests.orders import new_run_number
-from loadtests.processes import cpu_us
+from loadtests.processes import cpu_us, machine_busy_us
 from loadtests.samples import Figures, figures_of, read_samples
 
 GENERATOR: Final = "generator"
+CORES: Final = os.cpu_count() or 1
 _DRAIN_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """What is sent, where to and for how long; `warm_up_s` comes before `seconds` and is not counted."""
-
-    url: str
-    key: str
-    wallet: str
-    open_requests: int
-    seconds: float
-    warm_up_s: float
-    client_log: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Measurement:
-    """Figures of the counted window, and µs of CPU that each group of processes used in it."""
+    """Figures of the counted window, µs of CPU that each group of processes used in it, and that others used."""
 
     figures: Figures
-    cpu_us: dict[str, int] = field(default_factory=dict)
+    cpu_us: dict[str, int]
+    others_cpu_us: int
 
     @property
     def cpu_us_per_payment(self) -> dict[str, float]:
         """µs of CPU of each group per completed payment."""
         return {name: used / max(self.figures.completed, 1) for name, used in self.cpu_us.items()}
 
+    @property
+    def cpu_us_per_payment_all(self) -> float:
+        """µs of CPU of all groups together per completed payment."""
+        return sum(self.cpu_us_per_payment.values())
+
+    @property
+    def utilisation(self) -> float:
+        """Payments/s against what all cores could do if they did nothing else."""
+        return self.figures.per_second * self.cpu_us_per_payment_all / 1_000_000 / CORES
+
+    @property
+    def others_share(self) -> float:
+        """The share of the machine that strangers' processes used meanwhile: what the throughput lacks through them."""
+        return self.others_cpu_us / 1_000_000 / self.figures.seconds / CORES
+
     def __add__(self, other: Measurement) -> Measurement:
-        return Measurement(self.figures + other.figures, {name: used + other.cpu_us[name] for name, used in self.cpu_us.items()})
+        cpu_us = {name: used + other.cpu_us[name] for name, used in self.cpu_us.items()}
+        return Measurement(self.figures + other.figures, cpu_us, self.others_cpu_us + other.others_cpu_us)
 
 
-_run_numbers = iter(range(new_run_number(), 10_000_000_000))
+_run_numbers = count(new_run_number())
 
 
-def measure(load: Load, groups: Mapping[str, list[int]], at_half_time: Callable[[], None] | None = None) -> Measurement:
+def measure(load: Load, groups: Mapping[str, list[int]], when_warm: Callable[[], object] | None = None) -> Measurement:
     """Run the generator, and read the processes' CPU when the warm-up is over and again `seconds` later.
 
     The generator goes on a moment past the second reading, so that the window sees full load from end to end.
+    `when_warm` is called as the window begins.
     """
     with tempfile.TemporaryDirectory(prefix="mashang-samples-") as folder:
-        samples_file = Path(folder) / "samples.json"
+        samples_file = Path(folder) / "samples"
         began_s = time.monotonic()
-        generator = subprocess.Popen(_command(load, samples_file), stdout=subprocess.DEVNULL)
+        generator = start_generator(load, next(_run_numbers) % 10_000_000, samples_file)
         try:
             watched = {**groups, GENERATOR: [generator.pid]}
             _sleep_until(began_s + load.warm_up_s)
-            from_s, before = time.monotonic(), cpu_us(watched)
-            if at_half_time is not None:
-                _sleep_until(from_s + load.seconds / 2)
-                at_half_time()
+            from_s, before, busy_before_us = time.monotonic(), cpu_us(watched), machine_busy_us()
+            if when_warm is not None:
+                when_warm()
             _sleep_until(from_s + load.seconds)
-            to_s, after = time.monotonic(), cpu_us(watched)
+            to_s, after, busy_after_us = time.monotonic(), cpu_us(watched), machine_busy_us()
             if generator.wait(_DRAIN_S) != 0:
                 raise RuntimeError("the generator failed")
         finally:
             generator.kill()
             generator.wait()
         figures = figures_of(read_samples(samples_file), from_s, to_s)
-    return Measurement(figures, {name: after[name] - before[name] for name in watched})
-
-
-def _command(load: Load, samples: Path) -> list[str]:
-    command = [
-        sys.executable, "-m", "loadtests.generator", "--url", load.url, "--key", load.key, "--wallet", load.wallet,
-        "--open", str(load.open_requests), "--seconds", str(load.warm_up_s + load.seconds + 0.3),
-        "--run", str(next(_run_numbers) % 10_000_000), "--samples", str(samples),
-    ]  # fmt: skip
-    return command if load.client_log is None else [*command, "--client-log", str(load.client_log)]
+    used = {name: after[name] - before[name] for name in watched}
+    return Measurement(figures, used, max(0, busy_after_us - busy_before_us - sum(used.values())))
 
 
 def _sleep_until(moment_s: float) -> None:

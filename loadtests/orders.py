@@ -1,4 +1,4 @@
-"""Makes the orders that the load consists of: unique order numbers, single-use payment codes, bodies as a till sends them."""
+"""Makes the orders of the load: unique order numbers, single-use payment codes, bodies as a till sends them."""
 
 from __future__ import annotations
 
@@ -27,9 +27,7 @@ def new_run_number() -> int:
 def spread(shares: Mapping[str, int]) -> list[str]:
     """The wallets of a hundred payments, each spread evenly over them: the same mix in every stretch of a run."""
     total = sum(shares.values())
-    places = [
-        ((number + 0.5) * total / share, wallet) for wallet, share in shares.items() for number in range(share)
-    ]
+    places = [((number + 0.5) * total / share, wallet) for wallet, share in shares.items() for number in range(share)]
     return [wallet for _, wallet in sorted(places)]
 
 

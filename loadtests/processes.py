@@ -62,6 +62,13 @@ def cpu_us(groups: Mapping[str, Iterable[int]]) -> dict[str, int]:
     return {name: sum(stats[pid].cpu_us for pid in _tree(roots, stats)) for name, roots in groups.items()}
 
 
+def machine_busy_us() -> int:
+    """µs of CPU that the whole machine has spent at work since it started; steal counts, waiting for disks does not."""
+    fields = (_PROC / "stat").read_text().split("\n", 1)[0].split()[1:9]
+    user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, fields)
+    return (user + nice + system + irq + softirq + steal) * _TICK_US
+
+
 def memory(roots: Iterable[int]) -> Memory:
     """What the process trees hold now."""
     rss_kib = pss_kib = 0

@@ -1,4 +1,4 @@
-"""Where the gateway's time goes: py-spy samples it under the benchmark's load; the functions that cost most are printed.
+"""Where the gateway's time goes: py-spy samples it under the benchmark's load, and the dearest functions are printed.
 
 `make bench-profile`, or `python -m loadtests.profile --ready-file FILE` for a stack that runs already.  Only samples in
 which a thread was at work count; the shares are of the gateway's CPU time, native code (OpenSSL, uvloop) under the
@@ -23,7 +23,8 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from loadtests.measure import Load, measure
+from loadtests.generators import Load
+from loadtests.measure import Measurement, measure
 from loadtests.orders import WALLETS
 from loadtests.stack import RunningStack, own_stack, running_stack
 
@@ -61,29 +62,34 @@ def tally(stacks: Iterable[str]) -> tuple[Counter[str], Counter[str], int]:
     return itself, with_called, total
 
 
-def _profile(stack: RunningStack, options: argparse.Namespace) -> tuple[list[str], float, float]:
-    """The raw stacks, and payments/s and gateway CPU per payment while the profiler ran."""
-    pid = stack.ready.processes.gateway[0]
+def _profile(stack: RunningStack, options: argparse.Namespace) -> tuple[list[str], Measurement]:
+    """The raw stacks, and what was measured while the profiler ran."""
     with tempfile.TemporaryDirectory(prefix="mashang-profile-") as folder:
         raw = Path(folder) / "raw.txt"
         command = [
-            find_py_spy(), "record", "--pid", str(pid), "--format", "raw", "--output", str(raw), "--nonblocking",
-            "--rate", str(_SAMPLES_PER_SECOND), "--duration", str(int(options.seconds)),
+            find_py_spy(), "record", "--pid", str(stack.ready.processes.gateway[0]), "--format", "raw",
+            "--output", str(raw), "--nonblocking", "--rate", str(_SAMPLES_PER_SECOND),
+            "--duration", str(int(options.seconds)),
         ]  # fmt: skip
-        if options.lines:
-            command.append("--full-filenames")
-        else:
+        if not options.lines:
             command.append("--function")
         load = Load(
-            f"{stack.ready.gateway}/v1/payments", stack.ready.merchant.api_key, options.wallet, options.open,
-            options.seconds, _WARM_UP_S,
-        )  # fmt: skip
-        delayed = subprocess.Popen(["/bin/sh", "-c", f'sleep {_WARM_UP_S}; exec "$@"', "sh", *command])
-        measured = measure(load, stack.process_groups)
-        if delayed.wait(30) != 0:
+            url=f"{stack.ready.gateway}/v1/payments",
+            key=stack.ready.merchant.api_key,
+            wallet=options.wallet,
+            open_requests=options.open,
+            seconds=options.seconds,
+            warm_up_s=_WARM_UP_S,
+        )
+        profilers: list[subprocess.Popen[bytes]] = []
+        measured = measure(
+            load,
+            stack.process_groups,
+            lambda: profilers.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)),
+        )
+        if profilers[0].wait(30) != 0:
             raise SystemExit("py-spy failed: it needs root, or kernel.yama.ptrace_scope = 0")
-        stacks = raw.read_text().splitlines()
-    return stacks, measured.figures.per_second, measured.cpu_us_per_payment["gateway"]
+        return raw.read_text().splitlines(), measured
 
 
 def _show(console: Console, title: str, counts: Counter[str], total: int, rows: int) -> None:
@@ -106,15 +112,18 @@ def main() -> None:
     parser.add_argument("--lines", action="store_true", help="by line instead of by function")
     options = parser.parse_args()
     chosen: AbstractContextManager[RunningStack] = (
-        own_stack() if options.ready_file is None else running_stack(options.ready_file, None)
+        own_stack() if options.ready_file is None else running_stack(options.ready_file)
     )
     with chosen as stack:
-        stack.set_latency(50, 100)
+        stack.set_latency()
         time.sleep(1)
-        stacks, per_second, cpu_us = _profile(stack, options)
+        stacks, measured = _profile(stack, options)
     itself, with_called, total = tally(stacks)
     console = Console(width=140)
-    console.print(f"{per_second:.0f} payments/s, {cpu_us:.0f} µs of gateway CPU per payment, {total} samples")
+    console.print(
+        f"{measured.figures.per_second:.0f} payments/s, {measured.cpu_us_per_payment['gateway']:.0f} µs of gateway CPU "
+        f"per payment, {total} samples"
+    )
     _show(console, "Itself", itself, total, options.rows)
     _show(console, "With what it calls", with_called, total, options.rows)
 

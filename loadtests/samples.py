@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import orjson
-
 
 class Sample(NamedTuple):
     """One answer.  `at_s` is its moment on CLOCK_MONOTONIC, which all processes share; `status` 0 means no answer."""
@@ -61,10 +59,14 @@ def _name_of(sample: Sample) -> str:
 
 
 def write_samples(path: Path, samples: list[Sample]) -> None:
-    """Write them as JSON."""
-    path.write_bytes(orjson.dumps([list(sample) for sample in samples]))
+    """One line for each: moment, latency, status, and 1 for success."""
+    with path.open("w", encoding="ascii") as file:
+        for at_s, latency_ms, status, succeeded in samples:
+            file.write(f"{at_s:.6f} {latency_ms:.3f} {status} {succeeded:d}\n")
 
 
 def read_samples(path: Path) -> list[Sample]:
-    """Read what `write_samples` wrote."""
-    return [Sample(*row) for row in orjson.loads(path.read_bytes())]
+    """Read what `write_samples`, or wrk's script, wrote."""
+    with path.open(encoding="ascii") as file:
+        rows = (line.split() for line in file)
+        return [Sample(float(row[0]), float(row[1]), int(row[2]), row[3] == "1") for row in rows]

@@ -40,7 +40,8 @@ def measure_signatures(private_key: Path, seconds: float = 0.5) -> SignatureCost
 
 
 def _median_us(call: Callable[[], object], seconds: float) -> float:
-    costs_us, until_s = [], time.monotonic() + seconds
+    costs_us: list[float] = []
+    until_s = time.monotonic() + seconds
     while time.monotonic() < until_s or not costs_us:
         before_ns = time.thread_time_ns()
         for _ in range(_CHUNK):

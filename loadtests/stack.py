@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -13,13 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import asyncpg
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.devstack.options import ready_file_of
 from gateway.devstack.ready import ReadyFile, read_ready_file
+from loadtests.orders import Orders, new_run_number
 
+LATENCY_MS: Final = {"min": 50, "max": 100}
 _START_S: Final = 90.0
 _STOP_S: Final = 100.0
+_SWITCH_S: Final = 15.0
 _POLL_S: Final = 0.1
 
 
@@ -47,15 +53,10 @@ class RunningStack:
         }
         return {name: pids for name, pids in groups.items() if pids}
 
-    def set_latency(self, low_ms: int, high_ms: int) -> None:
-        """Make every simulator answer after a time between the two."""
+    def set_latency(self) -> None:
+        """Make every simulator answer in the benchmark's 50 to 100 ms."""
         for simulator in self.ready.simulators.values():
-            answer = httpx.put(
-                f"{simulator['base_url']}/_simulator/faults",
-                json={"latency_ms": {"min": low_ms, "max": high_ms}},
-                trust_env=False,
-            )
-            answer.raise_for_status()
+            set_latency(simulator["base_url"])
 
     def batch_totals(self) -> dict[str, tuple[float, float]]:
         """Rows and batches so far of each kind of batch, from the gateway's metrics."""
@@ -71,6 +72,41 @@ class RunningStack:
                         into[name] = into.get(name, 0.0) + sample.value
         return {name: (rows[name], batches[name]) for name in rows}
 
+    @contextmanager
+    def only_keyed_unionpay(self) -> Iterator[None]:
+        """UnionPay payments go to the account with the keyed hash while this is open, and to the other one after."""
+        asyncio.run(self._set_unionpay("keyed"))
+        try:
+            self._await_account("unionpay_keyed")
+            yield
+        finally:
+            asyncio.run(self._set_unionpay("direct"))
+        self._await_account("unionpay_direct")
+
+    async def _set_unionpay(self, name: str) -> None:
+        connection = await asyncpg.connect(self.ready.database_url)
+        try:
+            await connection.execute(
+                "UPDATE channel_accounts SET status = CASE WHEN id = $1 THEN 'enabled' ELSE 'disabled' END"
+                " WHERE id IN ('unionpay_direct', 'unionpay_keyed')",
+                f"unionpay_{name}",
+            )
+        finally:
+            await connection.close()
+
+    def _await_account(self, account_id: str) -> None:
+        """Take payments until one goes to that account: the gateway reads its accounts anew within a second."""
+        orders = iter(Orders(new_run_number(), ["unionpay"], source=9))
+        headers = {"Authorization": f"Bearer {self.ready.merchant.api_key}", "Content-Type": "application/json"}
+        deadline = time.monotonic() + _SWITCH_S
+        while time.monotonic() < deadline:
+            _, body = next(orders)
+            answer = httpx.post(f"{self.ready.gateway}/v1/payments", content=body, headers=headers, trust_env=False)
+            if answer.raise_for_status().json()["channel"] == account_id:
+                return
+            time.sleep(_POLL_S)
+        raise StackTrouble(f"no payment goes to {account_id}")
+
     def audit(self, client_log: Path | None) -> tuple[bool, str]:
         """`mashang audit` over the stack: whether everything agrees, and what it printed."""
         command = [sys.executable, "-m", "gateway.cli", "audit", "--state", str(self.state)]
@@ -80,12 +116,17 @@ class RunningStack:
         return done.returncode == 0, (done.stdout + done.stderr).strip()
 
 
+def set_latency(simulator_url: str) -> None:
+    """Make one simulator answer in the benchmark's 50 to 100 ms."""
+    httpx.put(f"{simulator_url}/_simulator/faults", json={"latency_ms": LATENCY_MS}, trust_env=False).raise_for_status()
+
+
 @contextmanager
 def own_stack(workers: int = 1) -> Iterator[RunningStack]:
     """A stack in a temporary folder, gone afterwards.  Raises StackTrouble where it does not come up."""
     with tempfile.TemporaryDirectory(prefix="mashang-bench-") as folder:
         state = Path(folder) / "state"
-        ready_file = Path(folder) / "ready.json"
+        ready_file = ready_file_of(state)
         log = Path(folder) / "dev.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -104,9 +145,9 @@ def own_stack(workers: int = 1) -> Iterator[RunningStack]:
 
 
 @contextmanager
-def running_stack(ready_file: Path, state: Path | None) -> Iterator[RunningStack]:
-    """A stack that somebody else runs; it is left running."""
-    yield RunningStack(read_ready_file(ready_file), state or ready_file.parent)
+def running_stack(ready_file: Path) -> Iterator[RunningStack]:
+    """A stack that somebody else runs, with its ready file in its state folder; it is left running."""
+    yield RunningStack(read_ready_file(ready_file), ready_file.parent)
 
 
 def _await_file(path: Path, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -1,0 +1,215 @@
+"""`make bench`: the yardstick, the gateway and the baseline side by side in one run, by CPU time per payment.
+
+The parts take turns in several rounds, so that a machine that drifts drifts for all of them.  Conditions and targets:
+docs/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+
+from loadtests.document import make_document, read_previous, store_versions, write_document
+from loadtests.generators import GeneratorName, Load
+from loadtests.measure import measure
+from loadtests.orders import WALLETS
+from loadtests.outcome import YARDSTICK, Audit, Outcome, Run
+from loadtests.processes import memory
+from loadtests.report import one_line, show
+from loadtests.servers import Server, TransportName, baselines, yardstick
+from loadtests.signatures import measure_signatures
+from loadtests.stack import RunningStack, own_stack, running_stack
+
+_WARM_UP_S: Final = 2.0
+_YARDSTICK_SHARE: Final = 0.4
+"""The yardstick answers ten times as fast: a shorter turn gives it as many answers."""
+
+
+class Part(StrEnum):
+    """What can be measured by itself with --only."""
+
+    YARDSTICK = "yardstick"
+    GATEWAY = "gateway"
+    BASELINE = "baseline"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is measured and for how long; the baseline's best concurrency is sought among `scan_opens`."""
+
+    parts: frozenset[Part]
+    seconds: float
+    rounds: int
+    open_requests: int
+    wallets: tuple[str, ...]
+    scan_opens: tuple[int, ...]
+    scan_seconds: float
+    generator: GeneratorName
+
+
+class Bench:
+    """One run of the benchmark over a stack."""
+
+    def __init__(self, stack: RunningStack, plan: Plan, client_log: Path, console: Console) -> None:
+        self._stack = stack
+        self._plan = plan
+        self._client_log = client_log
+        self._console = console
+        self.outcome = Outcome()
+
+    def run(self) -> Outcome:
+        """Measure everything in the plan."""
+        self._stack.set_latency()
+        parts = self._plan.parts
+        with ExitStack() as servers:
+            no_op = servers.enter_context(yardstick()) if Part.YARDSTICK in parts else None
+            plain = servers.enter_context(baselines(self._stack)) if Part.BASELINE in parts else {}
+            for transport, server in plain.items():
+                self._scan(transport, server)
+            for _ in range(self._plan.rounds):
+                self._round(no_op, plain)
+        if Part.GATEWAY in parts:
+            for wallet in self._plan.wallets[1:]:
+                self._take(wallet)
+            self._audit()
+        return self.outcome
+
+    def _round(self, no_op: Server | None, plain: Mapping[TransportName, Server]) -> None:
+        """One turn of each part, close together in time."""
+        key = Path(self._stack.ready.simulators["wechat"]["merchant_private_key"])
+        self.outcome.signatures.append(measure_signatures(key))
+        if no_op is not None:
+            load = self._load(no_op.url, "wechat", self._plan.open_requests, self._plan.seconds * _YARDSTICK_SHARE)
+            self._note(YARDSTICK, Run(measure(load, no_op.process_groups)))
+        if Part.GATEWAY in self._plan.parts:
+            self._take(self._plan.wallets[0])
+        for transport, server in plain.items():
+            open_requests = self.outcome.best_open(transport)
+            self._note(f"baseline {transport}", self._plain(server, open_requests, self._plan.seconds))
+
+    def _scan(self, transport: TransportName, server: Server) -> None:
+        """Find the concurrency at which the baseline is at its best."""
+        scan = self.outcome.scans.setdefault(transport, {})
+        for open_requests in self._plan.scan_opens:
+            scan[open_requests] = run = self._plain(server, open_requests, self._plan.scan_seconds)
+            self._say(f"baseline {transport}, {open_requests} open", run)
+
+    def _plain(self, server: Server, open_requests: int, seconds: float) -> Run:
+        load = self._load(server.url, "wechat", open_requests, seconds)
+        return Run(measure(load, server.process_groups))
+
+    def _take(self, run_name: str) -> None:
+        """One turn of the gateway; the run's name is the wallet, with `keyed` for UnionPay's keyed hash."""
+        wallet, _, variant = run_name.partition(" ")
+        with self._stack.only_keyed_unionpay() if variant else nullcontext():
+            url = f"{self._stack.ready.gateway}/v1/payments"
+            load = self._load(url, wallet, self._plan.open_requests, self._plan.seconds, self._client_log)
+            before = self._stack.batch_totals()
+            measured = measure(load, self._stack.process_groups)
+            after = self._stack.batch_totals()
+        sizes = {
+            name: (rows - before.get(name, (0, 0))[0]) / (batches - before.get(name, (0, 0))[1])
+            for name, (rows, batches) in after.items()
+            if batches > before.get(name, (0, 0))[1]
+        }
+        self._note(run_name, Run(measured, sizes, memory(self._stack.ready.processes.gateway)))
+
+    def _load(self, url: str, wallet: str, open_requests: int, seconds: float, client_log: Path | None = None) -> Load:
+        key = self._stack.ready.merchant.api_key
+        return Load(url, key, wallet, open_requests, seconds, _WARM_UP_S, client_log, self._plan.generator)
+
+    def _audit(self) -> None:
+        # wrk writes no book of its requests
+        client_log = self._client_log if self._client_log.exists() else None
+        self._console.print("audit …", style="dim")
+        self.outcome.audit = Audit(*self._stack.audit(client_log))
+
+    def _note(self, name: str, run: Run) -> None:
+        self.outcome.add(name, run)
+        self._say(name, run)
+
+    def _say(self, name: str, run: Run) -> None:
+        self._console.print(f"{name}: {one_line(run)}", style="dim", highlight=False)
+
+
+def _plan(
+    *,
+    only: list[Part],
+    seconds: float,
+    rounds: int,
+    open_requests: int,
+    wallets: list[str],
+    generator: GeneratorName,
+    quick: bool,
+) -> Plan:
+    every = ("wechat", "alipay", "unionpay", "unionpay keyed", "mix")
+    return Plan(
+        parts=frozenset(only or Part),
+        seconds=seconds,
+        rounds=rounds,
+        open_requests=open_requests,
+        wallets=tuple(wallets) or every,
+        scan_opens=(16, 32, 64) if quick else (8, 16, 32, 64, 128),
+        scan_seconds=2.0 if quick else 5.0,
+        generator=generator,
+    )
+
+
+def main(
+    *,
+    quick: Annotated[
+        bool, typer.Option(help="A short run, to see that everything works; its figures are coarse.")
+    ] = False,
+    only: Annotated[list[Part] | None, typer.Option(help="Measure only this part; may be repeated.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=1, help="Counted seconds of each turn.")] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="How often the parts take turns.")] = None,
+    open_requests: Annotated[int, typer.Option("--open", min=1, help="Requests open at once.")] = 128,
+    wallet: Annotated[list[str] | None, typer.Option(help=f"{', '.join(WALLETS)}, or 'unionpay keyed'.")] = None,
+    mix: Annotated[bool, typer.Option(help="The 60/30/10 mix of wallets (beside --wallet).")] = False,
+    generator: Annotated[GeneratorName, typer.Option(help="Ours, or wrk from PATH.")] = "builtin",
+    ready_file: Annotated[
+        Path | None, typer.Option(help="A stack that runs already; without it one is started.")
+    ] = None,
+    client_log: Annotated[Path | None, typer.Option(help="Keep the client's book in this file.")] = None,
+    results: Annotated[Path, typer.Option(help="Folder of the JSON documents.")] = Path("results"),
+) -> None:
+    """Measure the yardstick, the gateway and the baseline side by side, and judge them by the targets."""
+    wallets = [*(wallet or ()), *(["mix"] if mix else ())]
+    plan = _plan(
+        only=only or [],
+        seconds=seconds or (3.0 if quick else 10.0),
+        rounds=rounds or (1 if quick else 3),
+        open_requests=open_requests,
+        wallets=wallets,
+        generator=generator,
+        quick=quick,
+    )
+    console = Console(width=None if sys.stdout.isatty() else 170)
+    at = datetime.now(UTC)
+    previous = read_previous(results, quick=quick)
+    chosen: AbstractContextManager[RunningStack] = own_stack() if ready_file is None else running_stack(ready_file)
+    with chosen as stack, tempfile.TemporaryDirectory(prefix="mashang-book-") as folder:
+        bench = Bench(stack, plan, client_log or Path(folder) / "book.jsonl", console)
+        outcome = bench.run()
+        stores = asyncio.run(store_versions(stack.ready))
+    options = {**asdict(plan), "parts": sorted(plan.parts), "quick": quick}
+    path = write_document(results, make_document(outcome, options, at, stores), at)
+    show(console, outcome, previous)
+    console.print(f"Written: {path}")
+    if outcome.audit is not None and not outcome.audit.passed:
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

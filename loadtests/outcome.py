@@ -1,0 +1,157 @@
+"""What a benchmark found, and the targets that it is judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import Final
+
+from loadtests.measure import CORES, GENERATOR, Measurement
+from loadtests.processes import Memory
+from loadtests.signatures import SignatureCost
+
+YARDSTICK: Final = "yardstick"
+GATEWAY: Final = "gateway"
+BASELINE: Final = "baseline"
+SERVERS: Final = frozenset({YARDSTICK, GATEWAY, BASELINE})
+UNSIGNED_RUNS: Final = frozenset({"unionpay keyed"})
+"""Runs whose channel takes a keyed hash instead of RSA: nothing is to be taken out of their CPU."""
+_OTHERS_SHARE_MAX: Final = 0.05
+"""With more than this of the machine in strangers' hands, a throughput says nothing and is not judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One row of the report: what was measured, the mean size of each kind of batch, the gateway's memory after it."""
+
+    measurement: Measurement
+    batches: dict[str, float] = field(default_factory=dict)
+    memory: Memory | None = None
+
+    @property
+    def server_us(self) -> float:
+        """µs of CPU per completed payment of the server that was measured (not of its stores and simulators)."""
+        return sum(used for name, used in self.measurement.cpu_us_per_payment.items() if name in SERVERS)
+
+    def __add__(self, other: Run) -> Run:
+        batches = {name: fmean((size, other.batches.get(name, size))) for name, size in self.batches.items()}
+        return Run(self.measurement + other.measurement, batches, other.memory or self.memory)
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """The verdict of `mashang audit` after the gateway's runs."""
+
+    passed: bool
+    output: str
+
+    @property
+    def summary(self) -> str:
+        """Its last line, which says what was compared."""
+        return self.output.rpartition("\n")[2]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Everything that one run of the benchmark found, by name of the run."""
+
+    runs: dict[str, Run] = field(default_factory=dict)
+    scans: dict[str, dict[int, Run]] = field(default_factory=dict)
+    """The baseline at several numbers of open requests, by transport."""
+    signatures: list[SignatureCost] = field(default_factory=list)
+    audit: Audit | None = None
+
+    def add(self, name: str, run: Run) -> None:
+        """Add a run to those of the same name."""
+        self.runs[name] = self.runs[name] + run if name in self.runs else run
+
+    def best_open(self, transport: str) -> int:
+        """The number of open requests at which the baseline took the least CPU per payment."""
+        scan = self.scans[transport]
+        return min(scan, key=lambda number: scan[number].server_us)
+
+    @property
+    def signature_us(self) -> float:
+        """µs of CPU for one signature and one verification; the mean over the rounds."""
+        return fmean(cost.both_us for cost in self.signatures) if self.signatures else 0.0
+
+    def ratio(self, name: str, *, without_signatures: bool = False) -> float | None:
+        """A run's server CPU as a multiple of the yardstick; None where either was not measured."""
+        if name not in self.runs or YARDSTICK not in self.runs:
+            return None
+        signed_us = self.signature_us if without_signatures and name not in UNSIGNED_RUNS else 0.0
+        return (self.runs[name].server_us - signed_us) / self.runs[YARDSTICK].server_us
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One target: what was measured, what is asked, and whether it is met (None: cannot be judged here)."""
+
+    target: str
+    what: str
+    measured: float
+    asked: float
+    at_most: bool
+    judged: bool = True
+    unit: str = "×"
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the target is met."""
+        if not self.judged:
+            return None
+        return self.measured <= self.asked if self.at_most else self.measured >= self.asked
+
+
+def verdicts(outcome: Outcome) -> list[Verdict]:
+    """Every target that this run has the figures for (PERFORMANCE targets P1, P2, P3 and P9)."""
+    return [*_ratios(outcome), *_against_baseline(outcome), *_throughput(outcome), *_memory(outcome)]
+
+
+def _ratios(outcome: Outcome) -> Iterator[Verdict]:
+    with_rsa = outcome.ratio("wechat")
+    without = outcome.ratio("wechat", without_signatures=True)
+    if with_rsa is not None and without is not None:
+        yield Verdict("P1", "gateway CPU ÷ no-op POST, with RSA, all features", with_rsa, 6.0, at_most=True)
+        yield Verdict("P1", "the same with RSA taken out", without, 4.0, at_most=True)
+        yield Verdict("P1a", "with RSA, before risk, campaigns and router", with_rsa, 5.0, at_most=True)
+        yield Verdict("P1a", "the same with RSA taken out", without, 3.2, at_most=True)
+
+
+def _against_baseline(outcome: Outcome) -> Iterator[Verdict]:
+    for transport, asked in (("aiohttp", 3.0), ("httpx", None)):
+        name = f"baseline {transport}"
+        if name in outcome.runs and "wechat" in outcome.runs:
+            times = outcome.runs[name].server_us / outcome.runs["wechat"].server_us
+            what = f"baseline over {transport} ÷ gateway, CPU"
+            yield Verdict("P2", what, times, asked or 0.0, at_most=False, judged=asked is not None)
+
+
+def _throughput(outcome: Outcome) -> Iterator[Verdict]:
+    for name, asked_per_s in (("wechat", 1000.0), ("unionpay keyed", 1600.0)):
+        if name not in outcome.runs:
+            continue
+        measurement = outcome.runs[name].measurement
+        judged = measurement.others_share <= _OTHERS_SHARE_MAX
+        yield Verdict(
+            "P3", f"{name}: payments/s ÷ ({CORES} cores ÷ Σ CPU)", 100 * measurement.utilisation, 85.0,
+            at_most=False, judged=judged, unit="%",
+        )  # fmt: skip
+        yield Verdict(
+            "P3", f"{name}: payments/s", measurement.figures.per_second, asked_per_s,
+            at_most=False, judged=judged and CORES == 2, unit="/s",
+        )  # fmt: skip
+
+
+def _memory(outcome: Outcome) -> Iterator[Verdict]:
+    held = [run.memory.rss_mib for run in outcome.runs.values() if run.memory is not None]
+    if held:
+        yield Verdict("P9", "gateway memory (RSS) under load", max(held), 250.0, at_most=True, unit="MiB")
+
+
+def process_names(outcome: Outcome) -> list[str]:
+    """The columns of the CPU table: the server that is measured, what stands behind it, and the generator."""
+    found = {name for run in outcome.runs.values() for name in run.measurement.cpu_us}
+    behind = [name for name in ("worker", "PostgreSQL", "Valkey", "simulators") if name in found]
+    return [*behind, GENERATOR]
