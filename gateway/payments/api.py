@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import time
-from datetime import datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
@@ -19,7 +18,15 @@ from gateway.kernel.metrics import PAYMENT_SECONDS, PAYMENTS
 from gateway.merchants.store import Scope
 from gateway.payments import cancel as cancelling
 from gateway.payments.payment import Payment, PaymentOrder
-from gateway.payments.schemas import ORDER_NO_PATTERN, PAYMENT_ID_PATTERN, PaymentList, PaymentObject, PaymentRequest
+from gateway.payments.schemas import (
+    ORDER_NO_PATTERN,
+    PAYMENT_ID_PATTERN,
+    Moment,
+    PaymentList,
+    PaymentObject,
+    PaymentRequest,
+    Text,
+)
 from gateway.payments.states import Status
 from gateway.payments.store import ListFilter
 
@@ -101,10 +108,10 @@ async def list_payments(
     *,
     merchant_order_no: Annotated[str | None, Query(pattern=ORDER_NO_PATTERN)] = None,
     status: Status | None = None,
-    created_from: datetime | None = None,
-    created_to: datetime | None = None,
-    store_id: Annotated[str | None, Query(max_length=32)] = None,
-    terminal_id: Annotated[str | None, Query(max_length=32)] = None,
+    created_from: Moment | None = None,
+    created_to: Moment | None = None,
+    store_id: Annotated[Text | None, Query(max_length=32)] = None,
+    terminal_id: Annotated[Text | None, Query(max_length=32)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     starting_after: Annotated[str | None, Query(pattern=PAYMENT_ID_PATTERN)] = None,
 ) -> Response:
