@@ -7,7 +7,7 @@ import unicodedata
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from gateway.kernel.failures import FailureCode
 from gateway.kernel.money import AMOUNT_FEN_MAX, Currency
@@ -35,6 +35,13 @@ def _unsigned_zero(degrees: float) -> float:
     return degrees + 0.0
 
 
+def _storable(moment: datetime) -> datetime:
+    if not 1970 <= moment.year < 9999:
+        raise ValueError("must lie between the years 1970 and 9998")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_storable)]
 Text = Annotated[str, AfterValidator(_printable)]
 ShortText = Annotated[Text, Field(min_length=1, max_length=32)]
 LongText = Annotated[Text, Field(min_length=1, max_length=127)]
