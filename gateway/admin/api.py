@@ -91,6 +91,8 @@ class AccountList(BaseModel):
 
 
 MerchantId = Annotated[str, Path(pattern=r"^mer_[0-9A-Z]{26}$")]
+KeyId = Annotated[str, Path(pattern=r"^key_[0-9A-Z]{26}$")]
+AccountId = Annotated[str, Path(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
 
 
 @router.post("/merchants", status_code=201, response_model=MerchantObject, summary="Create a merchant")
@@ -126,7 +128,7 @@ async def post_key(request: Request, merchant_id: MerchantId, wanted: NewKeyRequ
 
 
 @router.post("/merchants/{merchant_id}/keys/{key_id}/revoke", status_code=204, summary="Revoke a key")
-async def post_revoke(request: Request, merchant_id: MerchantId, key_id: str) -> Response:
+async def post_revoke(request: Request, merchant_id: MerchantId, key_id: KeyId) -> Response:
     """Revoke a key; every process refuses it within a second."""
     services = _admitted(request)
     if not await merchants.revoke_key(services.pool, merchant_id, key_id):
@@ -144,7 +146,7 @@ async def get_accounts(request: Request) -> Response:
 
 
 @router.patch("/channel_accounts/{account_id}", response_model=AccountObject, summary="Change a channel account")
-async def patch_account(request: Request, account_id: str, change: AccountChange) -> Response:
+async def patch_account(request: Request, account_id: AccountId, change: AccountChange) -> Response:
     """Enable, drain or disable an account; every process follows within a second."""
     services = _admitted(request)
     record = await services.pool.fetchrow(
