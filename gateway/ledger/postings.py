@@ -6,6 +6,7 @@ to the channel.  A reversal mirrors both.  (ARCHITECTURE.md "The books")
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -60,13 +61,10 @@ def capture(merchant_id: str, account_id: str, payable: Money, fee_rate_milliont
     return _rows((Kind.CAPTURE, channel, merchant, payable), (Kind.FEE, merchant, channel, fee))
 
 
-def capture_reversed(
-    merchant_id: str, account_id: str, payable: Money, fee_rate_millionths: int
-) -> tuple[Transfer, ...]:
-    """The mirror of `capture`, for a payment that was booked and then taken back whole."""
+def capture_reversed(booked: Iterable[Transfer]) -> tuple[Transfer, ...]:
+    """The mirror of what a capture booked (the account's fee rate may have changed since); other rows have none."""
     mirror = {Kind.CAPTURE: Kind.CAPTURE_REVERSED, Kind.FEE: Kind.FEE_REVERSED}
-    booked = capture(merchant_id, account_id, payable, fee_rate_millionths)
-    return _rows(*[(mirror[Kind(row.seq)], row.credit, row.debit, row.amount) for row in booked])
+    return _rows(*[(mirror[Kind(row.seq)], row.credit, row.debit, row.amount) for row in booked if row.seq in mirror])
 
 
 def late_capture(account_id: str, attempt_seq: int, amount: Money) -> Transfer:

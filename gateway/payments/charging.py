@@ -29,6 +29,9 @@ from routing.channels.base import (
 _CHANNEL_PHASE: Final = PHASE_SECONDS.labels("channel")
 _OUTCOME_PHASE: Final = PHASE_SECONDS.labels("outcome")
 _QUERY_TIMEOUT_S: Final = 5.0
+_UNPAID_AT_CHANNEL: Final = frozenset({Event.CLOSED, Event.REVERSED})
+_REVERSAL_TRIES: Final = 2
+"""As it was read, and once more where another process booked the capture in between."""
 
 Answer: TypeAlias = TradeReport | ChannelError
 """What a channel said of an order: a verified report, or one of the three kinds of error."""
@@ -78,7 +81,21 @@ class Charging:
             await self._store.mark_for_review(payment, settle.AMOUNT_MISMATCH)
             return payment.with_(review=settle.AMOUNT_MISMATCH)
         row = self._outcome(payment, account, answer)
-        return payment if row is None else await self.commit(payment, row)
+        if row is None:
+            return payment
+        found = await self.commit(payment, row)
+        if row.event in _UNPAID_AT_CHANNEL and found.status is Status.SUCCEEDED:
+            return await self.commit_reversal(found)
+        return found
+
+    async def commit_reversal(self, payment: Payment) -> Payment:
+        """Commit a reversal that the channel confirmed; a capture that was booked, even just now, is booked back."""
+        found = payment
+        for _ in range(_REVERSAL_TRIES):
+            found = await self.commit(found, settle.reversed_(found, await self._store.booked(found)))
+            if found.status is not Status.SUCCEEDED:
+                break
+        return found
 
     async def commit(self, payment: Payment, row: OutcomeRow) -> Payment:
         """Commit an outcome; where another process was first, returns the payment as that one left it."""
@@ -116,7 +133,7 @@ def _apply(payment: Payment, row: OutcomeRow, result: OutcomeResult) -> Payment:
         channel_trade_no=row.channel_trade_no or payment.channel_trade_no,
         failure=failure,
         failure_channel_code=row.channel_code if failure else None,
-        reversal=row.reversal or payment.reversal,
+        reversal="succeeded" if payment.reversal == "pending" else row.reversal or payment.reversal,
         review=None,
         completed_at=result.at,
     )

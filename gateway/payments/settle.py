@@ -36,7 +36,7 @@ def outcome_of_report(
         case TradeState.CLOSED if payment.reversal is None:
             return _over(payment, Event.CLOSED, "reversed", channel_code=report.channel_code)
         case TradeState.CLOSED | TradeState.REFUNDED:
-            return reversed_(payment, fee_rate_millionths)
+            return reversed_(payment)
         case _:
             return None
 
@@ -56,14 +56,13 @@ def not_created(payment: Payment) -> OutcomeRow:
     return _over(payment, Event.NOT_CREATED, "not_created", failure=FailureCode.NOT_CREATED)
 
 
-def reversed_(payment: Payment, fee_rate_millionths: int) -> OutcomeRow:
-    """The outcome of a confirmed reversal; a capture that was booked is booked back."""
-    transfers: tuple[postings.Transfer, ...] = ()
-    if payment.status.is_final:
-        transfers = postings.capture_reversed(
-            payment.merchant_id, payment.account_id or "", payment.payable, fee_rate_millionths
-        )
-    return _over(payment, Event.REVERSED, "reversed", transfers=transfers)
+def reversed_(payment: Payment, booked: tuple[postings.Transfer, ...] = ()) -> OutcomeRow:
+    """The outcome of a confirmed reversal; what was `booked` for the payment is booked back.
+
+    It applies only while the payment stands as it was read: a capture booked since then has to be booked back too.
+    """
+    row = _over(payment, Event.REVERSED, "reversed", transfers=postings.capture_reversed(booked))
+    return row._replace(from_states=payment.status)
 
 
 def rows_of(transfers: tuple[postings.Transfer, ...]) -> tuple[TransferRow, ...]:

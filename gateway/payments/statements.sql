@@ -67,5 +67,9 @@ SELECT amount, account_id, channel_trade_no, status, found_at, refunded_at
 FROM late_captures WHERE payment_id = $1 AND merchant_id = $2
 ORDER BY attempt_seq
 
+-- name: booked
+SELECT seq, kind, debit, credit, amount, currency FROM transfers
+WHERE payment_id = $1 AND merchant_id = $2 ORDER BY seq
+
 -- name: fail_reversal
 UPDATE payments SET reversal = 'failed' WHERE id = $1 AND merchant_id = $2 AND reversal = 'pending'

@@ -14,6 +14,7 @@ from gateway.database.pool import named_statements
 from gateway.kernel.failures import FailureCode
 from gateway.kernel.money import Currency, Money
 from gateway.kernel.secrets import Vault
+from gateway.ledger.postings import Transfer
 from gateway.payments.payment import LateCaptureView, Payment
 from gateway.payments.states import Status
 
@@ -121,13 +122,25 @@ class PaymentStore:
     async def mark_for_review(self, payment: Payment, reason: str) -> None:
         """Leave an unresolved payment to a person: nothing automatic touches it any more."""
         async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(
-                _SQL["mark_for_review"],
-                payment.id,
-                payment.merchant_id,
-                reason,
+            marked = await connection.execute(_SQL["mark_for_review"], payment.id, payment.merchant_id, reason)
+            if marked == "UPDATE 1":  # it has not been decided meanwhile: then its task may be another one
+                await connection.execute(_SQL["drop_task"], payment.id)
+
+    async def booked(self, payment: Payment) -> tuple[Transfer, ...]:
+        """What is in the books for a payment; nothing before its capture, so that is not asked."""
+        if not payment.status.is_final:
+            return ()
+        records = await self._pool.fetch(_SQL["booked"], payment.id, payment.merchant_id)
+        return tuple(
+            Transfer(
+                record["seq"],
+                record["kind"],
+                record["debit"],
+                record["credit"],
+                Money(record["amount"], Currency(record["currency"])),
             )
-            await connection.execute(_SQL["drop_task"], payment.id)
+            for record in records
+        )
 
     async def fail_reversal(self, payment: Payment) -> None:
         """The channel will not reverse: the payment stands as it is."""

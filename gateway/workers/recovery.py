@@ -99,7 +99,7 @@ class Recovery:
         charging = self._base.charging
         match resolution.verdict_of_reversal(case.facts, seen, answer):
             case Verdict.REVERSED:
-                await charging.commit(case.payment, settle.reversed_(case.payment, case.account.fee_rate_millionths))
+                await charging.commit_reversal(case.payment)
                 await self._queue.finish(case.task)
             case Verdict.NOT_CREATED:
                 await charging.commit(case.payment, settle.not_created(case.payment))
@@ -128,8 +128,7 @@ class Recovery:
         RECOVERY_STEPS.labels("void", state).inc()
         match state:
             case ReturnState.RETURNED:
-                row = settle.reversed_(payment, case.account.fee_rate_millionths)
-                await self._base.charging.commit(payment, row)
+                await self._base.charging.commit_reversal(payment)
                 await self._queue.finish(case.task)
             case ReturnState.REFUSED:
                 await self._base.store.fail_reversal(payment)

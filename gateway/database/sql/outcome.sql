@@ -22,7 +22,8 @@ WITH rows AS (
         channel_trade_no = coalesce(r.channel_trade_no, p.channel_trade_no),
         failure_code = r.failure_code,
         failure_channel_code = CASE WHEN r.failure_code IS NOT NULL THEN r.channel_code END,
-        reversal = coalesce(r.reversal, p.reversal),
+        -- A capture is not applied while a reversal is pending, so whatever ends the payment then grants the wish.
+        reversal = CASE WHEN p.reversal = 'pending' THEN 'succeeded' ELSE coalesce(r.reversal, p.reversal) END,
         review = NULL,
         completed_at = now()
     FROM rows r JOIN held h ON h.id = r.payment_id

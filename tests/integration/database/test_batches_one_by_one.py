@@ -206,6 +206,9 @@ async def test_a_batch_admits_and_writes_what_its_rows_do_one_at_a_time(pool: as
     model.run(steps)
 
     assert alone.answers == model.answers
+    assert not await pool.fetch(
+        "SELECT id FROM payments WHERE reversal = 'pending' AND status NOT IN ('processing', 'succeeded')"
+    )
     assert together.answers == alone.answers
     assert await together.content() == await alone.content()
     event(f"refused: {min(together.answers.count(False), 3)}, bad: {min(together.answers.count(None), 2)}")
