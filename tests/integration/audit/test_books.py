@@ -1,0 +1,256 @@
+"""Books that agree, what is counted apart, books that cannot be read, and what the report says."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import orjson
+import pytest
+
+from gateway.audit.checks import HOLDS, Check
+from gateway.audit.findings import CannotAudit
+from gateway.audit.report import as_json, show
+from gateway.audit.run import AuditOptions, audit
+from gateway.audit.simulators import SimulatorBooks
+from gateway.payments.payment import attempt_order_no
+from tests.integration.audit.world import CHANNELS, Story, World
+
+
+def conflict(story: Story) -> dict[str, Any]:
+    error = {"type": "conflict", "code": "order_no_reused", "message": "…", "param": "amount"}
+    return story.answers[0] | {
+        "http_status": 409,
+        "answer": {"error": error | {"request_id": "req_1", "docs_url": "https://mashang.dev/errors#order_no_reused"}},
+    }
+
+
+def whole_world() -> World:
+    """Every kind of payment there is, with books that agree."""
+    world = World()
+    for channel in CHANNELS:
+        world.succeeded(channel)
+        world.succeeded(channel, amount=1)
+        world.cancelled(channel)
+        world.declined(channel)
+        world.reversed_unseen(channel)
+        world.not_created(channel)
+        world.late(channel)
+    world.refused()
+    first = world.stories[0]
+    first.told("succeeded", http_status=200)
+    first.answers.append(conflict(first))
+    first.answers.append(first.answers[0] | {"http_status": None, "answer": None})
+    first.answers.append(first.answers[0] | {"answer": orjson.dumps(first.answers[0]["answer"]).decode()})
+    world.bind_key(first, "k-1")
+    return world
+
+
+def add_what_stands_apart(world: World) -> None:
+    """What is no mismatch and not settled either."""
+    world.unresolved("wechat")
+    world.under_review("unionpay")
+    world.late("alipay", status="pending", found_s=60)
+    world.late("wechat", status="review")
+    world.trade(world.not_created("unionpay"))
+
+
+async def test_books_that_agree_are_found_to_agree_and_every_check_compared_something(
+    connection: asyncpg.Connection, database_url: str, tmp_path: Path
+) -> None:
+    world = whole_world()
+    add_what_stands_apart(world)
+    report = await world.audit(connection, database_url, tmp_path)
+    assert report.findings.shown == []
+    assert report.agrees
+    assert {check for check in Check if not report.findings.compared[check]} == set()
+    assert report.payments == len(world.stories)
+    assert report.trades == sum(len(story.trades) for story in world.stories)
+    assert report.refunds == sum(len(story.refunds) for story in world.stories)
+
+
+@pytest.mark.usefixtures("small_pages")
+async def test_small_pages_see_the_same(connection: asyncpg.Connection, database_url: str, tmp_path: Path) -> None:
+    world = whole_world()
+    add_what_stands_apart(world)
+    report = await world.audit(connection, database_url, tmp_path)
+    assert report.findings.shown == []
+    assert report.payments == len(world.stories)
+    assert report.trades == sum(len(story.trades) for story in world.stories)
+
+
+async def test_what_is_not_settled_is_counted_apart_with_its_money(
+    connection: asyncpg.Connection, database_url: str, tmp_path: Path
+) -> None:
+    world = World()
+    add_what_stands_apart(world)
+    report = await world.audit(connection, database_url, tmp_path)
+    assert report.agrees, report.findings.shown
+    apart = {name: (pile.count, pile.kept_fen) for name, pile in report.totals.apart.items()}
+    assert apart == {
+        "unresolved": (1, 2_599),
+        "review": (1, 2_600),
+        "returning": (1, 2_599),
+        "changing": (0, 0),
+        "late_capture_sought": (1, 2_599),
+        "late_capture_review": (1, 2_599),
+    }
+    assert not report.quiet
+
+
+async def test_what_changes_while_the_books_are_read_is_no_mismatch(
+    connection: asyncpg.Connection, database_url: str, tmp_path: Path
+) -> None:
+    world = World()
+    story = world.succeeded()
+    story.events[-1]["at"] = world.now + timedelta(seconds=60)
+    story.trades.clear()
+    report = await world.audit(connection, database_url, tmp_path)
+    assert report.agrees, report.findings.shown
+    assert report.totals.apart["changing"].count == 1
+
+
+async def test_the_sums_of_each_account_are_in_fen(
+    connection: asyncpg.Connection, database_url: str, tmp_path: Path
+) -> None:
+    world = World()
+    world.succeeded("alipay", amount=10_000)
+    world.cancelled("alipay")
+    world.unresolved("alipay")
+    report = await world.audit(connection, database_url, tmp_path)
+    sums = report.totals.accounts["alipay_direct"]
+    assert (sums.trades, sums.captures, sums.captured_fen, sums.returned_fen) == (3, 3, 15_198, 2_599)
+    assert (sums.kept_fen, sums.apart_fen, sums.booked_fen, sums.difference_fen) == (12_599, 2_599, 10_000, 0)
+    assert (sums.succeeded, sums.succeeded_fen, sums.fees_fen) == (1, 10_000, 38)
+
+
+async def test_the_bound_is_an_option(connection: asyncpg.Connection, database_url: str, tmp_path: Path) -> None:
+    world = World()
+    world.unresolved(age_s=60)
+    assert (await world.audit(connection, database_url, tmp_path)).agrees
+    late = await world.audit(connection, database_url, tmp_path, bound_s=30)
+    assert late.findings.counts == {Check.OVERDUE: 1}
+
+
+async def test_a_code_on_display_has_its_own_time_to_expire(
+    connection: asyncpg.Connection, database_url: str, tmp_path: Path
+) -> None:
+    world = World()
+    story = world.begin(age_s=600)
+    story.payment["status"] = story.events[0]["to_status"] = "requires_action"
+    story.payment["expires_at"] = world.now + timedelta(seconds=60)
+    story.task("resolve", story.payment["created_at"])
+    report = await world.audit(connection, database_url, tmp_path)
+    assert report.findings.counts[Check.OVERDUE] == 0
+    story.payment["expires_at"] = world.ago(190)
+    report = await world.audit(connection, database_url, tmp_path)
+    assert report.findings.counts[Check.OVERDUE] == 1
+
+
+async def test_mismatches_are_listed_up_to_a_bound_and_all_counted(
+    connection: asyncpg.Connection, database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = World()
+    for _ in range(5):
+        world.succeeded().trades.clear()
+    report = await world.audit(connection, database_url, tmp_path, shown_max=2)
+    found = [mismatch for mismatch in report.findings.shown if mismatch.check is Check.SUCCEEDED_WITHOUT_CAPTURE]
+    first_two = sorted(story.id for story in world.stories)[:2]
+    assert [mismatch.ids["payment_id"] for mismatch in found] == first_two
+    assert [mismatch.ids["order_no"] for mismatch in found] == [attempt_order_no(found_id, 1) for found_id in first_two]
+    assert report.findings.counts[Check.SUCCEEDED_WITHOUT_CAPTURE] == 5
+    show(report)
+    output = capsys.readouterr().out
+    assert first_two[0] in output
+    assert f"and {report.findings.total - len(report.findings.shown)} more" in output
+    assert "The books disagree" in output
+
+
+async def test_the_json_report_has_every_check_and_the_sums(
+    connection: asyncpg.Connection, database_url: str, tmp_path: Path
+) -> None:
+    report = await whole_world().audit(connection, database_url, tmp_path)
+    document = orjson.loads(as_json(report))
+    assert document["agrees"] is True
+    assert [check["name"] for check in document["checks"]] == list(Check) == list(HOLDS)
+    assert document["accounts"]["wechat_direct"]["difference_fen"] == 0
+    assert document["client_log"]["http_statuses"] == {"200": 1, "201": 23, "409": 1, "none": 1}
+    assert document["mismatches"] == []
+
+
+async def test_without_a_client_log_the_other_books_are_compared(
+    connection: asyncpg.Connection, database_url: str, tmp_path: Path
+) -> None:
+    report = await whole_world().audit(connection, database_url, tmp_path, log=False)
+    assert report.agrees
+    assert report.client_log is None
+    assert report.findings.compared[Check.ACKNOWLEDGED_LOST] == 0
+
+
+async def test_a_line_that_a_killed_client_tore_is_counted_and_any_other_broken_line_refused(
+    connection: asyncpg.Connection, database_url: str, tmp_path: Path
+) -> None:
+    world = World()
+    world.succeeded()
+    await world.write(connection)
+    books = [SimulatorBooks(name, f"http://{name}", world._transport(name)) for name in CHANNELS]
+    log = world.write_log(tmp_path / "log")
+    whole = log.read_bytes()
+    log.write_bytes(whole + whole[:40])
+    report = await audit(database_url, books, AuditOptions(client_logs=(log,)))
+    assert report.agrees
+    assert report.client_log is not None
+    assert report.client_log.torn == 1
+    log.write_bytes(whole[:40] + b"\n" + whole)
+    with pytest.raises(CannotAudit, match="line 1, is not JSON"):
+        await audit(database_url, books, AuditOptions(client_logs=(log,)))
+    with pytest.raises(CannotAudit, match="client log cannot be read"):
+        await audit(database_url, books, AuditOptions(client_logs=(tmp_path / "missing",)))
+
+
+async def test_a_book_that_cannot_be_read_is_no_agreement(
+    connection: asyncpg.Connection, database_url: str, tmp_path: Path
+) -> None:
+    world = World()
+    world.succeeded()
+    await world.write(connection)
+    broken = httpx.MockTransport(lambda _: httpx.Response(500))
+    unreachable = [SimulatorBooks(name, "http://127.0.0.1:1") for name in CHANNELS]
+    for books, message in (
+        (
+            [SimulatorBooks(name, f"http://{name}", broken) for name in CHANNELS],
+            "simulator at http://.* cannot be read",
+        ),
+        (unreachable, "wechat simulator at http://127.0.0.1:1 cannot be read"),
+        ([SimulatorBooks("wechat", "http://wechat", world._transport("wechat"))], "alipay, unionpay, but no simulator"),
+    ):
+        with pytest.raises(CannotAudit, match=message):
+            await audit(database_url, books, AuditOptions())
+    with pytest.raises(CannotAudit, match="PostgreSQL does not accept"):
+        await audit("postgresql:///nobody?host=/nowhere", unreachable, AuditOptions())
+
+
+async def test_a_simulator_that_tells_less_than_it_counts_is_noticed(
+    connection: asyncpg.Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World()
+    world.succeeded()
+    await world.write(connection)
+    monkeypatch.setattr("gateway.audit.scratch.Scratch.trades", lambda *_: iter(()))
+    books = [SimulatorBooks(name, f"http://{name}", world._transport(name)) for name in CHANNELS]
+    with pytest.raises(CannotAudit, match=r"were read, but .* compared"):
+        await audit(database_url, books, AuditOptions())
+
+
+async def test_waiting_ends_when_the_stack_is_quiet_and_at_the_latest_after_the_time_given(
+    connection: asyncpg.Connection, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.audit.quiet._LOOK_S", 0.02)
+    world = World()
+    world.succeeded()
+    assert (await world.audit(connection, database_url, tmp_path, wait_s=30.0)).quiet
+    world.unresolved()
+    assert not (await world.audit(connection, database_url, tmp_path, wait_s=0.2)).quiet

@@ -1,0 +1,357 @@
+"""A small world whose three books agree, for tests that plant one error in it: rows, simulators' books, client log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import orjson
+
+from gateway.audit.run import AuditOptions, AuditReport, audit
+from gateway.audit.simulators import SimulatorBooks
+from gateway.kernel.clock import rfc3339
+from gateway.kernel.ids import new_ulid
+from gateway.kernel.money import Money
+from gateway.ledger import postings
+from gateway.payments.payment import attempt_order_no, give_back_no
+
+Row = dict[str, Any]
+CHANNELS = ("wechat", "alipay", "unionpay")
+FEE_RATE = 3_800
+MERCHANT = "mer_01JD5ZV8W3M0Q9C6R1T2X4Y7KB"
+_TABLES = (
+    "channel_accounts",
+    "order_numbers",
+    "idempotency_keys",
+    "payments",
+    "attempts",
+    "events",
+    "transfers",
+    "recovery_tasks",
+    "late_captures",
+)
+
+
+@dataclass
+class Story:
+    """One payment's rows in every book, each free to be changed before they are written."""
+
+    payment: Row
+    attempts: list[Row] = field(default_factory=list)
+    events: list[Row] = field(default_factory=list)
+    transfers: list[Row] = field(default_factory=list)
+    late_captures: list[Row] = field(default_factory=list)
+    recovery_tasks: list[Row] = field(default_factory=list)
+    order_numbers: list[Row] = field(default_factory=list)
+    trades: list[Row] = field(default_factory=list)
+    refunds: list[Row] = field(default_factory=list)
+    answers: list[Row] = field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        """The payment's id."""
+        return str(self.payment["id"])
+
+    def event(self, kind: str, to: str, at: datetime) -> None:
+        """One more event."""
+        start = self.events[-1]["to_status"] if self.events else None
+        self.payment["version"] = len(self.events) + 1
+        self.payment["status"] = to
+        self.events.append(
+            self.key(seq=len(self.events) + 1, type=f"payment.{kind}", from_status=start, to_status=to, at=at)
+        )
+
+    def task(self, purpose: str, at: datetime, due: datetime | None = None) -> None:
+        """Something for the worker."""
+        self.recovery_tasks.append(self.key(purpose=purpose, next_at=due or at, created_at=at))
+
+    def post(self, rows: Sequence[postings.Transfer], at: datetime) -> None:
+        """Postings."""
+        for row in rows:
+            self.transfers.append(
+                self.key(
+                    seq=row.seq,
+                    kind=row.kind,
+                    debit=row.debit,
+                    credit=row.credit,
+                    amount=row.amount.amount_fen,
+                    currency="CNY",
+                    booked_at=at,
+                )
+            )
+
+    def give_back(self, kind: str, refund_no: str, at: datetime) -> None:
+        """The channel gives the whole capture back."""
+        trade = self.trades[-1]
+        trade.update(status="refunded" if kind == "refund" else "reversed", refunded=trade["amount"])
+        self.refunds.append(
+            {
+                "channel": trade["channel"],
+                "order_no": trade["order_no"],
+                "refund_no": refund_no,
+                "amount": trade["amount"],
+                "kind": kind,
+                "created_at": rfc3339(at),
+            }
+        )
+
+    def told(self, status: str, http_status: int = 201) -> None:
+        """A client gets an answer."""
+        payment = self.payment
+        self.answers.append(
+            {
+                "time": rfc3339(payment["created_at"]),
+                "merchant_order_no": payment["merchant_order_no"],
+                "request": {
+                    "merchant_order_no": payment["merchant_order_no"],
+                    "amount": payment["amount"],
+                    "currency": "CNY",
+                    "method": "barcode",
+                    "auth_code": "134567890123456789",
+                },
+                "http_status": http_status,
+                "answer": {
+                    "object": "payment",
+                    "id": self.id,
+                    "status": status,
+                    "merchant_order_no": payment["merchant_order_no"],
+                    "amount": payment["amount"],
+                    "payable": payment["payable"],
+                    "amount_refunded": 0,
+                },
+            }
+        )
+
+    def key(self, **values: Any) -> Row:
+        """The columns of a row that belongs to the payment."""
+        return {"payment_id": self.payment["id"], "merchant_id": self.payment["merchant_id"], **values}
+
+
+class World:
+    """The stories, and what belongs to none."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC)
+        self.stories: list[Story] = []
+        self.idempotency_keys: list[Row] = []
+        self.strays: dict[str, list[Row]] = {name: [] for name in (*_TABLES, "trades", "refunds", "answers")}
+        self.accounts = [
+            {
+                "id": f"{channel}_direct",
+                "channel": channel,
+                "wallets": [channel],
+                "fee_rate_millionths": FEE_RATE,
+                "settings_sealed": b"",
+                "updated_at": self.now - timedelta(days=1),
+            }
+            for channel in CHANNELS
+        ]
+
+    def ago(self, seconds: float) -> datetime:
+        """So many seconds before now."""
+        return self.now - timedelta(seconds=seconds)
+
+    def begin(self, channel: str | None = "wechat", *, age_s: float = 3_600, amount: int = 2_599) -> Story:
+        """An intent, with an attempt at the channel if one is named."""
+        at = self.ago(age_s)
+        payment_id = f"pay_{new_ulid(int(at.timestamp() * 1_000))}"
+        order_no = f"T-{len(self.stories)}"
+        story = Story(
+            {
+                "id": payment_id,
+                "merchant_id": MERCHANT,
+                "merchant_order_no": order_no,
+                "amount": amount,
+                "payable": amount,
+                "currency": "CNY",
+                "method": "barcode",
+                "account_id": channel and f"{channel}_direct",
+                "attempt_seq": 1 if channel else 0,
+                "request_fingerprint": b"",
+                "risk_decision": "approve",
+                "risk_score": 0,
+                "created_at": at,
+                "expires_at": at + timedelta(seconds=60),
+            }
+        )
+        story.order_numbers.append(story.key(merchant_order_no=order_no))
+        story.event(*(("created", "processing") if channel else ("refused", "failed")), at)
+        if channel:
+            story.attempts.append(story.key(seq=1, account_id=f"{channel}_direct", send_before=at, created_at=at))
+        self.stories.append(story)
+        return story
+
+    def trade(self, story: Story, *, captured: bool = True, channel: str | None = None, seq: int = 1) -> Row:
+        """The order as its simulator has it."""
+        at = story.payment["created_at"]
+        row = {
+            "channel": channel or story.payment["account_id"].removesuffix("_direct"),
+            "order_no": attempt_order_no(story.id, seq),
+            "amount": story.payment["payable"],
+            "refunded": 0,
+            "status": "captured" if captured else "refused",
+            "captured_at": rfc3339(at) if captured else None,
+        }
+        story.trades.append(row)
+        return row
+
+    def succeeded(self, channel: str = "wechat", *, age_s: float = 3_600, amount: int = 2_599) -> Story:
+        """Taken and booked."""
+        story = self.begin(channel, age_s=age_s, amount=amount)
+        self.trade(story)
+        at = story.payment["created_at"] + timedelta(seconds=1)
+        story.event("captured", "succeeded", at)
+        story.post(postings.capture(MERCHANT, f"{channel}_direct", Money(amount), FEE_RATE), at)
+        story.told("succeeded")
+        return story
+
+    def cancelled(self, channel: str = "unionpay") -> Story:
+        """Taken and booked, then cancelled by its merchant and given back."""
+        story = self.succeeded(channel)
+        at = story.payment["created_at"] + timedelta(seconds=30)
+        story.payment["reversal"] = "succeeded"
+        story.event("reversed", "reversed", at)
+        story.give_back("void", give_back_no(story.id, 1), at)
+        for row in list(story.transfers):
+            swapped = {"debit": row["credit"], "credit": row["debit"], "seq": row["seq"] + 2, "booked_at": at}
+            story.transfers.append(row | swapped | {"kind": f"{row['kind']}_reversed"})
+        return story
+
+    def declined(self, channel: str = "alipay") -> Story:
+        """The wallet said no."""
+        story = self.begin(channel)
+        self.trade(story, captured=False)
+        story.event("declined", "failed", story.payment["created_at"])
+        story.told("failed")
+        return story
+
+    def refused(self) -> Story:
+        """Refused before anything left."""
+        story = self.begin(None)
+        story.told("failed")
+        return story
+
+    def reversed_unseen(self, channel: str = "wechat") -> Story:
+        """Captured without our knowing, and reversed."""
+        story = self.begin(channel)
+        self.trade(story)
+        story.told("processing")
+        story.give_back("reversal", f"REV{attempt_order_no(story.id, 1)}", story.payment["created_at"])
+        story.event("reversed", "reversed", story.payment["created_at"] + timedelta(seconds=70))
+        return story
+
+    def not_created(self, channel: str = "alipay") -> Story:
+        """Not found, and watched."""
+        story = self.begin(channel)
+        at = story.payment["created_at"] + timedelta(seconds=125)
+        story.event("not_created", "failed", at)
+        story.task("watch", at, self.now + timedelta(seconds=600))
+        story.told("processing")
+        return story
+
+    def late(self, channel: str = "alipay", *, status: str = "refunded", found_s: float = 1_200) -> Story:
+        """Not found, then found: booked, and given back or about to be."""
+        story = self.not_created(channel)
+        self.trade(story)
+        at, account_id, money = self.ago(found_s), f"{channel}_direct", Money(story.payment["payable"])
+        story.recovery_tasks.clear()
+        story.late_captures.append(
+            story.key(attempt_seq=1, account_id=account_id, amount=money.amount_fen, found_at=at, status=status)
+        )
+        story.payment["late_captures"] = 1
+        story.event("late_capture_found", "failed", at)
+        story.post([postings.late_capture(account_id, 1, money)], at)
+        if status == "pending":
+            story.task("give_back", at)
+        elif status == "refunded":
+            back = at + timedelta(seconds=5)
+            story.late_captures[0]["refunded_at"] = back
+            story.event("late_capture_refunded", "failed", back)
+            story.post([postings.late_capture_returned(account_id, 1, money)], back)
+            story.give_back("refund", give_back_no(story.id, 1), back)
+        return story
+
+    def unresolved(self, channel: str = "wechat", *, age_s: float = 60) -> Story:
+        """Without an outcome yet, though the channel took the money."""
+        story = self.begin(channel, age_s=age_s)
+        self.trade(story)
+        story.task("resolve", story.payment["created_at"])
+        story.told("processing")
+        return story
+
+    def under_review(self, channel: str = "unionpay") -> Story:
+        """The channel took another amount."""
+        story = self.begin(channel)
+        self.trade(story)["amount"] += 1
+        story.payment["review"] = "amount_mismatch"
+        story.told("processing")
+        return story
+
+    def bind_key(self, story: Story, key: str) -> Row:
+        """An idempotency key."""
+        self.idempotency_keys.append(story.key(key=key))
+        return self.idempotency_keys[-1]
+
+    async def audit(
+        self, connection: asyncpg.Connection, database_url: str, folder: Path, *, log: bool = True, **options: Any
+    ) -> AuditReport:
+        """Write every book and audit them."""
+        await self.write(connection)
+        if log:
+            options["client_logs"] = (self.write_log(folder / "client.jsonl"),)
+        books = [SimulatorBooks(name, f"http://{name}", self._transport(name)) for name in CHANNELS]
+        try:
+            return await audit(database_url, books, AuditOptions(**options))
+        finally:
+            for simulator in books:
+                await simulator.aclose()
+
+    async def write(self, connection: asyncpg.Connection) -> None:
+        """PostgreSQL's part, in place of whatever is there."""
+        await connection.execute(f"TRUNCATE {', '.join(_TABLES)}")
+        for table in _TABLES:
+            for row in [*self._rows(table), *self.strays[table]]:
+                columns = ", ".join(row)
+                places = ", ".join(f"${number}" for number in range(1, len(row) + 1))
+                await connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({places})", *row.values())
+
+    def write_log(self, path: Path) -> Path:
+        """The clients' part."""
+        lines = [line for story in self.stories for line in story.answers] + self.strays["answers"]
+        path.write_bytes(b"".join([orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines]))
+        return path
+
+    def _rows(self, table: str) -> list[Row]:
+        match table:
+            case "channel_accounts":
+                return self.accounts
+            case "idempotency_keys":
+                return self.idempotency_keys
+            case "payments":
+                return [story.payment for story in self.stories]
+            case _:
+                return [row for story in self.stories for row in getattr(story, table)]
+
+    def _transport(self, channel: str) -> httpx.MockTransport:
+        """Serves the simulators' control API from the stories, with pages as the real one has them."""
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            what = request.url.path.rpartition("/")[2]
+            if what == "health":
+                return httpx.Response(200, json={"trades": {"captured": len(self._book("trades", channel))}})
+            after, limit = int(request.url.params["after"]), int(request.url.params["limit"])
+            rows = [{"seq": seq, **row} for seq, row in enumerate(self._book(what, channel), 1)][after:]
+            more = len(rows) > limit
+            page = rows[:limit]
+            return httpx.Response(200, json={what: page, "has_more": more, "next": page[-1]["seq"] if more else None})
+
+        return httpx.MockTransport(answer)
+
+    def _book(self, what: str, channel: str) -> list[Row]:
+        rows = [row for story in self.stories for row in getattr(story, what)] + self.strays[what]
+        return [row for row in rows if row["channel"] == channel]
