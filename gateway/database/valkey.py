@@ -103,9 +103,7 @@ class Valkey:
             batch.extend(self._waiting)  # whoever waits for the next round trip would only wait for the same failure
             self._waiting.clear()
             answers = [ValkeyAway()] * len(batch)
-        except (
-            Exception
-        ) as error:  # a bug in one of the commands: nobody is left waiting for an answer that never comes
+        except Exception as error:  # a bug in one of the commands; still, nobody is left waiting for ever
             answers = [error] * len(batch)
         self._seconds_metric.observe(time.monotonic() - began)
         for (_, done), answer in zip(batch, answers, strict=True):
