@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 
 import orjson
 
+from gateway.kernel.clock import BEIJING
 from routing.simulators.acts import Act
 from routing.simulators.books import Books, GivenBack, Status, Trade, digest_of
 from routing.simulators.numbers import seq_of
@@ -286,8 +287,8 @@ class WechatDesk:
         certificate, nonce = self.account.certificate, secrets.token_hex(6)
         entry = {
             "serial_no": self.account.certificate_serial,
-            "effective_time": certificate.not_valid_before_utc.isoformat(),
-            "expire_time": certificate.not_valid_after_utc.isoformat(),
+            "effective_time": certificate.not_valid_before_utc.astimezone(BEIJING).isoformat(),
+            "expire_time": certificate.not_valid_after_utc.astimezone(BEIJING).isoformat(),
             "encrypt_certificate": encrypt(self.account.api_v3_key, nonce, self.account.certificate_pem, "certificate"),
         }
         return ok(self.account, asked.serial, {"data": [entry]})
