@@ -28,20 +28,21 @@ def counter(simulators: Simulators) -> Counter:
     return Counter("alipay", simulators)
 
 
-def settings_of(counter: Counter, target: str) -> dict[str, Any]:
+def settings_of(counter: Counter, target: str, charset: str = "utf-8") -> dict[str, Any]:
     """The keys as this SDK wants them; `target` is the form of its request line (see the driver)."""
     settings = counter.settings
     return settings | {
         "app_private_key_pkcs1": bare_pkcs1(settings["app_private_key_pem"]),
         "alipay_public_key": bare(settings["alipay_public_key_pem"]),
         "target": target,
+        "charset": charset,
     }
 
 
-@pytest.fixture(scope="module", params=["absolute", "path"])
+@pytest.fixture(scope="module", params=[("absolute", "utf-8"), ("path", "utf-8"), ("absolute", "gbk")], ids="-".join)
 def sdk(request: pytest.FixtureRequest, counter: Counter) -> Iterator[Sdk]:
     command = python_driver("alipay-official", "alipay_official_sdk.py")
-    with opened_sdk(command, settings_of(counter, request.param)) as opened:
+    with opened_sdk(command, settings_of(counter, *request.param)) as opened:
         yield opened
 
 
@@ -86,7 +87,13 @@ def test_a_refusal_is_signed_and_comes_with_its_code(sdk: Sdk, counter: Counter)
     order_no = counter.order_no()
     refused = sdk.ask("pay", **sale(counter, order_no, "9001"))
     assert (refused["code"], refused["sub_code"]) == ("40004", "ACQ.BUYER_BALANCE_NOT_ENOUGH")
+    assert refused["sub_msg"] == "买家余额不足"
     assert counter.trade(order_no)["status"] == "refused"
+
+
+def test_a_trade_that_never_was_is_not_found(sdk: Sdk, counter: Counter) -> None:
+    missing = sdk.ask("query", out_trade_no=counter.order_no())
+    assert (missing["code"], missing["sub_code"]) == ("40004", "ACQ.TRADE_NOT_EXIST")
 
 
 def test_cancelling_gives_back_what_was_paid_and_nothing_else(sdk: Sdk, counter: Counter) -> None:

@@ -140,6 +140,12 @@ def test_a_refund_of_more_than_was_paid_is_refused(sdk: Sdk, counter: Counter) -
     assert counter.refunds(order_no) == []
 
 
+def test_a_method_that_is_not_there_is_an_error(sdk: Sdk) -> None:
+    outcome = sdk.call("other", method="alipay.data.dataservice.bill.downloadurl.query")
+    assert outcome.raised == "AliPayException"
+    assert "isv.invalid-method" in outcome.message
+
+
 @pytest.mark.parametrize(
     ("fault", "raised"),
     [("badly_signed_answer", "AliPayValidationError"), ("unsigned_answer", "AliPayException")],

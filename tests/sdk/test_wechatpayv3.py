@@ -192,6 +192,12 @@ def test_answers_carry_the_key_that_the_merchants_mode_asks_for(mode: str, count
     assert set(downloaded) == (serials if mode == "certificate" else set())
 
 
+def test_certificates_are_signed_and_dated_in_beijing(sdk: Sdk) -> None:
+    [entry] = sdk.ask("download")["body"]["data"]
+    assert entry["effective_time"].endswith("+08:00")
+    assert entry["expire_time"].endswith("+08:00")
+
+
 def test_certificates_open_only_with_the_merchants_own_key(counter: Counter) -> None:
     settings = settings_of(counter, "certificate") | {"api_v3_key": "x" * 32}
     with open_sdk(python_driver("wechat", "wechat_sdk.py"), settings) as (_, opened):

@@ -69,6 +69,7 @@ def open_client(settings: dict[str, Any]) -> Calls:
     """The calls of one client; each takes the fields of the SDK's model class."""
     config = AlipayClientConfig()
     config.server_url = settings["gateway_url"]
+    config.charset = settings["charset"]
     config.app_id = settings["app_id"]
     config.app_private_key = settings["app_private_key_pkcs1"]
     config.alipay_public_key = settings["alipay_public_key"]

@@ -79,6 +79,7 @@ def open_client(settings: dict[str, Any]) -> Calls:
         "reverse": lambda order_no: _read(client.codepay_reverse(order_no)),
         "close": lambda order_no: _read(client.close(order_no)),
         "query_refund": lambda refund_no: _read(client.query_refund(refund_no)),
+        "download": lambda: _read(client._core.request("/v3/certificates")),
         "certificates": lambda: [f"{found.serial_number:X}" for found in client._core._certificates],
     }
 
