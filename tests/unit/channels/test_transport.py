@@ -278,19 +278,20 @@ async def test_a_connection_that_the_peer_closed_while_idle_is_replaced_before_s
 
 
 async def test_a_fin_that_the_event_loop_has_not_read_yet_is_seen_before_sending(transport: HttpTransport) -> None:
+    loop = asyncio.get_running_loop()
     with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
         call = asyncio.create_task(_post(transport, url))
-        await asyncio.sleep(0.02)
-        first, _ = server.accept()
-        first.recv(10_000)
-        first.send(OK)
+        first, _ = await loop.sock_accept(server)
+        await loop.sock_recv(first, 10_000)
+        await loop.sock_sendall(first, OK)
         assert await call == b"ok"
         first.close()  # and with no turn of the event loop in between, the next request
         with pytest.raises(ChannelUnknown):  # of the second connection, which nobody answers
             await _post(transport, url, CallLimits(0.2))
-        second, _ = server.accept()
-        assert second.recv(10_000).startswith(b"POST")
+        second, _ = await loop.sock_accept(server)
+        assert (await loop.sock_recv(second, 10_000)).startswith(b"POST")
         second.close()
 
 

@@ -158,6 +158,7 @@ async def test_any_other_code_leaves_the_charge_unknown(code: str) -> None:
         unionpay_answer(_consumed("00", txnTime="20261122101531")),
         unionpay_answer(_consumed("00", merId="777290058110048")),
         unionpay_answer(_answer("31", "00", "00")),
+        unionpay_answer(_consumed("00", signMethod="11")),
         unionpay_answer({name: value for name, value in _consumed("64").items() if name != "orderId"}),
         TransportResponse(500, {}, b"respCode=00"),
         TransportResponse(200, {}, b""),
