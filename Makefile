@@ -39,6 +39,10 @@ check: setup ## linters, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+.PHONY: schema
+schema: setup ## write gateway/database/schema.sql from the migrations
+	$(BIN)/python -m gateway.database.dump_schema
+
 format: setup ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .

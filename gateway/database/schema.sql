@@ -1,0 +1,229 @@
+-- The whole schema, as the migrations make it.  Made by `make schema`, held equal to the migrations by a test; for
+-- reading and review: databases are made by the migrations.  The monthly partitions are left out.
+
+CREATE FUNCTION raise_directory_revision() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    UPDATE directory_revision SET revision = revision + 1;
+    RETURN NULL;
+END
+$$;
+
+CREATE TABLE api_keys (
+    id text NOT NULL COLLATE "C",
+    merchant_id text NOT NULL COLLATE "C",
+    secret_hash bytea NOT NULL,
+    hint text NOT NULL,
+    scopes text[] NOT NULL,
+    signing_secret_sealed bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    revoked_at timestamp with time zone,
+    CONSTRAINT api_keys_pkey PRIMARY KEY (id),
+    CONSTRAINT api_keys_secret_hash_key UNIQUE (secret_hash)
+);
+
+CREATE TABLE attempts (
+    payment_id text NOT NULL COLLATE "C",
+    merchant_id text NOT NULL COLLATE "C",
+    seq smallint NOT NULL,
+    account_id text NOT NULL COLLATE "C",
+    state text DEFAULT 'open'::text NOT NULL,
+    send_before timestamp with time zone NOT NULL,
+    channel_trade_no text,
+    channel_code text,
+    payer_paid bigint,
+    payer_hash bytea,
+    paid_at timestamp with time zone,
+    created_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT attempts_seq_check CHECK ((seq > 0)),
+    CONSTRAINT attempts_state_check CHECK ((state = ANY (ARRAY['open'::text, 'captured'::text, 'refused'::text, 'unsent'::text, 'not_created'::text, 'reversed'::text]))),
+    CONSTRAINT attempts_pkey PRIMARY KEY (payment_id, merchant_id, seq)
+) PARTITION BY RANGE (payment_id);
+
+CREATE TABLE attempts_default PARTITION OF attempts DEFAULT WITH (fillfactor='80');
+
+CREATE TABLE channel_accounts (
+    id text NOT NULL COLLATE "C",
+    channel text NOT NULL,
+    wallets text[] NOT NULL,
+    status text DEFAULT 'enabled'::text NOT NULL,
+    priority integer DEFAULT 100 NOT NULL,
+    fee_rate_millionths integer NOT NULL,
+    settings_sealed bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT channel_accounts_fee_rate_millionths_check CHECK (((fee_rate_millionths >= 0) AND (fee_rate_millionths <= 1000000))),
+    CONSTRAINT channel_accounts_status_check CHECK ((status = ANY (ARRAY['enabled'::text, 'draining'::text, 'disabled'::text]))),
+    CONSTRAINT channel_accounts_pkey PRIMARY KEY (id)
+);
+
+CREATE TABLE directory_revision (
+    singleton boolean DEFAULT true NOT NULL,
+    revision bigint NOT NULL,
+    CONSTRAINT directory_revision_singleton_check CHECK (singleton),
+    CONSTRAINT directory_revision_pkey PRIMARY KEY (singleton)
+);
+
+CREATE TABLE events (
+    payment_id text NOT NULL COLLATE "C",
+    merchant_id text NOT NULL COLLATE "C",
+    seq integer NOT NULL,
+    type text NOT NULL,
+    from_status text,
+    to_status text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT events_pkey PRIMARY KEY (payment_id, merchant_id, seq)
+) PARTITION BY RANGE (payment_id);
+
+CREATE TABLE events_default PARTITION OF events DEFAULT;
+
+CREATE TABLE idempotency_keys (
+    merchant_id text NOT NULL COLLATE "C",
+    key text NOT NULL COLLATE "C",
+    payment_id text NOT NULL COLLATE "C",
+    CONSTRAINT idempotency_keys_pkey PRIMARY KEY (merchant_id, key)
+) PARTITION BY HASH (merchant_id);
+
+CREATE TABLE idempotency_keys_0 PARTITION OF idempotency_keys FOR VALUES WITH (modulus 8, remainder 0);
+CREATE TABLE idempotency_keys_1 PARTITION OF idempotency_keys FOR VALUES WITH (modulus 8, remainder 1);
+CREATE TABLE idempotency_keys_2 PARTITION OF idempotency_keys FOR VALUES WITH (modulus 8, remainder 2);
+CREATE TABLE idempotency_keys_3 PARTITION OF idempotency_keys FOR VALUES WITH (modulus 8, remainder 3);
+CREATE TABLE idempotency_keys_4 PARTITION OF idempotency_keys FOR VALUES WITH (modulus 8, remainder 4);
+CREATE TABLE idempotency_keys_5 PARTITION OF idempotency_keys FOR VALUES WITH (modulus 8, remainder 5);
+CREATE TABLE idempotency_keys_6 PARTITION OF idempotency_keys FOR VALUES WITH (modulus 8, remainder 6);
+CREATE TABLE idempotency_keys_7 PARTITION OF idempotency_keys FOR VALUES WITH (modulus 8, remainder 7);
+
+CREATE TABLE late_captures (
+    payment_id text NOT NULL COLLATE "C",
+    merchant_id text NOT NULL COLLATE "C",
+    attempt_seq smallint NOT NULL,
+    account_id text NOT NULL COLLATE "C",
+    channel_trade_no text,
+    amount bigint NOT NULL,
+    found_at timestamp with time zone NOT NULL,
+    status text DEFAULT 'pending'::text NOT NULL,
+    refunded_at timestamp with time zone,
+    CONSTRAINT late_captures_amount_check CHECK ((amount > 0)),
+    CONSTRAINT late_captures_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'refunded'::text, 'review'::text]))),
+    CONSTRAINT late_captures_pkey PRIMARY KEY (payment_id, merchant_id, attempt_seq)
+);
+
+CREATE TABLE merchants (
+    id text NOT NULL COLLATE "C",
+    name text NOT NULL,
+    status text DEFAULT 'active'::text NOT NULL,
+    timezone text DEFAULT 'Asia/Shanghai'::text NOT NULL,
+    webhook_secret_sealed bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT merchants_status_check CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text]))),
+    CONSTRAINT merchants_pkey PRIMARY KEY (id)
+);
+
+CREATE TABLE order_numbers (
+    merchant_id text NOT NULL COLLATE "C",
+    merchant_order_no text NOT NULL COLLATE "C",
+    payment_id text NOT NULL COLLATE "C",
+    CONSTRAINT order_numbers_pkey PRIMARY KEY (merchant_id, merchant_order_no)
+) PARTITION BY HASH (merchant_id);
+
+CREATE TABLE order_numbers_0 PARTITION OF order_numbers FOR VALUES WITH (modulus 8, remainder 0);
+CREATE TABLE order_numbers_1 PARTITION OF order_numbers FOR VALUES WITH (modulus 8, remainder 1);
+CREATE TABLE order_numbers_2 PARTITION OF order_numbers FOR VALUES WITH (modulus 8, remainder 2);
+CREATE TABLE order_numbers_3 PARTITION OF order_numbers FOR VALUES WITH (modulus 8, remainder 3);
+CREATE TABLE order_numbers_4 PARTITION OF order_numbers FOR VALUES WITH (modulus 8, remainder 4);
+CREATE TABLE order_numbers_5 PARTITION OF order_numbers FOR VALUES WITH (modulus 8, remainder 5);
+CREATE TABLE order_numbers_6 PARTITION OF order_numbers FOR VALUES WITH (modulus 8, remainder 6);
+CREATE TABLE order_numbers_7 PARTITION OF order_numbers FOR VALUES WITH (modulus 8, remainder 7);
+
+CREATE TABLE payments (
+    id text NOT NULL COLLATE "C",
+    merchant_id text NOT NULL COLLATE "C",
+    merchant_order_no text NOT NULL COLLATE "C",
+    status text NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    amount bigint NOT NULL,
+    payable bigint NOT NULL,
+    currency text NOT NULL,
+    method text NOT NULL,
+    wallet text,
+    account_id text COLLATE "C",
+    attempt_seq smallint NOT NULL,
+    channel_trade_no text,
+    store_id text,
+    terminal_id text,
+    operator_id text,
+    metadata json,
+    notify_url text,
+    replaces text COLLATE "C",
+    request_fingerprint bytea NOT NULL,
+    request_sealed bytea,
+    risk_decision text NOT NULL,
+    risk_score smallint NOT NULL,
+    failure_code text,
+    failure_channel_code text,
+    reversal text,
+    review text,
+    amount_refunded bigint DEFAULT 0 NOT NULL,
+    late_captures smallint DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    completed_at timestamp with time zone,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT payments_amount_check CHECK ((amount > 0)),
+    CONSTRAINT payments_attempt_seq_check CHECK ((attempt_seq >= 0)),
+    CONSTRAINT payments_check CHECK (((payable >= 0) AND (payable <= amount))),
+    CONSTRAINT payments_check1 CHECK (((amount_refunded >= 0) AND (amount_refunded <= amount))),
+    CONSTRAINT payments_reversal_check CHECK ((reversal = ANY (ARRAY['pending'::text, 'succeeded'::text, 'failed'::text]))),
+    CONSTRAINT payments_status_check CHECK ((status = ANY (ARRAY['processing'::text, 'requires_action'::text, 'succeeded'::text, 'failed'::text, 'closed'::text, 'reversed'::text]))),
+    CONSTRAINT payments_pkey PRIMARY KEY (id, merchant_id)
+) PARTITION BY RANGE (id);
+
+CREATE TABLE payments_default PARTITION OF payments DEFAULT WITH (fillfactor='80');
+
+CREATE TABLE recovery_tasks (
+    payment_id text NOT NULL COLLATE "C",
+    merchant_id text NOT NULL COLLATE "C",
+    purpose text NOT NULL,
+    next_at timestamp with time zone NOT NULL,
+    tries integer DEFAULT 0 NOT NULL,
+    lease_until timestamp with time zone,
+    lease_token bigint DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT recovery_tasks_purpose_check CHECK ((purpose = ANY (ARRAY['resolve'::text, 'watch'::text, 'give_back'::text]))),
+    CONSTRAINT recovery_tasks_pkey PRIMARY KEY (payment_id, purpose)
+) WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='20000', autovacuum_vacuum_cost_delay='0');
+
+CREATE TABLE schema_migrations (
+    number integer NOT NULL,
+    name text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT schema_migrations_pkey PRIMARY KEY (number)
+);
+
+CREATE TABLE transfers (
+    payment_id text NOT NULL COLLATE "C",
+    merchant_id text NOT NULL COLLATE "C",
+    seq smallint NOT NULL,
+    kind text NOT NULL,
+    debit text NOT NULL COLLATE "C",
+    credit text NOT NULL COLLATE "C",
+    amount bigint NOT NULL,
+    currency text NOT NULL,
+    booked_at timestamp with time zone NOT NULL,
+    CONSTRAINT transfers_amount_check CHECK ((amount > 0)),
+    CONSTRAINT transfers_check CHECK ((credit <> debit)),
+    CONSTRAINT transfers_pkey PRIMARY KEY (payment_id, merchant_id, seq)
+) PARTITION BY RANGE (payment_id);
+
+CREATE TABLE transfers_default PARTITION OF transfers DEFAULT;
+
+CREATE INDEX api_keys_by_merchant ON api_keys (merchant_id, id);
+CREATE INDEX payments_by_merchant ON payments (merchant_id, id);
+CREATE INDEX payments_for_review ON payments (id) WHERE (review IS NOT NULL);
+CREATE INDEX recovery_tasks_due ON recovery_tasks (next_at);
+CREATE TRIGGER api_keys_changed AFTER INSERT OR DELETE OR UPDATE ON api_keys FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
+CREATE TRIGGER channel_accounts_changed AFTER INSERT OR DELETE OR UPDATE ON channel_accounts FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
+CREATE TRIGGER merchants_changed AFTER INSERT OR DELETE OR UPDATE ON merchants FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
+
+ALTER TABLE api_keys ADD CONSTRAINT api_keys_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
