@@ -13,6 +13,7 @@ from starlette.types import Send
 
 from gateway.kernel.errors import ApiError, InvalidRequest
 
+_PARAM_LENGTH_MAX: Final = 128
 JSON: Final = (b"content-type", b"application/json")
 
 
@@ -79,11 +80,14 @@ class InternalError(ApiError):
 
 
 def invalid_request(errors: Sequence[Mapping[str, Any]]) -> InvalidRequest:
-    """The first of pydantic's errors in our words; never the value that was sent."""
+    """The first of FastAPI's errors in our words; never the value that was sent."""
     first = errors[0]
-    kind, message = first["type"], first["msg"]
-    param = ".".join(str(part) for part in first["loc"] if part not in {"body", "query", "path", "header"}) or None
-    if kind in {"json_invalid", "model_type", "dict_type"} and param is None:
+    return _invalid(first["type"], first["msg"], first["loc"][1:])  # without the part of the request
+
+
+def _invalid(kind: str, message: str, place: Sequence[str | int]) -> InvalidRequest:
+    param = ".".join(map(str, place))[:_PARAM_LENGTH_MAX]
+    if not param or kind == "json_invalid":
         return InvalidRequest("invalid_json", f"The body is not a JSON object: {message}.", param="body")
     if kind == "extra_forbidden":
         return InvalidRequest("unknown_field", f"There is no field “{param}”.", param=param)
@@ -94,4 +98,5 @@ def invalid_request(errors: Sequence[Mapping[str, Any]]) -> InvalidRequest:
 
 def invalid_body(error: ValidationError) -> InvalidRequest:
     """The same for a model that was validated by hand."""
-    return invalid_request(error.errors(include_url=False, include_context=False, include_input=False))
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    return _invalid(first["type"], first["msg"], first["loc"])
