@@ -59,6 +59,6 @@ load: setup ## Locust against a stack of its own, or ARGS="--ready-file FILE", w
 .PHONY: bench bench-profile load
 
 clean: ## remove the environment and the state of `make run`
-	rm -rf $(VENV) $(STATE)
+	rm -rf $(VENV) .venv-sdk $(STATE)
 
 .PHONY: help setup run test test-fast check format clean

@@ -46,7 +46,7 @@ def serve_here(listener: socket.socket, settings: Settings, ready_fd: int | None
         "gateway.app:create_app",
         factory=True,
         loop="uvloop",
-        http="httptools",
+        http="gateway.http.protocol:OneWriteProtocol",
         ws="none",
         lifespan="on",
         access_log=False,

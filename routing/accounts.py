@@ -41,10 +41,10 @@ async def save_account(
     database: asyncpg.Pool | asyncpg.Connection,
     vault: Vault,
     account_id: str,
+    *,
     channel: str,
     wallets: Iterable[Wallet],
     settings: Mapping[str, Any],
-    *,
     fee_rate_millionths: int = 3_800,
     priority: int = 100,
 ) -> None:

@@ -1,4 +1,4 @@
-"""Counts and times the calls of a channel account: a wrapper around the channel, so that adapters know nothing of metrics."""
+"""Counts and times the calls of a channel account: a wrapper, so that adapters know nothing of metrics."""
 
 from __future__ import annotations
 
@@ -73,11 +73,12 @@ class MeteredChannel:
         result = "cancelled"
         try:
             report = await work
-            result = report.state.value
-            return report
         except ChannelError as error:
             result = _ERRORS[type(error)]
             raise
+        else:
+            result = report.state.value
+            return report
         finally:
             CHANNEL_CALLS.labels(self._account_id, call, result).inc()
             CHANNEL_SECONDS.labels(self._account_id, call).observe(time.monotonic() - began)

@@ -1,4 +1,4 @@
-"""Chooses the channel account for a payment: the enabled accounts that take the wallet, in the order of their priority."""
+"""Chooses the channel account for a payment: the enabled ones that take the wallet, by priority."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from gateway.payments.states import TRANSITIONS, Event, Status
 
 _NEUTRAL: Final = frozenset(Event) - {event for _, event in TRANSITIONS}
 """Events that leave the status as it is."""
+_TYPES: Final = frozenset(Event)
 
 
 def _reachable() -> dict[str, frozenset[str]]:
@@ -51,7 +52,7 @@ def check_history(dossier: Dossier, findings: Findings) -> None:
 
 
 def _is_legal(status: str | None, event: EventRow) -> bool:
-    if event.from_status != status or event.type not in set(Event):
+    if event.from_status != status or event.type not in _TYPES:
         return False
     kind = Event(event.type)
     if kind in _NEUTRAL:

@@ -47,9 +47,9 @@ async def seed_accounts(connection: asyncpg.Connection, vault: Vault, accounts: 
             connection,
             vault,
             account.id,
-            account.channel,
-            [Wallet(account.wallet)],
-            account.settings,
+            channel=account.channel,
+            wallets=[Wallet(account.wallet)],
+            settings=account.settings,
             priority=_PRIORITY_FIRST + place,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 from dataclasses import dataclass
 from enum import StrEnum
@@ -64,7 +65,7 @@ class NewKey:
 async def create_merchant(database: Database, vault: Vault, name: str, timezone: str = "Asia/Shanghai") -> NewMerchant:
     """Write a new merchant."""
     merchant = Merchant(new_id("mer"), name, timezone)
-    webhook_secret = f"whsec_{secrets.token_urlsafe(24)}"
+    webhook_secret = f"whsec_{base64.b64encode(secrets.token_bytes(24)).decode()}"  # as Standard Webhooks writes it
     await database.execute(
         "INSERT INTO merchants (id, name, timezone, webhook_secret_sealed) VALUES ($1, $2, $3, $4)",
         merchant.id,
