@@ -43,10 +43,10 @@ class Run:
         succeeded = 200 <= status < 300 and _SUCCEEDED in answer
         self.samples.append(Sample(now_s, (now_s - sent_s) * 1000, status, succeeded))
         if self.book is not None:
-            self.book.write(_book_line(order_no, body, status, answer))
+            self.book.write(book_line(order_no, body, status, answer))
 
 
-def _book_line(order_no: bytes, body: bytes, status: int, answer: bytes) -> bytes:
+def book_line(order_no: bytes, body: bytes, status: int, answer: bytes) -> bytes:
     """One line of the client's book; what is not JSON (nothing at all, or a proxy's page) becomes null."""
     written = datetime.now(UTC).isoformat(timespec="milliseconds").encode()
     answered = answer if answer[:1] == b"{" else b"null"

@@ -1,0 +1,78 @@
+"""Ratios, the baseline's best concurrency, and the verdicts."""
+
+import pytest
+
+from loadtests.measure import CORES, Measurement
+from loadtests.outcome import Outcome, Run, Verdict, verdicts
+from loadtests.processes import Memory
+from loadtests.samples import Figures
+from loadtests.signatures import SignatureCost
+
+
+def run(server: str, server_us: int, *, per_second: int = 100, others_us: int = 0, **behind_us: int) -> Run:
+    """Ten seconds in which each payment cost so much."""
+    completed = per_second * 10
+    figures = Figures(10.0, completed, {}, [80.0] * completed)
+    used = {server: server_us * completed} | {name: us * completed for name, us in behind_us.items()}
+    return Run(Measurement(figures, used, others_us), {"intent": 8.0}, Memory(90.0, 60.0))
+
+
+@pytest.fixture
+def outcome() -> Outcome:
+    found = Outcome(signatures=[SignatureCost(300.0, 20.0), SignatureCost(340.0, 20.0)])
+    found.add("yardstick", run("yardstick", 160))
+    found.add("wechat", run("gateway", 800, PostgreSQL=200, generator=40))
+    found.add("unionpay keyed", run("gateway", 480))
+    found.add("baseline aiohttp", run("baseline", 2_400, PostgreSQL=1_000))
+    return found
+
+
+def verdict_of(outcome: Outcome, what: str) -> Verdict:
+    return next(verdict for verdict in verdicts(outcome) if what in verdict.what)
+
+
+def test_the_ratio_counts_the_server_only(outcome: Outcome) -> None:
+    assert outcome.ratio("wechat") == pytest.approx(5.0)
+
+
+def test_signatures_are_taken_out_as_measured_in_this_run(outcome: Outcome) -> None:
+    assert outcome.ratio("wechat", without_signatures=True) == pytest.approx((800 - 340) / 160)
+
+
+def test_nothing_is_taken_out_where_the_channel_takes_a_keyed_hash(outcome: Outcome) -> None:
+    assert outcome.ratio("unionpay keyed", without_signatures=True) == pytest.approx(3.0)
+
+
+def test_without_a_yardstick_there_is_no_ratio(outcome: Outcome) -> None:
+    del outcome.runs["yardstick"]
+    assert outcome.ratio("wechat") is None
+    assert not [verdict for verdict in verdicts(outcome) if verdict.target.startswith("P1")]
+
+
+def test_rounds_are_added_by_payments_and_not_averaged_by_round() -> None:
+    found = Outcome()
+    found.add("wechat", run("gateway", 1_000, per_second=100))
+    found.add("wechat", run("gateway", 700, per_second=200))
+    assert found.runs["wechat"].server_us == pytest.approx(800)
+
+
+def test_the_best_concurrency_is_the_one_with_the_least_cpu_of_its_own() -> None:
+    scan = {8: run("baseline", 3_000), 32: run("baseline", 2_300, PostgreSQL=9_000), 128: run("baseline", 2_400)}
+    assert Outcome(scans={"aiohttp": scan}).best_open("aiohttp") == 32
+
+
+@pytest.mark.parametrize(("gateway_us", "met"), [(800, True), (801, False)])
+def test_three_times_the_baseline_is_asked_and_judged(outcome: Outcome, gateway_us: int, *, met: bool) -> None:
+    outcome.runs["wechat"] = run("gateway", gateway_us)
+    assert verdict_of(outcome, "baseline over aiohttp").met is met
+
+
+def test_throughput_is_not_judged_while_strangers_use_the_machine(outcome: Outcome) -> None:
+    assert verdict_of(outcome, "wechat: payments/s ÷").met is False
+    outcome.runs["wechat"] = run("gateway", 800, others_us=2_000_000 * CORES)
+    assert verdict_of(outcome, "wechat: payments/s ÷").met is None
+
+
+def test_utilisation_is_payments_times_cpu_over_the_cores() -> None:
+    busy = run("gateway", 900, per_second=1_000, PostgreSQL=100).measurement
+    assert busy.utilisation == pytest.approx(1.0 / CORES)
