@@ -1,0 +1,132 @@
+"""The tills' own book and a till as it stands in a shop: it sends the same request again until it knows the end."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Final, Self
+
+import httpx
+import orjson
+
+from gateway.kernel.clock import rfc3339, utc_now
+from tests.support.till import FINAL
+
+_REFUSED_FOR_NOW: Final = frozenset({429, 503})
+_RETRY_S_MAX: Final = 0.5
+"""Tests are in a hurry: what the gateway asks a till to wait is cut to this."""
+
+
+class ClientBook:
+    """What the tills asked and were told, as JSON lines for the audit; each line is written out at once."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lines = 0
+        self._file: IO[bytes] = path.open("ab", buffering=0)
+
+    def write(self, order: Mapping[str, Any], answer: httpx.Response | None) -> None:
+        """Note one request and its answer; None where none came."""
+        line = {
+            "time": rfc3339(utc_now()),
+            "merchant_order_no": order["merchant_order_no"],
+            "request": dict(order),
+            "http_status": None if answer is None else answer.status_code,
+            "answer": None if answer is None else _document(answer),
+        }
+        self._file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        self.lines += 1
+
+    def close(self) -> None:
+        """No more lines."""
+        self._file.close()
+
+
+@dataclass(slots=True)
+class PatientTill:
+    """Sends an order to any gateway, and the same order again until it has an end; every answer goes into the book.
+
+    `told` counts the answers by HTTP status, and by the name of the error those that never came.
+    """
+
+    urls: Sequence[str]
+    key: str
+    book: ClientBook
+    told: Counter[str] = field(default_factory=Counter)
+    keep_alive: bool = True
+    rng: random.Random = field(default_factory=random.Random)
+    client: httpx.AsyncClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.client = httpx.AsyncClient(
+            headers={"Authorization": f"Bearer {self.key}"},
+            timeout=15,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=400, max_keepalive_connections=200 if self.keep_alive else 0),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.client.aclose()
+
+    async def ask(
+        self, order: Mapping[str, Any], *, gateway: int = 0, wait_s: int | None = None, timeout_s: float = 15
+    ) -> httpx.Response | None:
+        """One request; None where no answer came."""
+        headers = {} if wait_s is None else {"Prefer": f"wait={wait_s}"}
+        url = f"{self.urls[gateway % len(self.urls)]}/v1/payments"
+        try:
+            answer = await self.client.post(url, json=dict(order), headers=headers, timeout=timeout_s)
+        except httpx.TransportError as error:
+            self.told[type(error).__name__] += 1
+            self.book.write(order, None)
+            return None
+        self.told[str(answer.status_code)] += 1
+        self.book.write(order, answer)
+        return answer
+
+    async def ring_up(
+        self,
+        order: Mapping[str, Any],
+        *,
+        gateway: int = 0,
+        wait_s: int | None = None,
+        within_s: float = 60,
+        until: frozenset[str] = FINAL,
+    ) -> dict[str, Any]:
+        """The payment once it has an end.  A 4xx, a 500 or no end in time is an AssertionError."""
+        deadline = time.monotonic() + within_s
+        while True:
+            answer = await self.ask(order, gateway=gateway, wait_s=wait_s)
+            gateway += 1
+            pause_s = self.rng.uniform(0.02, 0.1)
+            if answer is not None and answer.status_code == 201:
+                payment: dict[str, Any] = answer.json()
+                if payment["status"] in until:
+                    return payment
+            elif answer is not None:
+                assert answer.status_code in _REFUSED_FOR_NOW, f"{answer.status_code}: {answer.text}"
+                pause_s += min(float(answer.headers["retry-after"]), _RETRY_S_MAX)
+            assert time.monotonic() < deadline, f"no end for {order['merchant_order_no']}: {_shown(answer)}"
+            await asyncio.sleep(pause_s)
+
+
+def _document(answer: httpx.Response) -> Any:
+    try:
+        return orjson.loads(answer.content)
+    except orjson.JSONDecodeError:
+        return answer.text
+
+
+def _shown(answer: httpx.Response | None) -> str:
+    return "no answer" if answer is None else f"{answer.status_code} {answer.text}"
