@@ -126,11 +126,18 @@ async def _read_body(services: Services, headers: dict[bytes, bytes], receive: R
             body = await _receive_all(receive, limit)
     except TimeoutError:
         raise InvalidRequest("request_timeout", "The body took too long to arrive.", status=408) from None
-    if body and not headers.get(b"content-type", b"").lower().startswith(b"application/json"):
+    if body and headers.get(b"content-type") != b"application/json" and not _is_json(headers):
         raise InvalidRequest(
             "unsupported_media_type", "Send Content-Type: application/json.", param="Content-Type", status=415
         )
     return body
+
+
+def _is_json(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether the body is announced as JSON in UTF-8; an unknown parameter does no harm."""
+    kind, _, parameters = headers.get(b"content-type", b"").lower().partition(b";")
+    charset = parameters.strip().removeprefix(b"charset=").strip(b'"')
+    return kind.strip() == b"application/json" and (b"charset" not in parameters or charset == b"utf-8")
 
 
 async def _receive_all(receive: Receive, limit: int) -> bytes:
