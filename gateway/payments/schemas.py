@@ -25,9 +25,13 @@ def _printable(text: str) -> str:
 
 
 def _ip(text: str) -> str:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        raise ValueError("must be an IPv4 or IPv6 address") from None
     if "%" in text:
         raise ValueError("must not name an interface")
-    return str(ipaddress.ip_address(text))
+    return str(address)
 
 
 def _unsigned_zero(degrees: float) -> float:
