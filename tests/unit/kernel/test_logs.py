@@ -1,0 +1,95 @@
+"""Log lines: one JSON object each, with the fields given, on one line whatever the content."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from gateway.kernel import logs
+from gateway.kernel.logs import HoldingHandler, JsonFormatter, TerminalFormatter
+
+
+def record(message: str, *arguments: Any, level: int = logging.INFO, **fields: Any) -> logging.LogRecord:
+    made = logging.getLogger("mashang.test").makeRecord(
+        "mashang.test", level, "file.py", 1, message, arguments, None, extra=fields
+    )
+    made.created = 1_700_000_000.25
+    return made
+
+
+def test_a_json_line_holds_time_level_logger_event_and_the_fields() -> None:
+    line = JsonFormatter().format(record("payment %s", "taken", payment_id="pay_1", ms=12.5))
+    assert json.loads(line) == {
+        "time": "2023-11-14T22:13:20.250+00:00",
+        "level": "info",
+        "logger": "mashang.test",
+        "event": "payment taken",
+        "payment_id": "pay_1",
+        "ms": 12.5,
+    }
+
+
+@pytest.mark.parametrize("text", ['a\nb\r"level": "error"', "\u2028 \0 \x1b[31m", "码上付"])
+def test_nothing_that_is_logged_begins_a_new_line(text: str) -> None:
+    line = JsonFormatter().format(record(text, note=text))
+    assert "\n" not in line
+    assert "\r" not in line
+    assert json.loads(line)["note"] == text
+
+
+def test_an_exception_stays_on_its_line() -> None:
+    made = record("failed", level=logging.ERROR)
+    try:
+        int("why")
+    except ValueError:
+        made.exc_info = sys.exc_info()
+    line = JsonFormatter().format(made)
+    assert "\n" not in line
+    assert "ValueError: invalid literal" in json.loads(line)["exception"]
+
+
+def test_a_value_that_json_does_not_know_is_written_as_text() -> None:
+    assert json.loads(JsonFormatter().format(record("x", at=frozenset({1}))))["at"] == "frozenset({1})"
+
+
+def test_a_terminal_line_leaves_out_what_is_not_there() -> None:
+    line = TerminalFormatter().format(record("payment", status="succeeded", failure=None))
+    assert line.endswith("info    payment status=succeeded")
+
+
+@pytest.fixture
+def stream() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def handler(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> Iterator[HoldingHandler]:
+    """A handler whose clock does not run."""
+    monkeypatch.setattr(logs, "_HELD_S", 3_600)
+    made = HoldingHandler(stream)
+    made.setFormatter(JsonFormatter())
+    yield made
+    made.close()
+
+
+def test_lines_are_held_back_until_there_are_many_or_one_is_a_warning(
+    handler: HoldingHandler, stream: io.StringIO
+) -> None:
+    handler.handle(record("first"))
+    assert stream.getvalue() == ""
+    handler.handle(record("look", level=logging.WARNING))
+    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["first", "look"]
+    for number in range(200):
+        handler.handle(record(f"line {number}"))
+    assert len(stream.getvalue().splitlines()) == 202
+
+
+def test_a_stream_that_nobody_reads_any_more_stops_nothing(handler: HoldingHandler, stream: io.StringIO) -> None:
+    stream.close()
+    handler.handle(record("look", level=logging.ERROR))
