@@ -1,0 +1,63 @@
+"""The examples of the payment API that the OpenAPI document shows."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+PAYMENT_REQUEST: Final[dict[str, Any]] = {
+    "merchant_order_no": "POS7-000123",
+    "amount": 2599,
+    "currency": "CNY",
+    "method": "barcode",
+    "auth_code": "134567890123456789",
+    "description": "latte",
+    "store_id": "s-1",
+    "terminal_id": "t-1",
+    "customer": {"id": "c-42", "ip": "203.0.113.7"},
+    "metadata": {"table": "12"},
+    "expires_in": 60,
+}
+
+PAYMENT: Final[dict[str, Any]] = {
+    "id": "pay_01JD5ZV8W3M0Q9C6R1T2X4Y7KB",
+    "object": "payment",
+    "status": "succeeded",
+    "merchant_order_no": "POS7-000123",
+    "amount": 2599,
+    "discount": 0,
+    "payable": 2599,
+    "amount_refunded": 0,
+    "currency": "CNY",
+    "method": "barcode",
+    "wallet": "wechat",
+    "channel": "wechat_direct",
+    "channel_trade_no": "4200002611202611223456789012",
+    "qr_code": None,
+    "promotions": [],
+    "risk": {"decision": "approve", "score": 0, "reasons": []},
+    "failure": None,
+    "reversal": None,
+    "late_captures": [],
+    "replaces": None,
+    "store_id": "s-1",
+    "terminal_id": "t-1",
+    "operator_id": None,
+    "created_at": "2026-11-22T01:02:03.004Z",
+    "completed_at": "2026-11-22T01:02:03.161Z",
+    "expires_at": "2026-11-22T01:03:03.004Z",
+    "metadata": {"table": "12"},
+}
+
+DECLINED_PAYMENT: Final[dict[str, Any]] = {
+    **PAYMENT,
+    "status": "failed",
+    "channel_trade_no": None,
+    "failure": {
+        "code": "insufficient_funds",
+        "message": "Not enough money: ask for another card or wallet.",
+        "channel_code": "NOT_ENOUGH",
+        "retryable": True,
+    },
+}
+
+PAYMENT_LIST: Final[dict[str, Any]] = {"object": "list", "data": [PAYMENT], "has_more": False}
