@@ -11,6 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from gateway.kernel.failures import FailureCode
 from gateway.kernel.money import AMOUNT_FEN_MAX, Currency
+from gateway.payments import examples
 from gateway.payments.states import Status
 
 ORDER_NO_PATTERN: Final = r"^[0-9A-Za-z_-]{1,32}$"
@@ -77,25 +78,7 @@ class Customer(_Request):
 class PaymentRequest(_Request):
     """Take a payment from the code that the till scanned (被扫)."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "merchant_order_no": "POS7-000123",
-                    "amount": 2599,
-                    "currency": "CNY",
-                    "method": "barcode",
-                    "auth_code": "134567890123456789",
-                    "description": "latte",
-                    "store_id": "s-1",
-                    "terminal_id": "t-1",
-                    "customer": {"id": "c-42", "ip": "203.0.113.7"},
-                    "metadata": {"table": "12"},
-                    "expires_in": 60,
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.PAYMENT_REQUEST]})
 
     merchant_order_no: Annotated[str, Field(pattern=ORDER_NO_PATTERN, description="Unique per merchant for ever.")]
     amount: Annotated[int, Field(ge=1, le=AMOUNT_FEN_MAX, description="Fen.")]
@@ -174,6 +157,8 @@ class LateCapture(BaseModel):
 class PaymentObject(BaseModel):
     """A payment; amounts in fen, times in RFC 3339 UTC."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.PAYMENT, examples.DECLINED_PAYMENT]})
+
     id: str
     object: Literal["payment"]
     status: Status
@@ -205,6 +190,8 @@ class PaymentObject(BaseModel):
 
 class PaymentList(BaseModel):
     """A page of payments, newest first; the next one starts after the last id."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.PAYMENT_LIST]})
 
     object: Literal["list"]
     data: list[PaymentObject]
