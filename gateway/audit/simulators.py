@@ -13,7 +13,7 @@ from gateway.audit.rows import Refund, Trade
 
 PAGE: Final = 5_000
 """A page takes a simulator some 50 ms, in which it answers nobody else."""
-_TIMEOUT_S: Final = 60.0
+_TIMEOUT_S: Final = 20.0
 
 
 class SimulatorBooks:
