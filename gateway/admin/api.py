@@ -21,8 +21,8 @@ from routing.accounts import AccountStatus
 router = APIRouter(prefix="/admin/v1", tags=["admin"])
 
 
-def _example(**values: Any) -> ConfigDict:
-    return ConfigDict(json_schema_extra={"examples": [values]})
+def _example(value: dict[str, Any]) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [value]})
 
 
 _MERCHANT_ID = "mer_01JD5ZV8W3M0Q9C6R1T2X4Y7KB"
@@ -51,7 +51,7 @@ def _timezone(name: str) -> str:
 class NewMerchantRequest(_Admin):
     """A merchant to be created."""
 
-    model_config = _example(name="Corner Café", timezone="Asia/Shanghai")
+    model_config = _example({"name": "Corner Café", "timezone": "Asia/Shanghai"})
 
     name: Annotated[Text, Field(min_length=1, max_length=64)]
     timezone: Annotated[str, Field(max_length=64), AfterValidator(_timezone)] = "Asia/Shanghai"
@@ -60,7 +60,9 @@ class NewMerchantRequest(_Admin):
 class MerchantObject(BaseModel):
     """A merchant; the webhook secret is shown only when it is created."""
 
-    model_config = _example(id=_MERCHANT_ID, name="Corner Café", timezone="Asia/Shanghai", webhook_secret="whsec_…")
+    model_config = _example(
+        {"id": _MERCHANT_ID, "name": "Corner Café", "timezone": "Asia/Shanghai", "webhook_secret": "whsec_…"}
+    )
 
     id: str
     name: str
@@ -71,7 +73,7 @@ class MerchantObject(BaseModel):
 class NewKeyRequest(_Admin):
     """A key to be created; a till's key need not refund."""
 
-    model_config = _example(scopes=["pay", "read"])
+    model_config = _example({"scopes": ["pay", "read"]})
 
     scopes: Annotated[list[Scope], Field(min_length=1)] = sorted(Scope)
 
@@ -80,11 +82,13 @@ class KeyObject(BaseModel):
     """A key; `secret` and `signing_secret` are shown only when it is created."""
 
     model_config = _example(
-        id="key_01JD5ZV8W3M0Q9C6R1T2X4Y7KB",
-        merchant_id=_MERCHANT_ID,
-        scopes=["pay", "read"],
-        secret="sk_test_…",
-        signing_secret="…",
+        {
+            "id": "key_01JD5ZV8W3M0Q9C6R1T2X4Y7KB",
+            "merchant_id": _MERCHANT_ID,
+            "scopes": ["pay", "read"],
+            "secret": "sk_test_…",
+            "signing_secret": "…",
+        }
     )
 
     id: str
@@ -97,7 +101,7 @@ class KeyObject(BaseModel):
 class AccountChange(_Admin):
     """What to change about a channel account."""
 
-    model_config = _example(status="draining")
+    model_config = _example({"status": "draining"})
 
     status: AccountStatus
 
@@ -105,7 +109,7 @@ class AccountChange(_Admin):
 class AccountObject(BaseModel):
     """A channel account, without its credentials."""
 
-    model_config = _example(**_ACCOUNT)
+    model_config = _example(_ACCOUNT)
 
     id: str
     channel: str
@@ -118,7 +122,7 @@ class AccountObject(BaseModel):
 class AccountList(BaseModel):
     """All channel accounts."""
 
-    model_config = _example(object="list", data=[_ACCOUNT], has_more=False)
+    model_config = _example({"object": "list", "data": [_ACCOUNT], "has_more": False})
 
     object: str
     data: list[AccountObject]
