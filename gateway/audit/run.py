@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 import asyncpg
 
@@ -27,8 +28,8 @@ from gateway.audit.totals import Totals
 from gateway.audit.work import check_work
 from gateway.payments.payment import ATTEMPTS_MAX, attempt_order_no
 
-_SHOWN_MAX = 20
-_ULID = 26
+_SHOWN_MAX: Final = 20
+_ULID: Final = 26
 
 
 @dataclass(frozen=True, slots=True)
