@@ -164,7 +164,7 @@ CREATE TABLE recovery_tasks (
     created_at timestamptz NOT NULL,
     PRIMARY KEY (payment_id, purpose)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
-        autovacuum_vacuum_cost_delay = 0);
+        autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_threshold = 20000);
 CREATE INDEX recovery_tasks_due ON recovery_tasks (next_at);
 
 -- Money that arrived for a payment that was already over: given back by itself, and shown.

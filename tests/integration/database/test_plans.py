@@ -1,0 +1,119 @@
+"""The plans of the hot statements: every row is found by an index, and only in the month that it belongs to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import pytest
+
+from gateway.database import intents, outcomes
+from gateway.database.partitions import month_start
+from gateway.database.pool import named_statements, sql
+from gateway.kernel.ids import new_id
+from gateway.payments.states import Event
+from tests.support.rows import intent, outcome
+
+PARTITIONED = ("payments", "attempts")
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The node and all below it."""
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
+
+
+@asynccontextmanager
+async def explained(pool: asyncpg.Pool) -> AsyncIterator[tuple[asyncpg.pool.PoolConnectionProxy, list[Any]]]:
+    """A connection of the gateway's own settings that tells the plans it really ran."""
+    plans: list[dict[str, Any]] = []
+
+    def listen(_: Any, message: Any) -> None:
+        text = message.message
+        if "plan:" in text:
+            plans.append(json.loads(text[text.index("plan:") + 5 :])["Plan"])
+
+    async with pool.acquire() as connection:
+        await connection.execute(
+            "LOAD 'auto_explain'; SET auto_explain.log_analyze = on; SET auto_explain.log_format = json;"
+            "SET auto_explain.log_timing = off; SET client_min_messages = log"
+        )
+        connection.add_log_listener(listen)
+        try:
+            yield connection, plans
+        finally:
+            connection.remove_log_listener(listen)
+            await connection.execute("RESET ALL")
+
+
+async def plan_of(pool: asyncpg.Pool, statement: str, arguments: Any) -> dict[str, Any]:
+    """The plan that was run for a statement with these arguments."""
+    async with explained(pool) as (connection, plans):
+        prepared = await connection.prepare(statement)
+        await connection.execute("SET auto_explain.log_min_duration = 0")
+        await prepared.fetch(*arguments)
+        await connection.execute("SET auto_explain.log_min_duration = -1")
+    return next(
+        plan
+        for plan in plans
+        if any(node.get("Relation Name", "")[:3] in {"ide", "pay", "rec"} for node in nodes(plan))
+    )
+
+
+def scans(plan: dict[str, Any], *tables: str) -> list[dict[str, Any]]:
+    """The nodes that read one of the tables or of its partitions."""
+    return [
+        node for node in nodes(plan) if node.get("Relation Name", "").startswith(tables) and "Scan" in node["Node Type"]
+    ]
+
+
+async def test_an_intent_looks_its_key_up_in_one_partition_by_the_index(pool: asyncpg.Pool) -> None:
+    rows = [intent(new_id("pay"), "mer_plan", key=f"k{number}") for number in range(4)]
+    plan = await plan_of(pool, sql("intent"), intents._arguments(rows))
+    found = scans(plan, "idempotency_keys")
+    assert {node["Node Type"] for node in found} <= {"Index Scan", "Index Only Scan"}
+    assert len([node for node in found if node["Actual Loops"]]) == 1
+
+
+async def test_an_outcome_finds_every_row_by_an_index_in_its_own_month_only(pool: asyncpg.Pool) -> None:
+    rows = [intent(new_id("pay"), "mer_plan") for _ in range(4)]
+    await pool.fetch(sql("intent"), *intents._arguments(rows))
+    settled = [outcome(row, Event.CAPTURED) for row in rows]
+    plan = await plan_of(pool, sql("outcome"), outcomes._arguments(settled))
+    found = scans(plan, *PARTITIONED, "recovery_tasks")
+    assert {node["Node Type"] for node in found} <= {
+        "Index Scan",
+        "Index Only Scan",
+        "Bitmap Index Scan",
+        "Bitmap Heap Scan",
+    }
+    month = f"{month_start(datetime.now(UTC)):%Y_%m}"
+    for table in PARTITIONED:
+        ran = {node["Relation Name"] for node in scans(plan, table) if node["Actual Loops"]}
+        assert ran == {f"{table}_{month}"}
+
+
+async def test_a_month_that_has_just_begun_is_not_analysed_while_it_is_nearly_empty(pool: asyncpg.Pool) -> None:
+    """The planner would learn that scanning it whole is cheap, and do so until the next analysis."""
+    found = await pool.fetch(
+        "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '_[0-9]{4}_[0-9]{2}$|^recovery_tasks$'"
+        " AND NOT 'autovacuum_analyze_threshold=20000' = ANY (coalesce(reloptions, '{}'))"
+    )
+    assert [record["relname"] for record in found] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("lease", (8, 30.0)), ("put_off", ("pay_1", "resolve", 1, 5.0)), ("finish", ("pay_1", "resolve", 1))],
+)
+async def test_the_workers_queue_is_never_scanned(pool: asyncpg.Pool, name: str, arguments: tuple[Any, ...]) -> None:
+    await pool.execute("VACUUM ANALYZE recovery_tasks")
+    statement = named_statements("gateway.workers", "statements.sql")[name]
+    found = scans(await plan_of(pool, statement, arguments), "recovery_tasks")
+    assert found
+    assert not [node for node in found if node["Node Type"] == "Seq Scan"]
