@@ -93,7 +93,9 @@ def _run(run: Run, outcome: Outcome, name: str) -> dict[str, Any]:
         "ratio_to_no_op_without_signatures": outcome.ratio(name, without_signatures=True),
         "utilisation": measured.utilisation,
         "others_share": measured.others_share,
+        "open_requests": run.open_requests,
         "batch_rows_mean": run.batches,
+        "signed_calls_per_payment": run.signed_calls,
         "memory_mib": None if run.memory is None else {"rss": run.memory.rss_mib, "pss": run.memory.pss_mib},
     }
 

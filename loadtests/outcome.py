@@ -15,8 +15,8 @@ YARDSTICK: Final = "yardstick"
 GATEWAY: Final = "gateway"
 BASELINE: Final = "baseline"
 SERVERS: Final = frozenset({YARDSTICK, GATEWAY, BASELINE})
-UNSIGNED_RUNS: Final = frozenset({"unionpay keyed"})
-"""Runs whose channel takes a keyed hash instead of RSA: nothing is to be taken out of their CPU."""
+KEYED_FULL: Final = "unionpay keyed, full"
+"""The run with the keyed hash and so many requests open that UnionPay's two calls and a wait do not limit it."""
 _OTHERS_SHARE_MAX: Final = 0.05
 """With more than this of the machine in strangers' hands, a throughput says nothing and is not judged."""
 
@@ -26,6 +26,9 @@ class Run:
     """One row of the report: what was measured, the mean size of each kind of batch, the gateway's memory after it."""
 
     measurement: Measurement
+    open_requests: int
+    signed_calls: float = 0.0
+    """Channel calls per payment that RSA signs and verifies."""
     batches: dict[str, float] = field(default_factory=dict)
     memory: Memory | None = None
 
@@ -36,7 +39,13 @@ class Run:
 
     def __add__(self, other: Run) -> Run:
         batches = {name: fmean((size, other.batches.get(name, size))) for name, size in self.batches.items()}
-        return Run(self.measurement + other.measurement, batches, other.memory or self.memory)
+        return Run(
+            self.measurement + other.measurement,
+            self.open_requests,
+            fmean((self.signed_calls, other.signed_calls)),
+            batches,
+            other.memory or self.memory,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +89,9 @@ class Outcome:
         """A run's server CPU as a multiple of the yardstick; None where either was not measured."""
         if name not in self.runs or YARDSTICK not in self.runs:
             return None
-        signed_us = self.signature_us if without_signatures and name not in UNSIGNED_RUNS else 0.0
-        return (self.runs[name].server_us - signed_us) / self.runs[YARDSTICK].server_us
+        run = self.runs[name]
+        signed_us = self.signature_us * run.signed_calls if without_signatures else 0.0
+        return (run.server_us - signed_us) / self.runs[YARDSTICK].server_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +139,7 @@ def _against_baseline(outcome: Outcome) -> Iterator[Verdict]:
 
 
 def _throughput(outcome: Outcome) -> Iterator[Verdict]:
-    for name, asked_per_s in (("wechat", 1000.0), ("unionpay keyed", 1600.0)):
+    for name, asked_per_s in (("wechat", 1000.0), (KEYED_FULL, 1600.0)):
         if name not in outcome.runs:
             continue
         measurement = outcome.runs[name].measurement

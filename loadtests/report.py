@@ -40,7 +40,20 @@ def _cpu_table(outcome: Outcome) -> Table:
     names = process_names(outcome)
     table = Table(title="CPU per completed payment, µs", title_justify="left")
     table.add_column("run")
-    for column in ("server", *names, "Σ", "÷ no-op", "no RSA", "/s", "p50 ms", "p99 ms", "use", "others", "errors"):
+    for column in (
+        "open",
+        "server",
+        *names,
+        "Σ",
+        "÷ no-op",
+        "no RSA",
+        "/s",
+        "p50 ms",
+        "p99 ms",
+        "use",
+        "others",
+        "errors",
+    ):
         table.add_column(column, justify="right")
     for name, run in outcome.runs.items():
         table.add_row(name, *_cpu_cells(outcome, name, run, names))
@@ -53,6 +66,7 @@ def _cpu_cells(outcome: Outcome, name: str, run: Run, names: list[str]) -> list[
     ratio, without = outcome.ratio(name), outcome.ratio(name, without_signatures=True)
     errors = ", ".join(f"{number} × {what}" for what, number in measured.figures.errors.items())
     return [
+        str(run.open_requests),
         f"[bold]{run.server_us:.0f}[/bold]",
         *[f"{per_payment[column]:.0f}" if column in per_payment else "" for column in names],
         f"{measured.cpu_us_per_payment_all:.0f}",
@@ -86,9 +100,11 @@ def _scan_table(outcome: Outcome) -> Table:
 
 def _batch_table(outcome: Outcome) -> Table:
     kinds = sorted({kind for run in outcome.runs.values() for kind in run.batches})
-    table = Table(title="Mean rows per batch", title_justify="left")
+    table = Table(
+        title="Mean rows per batch, RSA-signed channel calls per payment, memory of the gateway", title_justify="left"
+    )
     table.add_column("run")
-    for kind in (*kinds, "RSS MiB", "PSS MiB"):
+    for kind in (*kinds, "RSA calls", "RSS MiB", "PSS MiB"):
         table.add_column(kind, justify="right")
     for name, run in outcome.runs.items():
         if run.batches:
@@ -96,6 +112,7 @@ def _batch_table(outcome: Outcome) -> Table:
             table.add_row(
                 name,
                 *[f"{run.batches[kind]:.1f}" if kind in run.batches else "" for kind in kinds],
+                f"{run.signed_calls:.2f}",
                 "" if memory is None else f"{memory.rss_mib:.0f}",
                 "" if memory is None else f"{memory.pss_mib:.0f}",
             )

@@ -16,10 +16,10 @@ from typing import Final
 
 import asyncpg
 import httpx
-from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.devstack.options import ready_file_of
 from gateway.devstack.ready import ReadyFile, read_ready_file
+from loadtests.counts import Counts, read_counts
 from loadtests.orders import Orders, new_run_number
 
 LATENCY_MS: Final = {"min": 50, "max": 100}
@@ -58,19 +58,10 @@ class RunningStack:
         for simulator in self.ready.simulators.values():
             set_latency(simulator["base_url"])
 
-    def batch_totals(self) -> dict[str, tuple[float, float]]:
-        """Rows and batches so far of each kind of batch, from the gateway's metrics."""
-        text = httpx.get(f"{self.ready.gateway}/metrics", trust_env=False, timeout=10).raise_for_status().text
-        rows: dict[str, float] = {}
-        batches: dict[str, float] = {}
-        for family in text_string_to_metric_families(text):
-            if family.name == "mashang_batch_rows":
-                for sample in family.samples:
-                    into = {"_sum": rows, "_count": batches}.get(sample.name.removeprefix(family.name))
-                    if into is not None:
-                        name = sample.labels["batch"]
-                        into[name] = into.get(name, 0.0) + sample.value
-        return {name: (rows[name], batches[name]) for name in rows}
+    def counts(self) -> Counts:
+        """What the gateway's metrics have counted so far."""
+        answer = httpx.get(f"{self.ready.gateway}/metrics", trust_env=False, timeout=10)
+        return read_counts(answer.raise_for_status().text)
 
     @contextmanager
     def only_keyed_unionpay(self) -> Iterator[None]:

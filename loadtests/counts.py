@@ -1,0 +1,65 @@
+"""What the gateway's own metrics say of a stretch of load: rows per batch, signed channel calls per payment."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from prometheus_client.parser import text_string_to_metric_families
+
+KEYED_ACCOUNT: Final = "unionpay_keyed"
+"""The one account of a stack whose calls are not signed with RSA."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Totals since the gateway started; the difference of two is what happened in between."""
+
+    payments: float
+    signed_calls: float
+    rows: Counter[str] = field(default_factory=Counter)
+    batches: Counter[str] = field(default_factory=Counter)
+
+    def __sub__(self, earlier: Counts) -> Counts:
+        return Counts(
+            self.payments - earlier.payments,
+            self.signed_calls - earlier.signed_calls,
+            self.rows - earlier.rows,
+            self.batches - earlier.batches,
+        )
+
+    @property
+    def rows_per_batch(self) -> dict[str, float]:
+        """The mean size of each kind of batch."""
+        return {name: self.rows[name] / batches for name, batches in self.batches.items()}
+
+    @property
+    def signed_calls_per_payment(self) -> float:
+        """Calls with a signature of ours and one of the channel's: UnionPay asks for the result, so it takes two."""
+        return self.signed_calls / self.payments if self.payments else 0.0
+
+
+def read_counts(exposition: str) -> Counts:
+    """Read them from what /metrics answers."""
+    payments = signed_calls = 0.0
+    rows: Counter[str] = Counter()
+    batches: Counter[str] = Counter()
+    for name, labels, value in _samples(exposition):
+        match name:
+            case "mashang_payments_total":
+                payments += value
+            case "mashang_channel_calls_total" if labels["account"] != KEYED_ACCOUNT:
+                signed_calls += value
+            case "mashang_batch_rows_sum":
+                rows[labels["batch"]] += value  # type: ignore[assignment]  # whole numbers, as floats
+            case "mashang_batch_rows_count":
+                batches[labels["batch"]] += value  # type: ignore[assignment]
+    return Counts(payments, signed_calls, rows, batches)
+
+
+def _samples(exposition: str) -> Iterator[tuple[str, dict[str, str], float]]:
+    for family in text_string_to_metric_families(exposition):
+        for sample in family.samples:
+            yield sample.name, sample.labels, sample.value

@@ -1,0 +1,43 @@
+"""The gateway's metrics become batch sizes and signed calls of a stretch of load."""
+
+import pytest
+
+from loadtests.counts import read_counts
+
+BEFORE = """\
+# HELP mashang_batch_rows Rows in one batch.
+# TYPE mashang_batch_rows histogram
+mashang_batch_rows_bucket{batch="intent",le="+Inf"} 10.0
+mashang_batch_rows_sum{batch="intent"} 40.0
+mashang_batch_rows_count{batch="intent"} 10.0
+# HELP mashang_payments_total Payments.
+# TYPE mashang_payments_total counter
+mashang_payments_total{status="succeeded",wallet="wechat"} 40.0
+# HELP mashang_channel_calls_total Calls.
+# TYPE mashang_channel_calls_total counter
+mashang_channel_calls_total{account="wechat_direct",call="charge"} 40.0
+mashang_channel_calls_total{account="unionpay_keyed",call="charge"} 5.0
+"""
+AFTER = (
+    BEFORE.replace(" 10.0", " 15.0")
+    .replace('_sum{batch="intent"} 40.0', '_sum{batch="intent"} 140.0')
+    .replace('wallet="wechat"} 40.0', 'wallet="wechat"} 80.0')
+    .replace('call="charge"} 40.0', 'call="charge"} 120.0')
+    .replace('call="charge"} 5.0', 'call="charge"} 9.0')
+)
+
+
+def test_what_happened_in_between_is_the_difference() -> None:
+    between = read_counts(AFTER) - read_counts(BEFORE)
+    assert between.payments == 40
+    assert between.rows_per_batch == {"intent": pytest.approx(20.0)}
+
+
+def test_calls_with_a_keyed_hash_are_not_signed_calls() -> None:
+    between = read_counts(AFTER) - read_counts(BEFORE)
+    assert between.signed_calls_per_payment == pytest.approx(2.0)
+
+
+def test_without_payments_there_are_no_calls_per_payment() -> None:
+    assert (read_counts(BEFORE) - read_counts(BEFORE)).signed_calls_per_payment == 0.0
+    assert (read_counts(BEFORE) - read_counts(BEFORE)).rows_per_batch == {}
