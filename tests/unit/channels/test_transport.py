@@ -290,7 +290,8 @@ async def test_a_fin_that_the_event_loop_has_not_read_yet_is_seen_before_sending
         first.close()  # and with no turn of the event loop in between, the next request
         with pytest.raises(ChannelUnknown):  # of the second connection, which nobody answers
             await _post(transport, url, CallLimits(0.2))
-        second, _ = await loop.sock_accept(server)
+        async with asyncio.timeout(2):
+            second, _ = await loop.sock_accept(server)
         assert (await loop.sock_recv(second, 10_000)).startswith(b"POST")
         second.close()
 
