@@ -23,6 +23,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     """One connection.  The clock runs from its beginning, and again from a head that came in part."""
 
     _in_head = False
+    _had_head = False
     _head_bytes = 0
     _too_late: asyncio.TimerHandle | None = None
 
@@ -38,9 +39,9 @@ class BoundedHeadProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come; what is all head counts against its bound."""
-        was_in_head = self._in_head or self.cycle is None
+        was_in_head = self._in_head or not self._had_head
         super().data_received(data)
-        if self._in_head or self.cycle is None:
+        if self._in_head or not self._had_head:
             self._head_bytes += len(data) if was_in_head else 0
             if self._head_bytes > HEAD_BYTES_MAX:
                 self._refuse(InvalidRequest("invalid_request", "The head of the request is too large.", status=431))
@@ -57,6 +58,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is there."""
         self._in_head = False
+        self._had_head = True
         self._head_bytes = 0
         super().on_headers_complete()
 
@@ -68,7 +70,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         self._too_late = None
         if self._in_head:
             self._refuse(InvalidRequest("request_timeout", "The head of the request took too long.", status=408))
-        elif self.cycle is None:
+        elif not self._had_head:
             self.transport.close()
 
     def _stop_clock(self) -> None:
@@ -77,9 +79,13 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             self._too_late = None
 
     def _refuse(self, error: InvalidRequest) -> None:
-        """Answer outside any request, and close."""
+        """Answer outside any request, and close; an earlier request that is still at work gets its own answer first."""
         self._stop_clock()
         if self.transport.is_closing():
+            return
+        if self._had_head and not (self.cycle.response_complete or self.cycle.more_body):
+            self.cycle.keep_alive = False
+            self.flow.pause_reading()
             return
         request_id = new_id("req")
         answer = error_answer(error, request_id, "")
