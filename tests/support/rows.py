@@ -10,6 +10,7 @@ import asyncpg
 
 from gateway.database.intents import IntentRow
 from gateway.database.outcomes import OutcomeRow
+from gateway.kernel.failures import FailureCode
 from gateway.kernel.money import Money
 from gateway.ledger import postings
 from gateway.payments.settle import rows_of
@@ -18,6 +19,11 @@ from gateway.settings import Settings
 
 MASTER_KEY: Final = bytes(range(32))
 FEE_RATE_MILLIONTHS: Final = 3_800
+FAILURE_CODES: Final = {
+    Event.DECLINED: FailureCode.CHANNEL_REFUSED,
+    Event.UNSENT: FailureCode.CHANNEL_UNAVAILABLE,
+    Event.NOT_CREATED: FailureCode.NOT_CREATED,
+}
 TABLES: Final = {
     "order_numbers": "merchant_id, merchant_order_no, payment_id",
     "idempotency_keys": "merchant_id, key, payment_id",
@@ -103,7 +109,7 @@ def outcome(row: IntentRow, event: Event, **changes: Any) -> OutcomeRow:
         "to_status": target(event),
         "seq": 1,
         "attempt_state": attempt_state,
-        "failure_code": "channel_refused" if target(event) == "failed" else None,
+        "failure_code": FAILURE_CODES.get(event),
         "transfers": rows_of(transfers),
     }
     return OutcomeRow(**(fields | changes))
