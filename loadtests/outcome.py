@@ -18,7 +18,7 @@ SERVERS: Final = frozenset({YARDSTICK, GATEWAY, BASELINE})
 KEYED_FULL: Final = "unionpay keyed, full"
 """The run with the keyed hash and so many requests open that UnionPay's two calls and a wait do not limit it."""
 _OTHERS_SHARE_MAX: Final = 0.05
-"""With more than this of the machine in strangers' hands, a throughput says nothing and is not judged."""
+"""With more than this of the machine in strangers' hands, a throughput that falls short says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +123,8 @@ def _ratios(outcome: Outcome) -> Iterator[Verdict]:
     with_rsa = outcome.ratio("wechat")
     without = outcome.ratio("wechat", without_signatures=True)
     if with_rsa is not None and without is not None:
-        yield Verdict("P1", "gateway CPU ÷ no-op POST, with RSA, all features", with_rsa, 6.0, at_most=True)
-        yield Verdict("P1", "the same with RSA taken out", without, 4.0, at_most=True)
-        yield Verdict("P1a", "with RSA, before risk, campaigns and router", with_rsa, 5.0, at_most=True)
-        yield Verdict("P1a", "the same with RSA taken out", without, 3.2, at_most=True)
+        yield Verdict("P1", "gateway ÷ no-op POST, CPU, before risk and campaigns", with_rsa, 5.0, at_most=True)
+        yield Verdict("P1", "the same with RSA taken out", without, 3.2, at_most=True)
 
 
 def _against_baseline(outcome: Outcome) -> Iterator[Verdict]:
@@ -143,14 +141,15 @@ def _throughput(outcome: Outcome) -> Iterator[Verdict]:
         if name not in outcome.runs:
             continue
         measurement = outcome.runs[name].measurement
-        judged = measurement.others_share <= _OTHERS_SHARE_MAX
+        quiet = measurement.others_share <= _OTHERS_SHARE_MAX
+        use_percent, per_second = 100 * measurement.utilisation, measurement.figures.per_second
         yield Verdict(
-            "P3", f"{name}: payments/s ÷ ({CORES} cores ÷ Σ CPU)", 100 * measurement.utilisation, 85.0,
-            at_most=False, judged=judged, unit="%",
+            "P3", f"{name}: payments/s ÷ ({CORES} cores ÷ Σ CPU)", use_percent, 85.0,
+            at_most=False, judged=quiet or use_percent >= 85.0, unit="%",
         )  # fmt: skip
         yield Verdict(
-            "P3", f"{name}: payments/s", measurement.figures.per_second, asked_per_s,
-            at_most=False, judged=judged and CORES == 2, unit="/s",
+            "P3", f"{name}: payments/s", per_second, asked_per_s,
+            at_most=False, judged=CORES == 2 and (quiet or per_second >= asked_per_s), unit="/s",
         )  # fmt: skip
 
 

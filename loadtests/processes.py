@@ -63,10 +63,13 @@ def cpu_us(groups: Mapping[str, Iterable[int]]) -> dict[str, int]:
 
 
 def machine_busy_us() -> int:
-    """µs of CPU that the whole machine has spent at work since it started; steal counts, waiting for disks does not."""
+    """µs of CPU that the processes of the machine, and its host (steal), have used since it started.
+
+    Interrupts are left out: the load's own packets over loopback make most of them.
+    """
     fields = (_PROC / "stat").read_text().split("\n", 1)[0].split()[1:9]
-    user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, fields)
-    return (user + nice + system + irq + softirq + steal) * _TICK_US
+    user, nice, system, _idle, _iowait, _irq, _softirq, steal = map(int, fields)
+    return (user + nice + system + steal) * _TICK_US
 
 
 def memory(roots: Iterable[int]) -> Memory:
