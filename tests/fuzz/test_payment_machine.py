@@ -1,0 +1,195 @@
+"""A random till against a model: pay, repeat, contradict, cancel, read, refresh; I2, I3 and I5 hold at every step."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpx
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
+
+from gateway.payments.states import TRANSITIONS
+from tests.fuzz.world import World
+from tests.support.till import auth_code, error_of, new_order, payment_of
+
+EXAMPLES: Final = os.environ.get("FUZZ_EXAMPLES")
+BOUNDED: Final = settings(
+    max_examples=int(EXAMPLES or 12),
+    stateful_step_count=25,
+    deadline=None,
+    derandomize=EXAMPLES is None,
+    database=None,
+    suppress_health_check=(HealthCheck.too_slow, HealthCheck.filter_too_much),
+)
+ENDS: Final = {
+    None: {"succeeded"},
+    "9001": {"failed"},
+    "9002": {"failed"},
+    "9004": {"processing", "reversed", "closed"},
+    "9006": {"processing", "succeeded"},
+}
+"""Where a payment by each magic code may stand when nobody cancels it."""
+CHANGED: Final = {
+    "amount": 1,
+    "description": "another",
+    "expires_in": 31,
+    "metadata": {"x": "y"},
+    "customer": {"id": "another"},
+    "coupons": ["C"],
+}
+REACHABLE: Final = {
+    (start.value, to.value) for (start, _), to in TRANSITIONS.items() if start is not None
+} | {("processing", "reversed")}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Known:
+    """What the model remembers of one payment."""
+
+    order: dict[str, Any]
+    payment: dict[str, Any]
+    magic: str | None
+    cancelled: bool = False
+    keys: set[str] = field(default_factory=set)
+
+
+class PaymentMachine(RuleBasedStateMachine):
+    """One till and its memory."""
+
+    known = Bundle("known")
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self.world = world
+        self.payments: dict[str, Known] = {}
+        self.owner_of_key: dict[str, str] = {}
+
+    @rule(
+        target=known,
+        wallet=st.sampled_from(["wechat", "alipay", "unionpay"]),
+        magic=st.sampled_from([None, None, None, "9001", "9002", "9004", "9006"]),
+        wait_s=st.sampled_from([0, 1, 5]),
+    )
+    def pay(self, wallet: str, magic: str | None, wait_s: int) -> Known:
+        """A new order; nobody waits five seconds for a customer who never types a PIN."""
+        order = new_order(wallet, magic)
+        wait_s = 1 if magic == "9004" else wait_s
+        answer = self._call(self.world.till.pay(order, wait_s=wait_s))
+        assert "idempotent-replayed" not in answer.headers
+        known = Known(order, payment_of(answer, 201), magic)
+        self.payments[known.payment["id"]] = known
+        return known
+
+    @rule(known=known, wait_s=st.sampled_from([0, 1]))
+    def repeat(self, known: Known, wait_s: int) -> None:
+        """The same request: the same payment (I5)."""
+        answer = self._call(self.world.till.pay(known.order, wait_s=wait_s))
+        assert answer.headers["idempotent-replayed"] == "true"
+        self._seen(known, payment_of(answer, 201))
+
+    @rule(known=known, name=st.sampled_from(sorted(CHANGED)))
+    def contradict(self, known: Known, name: str) -> None:
+        """Another request under the same number: refused, and the field named (I5)."""
+        answer = self._call(self.world.till.pay({**known.order, name: CHANGED[name]}))
+        assert error_of(answer, 409, "order_no_reused")["param"].partition(".")[0] == name
+
+    @rule(known=known)
+    def contradict_the_code(self, known: Known) -> None:
+        """A new code under the same number is another request too."""
+        answer = self._call(self.world.till.pay({**known.order, "auth_code": auth_code("wechat")}))
+        error_of(answer, 409, "order_no_reused", "auth_code")
+
+    @rule(known=known, key=st.sampled_from(["k-1", "k-2", "k-3"]))
+    def repeat_under_a_key(self, known: Known, key: str) -> None:
+        """A key belongs to the first order that brought it."""
+        name = f"{id(self)}-{key}"
+        answer = self._call(self.world.till.pay(known.order, idempotency_key=name, wait_s=0))
+        owner = self.owner_of_key.setdefault(name, known.payment["id"])
+        if owner == known.payment["id"]:
+            self._seen(known, payment_of(answer, 201))
+        else:
+            error_of(answer, 409, "idempotency_key_reused")
+
+    @rule(known=known, refresh=st.booleans())
+    def read(self, known: Known, refresh: bool) -> None:
+        """Read it, perhaps after asking the channel."""
+        self._seen(known, payment_of(self._call(self.world.till.get(known.payment["id"], refresh=refresh))))
+
+    @rule(known=known)
+    def find(self, known: Known) -> None:
+        """By its number."""
+        answer = self._call(self.world.till.list(merchant_order_no=known.order["merchant_order_no"]))
+        [payment] = answer.json()["data"]
+        self._seen(known, payment)
+
+    @rule(known=consumes(known), wait_s=st.sampled_from([0, 1]))
+    def cancel(self, known: Known, wait_s: int) -> None:
+        """Cancel it; what is over stays as it is."""
+        before = known.payment["status"]
+        payment = payment_of(self._call(self.world.till.cancel(known.payment["id"], wait_s=wait_s)))
+        known.cancelled = payment["reversal"] is not None
+        if before in {"failed", "closed"}:
+            assert payment["status"] == before
+        self._seen(known, payment)
+
+    @invariant()
+    def events_tell_a_legal_story(self) -> None:
+        """I3: every payment's events follow the table, in order, and end where the payment stands."""
+        legal = {
+            (None if start is None else start.value, event.value, to.value)
+            for (start, event), to in TRANSITIONS.items()
+        }
+        rows = self.world.fetch(
+            "SELECT p.id, p.status, p.version, e.seq, e.type, e.from_status, e.to_status FROM payments p"
+            " JOIN events e ON e.payment_id = p.id AND e.merchant_id = p.merchant_id"
+            " WHERE p.id = ANY ($1) ORDER BY p.id, e.seq",
+            list(self.payments),
+        )
+        stories: dict[str, list[Any]] = {}
+        for row in rows:
+            stories.setdefault(row["id"], []).append(row)
+        assert stories.keys() == self.payments.keys(), "an acknowledged payment is not lost (I2)"
+        for story in stories.values():
+            assert [row["seq"] for row in story] == list(range(1, len(story) + 1))
+            status = None
+            for row in story:
+                assert row["from_status"] == status
+                assert (status, row["type"], row["to_status"]) in legal, dict(row)
+                status = row["to_status"]
+            assert (status, len(story)) == (story[0]["status"], story[0]["version"])
+
+    def teardown(self) -> None:
+        """I1, I2: one order at the channel at most, and no payment stands where its code cannot lead."""
+        for known in self.payments.values():
+            payment = payment_of(self._call(self.world.till.get(known.payment["id"])))
+            self._seen(known, payment)
+            if not known.cancelled:
+                assert payment["status"] in ENDS[known.magic], (known.magic, payment)
+            trades = self.world.stack.simulators.trades_of(payment)
+            assert len(trades) <= 1
+            if payment["status"] == "succeeded" and payment["reversal"] is None:
+                assert (trades[0]["status"], trades[0]["refunded"]) == ("captured", 0)
+            if payment["status"] == "reversed":
+                assert trades[0]["status"] == "reversed" or trades[0]["refunded"] == payment["amount"]
+
+    def _seen(self, known: Known, payment: dict[str, Any]) -> None:
+        """I2 and I5: the same payment, never back in an earlier state."""
+        before = known.payment
+        assert payment["id"] == before["id"]
+        if payment["status"] != before["status"]:
+            assert (before["status"], payment["status"]) in REACHABLE, (before, payment)
+        if before["status"] in {"failed", "closed", "reversed"}:
+            assert payment == before, "what is over does not change"
+        known.payment = payment
+
+    def _call(self, work: Any) -> httpx.Response:
+        answer: httpx.Response = self.world.run(work)
+        assert answer.status_code < 500, answer.text
+        return answer
+
+
+def test_a_random_till_never_sees_a_payment_go_back_or_a_second_one(world: World) -> None:
+    run_state_machine_as_test(lambda: PaymentMachine(world), settings=BOUNDED)  # type: ignore[no-untyped-call]
