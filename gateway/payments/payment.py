@@ -84,9 +84,10 @@ def first_difference(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix:
         mine, other = ours.get(name), theirs.get(name)
         if mine == other:
             continue
-        if isinstance(mine, Mapping) and isinstance(other, Mapping):
-            return first_difference(mine, other, f"{prefix}{name}.")
-        return f"{prefix}{name}"
+        if not (isinstance(mine, Mapping) and isinstance(other, Mapping)):
+            return f"{prefix}{name}"
+        if (inner := first_difference(mine, other, f"{prefix}{name}.")) is not None:
+            return inner
     return None
 
 

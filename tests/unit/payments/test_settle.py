@@ -1,0 +1,151 @@
+"""What each word of a channel becomes: an outcome to commit, or nothing yet."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.kernel.failures import FailureCode
+from gateway.kernel.money import Money
+from gateway.kernel.secrets import Vault
+from gateway.ledger import postings
+from gateway.payments import settle
+from gateway.payments.states import Event, Status, sources, target
+from routing.channels.base import ChannelRejected, ChannelUnsent, TradeReport, TradeState
+from tests.unit.payments.payments import payment
+
+VAULT = Vault(bytes(32))
+RATE = 3_800
+PAID_AT = datetime(2026, 11, 22, 4, 5, 9, tzinfo=UTC)
+
+
+def captured(amount_fen: int | None = 2_599) -> TradeReport:
+    return TradeReport(
+        TradeState.CAPTURED,
+        channel_trade_no="42",
+        amount_fen=amount_fen,
+        payer_paid_fen=2_000,
+        paid_at=PAID_AT,
+        payer_id="o1",
+    )
+
+
+def test_a_capture_of_our_amount_succeeds_with_its_postings_and_the_payer_only_as_a_hash() -> None:
+    row = settle.outcome_of_report(payment(), RATE, captured(), VAULT)
+    assert row is not None
+    assert (row.event, row.to_status, row.from_states, row.attempt_state) == (
+        Event.CAPTURED,
+        Status.SUCCEEDED,
+        "processing",
+        "captured",
+    )
+    assert (row.channel_trade_no, row.payer_paid, row.paid_at) == ("42", 2_000, PAID_AT)
+    assert row.payer_hash == VAULT.keyed_hash(b"o1")
+    assert [(posting.kind, posting.amount) for posting in row.transfers] == [("capture", 2_599), ("fee", 10)]
+    assert row.failure_code is None
+
+
+@given(st.integers(0, 10**10))
+def test_another_amount_than_ours_is_a_mismatch_and_decides_nothing(amount_fen: int) -> None:
+    report, ours = captured(amount_fen), amount_fen == 2_599
+    assert settle.is_mismatch(payment(), report) is not ours
+    assert (settle.outcome_of_report(payment(), RATE, report, VAULT) is not None) is ours
+
+
+def test_the_wallets_own_coupon_is_no_mismatch() -> None:
+    assert not settle.is_mismatch(payment(), captured())
+
+
+def test_a_discount_of_ours_is_compared_on_the_payable() -> None:
+    discounted = payment(payable=Money(2_000))
+    assert settle.is_mismatch(discounted, captured(2_599))
+    assert not settle.is_mismatch(discounted, captured(2_000))
+
+
+def test_a_capture_that_does_not_say_its_amount_decides_nothing_yet() -> None:
+    assert not settle.is_mismatch(payment(), captured(None))
+    assert settle.outcome_of_report(payment(), RATE, captured(None), VAULT) is None
+
+
+@pytest.mark.parametrize("state", [TradeState.PENDING, TradeState.NOT_FOUND])
+def test_what_is_still_open_or_not_found_is_no_outcome(state: TradeState) -> None:
+    assert settle.outcome_of_report(payment(), RATE, TradeReport(state), VAULT) is None
+
+
+@pytest.mark.parametrize(
+    ("state", "reversal", "event"),
+    [
+        (TradeState.REFUSED, None, Event.DECLINED),
+        (TradeState.REFUSED, "pending", Event.DECLINED),
+        (TradeState.CLOSED, None, Event.CLOSED),
+        (TradeState.CLOSED, "pending", Event.REVERSED),
+        (TradeState.REFUNDED, None, Event.REVERSED),
+        (TradeState.REFUNDED, "pending", Event.REVERSED),
+    ],
+)
+def test_what_the_channel_ended_is_over(state: TradeState, reversal: str | None, event: Event) -> None:
+    row = settle.outcome_of_report(payment(reversal=reversal), RATE, TradeReport(state, channel_code="X"), VAULT)
+    assert row is not None
+    assert (row.event, row.to_status) == (event, target(event))
+    assert row.transfers == ()
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"), [(None, FailureCode.CHANNEL_REFUSED), (FailureCode.CARD_DECLINED,) * 2]
+)
+def test_a_refusal_has_a_failure_code_even_where_the_channel_gives_none(
+    failure: FailureCode | None, expected: FailureCode
+) -> None:
+    row = settle.outcome_of_report(payment(), RATE, TradeReport(TradeState.REFUSED, failure=failure), VAULT)
+    assert row is not None
+    assert row.failure_code == expected
+
+
+def test_a_definite_refusal_keeps_the_channels_own_code() -> None:
+    row = settle.outcome_of_refusal(payment(), ChannelRejected("NOTENOUGH", FailureCode.INSUFFICIENT_FUNDS))
+    assert (row.event, row.attempt_state, row.failure_code, row.channel_code) == (
+        Event.DECLINED,
+        "refused",
+        FailureCode.INSUFFICIENT_FUNDS,
+        "NOTENOUGH",
+    )
+
+
+def test_a_charge_that_never_left_is_failed_as_unavailable() -> None:
+    row = settle.outcome_of_unsent(payment(), ChannelUnsent("pool_full"))
+    assert (row.event, row.attempt_state, row.failure_code) == (Event.UNSENT, "unsent", FailureCode.CHANNEL_UNAVAILABLE)
+
+
+def test_an_order_that_was_never_created_fails_as_such() -> None:
+    row = settle.not_created(payment())
+    assert (row.event, row.attempt_state, row.failure_code) == (
+        Event.NOT_CREATED,
+        "not_created",
+        FailureCode.NOT_CREATED,
+    )
+
+
+@pytest.mark.parametrize("status", [Status.PROCESSING, Status.SUCCEEDED])
+def test_a_reversal_applies_only_to_the_payment_as_it_was_read(status: Status) -> None:
+    assert settle.reversed_(payment(status=status)).from_states == status
+    assert status in sources(Event.REVERSED).split(",")
+
+
+def test_a_reversal_books_back_what_was_booked_whatever_the_rate_is_now() -> None:
+    booked = postings.capture("mer_1", "wechat_direct", Money(2_599), 5_000)
+    row = settle.reversed_(payment(status=Status.SUCCEEDED, reversal="pending"), booked)
+    assert [(posting.kind, posting.amount) for posting in row.transfers] == [
+        ("capture_reversed", 2_599),
+        ("fee_reversed", 13),
+    ]
+    assert row.reversal == "succeeded"
+
+
+@pytest.mark.parametrize("state", TradeState)
+def test_every_outcome_is_of_the_payments_current_attempt(state: TradeState) -> None:
+    report = TradeReport(state, amount_fen=2_599)
+    row = settle.outcome_of_report(payment(attempt_seq=3), RATE, report, VAULT)
+    assert row is None or (row.payment_id, row.merchant_id, row.seq) == (payment().id, "mer_1", 3)
