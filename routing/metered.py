@@ -74,7 +74,7 @@ class MeteredChannel:
         try:
             report = await work
         except ChannelError as error:
-            result = _ERRORS[type(error)]
+            result = next((name for kind, name in _ERRORS.items() if isinstance(error, kind)), "error")
             raise
         else:
             result = report.state.value
