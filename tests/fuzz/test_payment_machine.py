@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
@@ -191,5 +192,6 @@ class PaymentMachine(RuleBasedStateMachine):
         return answer
 
 
+@pytest.mark.timeout(180)
 def test_a_random_till_never_sees_a_payment_go_back_or_a_second_one(world: World) -> None:
     run_state_machine_as_test(lambda: PaymentMachine(world), settings=BOUNDED)  # type: ignore[no-untyped-call]
