@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from gateway.kernel.ids import new_id
@@ -150,6 +150,7 @@ def test_any_filter_gives_a_list_or_is_refused(world: World, name: str, value: s
 @given(piece=st.one_of(st.text(max_size=30).map(lambda text: quote(text, safe="", errors="surrogatepass")),
                        st.binary(max_size=40).map(lambda raw: quote(raw, safe=""))))  # fmt: skip
 def test_any_id_in_a_path_is_refused(world: World, piece: str) -> None:
+    assume(piece not in {".", ".."})  # the client itself resolves these
     for method, path in (
         ("GET", f"/v1/payments/{piece}"),
         ("POST", f"/v1/payments/{piece}/cancel"),
@@ -158,7 +159,7 @@ def test_any_id_in_a_path_is_refused(world: World, piece: str) -> None:
     ):
         answer = world.request(method, path)
         if answer.status_code == 200:
-            assert path in {"/v1/payments/", "/", "/docs", "/metrics"}, path
+            assert piece in {"", "livez", "readyz", "metrics", "docs"}, path
             continue
         assert 400 <= answer.status_code < 500, answer.text
         error_of(answer, answer.status_code)
@@ -177,7 +178,7 @@ def test_any_header_is_taken_or_refused(world: World, name: str, value: bytes) -
         answer = world.request("POST", "/v1/payments", content=body, headers=headers)
     except httpx.LocalProtocolError:
         return  # the client itself refuses to send it
-    assert answer.status_code in {201, 400, 401, 415}, answer.text
+    assert answer.status_code in {201, 400, 401, 409, 415}, answer.text
     if answer.status_code != 201:
         error_of(answer, answer.status_code)
         assert world.written() == before
