@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 
 from gateway.kernel.secrets import Vault
 from routing.channels.base import Channel, Wallet
+
+_log: Final = logging.getLogger("mashang.accounts")
 
 ChannelBuilder = Callable[[str, str, Mapping[str, Any]], Channel]
 """Makes a channel of an account id, a kind of channel and its settings."""
@@ -74,10 +77,20 @@ class AccountBook:
         self._sealed: dict[str, bytes] = {}
 
     async def reload(self) -> None:
-        """Read all accounts; a channel is built anew only where its settings have changed."""
+        """Read all accounts; a channel is built anew only where its settings have changed.
+
+        An account that cannot be opened takes no other with it: it stays as it was, or is left out.
+        """
         accounts: dict[str, Account] = {}
         for record in await self._pool.fetch("SELECT * FROM channel_accounts ORDER BY id"):
-            accounts[record["id"]] = self._account(record)
+            account_id = record["id"]
+            try:
+                accounts[account_id] = self._account(record)
+            except ValueError as error:  # a broken seal, settings that are wrong, a wallet of a later version
+                reason = str(error) or type(error).__name__
+                _log.error("a channel account cannot be opened", extra={"account": account_id, "reason": reason})
+                if account_id in self._accounts:
+                    accounts[account_id] = self._accounts[account_id]
         self._accounts = accounts
 
     def get(self, account_id: str) -> Account | None:
