@@ -35,6 +35,8 @@ async def keep_house(base: Base) -> None:
             rounds += 1
         except (*BROKEN, asyncpg.PostgresError) as error:
             _log.warning("housekeeping was put off: %s", type(error).__name__)
+        except Exception:  # the end of this loop would be the worker's
+            _log.exception("housekeeping was put off")
         await asyncio.sleep(_GAUGES_S)
 
 

@@ -73,7 +73,9 @@ class Worker:
             return await self._queue.lease(limit)
         except (*BROKEN, asyncpg.PostgresError) as error:
             _log.warning("no tasks could be leased: %s", type(error).__name__)
-            return []
+        except Exception:  # the end of this loop would be the worker's
+            _log.exception("no tasks could be leased")
+        return []
 
     async def _handle(self, task: Task) -> None:
         try:
