@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Final, Self
+from typing import IO, Any, Final, Self, TypeGuard
 
 import httpx
 import orjson
@@ -84,16 +84,13 @@ class PatientTill:
     ) -> httpx.Response | None:
         """One request; None where no answer came."""
         headers = {} if wait_s is None else {"Prefer": f"wait={wait_s}"}
-        url = f"{self.urls[gateway % len(self.urls)]}/v1/payments"
-        try:
-            answer = await self.client.post(url, json=dict(order), headers=headers, timeout=timeout_s)
-        except httpx.TransportError as error:
-            self.told[type(error).__name__] += 1
-            self.book.write(order, None)
-            return None
-        self.told[str(answer.status_code)] += 1
-        self.book.write(order, answer)
-        return answer
+        return await self._send(order, gateway, "/v1/payments", json=dict(order), headers=headers, timeout=timeout_s)
+
+    async def cancel(self, order: Mapping[str, Any], payment_id: str, *, gateway: int = 0) -> httpx.Response | None:
+        """POST /v1/payments/{id}/cancel; None where no answer came."""
+        return await self._send(
+            order, gateway, f"/v1/payments/{payment_id}/cancel", headers={"Prefer": "wait=1"}, timeout=15
+        )
 
     async def ring_up(
         self,
@@ -102,23 +99,43 @@ class PatientTill:
         gateway: int = 0,
         wait_s: int | None = None,
         within_s: float = 60,
-        until: frozenset[str] = FINAL,
+        cancel_after_s: float | None = None,
     ) -> dict[str, Any]:
-        """The payment once it has an end.  A 4xx, a 500 or no end in time is an AssertionError."""
-        deadline = time.monotonic() + within_s
+        """The payment once it has an end.  A 4xx, a 500 or no end in time is an AssertionError.
+
+        With `cancel_after_s` the till gives up then and cancels, as often as it takes.
+        """
+        began = time.monotonic()
         while True:
             answer = await self.ask(order, gateway=gateway, wait_s=wait_s)
+            if cancel_after_s is not None and time.monotonic() > began + cancel_after_s and _is_open(answer):
+                answer = await self.cancel(order, answer.json()["id"], gateway=gateway)
             gateway += 1
             pause_s = self.rng.uniform(0.02, 0.1)
-            if answer is not None and answer.status_code == 201:
+            if answer is not None and answer.status_code in {200, 201}:
                 payment: dict[str, Any] = answer.json()
-                if payment["status"] in until:
+                if payment["status"] in FINAL and payment["reversal"] != "pending":
                     return payment
             elif answer is not None:
                 assert answer.status_code in _REFUSED_FOR_NOW, f"{answer.status_code}: {answer.text}"
                 pause_s += min(float(answer.headers["retry-after"]), _RETRY_S_MAX)
-            assert time.monotonic() < deadline, f"no end for {order['merchant_order_no']}: {_shown(answer)}"
+            assert time.monotonic() < began + within_s, f"no end for {order['merchant_order_no']}: {_shown(answer)}"
             await asyncio.sleep(pause_s)
+
+    async def _send(self, order: Mapping[str, Any], gateway: int, path: str, **request: Any) -> httpx.Response | None:
+        try:
+            answer = await self.client.post(f"{self.urls[gateway % len(self.urls)]}{path}", **request)
+        except httpx.TransportError as error:
+            self.told[type(error).__name__] += 1
+            self.book.write(order, None)
+            return None
+        self.told[str(answer.status_code)] += 1
+        self.book.write(order, answer)
+        return answer
+
+
+def _is_open(answer: httpx.Response | None) -> TypeGuard[httpx.Response]:
+    return answer is not None and answer.status_code == 201 and answer.json()["status"] not in FINAL
 
 
 def _document(answer: httpx.Response) -> Any:

@@ -76,6 +76,8 @@ class Door:
 
     def unshut(self) -> None:
         """Listen (again)."""
+        if self._context is not None:
+            return
         self._context = Proxy.before(self._upstream, self.listening)
         self._proxy = self._doors.run(self._context.__aenter__())
 
@@ -114,10 +116,10 @@ class Doors:
         """A door in front of a PostgreSQL socket, and the database's address through it."""
         address = urlsplit(url)
         query = {name: values[0] for name, values in parse_qs(address.query).items()}
-        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="msh-")))  # sockets need short names
+        folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="msh-"))  # sockets need short names
         name = f".s.PGSQL.{query['port']}"
-        door = self.before(Path(query["host"]) / name, folder / name)
-        return door, url.replace(f"host={quote(query['host'], safe='/')}", f"host={quote(str(folder), safe='/')}")
+        door = self.before(Path(query["host"]) / name, Path(folder) / name)
+        return door, url.replace(f"host={quote(query['host'], safe='/')}", f"host={quote(folder, safe='/')}")
 
     def before_url(self, url: str) -> tuple[Door, str]:
         """A door in front of an HTTP server, and the server's address through it."""

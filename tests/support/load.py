@@ -1,0 +1,75 @@
+"""Steady load of patient tills, and what they were told while a fault was in force."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.support.book import PatientTill
+from tests.support.till import WALLETS, new_order
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """One payment from the first request to its end; times are on the monotonic clock."""
+
+    began_s: float
+    ended_s: float
+    payment: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Load:
+    """Sales that begin at an even rate, whatever becomes of the ones before."""
+
+    till: PatientTill
+    per_s: float
+    sales: list[Sale] = field(default_factory=list)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    @property
+    def begun(self) -> int:
+        """How many sales have been begun."""
+        return len(self._tasks)
+
+    def within(self, from_s: float, to_s: float) -> list[Sale]:
+        """The sales that both began and ended in that time."""
+        return [sale for sale in self.sales if from_s <= sale.began_s and sale.ended_s <= to_s]
+
+    async def wait_for(self, more: int, timeout_s: float = 20) -> None:
+        """Wait until so many more sales have ended than had when this was called."""
+        wanted, deadline = len(self.sales) + more, time.monotonic() + timeout_s
+        while len(self.sales) < wanted:
+            assert time.monotonic() < deadline, f"{wanted - len(self.sales)} of {more} sales have not come to an end"
+            for task in self._tasks:
+                if task.done():
+                    task.result()
+            await asyncio.sleep(0.01)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Begin sales for as long as the block lasts, and then see every one to its end."""
+        beginning = asyncio.create_task(self._begin())
+        try:
+            yield
+        finally:
+            beginning.cancel()
+            await asyncio.gather(beginning, return_exceptions=True)
+            await asyncio.gather(*self._tasks)
+
+    async def _begin(self) -> None:
+        began = time.monotonic()
+        for number in itertools.count():
+            await asyncio.sleep(max(0.0, began + number / self.per_s - time.monotonic()))
+            self._tasks.append(asyncio.create_task(self._sell(number)))
+
+    async def _sell(self, number: int) -> None:
+        began = time.monotonic()
+        order = new_order(WALLETS[number % len(WALLETS)], amount=100 + number)
+        payment = await self.till.ring_up(order, gateway=number, wait_s=5, cancel_after_s=8)
+        self.sales.append(Sale(began, time.monotonic(), payment))
