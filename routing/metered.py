@@ -77,7 +77,7 @@ class MeteredChannel:
             result = next((name for kind, name in _ERRORS.items() if isinstance(error, kind)), "error")
             raise
         else:
-            result = report.state.value
+            result = report.state
             return report
         finally:
             CHANNEL_CALLS.labels(self._account_id, call, result).inc()

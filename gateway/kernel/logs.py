@@ -88,6 +88,9 @@ def extra_fields(record: logging.LogRecord) -> dict[str, Any]:
 
 def set_up_logs(level: str, *, json: bool) -> None:
     """Log to standard error."""
+    # What the logging package documents for speed: no line of ours names a source file, a thread or a process.
+    logging._srcfile = None  # noqa: SLF001
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = HoldingHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if json else TerminalFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -7,9 +7,8 @@ to the channel.  A reversal mirrors both.  (ARCHITECTURE.md "The books")
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway.kernel.money import Money, share_half_up
 
@@ -25,11 +24,11 @@ class Kind(IntEnum):
     LATE_CAPTURE_RETURNED = 200
 
 
+_NAMES: Final = {kind: kind.name.lower() for kind in Kind}
 _ATTEMPTS_MAX: Final = 99
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(NamedTuple):
     """`amount` (> 0) is owed to the debit account's holder and by the credit account's."""
 
     seq: int
@@ -87,7 +86,9 @@ def _numbered(kind: Kind, attempt_seq: int) -> int:
 
 def _rows(*entries: tuple[Kind, str, str, Money]) -> tuple[Transfer, ...]:
     return tuple(
-        Transfer(int(kind), kind.name.lower(), debit, credit, amount)
-        for kind, debit, credit, amount in entries
-        if amount.amount_fen
+        [
+            Transfer(int(kind), _NAMES[kind], debit, credit, amount)
+            for kind, debit, credit, amount in entries
+            if amount.amount_fen
+        ]
     )

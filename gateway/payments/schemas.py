@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-import unicodedata
+import re
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -19,8 +19,12 @@ PAYMENT_ID_PATTERN: Final = r"^pay_[0-9A-HJKMNP-TV-Z]{26}$"
 AUTH_CODE_PATTERN: Final = r"^([0-9]{16,24}|fp[0-9A-Za-z]{33})$"
 
 
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Unicode's categories Cc (control characters) and Cs (surrogates), whole."""
+
+
 def _printable(text: str) -> str:
-    if any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in text):
+    if _CONTROL.search(text):
         raise ValueError("must not hold control characters")
     return text
 
@@ -92,7 +96,7 @@ class PaymentRequest(_Request):
     terminal_id: ShortText | None = None
     operator_id: ShortText | None = None
     customer: Customer | None = None
-    coupons: Annotated[list[ShortText], Field(max_length=10)] = []
+    coupons: Annotated[list[ShortText], Field(max_length=10, default_factory=list)]
     expected_payable: Annotated[
         int | None, Field(ge=0, le=AMOUNT_FEN_MAX, description="Any other price is refused before anything is charged.")
     ] = None
@@ -104,8 +108,8 @@ class PaymentRequest(_Request):
     ] = None
     metadata: Annotated[
         dict[Annotated[Text, Field(min_length=1, max_length=40)], Annotated[Text, Field(max_length=500)]],
-        Field(max_length=20),
-    ] = {}
+        Field(max_length=20, default_factory=dict),
+    ]
     expires_in: Annotated[int, Field(ge=30, le=120, description="Seconds; then the payment is reversed.")] = 60
     notify_url: Annotated[Text | None, Field(max_length=255, pattern=r"^https?://[^\s]+$")] = None
 

@@ -68,8 +68,10 @@ def reversed_(payment: Payment, booked: tuple[postings.Transfer, ...] = ()) -> O
 def rows_of(transfers: tuple[postings.Transfer, ...]) -> tuple[TransferRow, ...]:
     """Postings as the statement takes them."""
     return tuple(
-        TransferRow(row.seq, row.kind, row.debit, row.credit, row.amount.amount_fen, row.amount.currency)
-        for row in transfers
+        [
+            TransferRow(seq, kind, debit, credit, amount.amount_fen, amount.currency)
+            for seq, kind, debit, credit, amount in transfers
+        ]
     )
 
 
