@@ -2,6 +2,8 @@
 -- A row whose payment is no longer in a state that the transition table allows writes nothing and comes back with
 -- applied = false and where the payment stands; its neighbours are not touched.  A capture that races the merchant's
 -- cancellation is not applied either: the worker, which still has the task, reverses it.
+-- No constant or parameter may bound the ids below: PostgreSQL 18.6 loses rows, or crashes, where it leaves partitions
+-- out before such an update starts and then looks again at a row that changed meanwhile (test_unknown_fate.py).
 WITH rows AS (
     SELECT * FROM unnest(
         $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[], $8::text[], $9::text[],
