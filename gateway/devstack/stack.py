@@ -159,6 +159,7 @@ class Stack:
             MASHANG_MASTER_KEY=kept.master_key,
             MASHANG_ADMIN_TOKEN=kept.admin_token,
             MASHANG_METRICS_DIR=str(private_folder(metrics)),
+            MASHANG_PUBLIC_URL=self.address,
         )
         return Settings()
 

@@ -19,7 +19,6 @@ ERRORS: Final = {
     "method_not_allowed": "This address takes another method. `/docs` lists what there is.",
     "not_found": "There is no such object, or it belongs to somebody else.",
     "body_too_large": "The body is larger than the gateway takes. Send less.",
-    "length_required": "Send the body with a Content-Length, or shorter.",
     "incomplete_body": "The request broke off before its body was complete. Send it again: it is safe.",
     "request_timeout": "The body took too long to arrive. Send it again: it is safe.",
     "unsupported_encoding": "The gateway takes bodies uncompressed only.",

@@ -55,7 +55,12 @@ DELETE FROM recovery_tasks WHERE payment_id = $1 AND purpose = 'resolve'
 
 -- name: request_reversal
 UPDATE payments SET reversal = 'pending'
-WHERE id = $1 AND merchant_id = $2 AND status = $3 AND amount_refunded = 0 AND reversal IS NULL
+WHERE id = $1 AND merchant_id = $2 AND status = $3 AND amount_refunded = 0 AND reversal IS NULL AND review IS NULL
+
+-- name: begin_reversal
+-- Durable before a reversal leaves this machine: no capture is applied from here on until the channel refuses to reverse.
+UPDATE payments SET reversal = 'pending'
+WHERE id = $1 AND merchant_id = $2 AND status = 'processing' AND review IS NULL
 
 -- name: wake
 INSERT INTO recovery_tasks (payment_id, merchant_id, purpose, next_at, created_at)

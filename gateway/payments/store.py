@@ -146,6 +146,11 @@ class PaymentStore:
         """The channel will not reverse: the payment stands as it is."""
         await self._pool.execute(_SQL["fail_reversal"], payment.id, payment.merchant_id)
 
+    async def begin_reversal(self, payment: Payment) -> bool:
+        """Shut out captures before the gateway itself reverses; False where the payment has just been decided."""
+        begun = await self._pool.execute(_SQL["begin_reversal"], payment.id, payment.merchant_id)
+        return bool(begun == "UPDATE 1")
+
     async def request_reversal(self, payment: Payment) -> bool:
         """Mark a payment to be reversed and wake the worker; False where it has left the state it was read in."""
         async with self._pool.acquire() as connection, connection.transaction():

@@ -63,7 +63,7 @@ class LateWatch:
             return
         amount = Money(late["amount"], payment.amount.currency)
         order = replace(payment.channel_order, channel_trade_no=late["channel_trade_no"], amount=amount)
-        state = await give_back(account, order, payment, task.created_at, first=task.tries == 1, void=False)
+        state = await give_back(account, order, payment, task, first=task.tries == 1, void=False)
         RECOVERY_STEPS.labels("give_back", state).inc()
         if state is ReturnState.RETURNED:
             await self._close(task, payment, late, "refunded")
@@ -92,7 +92,7 @@ class LateWatch:
                 await _note(connection, payment, Event.LATE_CAPTURE_FOUND, posting, found=1)
                 await connection.execute(SQL["add_give_back"], payment.id, payment.merchant_id)
                 LATE_CAPTURES.labels("found").inc()
-            await connection.execute(SQL["finish"], task.payment_id, task.purpose, task.lease_token)
+            await connection.execute(SQL["finish"], task.payment_id, task.purpose, task.lease_token, task.created_at)
 
     async def _close(self, task: Task, payment: Payment, late: asyncpg.Record, status: str) -> None:
         amount = Money(late["amount"], payment.amount.currency)
@@ -104,7 +104,7 @@ class LateWatch:
                 posting = postings.late_capture_returned(late["account_id"], late["attempt_seq"], amount)
                 await _note(connection, payment, Event.LATE_CAPTURE_REFUNDED, posting, found=0)
             LATE_CAPTURES.labels(status).inc()
-            await connection.execute(SQL["finish"], task.payment_id, task.purpose, task.lease_token)
+            await connection.execute(SQL["finish"], task.payment_id, task.purpose, task.lease_token, task.created_at)
 
 
 async def _note(

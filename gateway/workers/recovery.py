@@ -6,7 +6,7 @@ Every commit is guarded by the payment's state: a worker that slept past its lea
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from gateway.composition import Base
@@ -94,6 +94,12 @@ class Recovery:
             await self._queue.put_off(case.task, resolution.wait_s(case.facts, seen))
 
     async def _reverse(self, case: Case, seen: Sighting) -> None:
+        """Reverse.  A capture booked meanwhile stands; one seen from here on is not booked: it may be on its way back."""
+        if case.payment.reversal != "pending":
+            if not await self._base.store.begin_reversal(case.payment):
+                await self._queue.finish(case.task)
+                return
+            case = replace(case, payment=case.payment.with_(reversal="pending"))
         answer = await self._ask_to_reverse(case)
         RECOVERY_STEPS.labels("reverse", answer).inc()
         charging = self._base.charging
@@ -108,13 +114,16 @@ class Recovery:
                 await self._base.store.fail_reversal(case.payment)  # the next look books the capture
                 await self._queue.put_off(case.task, 0)
             case Verdict.CANNOT:
+                await self._base.store.fail_reversal(case.payment)
                 await self._base.store.mark_for_review(case.payment, NOT_REVERSIBLE)
             case Verdict.AGAIN:
                 await self._queue.put_off(case.task, resolution.wait_after_reversal_s(case.facts, seen))
 
     async def _ask_to_reverse(self, case: Case) -> ReversalState:
         try:
-            report = await case.account.channel.reverse(case.payment.channel_order, CallLimits(_REVERSE_TIMEOUT_S))
+            report = await case.account.channel.reverse(
+                case.payment.channel_order, CallLimits(_REVERSE_TIMEOUT_S, case.task.send_before)
+            )
         except ChannelError:
             return ReversalState.REPEAT  # whatever it was: a reversal is safe to repeat
         return report.state
@@ -123,7 +132,7 @@ class Recovery:
         """Give back a capture of this channel day, whole."""
         payment = case.payment
         state = await give_back(
-            case.account, payment.channel_order, payment, case.task.created_at, first=case.task.tries == 1, void=True
+            case.account, payment.channel_order, payment, case.task, first=case.task.tries == 1, void=True
         )
         RECOVERY_STEPS.labels("void", state).inc()
         match state:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from gateway.payments.payment import Payment, give_back_no
+from gateway.workers.tasks import Task
 from routing.accounts import Account
 from routing.channels.base import (
     CallLimits,
@@ -30,20 +30,20 @@ class ReturnState(StrEnum):
 
 
 async def give_back(
-    account: Account, order: ChannelOrder, payment: Payment, asked_at: datetime, *, first: bool, void: bool
+    account: Account, order: ChannelOrder, payment: Payment, task: Task, *, first: bool, void: bool
 ) -> ReturnState:
     """One step: ask for the refund (`void`: for the cancellation of a capture of this day), later ask how it stands.
 
-    `asked_at` must be the same in every step: UnionPay knows a refund by its number and time together.
+    The task's time is the same in every step: UnionPay knows a refund by its number and time together.
     """
     refund = RefundOrder(
         order=order,
         refund_no=give_back_no(payment.id, payment.attempt_seq),
         amount=order.amount,
-        created_at=asked_at,
+        created_at=task.created_at,
         reason="cancelled" if void else "paid too late",
     )
-    limits, channel = CallLimits(_TIMEOUT_S), account.channel
+    limits, channel = CallLimits(_TIMEOUT_S, task.send_before), account.channel
     try:
         report = RefundReport(RefundState.NOT_FOUND) if first else await channel.query_refund(refund, limits)
         if report.state is RefundState.NOT_FOUND:

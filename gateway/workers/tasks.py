@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -27,7 +28,11 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One leased task; `tries` counts this time too."""
+    """One leased task; `tries` counts this time too.
+
+    `send_before` (monotonic clock) is the end of the lease: what moves money is not sent after it, so that a worker
+    that slept undoes nothing that another one has brought to an end meanwhile.
+    """
 
     payment_id: str
     merchant_id: str
@@ -36,6 +41,7 @@ class Task:
     lease_token: int
     created_at: datetime
     now: datetime
+    send_before: float
 
 
 class TaskQueue:
@@ -47,6 +53,7 @@ class TaskQueue:
 
     async def lease(self, limit: int) -> list[Task]:
         """Take up to `limit` due tasks that no living worker holds."""
+        send_before = time.monotonic() + self._lease_s
         records = await self._pool.fetch(SQL["lease"], limit, self._lease_s)
         return [
             Task(
@@ -57,14 +64,17 @@ class TaskQueue:
                 lease_token=record["lease_token"],
                 created_at=record["created_at"],
                 now=record["now"],
+                send_before=send_before,
             )
             for record in records
         ]
 
     async def put_off(self, task: Task, after_s: float) -> None:
         """Come back to it after so many seconds; nothing happens where the lease was lost."""
-        await self._pool.execute(SQL["put_off"], task.payment_id, task.purpose, task.lease_token, after_s)
+        await self._pool.execute(
+            SQL["put_off"], task.payment_id, task.purpose, task.lease_token, after_s, task.created_at
+        )
 
     async def finish(self, task: Task) -> None:
         """The task is done; nothing happens where the lease was lost."""
-        await self._pool.execute(SQL["finish"], task.payment_id, task.purpose, task.lease_token)
+        await self._pool.execute(SQL["finish"], task.payment_id, task.purpose, task.lease_token, task.created_at)
