@@ -19,11 +19,11 @@ from tests.support.written import written
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-NO_INTEGERS: Final = (
+NO_INTEGERS: Final[tuple[Any, ...]] = (
     *("1", "", "１", "2599", "0x1", "NaN", True, False, 1.5, 1.0, 1e2, [], {}, [1], {"$gt": 0}),
     *(2**63, -(2**63) - 1, 10**100),
 )
-NO_TEXTS: Final = (5, 1.5, True, [], {}, ["x"], {"x": "y"}, 2**64)
+NO_TEXTS: Final[tuple[Any, ...]] = (5, 1.5, True, [], {}, ["x"], {"x": "y"}, 2**64)
 CONTROL: Final = ("\x00", "a\x00b", "a\nb", "a\r\nSet-Cookie: x", "\x1b[31m", "a\x7fb", "\x85", "tab\there")
 INJECTIONS: Final = (
     "'; DROP TABLE payments; --",
@@ -46,7 +46,7 @@ def _wrong(field: str, *values: Any) -> list[tuple[str, Any]]:
     return [(field, value) for value in values]
 
 
-WRONG: Final = [
+WRONG: Final[list[tuple[str, Any]]] = [
     *_wrong("amount", 0, -1, AMOUNT_FEN_MAX + 1, 2**63 - 1, *NO_INTEGERS),
     *_wrong("expected_payable", -1, AMOUNT_FEN_MAX + 1, *NO_INTEGERS),
     *_wrong("expires_in", 29, 121, 0, -60, *NO_INTEGERS),
