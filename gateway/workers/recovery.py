@@ -94,7 +94,7 @@ class Recovery:
             await self._queue.put_off(case.task, resolution.wait_s(case.facts, seen))
 
     async def _reverse(self, case: Case, seen: Sighting) -> None:
-        """Reverse.  A capture booked meanwhile stands; one seen from here on is not booked: it may be on its way back."""
+        """Reverse.  A capture booked meanwhile stands; one seen later is not booked: it may be on its way back."""
         if case.payment.reversal != "pending":
             if not await self._base.store.begin_reversal(case.payment):
                 await self._queue.finish(case.task)

@@ -12,6 +12,7 @@ from routing.channels.base import (
     ChannelError,
     ChannelOrder,
     ChannelUnknown,
+    ChannelUnsent,
     RefundOrder,
     RefundReport,
     RefundState,
@@ -71,15 +72,15 @@ class FakeChannel:
 
     async def reverse(self, order: ChannelOrder, limits: CallLimits) -> ReversalReport:
         self.calls.append(("reverse", order))
-        return _next(self.reversals)
+        return _next(self.reversals, limits)
 
     async def void(self, refund: RefundOrder, limits: CallLimits) -> RefundReport:
         self.calls.append(("void", refund))
-        return _next(self.voids)
+        return _next(self.voids, limits)
 
     async def refund(self, refund: RefundOrder, limits: CallLimits) -> RefundReport:
         self.calls.append(("refund", refund))
-        return _next(self.refunds)
+        return _next(self.refunds, limits)
 
     async def query_refund(self, refund: RefundOrder, limits: CallLimits) -> RefundReport:
         self.calls.append(("query_refund", refund))
@@ -89,7 +90,10 @@ class FakeChannel:
         self.closed = True
 
 
-def _next(script: Script[Report]) -> Report:
+def _next(script: Script[Report], limits: CallLimits | None = None) -> Report:
+    """The next answer; nothing leaves after `send_before`, as in the real transport."""
+    if limits is not None and limits.too_late_to_send:
+        raise ChannelUnsent("send_before_passed")
     answer = script.pop(0) if len(script) > 1 else script[0]
     if isinstance(answer, ChannelError):
         raise answer

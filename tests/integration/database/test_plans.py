@@ -19,6 +19,7 @@ from gateway.payments.states import Event
 from tests.support.rows import intent, outcome
 
 PARTITIONED = ("payments", "attempts")
+EARLIER = datetime(2026, 11, 22, tzinfo=UTC)
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -109,7 +110,11 @@ async def test_a_month_that_has_just_begun_is_not_analysed_while_it_is_nearly_em
 
 @pytest.mark.parametrize(
     ("name", "arguments"),
-    [("lease", (8, 30.0)), ("put_off", ("pay_1", "resolve", 1, 5.0)), ("finish", ("pay_1", "resolve", 1))],
+    [
+        ("lease", (8, 30.0)),
+        ("put_off", ("pay_1", "resolve", 1, 5.0, EARLIER)),
+        ("finish", ("pay_1", "resolve", 1, EARLIER)),
+    ],
 )
 async def test_the_workers_queue_is_never_scanned(pool: asyncpg.Pool, name: str, arguments: tuple[Any, ...]) -> None:
     await pool.execute("VACUUM ANALYZE recovery_tasks")
