@@ -15,6 +15,7 @@ import uvicorn
 from gateway.devstack.interrupts import Interrupts
 from gateway.devstack.processes import Child, Command
 from gateway.devstack.supervisor import Hooks, Supervisor, stop_together
+from gateway.kernel.logs import flush_logs
 from gateway.settings import Settings
 
 _KEEP_ALIVE_S = 75
@@ -33,6 +34,10 @@ class _AnnouncingServer(uvicorn.Server):
         if self.started and self._ready_fd is not None:
             os.write(self._ready_fd, b".")
             os.close(self._ready_fd)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets=sockets)
+        flush_logs()  # what follows is the death by the signal that we were sent, and held-back lines would die too
 
 
 def stop_s(settings: Settings) -> float:

@@ -95,3 +95,9 @@ def set_up_logs(level: str, *, json: bool) -> None:
     handler.setFormatter(JsonFormatter() if json else TerminalFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+def flush_logs() -> None:
+    """Write what is held back, for a process that ends without Python's own end."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
