@@ -86,6 +86,7 @@ class Desk:
             if await _ends_within(task, _LOOK_S):
                 return task.result()
         if taking.payment is None:
+            taking.given_up = True
             raise Unavailable("busy", "Not begun in time. Send the same request again: it is safe.", retry_after_s=1)
         return taking.payment
 

@@ -7,6 +7,7 @@ is answered `succeeded` before the outcome is durable.  What is not decided in t
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from gateway.database.batches import BROKEN
 from gateway.database.group_commit import GroupCommit
 from gateway.database.intents import IntentResult, IntentRow
 from gateway.kernel.clock import Deadline
-from gateway.kernel.errors import Conflict, Unavailable
+from gateway.kernel.errors import ApiError, Conflict, Unavailable
 from gateway.kernel.failures import FailureCode
 from gateway.kernel.ids import new_id
 from gateway.kernel.metrics import PHASE_SECONDS
@@ -32,9 +33,11 @@ from gateway.settings import Settings
 from promotions.offer import Offer
 from risk.decision import APPROVED, Verdict
 from routing.accounts import Account
+from routing.channels.base import ChannelUnsent
 from routing.channels.codes import wallet_of
 from routing.router import Router
 
+_log = logging.getLogger("mashang.payments")
 _CLAIM_PHASE: Final = PHASE_SECONDS.labels("claim")
 _INTENT_PHASE: Final = PHASE_SECONDS.labels("intent")
 _TAKE_OVER_S: Final = 5.0
@@ -49,6 +52,8 @@ class Taking:
     deadline: Deadline
     payment: Payment | None = None
     replayed: bool = False
+    given_up: bool = False
+    """A till was told that nothing is begun: nothing may be charged any more."""
 
 
 class PaymentFlow:
@@ -85,7 +90,7 @@ class PaymentFlow:
         try:
             plan = await self._plan(order, deadline)
             send_before = time.monotonic() + self._settings.send_within_s
-            payment = await self._commit_intent(order, payment_id, plan, deadline)
+            payment = await self._commit_intent(taking, payment_id, plan)
         except Exception:  # nothing was bound as far as we know: let the next request try at once
             await self._claims.release(*order.key, payment_id)
             raise
@@ -96,14 +101,30 @@ class PaymentFlow:
         if plan.account is None:
             return payment
 
-        request = order.request
-        description = request.description or order.merchant_name
-        answer = await self._charging.charge(
-            payment, plan.account, request.auth_code, description, send_before=send_before
-        )
-        taking.payment = payment = await self._charging.settle(payment, plan.account, answer)
+        try:
+            return await self._carry_out(taking, payment, plan.account, send_before)
+        except Exception as error:  # bound, perhaps charged: an error would tell the till to ring the sale up again
+            known = isinstance(error, (ApiError, *BROKEN))
+            _log.error(
+                "a payment is left to the worker: %s",
+                type(error).__name__,
+                exc_info=None if known else error,
+                extra={"payment_id": payment_id},
+            )
+            return taking.payment
+
+    async def _carry_out(self, taking: Taking, payment: Payment, account: Account, send_before: float) -> Payment:
+        """Charge once, commit what came of it, and ask again while it is not decided."""
+        request = taking.order.request
+        description = request.description or taking.order.merchant_name
+        answer: Answer = ChannelUnsent("given_up")
+        if not taking.given_up:
+            answer = await self._charging.charge(
+                payment, account, request.auth_code, description, send_before=send_before
+            )
+        taking.payment = payment = await self._charging.settle(payment, account, answer)
         if payment.status is Status.PROCESSING and payment.review is None:
-            payment = await self._poll(taking, payment, plan.account, answer)
+            payment = await self._poll(taking, payment, account, answer)
         return payment
 
     async def _claim(self, taking: Taking) -> str | None:
@@ -166,12 +187,12 @@ class PaymentFlow:
             )
         return None
 
-    async def _commit_intent(
-        self, order: PaymentOrder, payment_id: str, plan: Plan, deadline: Deadline
-    ) -> Payment | None:
+    async def _commit_intent(self, taking: Taking, payment_id: str, plan: Plan) -> Payment | None:
         """Make the payment durable; None where the order number or the key belongs to another one."""
-        began = time.monotonic()
-        at_work_s = max(deadline.left_s, self._settings.channel_timeout_s)
+        if taking.given_up:
+            raise Unavailable("busy", "Not begun in time. Send the same request again: it is safe.", retry_after_s=1)
+        began, order = time.monotonic(), taking.order
+        at_work_s = max(taking.deadline.left_s, self._settings.channel_timeout_s)
         row = intent_row(
             order,
             payment_id,
