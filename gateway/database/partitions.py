@@ -24,6 +24,15 @@ def month_start(moment: datetime, offset: int = 0) -> datetime:
 
 async def ensure_partitions(connection: Connection, now: datetime) -> list[str]:
     """Make the partitions of this month and the next two where they are missing; returns the names of the new ones."""
+    # A long reader (a backup) must not make this wait, for behind it every payment would wait too: next time, then.
+    await connection.execute("SET lock_timeout = '2s'")
+    try:
+        return await _ensure(connection, now)
+    finally:
+        await connection.execute("RESET lock_timeout")
+
+
+async def _ensure(connection: Connection, now: datetime) -> list[str]:
     made = []
     for offset in range(MONTHS_AHEAD + 1):
         start, end = month_start(now, offset), month_start(now, offset + 1)

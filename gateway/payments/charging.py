@@ -77,9 +77,9 @@ class Charging:
 
     async def settle(self, payment: Payment, account: Account, answer: Answer) -> Payment:
         """Commit what the answer decides, if it decides anything; returns the payment as it stands then."""
-        if isinstance(answer, TradeReport) and settle.is_mismatch(payment, answer):
-            await self._store.mark_for_review(payment, settle.AMOUNT_MISMATCH)
-            return payment.with_(review=settle.AMOUNT_MISMATCH)
+        if isinstance(answer, TradeReport) and (reason := settle.review_reason(payment, answer)) is not None:
+            await self._store.mark_for_review(payment, reason)
+            return await self._store.find(payment.merchant_id, payment.id) or payment
         row = self._outcome(payment, account, answer)
         if row is None:
             return payment

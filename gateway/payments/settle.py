@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.database.outcomes import OutcomeRow, TransferRow
 from gateway.kernel.failures import FailureCode
 from gateway.kernel.secrets import Vault
@@ -10,17 +12,19 @@ from gateway.payments.payment import Payment
 from gateway.payments.states import Event, sources, target
 from routing.channels.base import ChannelError, ChannelRejected, TradeReport, TradeState
 
-AMOUNT_MISMATCH = "amount_mismatch"
+AMOUNT_MISMATCH: Final = "amount_mismatch"
 """Review reason: the channel captured another amount than we asked for."""
+REFUNDED_ELSEWHERE: Final = "refunded_elsewhere"
+"""Review reason: the channel says that a payment was refunded, wholly or in part, and it was not by us."""
 
 
-def is_mismatch(payment: Payment, report: TradeReport) -> bool:
-    """Whether the channel took another total than the payment's; the wallet's own coupons do not count."""
-    return (
-        report.state is TradeState.CAPTURED
-        and report.amount_fen is not None
-        and report.amount_fen != payment.payable.amount_fen
-    )
+def review_reason(payment: Payment, report: TradeReport) -> str | None:
+    """Why a person has to look at what the channel says; the wallet's own coupons are no reason."""
+    if report.state is TradeState.CAPTURED and report.amount_fen not in {None, payment.payable.amount_fen}:
+        return AMOUNT_MISMATCH
+    if report.state is TradeState.REFUNDED and payment.reversal is None:
+        return REFUNDED_ELSEWHERE
+    return None
 
 
 def outcome_of_report(
@@ -35,7 +39,7 @@ def outcome_of_report(
             return _over(payment, Event.DECLINED, "refused", failure=failure, channel_code=report.channel_code)
         case TradeState.CLOSED if payment.reversal is None:
             return _over(payment, Event.CLOSED, "reversed", channel_code=report.channel_code)
-        case TradeState.CLOSED | TradeState.REFUNDED:
+        case TradeState.CLOSED | TradeState.REFUNDED if payment.reversal is not None:
             return reversed_(payment)
         case _:
             return None

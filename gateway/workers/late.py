@@ -40,8 +40,12 @@ class LateWatch:
         base = self._base
         payment = await base.store.find(task.merchant_id, task.payment_id)
         account = None if payment is None else base.accounts.get(payment.account_id or "")
-        if payment is None or account is None or payment.status is Status.SUCCEEDED:
+        if payment is None or payment.status is Status.SUCCEEDED:
             await self._queue.finish(task)
+            return
+        if account is None:
+            _log.error("a watched payment has no channel account", extra={"payment_id": task.payment_id})
+            await self._queue.put_off(task, _WATCH_S[-1])
             return
         answer = await base.charging.query(payment, account)
         if isinstance(answer, TradeReport) and answer.state is TradeState.CAPTURED:

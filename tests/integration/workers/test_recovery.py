@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from gateway.kernel.failures import FailureCode
-from gateway.payments.settle import AMOUNT_MISMATCH
+from gateway.payments.settle import AMOUNT_MISMATCH, REFUNDED_ELSEWHERE
 from gateway.payments.states import Event, Status
 from gateway.workers.recovery import NOT_REVERSIBLE
 from routing.channels.base import (
@@ -238,14 +238,21 @@ async def test_a_capture_booked_while_the_channel_reversed_is_booked_back(house:
     assert await house.events(row) == ["created", "captured", "reversed"]
 
 
-@pytest.mark.parametrize("state", [TradeState.CLOSED, TradeState.REFUNDED])
-async def test_a_booked_capture_that_the_channel_calls_closed_is_booked_back(house: House, state: TradeState) -> None:
+async def test_a_refund_that_nobody_here_asked_for_waits_for_a_person(house: House) -> None:
+    row = await house.begin()
+    house.channel.queries = [TradeReport(TradeState.REFUNDED)]
+    payment = await house.step(row)
+    assert (payment.status, payment.review) == (Status.PROCESSING, REFUNDED_ELSEWHERE)
+    assert await house.tasks(row) == []
+
+
+async def test_a_booked_capture_that_the_channel_calls_closed_is_booked_back(house: House) -> None:
     row = await house.begin()
     stale = await house.payment(row)
     account = house.base.accounts.get(ACCOUNT_ID)
     assert account is not None
     await house.base.charging.settle(stale, account, captured())
-    assert (await house.base.charging.settle(stale, account, TradeReport(state))).status is Status.REVERSED
+    assert (await house.base.charging.settle(stale, account, TradeReport(TradeState.CLOSED))).status is Status.REVERSED
     assert await house.balances(row) == {}
 
 

@@ -51,23 +51,30 @@ def test_a_capture_of_our_amount_succeeds_with_its_postings_and_the_payer_only_a
 @given(st.integers(0, 10**10))
 def test_another_amount_than_ours_is_a_mismatch_and_decides_nothing(amount_fen: int) -> None:
     report, ours = captured(amount_fen), amount_fen == 2_599
-    assert settle.is_mismatch(payment(), report) is not ours
+    assert settle.review_reason(payment(), report) == (None if ours else settle.AMOUNT_MISMATCH)
     assert (settle.outcome_of_report(payment(), RATE, report, VAULT) is not None) is ours
 
 
 def test_the_wallets_own_coupon_is_no_mismatch() -> None:
-    assert not settle.is_mismatch(payment(), captured())
+    assert settle.review_reason(payment(), captured()) is None
 
 
 def test_a_discount_of_ours_is_compared_on_the_payable() -> None:
     discounted = payment(payable=Money(2_000))
-    assert settle.is_mismatch(discounted, captured(2_599))
-    assert not settle.is_mismatch(discounted, captured(2_000))
+    assert settle.review_reason(discounted, captured(2_599)) == settle.AMOUNT_MISMATCH
+    assert settle.review_reason(discounted, captured(2_000)) is None
 
 
 def test_a_capture_that_does_not_say_its_amount_decides_nothing_yet() -> None:
-    assert not settle.is_mismatch(payment(), captured(None))
+    assert settle.review_reason(payment(), captured(None)) is None
     assert settle.outcome_of_report(payment(), RATE, captured(None), VAULT) is None
+
+
+def test_a_refund_that_we_did_not_ask_for_is_for_a_person_to_look_at() -> None:
+    report = TradeReport(TradeState.REFUNDED)
+    assert settle.review_reason(payment(), report) == settle.REFUNDED_ELSEWHERE
+    assert settle.outcome_of_report(payment(), RATE, report, VAULT) is None
+    assert settle.review_reason(payment(reversal="pending"), report) is None
 
 
 @pytest.mark.parametrize("state", [TradeState.PENDING, TradeState.NOT_FOUND])
@@ -82,7 +89,6 @@ def test_what_is_still_open_or_not_found_is_no_outcome(state: TradeState) -> Non
         (TradeState.REFUSED, "pending", Event.DECLINED),
         (TradeState.CLOSED, None, Event.CLOSED),
         (TradeState.CLOSED, "pending", Event.REVERSED),
-        (TradeState.REFUNDED, None, Event.REVERSED),
         (TradeState.REFUNDED, "pending", Event.REVERSED),
     ],
 )
