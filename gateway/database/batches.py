@@ -30,10 +30,13 @@ BROKEN: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.exceptions.OperatorInterventionError,
     asyncpg.exceptions.InsufficientResourcesError,
+    asyncpg.LockNotAvailableError,
 )
 """The connection or the server is gone or refuses: whether the statement was committed is not known."""
 _AGAIN: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.UniqueViolationError)
 _TRIES_BEFORE_SPLIT: Final = 3
+_LOCKED_TRIES: Final = 2
+"""A row that somebody else holds is given up after so many waits (pool.py): the next batches wait behind it."""
 _PAUSE_S_MAX: Final = 0.25
 
 
@@ -71,15 +74,16 @@ class Batch(Generic[Row, Result]):
         """One result or one exception for each row, in order."""
         met = [thing for row in rows for thing in self._meeting(row)]
         if len(set(met)) == len(met):  # nearly always: nothing in this batch meets
-            return await self._flush(rows)
+            return await self._flush(rows, Deadline.after(self._settle_within_s))
         waves = _waves([tuple(self._meeting(row)) for row in rows])
         results: dict[int, Result | Exception] = {}
         for wave in waves:
-            results.update(zip(wave, await self._flush([rows[position] for position in wave]), strict=True))
+            part = [rows[position] for position in wave]
+            flushed = await self._flush(part, Deadline.after(self._settle_within_s))
+            results.update(zip(wave, flushed, strict=True))
         return [results[position] for position in range(len(rows))]
 
-    async def _flush(self, rows: Sequence[Row]) -> list[Result | Exception]:
-        deadline = Deadline.after(self._settle_within_s)
+    async def _flush(self, rows: Sequence[Row], deadline: Deadline) -> list[Result | Exception]:
         tries = 0
         while True:
             try:
@@ -87,25 +91,29 @@ class Batch(Generic[Row, Result]):
             except _AGAIN as error:
                 tries += 1
                 if tries >= _TRIES_BEFORE_SPLIT:
-                    return await self._split(rows, error)
+                    return await self._split(rows, error, deadline)
+            except asyncpg.LockNotAvailableError as error:  # before BROKEN: it is one row's trouble, not the server's
+                tries += 1
+                if len(rows) > 1 or tries >= _LOCKED_TRIES:
+                    return await self._split(rows, error, deadline)
             except BROKEN:
                 if deadline.passed:
                     return [database_away()] * len(rows)
             except asyncpg.PostgresError as error:
-                return await self._split(rows, error)
+                return await self._split(rows, error, deadline)
             await asyncio.sleep(random.uniform(0.005, _PAUSE_S_MAX))  # noqa: S311  jitter, not a secret
 
     async def _send(self, rows: Sequence[Row]) -> Sequence[Result]:
         records = await self._pool.fetch(self._statement, *self._to_arguments(rows))
         return [self._to_result(record) for record in records]
 
-    async def _split(self, rows: Sequence[Row], error: Exception) -> list[Result | Exception]:
-        """Each row by itself: the bad one keeps its error, the others go through."""
+    async def _split(self, rows: Sequence[Row], error: Exception, deadline: Deadline) -> list[Result | Exception]:
+        """Each row by itself: the bad one keeps its error, the others go through; all within the batch's own time."""
         if len(rows) == 1:
-            return [error]
+            return [database_away() if isinstance(error, BROKEN) else error]
         results: list[Result | Exception] = []
         for row in rows:
-            results.extend(await self._flush([row]))
+            results.extend([database_away()] if deadline.passed else await self._flush([row], deadline))
         return results
 
 

@@ -54,6 +54,9 @@ async def open_pool(settings: Settings, *, size: int | None = None) -> asyncpg.P
             # Every statement looks rows up by key.  A plan made while a table was empty would scan it for ever: with
             # 3,000 open recovery tasks an outcome then costs PostgreSQL seven times as much.
             "enable_seqscan": "off",
+            # Longer than deadlock_timeout, far shorter than a statement's: one row that somebody holds (an open
+            # transaction of an operator) must not keep the hundred others of its batch, and all batches behind it.
+            "lock_timeout": "1500ms",
         },
     )
 
