@@ -79,7 +79,7 @@ class Charging:
         """Commit what the answer decides, if it decides anything; returns the payment as it stands then."""
         if isinstance(answer, TradeReport) and (reason := settle.review_reason(payment, answer)) is not None:
             await self._store.mark_for_review(payment, reason)
-            return await self._store.find(payment.merchant_id, payment.id) or payment
+            return await self._found(payment, is_capture=answer.state is TradeState.CAPTURED)
         row = self._outcome(payment, account, answer)
         if row is None:
             return payment
@@ -104,9 +104,18 @@ class Charging:
         _OUTCOME_PHASE.observe(time.monotonic() - began)
         if result.applied:
             return _apply(payment, row, result)
-        if row.event == Event.CAPTURED and result.status not in {Status.PROCESSING, Status.SUCCEEDED}:
-            await self._store.watch(payment)
-        return await self._store.find(payment.merchant_id, payment.id) or payment
+        return await self._found(payment, is_capture=row.event == Event.CAPTURED)
+
+    async def _found(self, payment: Payment, *, is_capture: bool) -> Payment:
+        """The payment as another process left it; a capture that came when it was over is looked into.
+
+        One that was booked before, and given back, is no news: UnionPay goes on calling a voided order paid.
+        """
+        found = await self._store.find(payment.merchant_id, payment.id) or payment
+        is_over = found.status.is_final and found.status is not Status.SUCCEEDED
+        if is_capture and is_over and not await self._store.booked(found):
+            await self._store.watch(found)
+        return found
 
     def _outcome(self, payment: Payment, account: Account, answer: Answer) -> OutcomeRow | None:
         match answer:

@@ -39,7 +39,9 @@ SELECT request_sealed FROM payments WHERE id = $1 AND merchant_id = $2
 SELECT request_fingerprint FROM payments WHERE id = $1 AND merchant_id = $2
 
 -- name: hand_over
-UPDATE recovery_tasks SET next_at = now() + make_interval(secs => $2), tries = $3
+-- A task that is due already was woken meanwhile, by a cancel: it stays so.
+UPDATE recovery_tasks SET next_at = CASE WHEN next_at <= now() THEN next_at ELSE now() + make_interval(secs => $2) END,
+    tries = $3
 WHERE payment_id = $1 AND purpose = 'resolve'
 
 -- name: watch
@@ -48,7 +50,8 @@ VALUES ($1, $2, 'watch', now(), now())
 ON CONFLICT (payment_id, purpose) DO UPDATE SET next_at = now()
 
 -- name: mark_for_review
-UPDATE payments SET review = $3 WHERE id = $1 AND merchant_id = $2 AND status = 'processing'
+UPDATE payments SET review = $3, reversal = CASE WHEN reversal = 'pending' THEN 'failed' ELSE reversal END
+WHERE id = $1 AND merchant_id = $2 AND status = 'processing'
 
 -- name: drop_task
 DELETE FROM recovery_tasks WHERE payment_id = $1 AND purpose = 'resolve'

@@ -62,8 +62,12 @@ class LateWatch:
         payment = await base.store.find(task.merchant_id, task.payment_id)
         late = await base.pool.fetchrow(SQL["late_capture"], task.payment_id, task.merchant_id)
         account = None if late is None else base.accounts.get(late["account_id"])
-        if payment is None or late is None or account is None:
+        if payment is None or late is None:
             await self._queue.finish(task)
+            return
+        if account is None:
+            _log.error("a late capture has no channel account", extra={"payment_id": task.payment_id})
+            await self._queue.put_off(task, _GIVE_BACK_RETRY_S[-1])
             return
         amount = Money(late["amount"], payment.amount.currency)
         order = replace(payment.channel_order, channel_trade_no=late["channel_trade_no"], amount=amount)

@@ -114,7 +114,6 @@ class Recovery:
                 await self._base.store.fail_reversal(case.payment)  # the next look books the capture
                 await self._queue.put_off(case.task, 0)
             case Verdict.CANNOT:
-                await self._base.store.fail_reversal(case.payment)
                 await self._base.store.mark_for_review(case.payment, NOT_REVERSIBLE)
             case Verdict.AGAIN:
                 await self._queue.put_off(case.task, resolution.wait_after_reversal_s(case.facts, seen))

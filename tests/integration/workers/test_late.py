@@ -165,3 +165,36 @@ async def test_a_watched_order_that_the_channel_closed_holds_no_money(house: Hou
     house.channel.queries = [TradeReport(TradeState.CLOSED)]
     await house.step(row)
     assert (await house.payment(row)).late_captures == ()
+
+
+async def test_a_late_capture_whose_account_is_gone_waits_for_it(house: House) -> None:
+    row = await captured_late(house)
+    await house.pool.execute("UPDATE late_captures SET account_id = 'nobody' WHERE payment_id = $1", row.payment_id)
+    await house.step(row)
+    assert await house.tasks(row) == ["give_back"]
+    assert 299 < await house.due_in_s(row) <= 300
+
+
+async def test_a_capture_that_was_booked_and_given_back_is_no_late_one(house: House) -> None:
+    """A process that slept on a query's answer; UnionPay would go on calling the voided order paid."""
+    row = await house.begin()
+    stale, account = await house.payment(row), house.base.accounts.get(ACCOUNT_ID)
+    assert account is not None
+    await house.base.charging.settle(stale, account, captured())
+    assert await house.base.store.request_reversal(await house.payment(row))
+    house.channel.voids = [RETURNED]
+    assert (await house.step(row)).status is Status.REVERSED
+    assert (await house.base.charging.settle(stale, account, captured())).status is Status.REVERSED
+    assert await house.tasks(row) == []
+
+
+async def test_another_amount_captured_for_a_payment_that_is_over_is_given_back_too(house: House) -> None:
+    row = await house.begin()
+    stale, account = await house.payment(row), house.base.accounts.get(ACCOUNT_ID)
+    assert account is not None
+    await house.base.charging.commit_reversal(stale)
+    assert (await house.base.charging.settle(stale, account, captured(9_999))).status is Status.REVERSED
+    assert await house.tasks(row) == ["watch"]
+    house.channel.queries = [captured(9_999)]
+    await house.step(row)
+    assert await house.tasks(row) == ["give_back"]

@@ -126,3 +126,10 @@ async def test_a_worker_that_slept_takes_no_task_away_that_was_made_anew(house: 
     await house.queue.put_off(asleep, 3_600)
     assert await house.tasks(row) == ["resolve"]
     assert await house.due_in_s(row) < 1
+
+
+async def test_a_till_that_stops_waiting_does_not_put_its_own_cancel_off(house: House) -> None:
+    row = await house.begin()
+    assert await house.base.store.request_reversal(await house.payment(row))
+    await house.base.store.hand_over(row.payment_id, 120.0, 3)
+    assert await house.due_in_s(row) <= 0
