@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     channel_concurrency_max: Annotated[int, Field(ge=1)] = 512
     send_within_s: Annotated[float, Field(gt=0)] = 5.0
     """A charge may leave this machine at most this long after its intent was begun."""
+    take_over_after_s: Annotated[float, Field(gt=0)] = 5.0
+    """So long after the last moment at which a gateway can still be at work on a payment, the worker takes it over."""
     not_created_after_s: Annotated[float, Field(gt=0)] = 120.0
     """So long after `send_before`, an order that query and reversal both do not find was never created."""
     watch_until_hours: Annotated[float, Field(gt=0)] = 36.0

@@ -40,8 +40,6 @@ from routing.router import Router
 _log = logging.getLogger("mashang.payments")
 _CLAIM_PHASE: Final = PHASE_SECONDS.labels("claim")
 _INTENT_PHASE: Final = PHASE_SECONDS.labels("intent")
-_TAKE_OVER_S: Final = 5.0
-"""So long after the last moment at which this process can still be at work, the worker takes a payment over."""
 
 
 @dataclass(slots=True)
@@ -199,7 +197,7 @@ class PaymentFlow:
             plan,
             self._vault,
             send_within_s=self._settings.send_within_s,
-            recover_after_s=at_work_s + _TAKE_OVER_S,
+            recover_after_s=at_work_s + self._settings.take_over_after_s,
         )
         result = await self._intents.submit(row)
         _INTENT_PHASE.observe(time.monotonic() - began)

@@ -21,7 +21,7 @@ from tests.support.looking import attempts_of, events_of, expire, look_now, paym
 from tests.support.till import WALLETS, new_order
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 CHARGED: Final[Mapping[str, Mapping[str, Any]]] = {
     "timeout_after_charging": {"hold_s": 3},

@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from gateway.database.partitions import ensure_partitions
 from gateway.database.pool import named_statements, sql
 from gateway.devstack.processes import Child
 from tests.faults.conftest import FAULT_SETTINGS
@@ -128,3 +130,18 @@ async def test_no_statement_takes_a_point_in_time_for_a_lease_or_a_window_from_a
             assert value.startswith(("now()", "NULL")), f"{column} = {value}"
     for comparison in re.findall(r"(?:next_at|lease_until|send_before) *[<>]=? *(\S+)", text):
         assert comparison.startswith("now()")
+
+
+@pytest.mark.parametrize(
+    ("now", "first"),
+    [
+        (datetime(2031, 3, 1, 0, 5, tzinfo=UTC), "payments_2031_02"),
+        (datetime(2032, 3, 15, tzinfo=UTC), "payments_2032_03"),
+    ],
+)
+async def test_an_id_of_a_slow_clock_finds_its_partition_when_a_month_has_just_begun(
+    database: asyncpg.Connection, now: datetime, first: str
+) -> None:
+    made = await ensure_partitions(database, now)
+    assert min(name for name in made if name.startswith("payments")) == first
+    assert len([name for name in made if name.startswith("payments")]) == (4 if now.day == 1 else 3)
