@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from gateway.database.pool import Connection
 from gateway.kernel.ids import first_ulid_at
 
 MONTHS_AHEAD: Final = 2
+_CLOCKS_DIFFER_MAX: Final = timedelta(days=1)
 _ANALYZE_THRESHOLD: Final = 20_000
 """A plan made from the statistics of a nearly empty month would scan that month whole, until the next analysis; without
 statistics the planner assumes ten pages, and looks rows up by their keys."""
@@ -23,7 +24,10 @@ def month_start(moment: datetime, offset: int = 0) -> datetime:
 
 
 async def ensure_partitions(connection: Connection, now: datetime) -> list[str]:
-    """Make the partitions of this month and the next two where they are missing; returns the names of the new ones."""
+    """Make the partitions of this month and the next two where they are missing; returns the names of the new ones.
+
+    On a month's first day also the last month's: ids carry the time of the process that made them.
+    """
     # A long reader (a backup) must not make this wait, for behind it every payment would wait too: next time, then.
     await connection.execute("SET lock_timeout = '2s'")
     try:
@@ -34,7 +38,8 @@ async def ensure_partitions(connection: Connection, now: datetime) -> list[str]:
 
 async def _ensure(connection: Connection, now: datetime) -> list[str]:
     made = []
-    for offset in range(MONTHS_AHEAD + 1):
+    first = 0 if month_start(now - _CLOCKS_DIFFER_MAX) == month_start(now) else -1
+    for offset in range(first, MONTHS_AHEAD + 1):
         start, end = month_start(now, offset), month_start(now, offset + 1)
         low, high = f"pay_{first_ulid_at(start)}", f"pay_{first_ulid_at(end)}"
         for table, fillfactor in _FILLFACTOR.items():
