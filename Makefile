@@ -33,6 +33,9 @@ test-sdk: setup ## drive the simulators with the channels' own SDKs (from PyPI; 
 	@$(BIN)/python -m tests.sdk.install
 	$(BIN)/pytest -m sdk -rs tests/sdk
 
+soak: setup ## kill gateways and workers at random under load for SOAK_MINUTES (10), then audit; SOAK_SEED replays one
+	SOAK_MINUTES=$(or $(SOAK_MINUTES),10) $(BIN)/pytest -s tests/faults/test_random_kills.py
+
 check: setup ## linters, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -61,4 +64,4 @@ load: setup ## Locust against a stack of its own, or ARGS="--ready-file FILE", w
 clean: ## remove the environment and the state of `make run`
 	rm -rf $(VENV) .venv-sdk $(STATE)
 
-.PHONY: help setup run test test-fast check format clean
+.PHONY: help setup run test test-fast soak check format clean
