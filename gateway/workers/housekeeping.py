@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import Final
 
 import asyncpg
@@ -18,21 +19,23 @@ from gateway.workers.tasks import SQL
 
 _log = logging.getLogger("mashang.housekeeping")
 _GAUGES_S: Final = 1.0
-_PARTITIONS_EVERY: Final = 3_600
-"""In rounds of the gauges: once an hour."""
+_PARTITIONS_S: Final = 3_600.0
+_PARTITIONS_RETRY_S: Final = 60.0
+"""While a partition waits for its lock, every payment waits behind it: not again at once where that failed."""
 
 
 async def keep_house(base: Base) -> None:
     """Run until cancelled."""
-    rounds = 0
+    partitions_due = 0.0
     while True:
         flush_hot_metrics()
         try:
             await measure(base)
-            if rounds % _PARTITIONS_EVERY == 0:
+            if time.monotonic() >= partitions_due:
+                partitions_due = time.monotonic() + _PARTITIONS_RETRY_S
                 async with base.pool.acquire() as connection:
                     await ensure_partitions(connection, utc_now())
-            rounds += 1
+                partitions_due = time.monotonic() + _PARTITIONS_S
         except (*BROKEN, asyncpg.PostgresError) as error:
             _log.warning("housekeeping was put off: %s", type(error).__name__)
         except Exception:  # the end of this loop would be the worker's

@@ -56,17 +56,21 @@ class Worker:
         """Lease and handle until told to stop, then finish what is under way."""
         while not stop.is_set():
             free = self._settings.recovery_concurrency_max - len(self._running)
-            for task in await self._lease(free) if free else []:
+            leased = await self._lease(free) if free else []
+            for task in leased:
                 running = asyncio.create_task(self._handle(task))
                 self._running.add(running)
                 running.add_done_callback(self._running.discard)
-            try:
-                async with asyncio.timeout(self._settings.recovery_interval_s):
-                    await stop.wait()
-            except TimeoutError:
-                continue
+            await self._pause(stop, more_is_due=len(leased) == free)
         if self._running:
             await asyncio.wait(self._running, timeout=self._settings.recovery_lease_s)
+
+    async def _pause(self, stop: asyncio.Event, *, more_is_due: bool) -> None:
+        """Until the next look, or only until a hand is free: after an outage all of its payments are due at once."""
+        stopped = asyncio.create_task(stop.wait())
+        waited_for = {stopped, *self._running} if more_is_due else {stopped}
+        await asyncio.wait(waited_for, timeout=self._settings.recovery_interval_s, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
 
     async def _lease(self, limit: int) -> list[Task]:
         try:

@@ -1,0 +1,54 @@
+"""The worker's loops: how fast they go through what is due, and how seldom they take the locks that payments need."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+
+import asyncpg
+import pytest
+
+from gateway.database.intents import intent_batch
+from gateway.kernel.ids import new_id
+from gateway.workers import housekeeping
+from gateway.workers.main import Worker
+from tests.integration.workers.conftest import House
+from tests.support.fake_channel import captured
+from tests.support.rows import intent
+
+_DUE = 400
+
+
+async def test_all_that_an_outage_left_is_gone_through_as_fast_as_the_channel_answers(house: House) -> None:
+    """64 hands that looked for work twice a second would settle 128 payments a second, and no more."""
+    rows = [intent(new_id("pay"), "mer_outage", recover_after_s=-1.0) for _ in range(_DUE)]
+    await intent_batch(house.pool).flush(rows)
+    house.channel.queries = [captured()]
+    stop, began = asyncio.Event(), time.monotonic()
+    working = asyncio.create_task(Worker(house.base).work_until(stop))
+    open_tasks = "SELECT count(*) FROM recovery_tasks WHERE merchant_id = 'mer_outage'"
+    while await house.pool.fetchval(open_tasks):
+        assert time.monotonic() - began < 30
+        await asyncio.sleep(0.02)
+    took = time.monotonic() - began
+    stop.set()
+    await working
+    assert took < _DUE / 128, f"{took:.1f} s"
+
+
+async def test_a_partition_that_cannot_have_its_lock_is_not_tried_again_every_second(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    async def in_the_way(*_: object) -> list[str]:
+        tried.append(time.monotonic())
+        raise asyncpg.LockNotAvailableError("canceling statement due to lock timeout")
+
+    monkeypatch.setattr(housekeeping, "ensure_partitions", in_the_way)
+    monkeypatch.setattr(housekeeping, "_GAUGES_S", 0.01)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await housekeeping.keep_house(house.base)
+    assert len(tried) == 1
