@@ -30,7 +30,7 @@ ENDS: Final = {
     None: {"succeeded"},
     "9001": {"failed"},
     "9002": {"failed"},
-    "9004": {"processing", "reversed", "closed"},
+    "9004": {"processing", "reversed"},
     "9006": {"succeeded"},
 }
 """Where a payment by each magic code ends when nobody cancels it; nobody waits for the expiry of 9004."""
