@@ -1,4 +1,4 @@
-"""Bounds what uvicorn leaves unbounded: how long the head of a request may take, and how large it may be.
+"""Bounds what uvicorn leaves unbounded: the time and size of a request's head, and how many connections are open.
 
 Without it a client that sends half a head holds its connection for ever, and one that never ends a header fills the
 memory.  What is no HTTP at all is refused in the API's error shape too.
@@ -7,16 +7,24 @@ memory.  What is no HTTP at all is refused in the API's error shape too.
 from __future__ import annotations
 
 import asyncio
+import resource
 from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway.http.answers import error_answer
-from gateway.kernel.errors import InvalidRequest
+from gateway.kernel.errors import ApiError, InvalidRequest, Unavailable
 from gateway.kernel.ids import new_id
 
 HEAD_S_MAX: Final = 10.0
 HEAD_BYTES_MAX: Final = 64 * 1024
+CONNECTIONS_MAX: Final = 8_192
+
+
+def connections_max() -> int:
+    """At most half of the process's file descriptors: the others reach the channels and the stores."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return CONNECTIONS_MAX if descriptors == resource.RLIM_INFINITY else min(CONNECTIONS_MAX, descriptors // 2)
 
 
 class BoundedHeadProtocol(HttpToolsProtocol):
@@ -30,6 +38,9 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected."""
         super().connection_made(transport)
+        if len(self.connections) > connections_max():
+            self._refuse(Unavailable("busy", "Too many connections are open: try again.", retry_after_s=1))
+            return
         self._too_late = self.loop.call_later(HEAD_S_MAX, self._head_is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -78,7 +89,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             self._too_late.cancel()
             self._too_late = None
 
-    def _refuse(self, error: InvalidRequest) -> None:
+    def _refuse(self, error: ApiError) -> None:
         """Answer outside any request, and close; an earlier request that is still at work gets its own answer first."""
         self._stop_clock()
         if self.transport.is_closing():
@@ -89,9 +100,10 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             return
         request_id = new_id("req")
         answer = error_answer(error, request_id, "")
+        more = b"".join([b"%b: %b\r\n" % header for header in answer.headers])
         self.transport.write(
             STATUS_LINE[answer.status] + b"content-type: application/json\r\n"
-            b"content-length: %d\r\nrequest-id: %b\r\nconnection: close\r\n\r\n%b"
-            % (len(answer.body), request_id.encode(), answer.body)
+            b"content-length: %d\r\nrequest-id: %b\r\n%bconnection: close\r\n\r\n%b"
+            % (len(answer.body), request_id.encode(), more, answer.body)
         )
         self.transport.close()
