@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STATE ?= .state
+SYNC = VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv sync --frozen --active --quiet
 ARGS ?=
 
 help: ## list the commands
@@ -16,7 +17,7 @@ $(VENV)/.ready: pyproject.toml uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Mashang needs Python 3.11 or later; name it with: make setup PYTHON=python3.12"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv sync --frozen --active --quiet
+	@$(SYNC) 2>/dev/null || $(SYNC) --system-certs # the second where a network's own certificates are in the system's store
 	@touch $@
 
 run: setup ## bring up everything, take a payment on each wallet, and serve until Ctrl-C (ARGS="--port 9000")
