@@ -1,11 +1,14 @@
-"""Uvicorn's HTTP protocol, but that head and body of an answer leave in one write: a system call less."""
+"""Uvicorn's HTTP protocol, but that head and body of an answer leave in one write, and that a stop loses no request."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 from gateway.http.heads import BoundedHeadProtocol
+
+LAST_LOOK_S: Final = 0.25
+"""So long after a stop, a request that crossed with it on an idle connection is still taken."""
 
 
 class _OneWrite:
@@ -42,6 +45,26 @@ class _OneWrite:
 class OneWriteProtocol(BoundedHeadProtocol):
     """One connection."""
 
+    _stopping = False
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected."""
         super().connection_made(_OneWrite(transport))  # type: ignore[arg-type]
+
+    def on_headers_complete(self) -> None:
+        """The head is there; the last request of a process that stops is answered and its connection closed."""
+        super().on_headers_complete()
+        if self._stopping:
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """The server stops.  Uvicorn would close an idle connection on a request that has arrived and is not read."""
+        self._stopping = True
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(LAST_LOOK_S, self._close_if_idle)
+        else:
+            super().shutdown()
+
+    def _close_if_idle(self) -> None:
+        if not self._in_head and (self.cycle is None or self.cycle.response_complete):
+            self.transport.close()

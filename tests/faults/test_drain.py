@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import pytest_asyncio
+import uvicorn
 
 from gateway.devstack.processes import Child
+from gateway.devstack.sockets import listen, port_of
+from gateway.http.protocol import OneWriteProtocol
 from tests.support.audits import audit_command
 from tests.support.book import ClientBook, PatientTill
 from tests.support.gateway import GatewayStack
@@ -18,6 +24,49 @@ from tests.support.till import WALLETS
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+
+
+async def test_a_request_that_crosses_with_the_stop_is_answered_and_its_connection_closed() -> None:
+    async with _serving() as (server, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        await until(lambda: len(server.server_state.connections) == 1)
+        for connection in list(server.server_state.connections):
+            connection.shutdown()
+        writer.write(b"GET / HTTP/1.1\r\nhost: gateway\r\n\r\n")
+        answer = await asyncio.wait_for(reader.read(), 5)
+        assert answer.startswith(b"HTTP/1.1 200 OK"), answer
+        assert answer.endswith(b"still here"), answer
+        writer.close()
+
+
+async def test_an_idle_connection_is_closed_soon_after_the_stop() -> None:
+    async with _serving() as (server, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        await until(lambda: len(server.server_state.connections) == 1)
+        for connection in list(server.server_state.connections):
+            connection.shutdown()
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+
+
+@asynccontextmanager
+async def _serving() -> AsyncIterator[tuple[uvicorn.Server, int]]:
+    """Uvicorn in this process, with our protocol and a small application."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-length", b"10")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"still here"})
+
+    config = uvicorn.Config(app, http=OneWriteProtocol, ws="none", lifespan="off", log_config=None)
+    server = uvicorn.Server(config)
+    with listen(0) as listener:
+        port = port_of(listener)
+        serving = asyncio.create_task(server._serve(sockets=[listener]))
+        await until(lambda: server.started)
+        yield server, port
+        server.should_exit = True
+        await serving
 
 
 @pytest.fixture(scope="module")
