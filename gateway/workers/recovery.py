@@ -6,6 +6,11 @@ Every commit is guarded by the payment's state: a worker that slept past its lea
 from __future__ import annotations
 
 import logging
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -24,7 +29,11 @@ from routing.channels.base import CallLimits, ChannelError, ReversalState, Trade
 _log = logging.getLogger("mashang.recovery")
 _REVERSE_TIMEOUT_S: Final = 10.0
 _NO_ACCOUNT_RETRY_S: Final = 30.0
-_VOID_RETRY_S: Final = 5.0
+_VOID_RETRY_S: Final = (1.0, 2.0, 5.0, 15.0, 60.0)
+_DEFER_S: Final = (5.0, 10.0)
+"""A step that was not taken because its account does not answer comes back after so long."""
+_SLOW_S: Final = 2.0
+"""An account whose last step took longer is slow."""
 NOT_REVERSIBLE: Final = "not_reversible"
 """Review reason: the channel neither reverses the order nor says that it was paid."""
 
@@ -39,12 +48,36 @@ class Case:
     facts: Facts
 
 
+class Hands:
+    """Leaves hands free for the others where one account does not answer and each of its calls ends by its timeout."""
+
+    def __init__(self, at_slow_account_max: int) -> None:
+        self._max = at_slow_account_max
+        self._busy: Counter[str] = Counter()
+        self._slow: set[str] = set()
+
+    @contextmanager
+    def at(self, account_id: str) -> Iterator[bool]:
+        """Take a hand to that account; False where it is slow and has its share already."""
+        if account_id in self._slow and self._busy[account_id] >= self._max:
+            yield False
+            return
+        self._busy[account_id] += 1
+        began = time.monotonic()
+        try:
+            yield True
+        finally:
+            self._busy[account_id] -= 1
+            (self._slow.add if time.monotonic() - began > _SLOW_S else self._slow.discard)(account_id)
+
+
 class Recovery:
     """Handles the tasks of purpose `resolve`."""
 
     def __init__(self, base: Base, queue: TaskQueue) -> None:
         self._base = base
         self._queue = queue
+        self._hands = Hands(base.settings.recovery_concurrency_max // 4)
 
     async def handle(self, task: Task) -> None:
         """Take one step for one payment."""
@@ -52,6 +85,13 @@ class Recovery:
         if payment is None or not _is_unresolved(payment):
             await self._queue.finish(task)
             return
+        with self._hands.at(payment.account_id or "") as is_free:
+            if is_free:
+                await self._step(task, payment)
+            else:
+                await self._queue.defer(task, random.uniform(*_DEFER_S))  # noqa: S311  jitter, not a secret
+
+    async def _step(self, task: Task, payment: Payment) -> None:
         case = await self._open(task, payment)
         if case is None:
             _log.error("an unresolved payment has no channel account", extra={"payment_id": payment.id})
@@ -142,7 +182,7 @@ class Recovery:
                 await self._base.store.fail_reversal(payment)
                 await self._queue.finish(case.task)
             case ReturnState.OPEN:
-                await self._queue.put_off(case.task, _VOID_RETRY_S)
+                await self._queue.put_off(case.task, _VOID_RETRY_S[min(case.task.tries, len(_VOID_RETRY_S)) - 1])
 
 
 def _is_unresolved(payment: Payment) -> bool:

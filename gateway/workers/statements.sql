@@ -18,6 +18,10 @@ RETURNING t.payment_id, t.merchant_id, t.purpose, t.tries, t.lease_token, t.crea
 UPDATE recovery_tasks SET next_at = now() + make_interval(secs => $4), lease_until = NULL
 WHERE payment_id = $1 AND purpose = $2 AND lease_token = $3 AND created_at = $5
 
+-- name: defer
+UPDATE recovery_tasks SET next_at = now() + make_interval(secs => $4), lease_until = NULL, tries = tries - 1
+WHERE payment_id = $1 AND purpose = $2 AND lease_token = $3 AND created_at = $5
+
 -- name: finish
 -- A task that was made anew counts its leases from the beginning: its time tells it from the one before.
 DELETE FROM recovery_tasks WHERE payment_id = $1 AND purpose = $2 AND lease_token = $3 AND created_at = $4

@@ -75,6 +75,12 @@ class TaskQueue:
             SQL["put_off"], task.payment_id, task.purpose, task.lease_token, after_s, task.created_at
         )
 
+    async def defer(self, task: Task, after_s: float) -> None:
+        """The same, for a step that was not taken: it does not count as a try."""
+        await self._pool.execute(
+            SQL["defer"], task.payment_id, task.purpose, task.lease_token, after_s, task.created_at
+        )
+
     async def finish(self, task: Task) -> None:
         """The task is done; nothing happens where the lease was lost."""
         await self._pool.execute(SQL["finish"], task.payment_id, task.purpose, task.lease_token, task.created_at)
