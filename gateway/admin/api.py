@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import asyncpg
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from gateway.http.answers import json_answer
+from gateway.http.answers import json_answer, no_unknown_parameters
 from gateway.http.services import Services, services_of
 from gateway.kernel.errors import NotAuthenticated, not_found
 from gateway.merchants import store as merchants
@@ -18,7 +18,7 @@ from gateway.merchants.store import Scope
 from gateway.payments.schemas import Text
 from routing.accounts import AccountStatus
 
-router = APIRouter(prefix="/admin/v1", tags=["admin"])
+router = APIRouter(prefix="/admin/v1", tags=["admin"], dependencies=[Depends(no_unknown_parameters)])
 
 
 def _example(value: dict[str, Any]) -> ConfigDict:

@@ -72,9 +72,15 @@ def _result(record: asyncpg.Record) -> IntentResult:
 
 
 def _meeting(row: IntentRow) -> Sequence[tuple[str, ...]]:
-    """Order number and idempotency key, each unique per merchant."""
+    """Order number, idempotency key and replaced payment, each unique per merchant."""
     number = (row.merchant_id, row.merchant_order_no)
-    return (number,) if row.idempotency_key is None else (number, (row.merchant_id, "key", row.idempotency_key))
+    if row.idempotency_key is None and row.replaces is None:
+        return (number,)
+    return (
+        number,
+        *([(row.merchant_id, "key", row.idempotency_key)] if row.idempotency_key is not None else []),
+        *([(row.merchant_id, "replaces", row.replaces)] if row.replaces is not None else []),
+    )
 
 
 def intent_batch(pool: asyncpg.Pool) -> Batch[IntentRow, IntentResult]:

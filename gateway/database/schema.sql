@@ -194,6 +194,22 @@ CREATE TABLE recovery_tasks (
     CONSTRAINT recovery_tasks_pkey PRIMARY KEY (payment_id, purpose)
 ) WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='20000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_threshold='20000');
 
+CREATE TABLE replacements (
+    merchant_id text NOT NULL COLLATE "C",
+    replaced_id text NOT NULL COLLATE "C",
+    payment_id text NOT NULL COLLATE "C",
+    CONSTRAINT replacements_pkey PRIMARY KEY (merchant_id, replaced_id)
+) PARTITION BY HASH (merchant_id);
+
+CREATE TABLE replacements_0 PARTITION OF replacements FOR VALUES WITH (modulus 8, remainder 0);
+CREATE TABLE replacements_1 PARTITION OF replacements FOR VALUES WITH (modulus 8, remainder 1);
+CREATE TABLE replacements_2 PARTITION OF replacements FOR VALUES WITH (modulus 8, remainder 2);
+CREATE TABLE replacements_3 PARTITION OF replacements FOR VALUES WITH (modulus 8, remainder 3);
+CREATE TABLE replacements_4 PARTITION OF replacements FOR VALUES WITH (modulus 8, remainder 4);
+CREATE TABLE replacements_5 PARTITION OF replacements FOR VALUES WITH (modulus 8, remainder 5);
+CREATE TABLE replacements_6 PARTITION OF replacements FOR VALUES WITH (modulus 8, remainder 6);
+CREATE TABLE replacements_7 PARTITION OF replacements FOR VALUES WITH (modulus 8, remainder 7);
+
 CREATE TABLE schema_migrations (
     number integer NOT NULL,
     name text NOT NULL,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-from fastapi import Response
+from fastapi import Request, Response
 from pydantic import ValidationError
 from starlette.types import Send
 
@@ -70,6 +70,14 @@ def error_answer(error: ApiError, request_id: str, public_url: str) -> Answer:
     }
     headers = [] if error.retry_after_s is None else [(b"retry-after", str(error.retry_after_s).encode())]
     return json_answer(error.http_status, body, headers)
+
+
+def no_unknown_parameters(request: Request) -> None:
+    """Refuse a query parameter that the route does not have: a misspelt filter must not list everything."""
+    known = {parameter.alias for parameter in request.scope["route"].dependant.query_params}
+    for name in request.query_params:
+        if name not in known:
+            raise InvalidRequest("unknown_field", f"There is no parameter “{name[:64]}”.", param=name[:128])
 
 
 class InternalError(ApiError):

@@ -30,6 +30,8 @@ ERRORS: Final = {
     "under_review": "The channel's books and ours differ on this payment; a person is looking into it.",
     "replaced_payment_unresolved": "The payment named by `replaces` is not decided yet; nothing was charged. "
     "Send the same request again after `Retry-After`.",
+    "already_replaced": "Another payment replaces the one named by `replaces` already; `message` names it. A sale's "
+    "payments form one chain, so that it is paid once: replace the newest.",
     "busy": "The gateway carries as many payments as it can. Send the same request again after `Retry-After`.",
     "database_busy": "Too much waits for the database. Send the same request again after `Retry-After`.",
     "database_unavailable": "The database is away. Send the same request again after `Retry-After`: it is safe.",

@@ -7,10 +7,10 @@ import re
 import time
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import ValidationError
 
-from gateway.http.answers import Answer, Call, invalid_body, json_answer
+from gateway.http.answers import Answer, Call, invalid_body, json_answer, no_unknown_parameters
 from gateway.http.services import Services, services_of
 from gateway.kernel.clock import Deadline
 from gateway.kernel.errors import InvalidRequest, not_found
@@ -35,7 +35,7 @@ _PREFER_WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*([^,;\s]*)")
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _REPLAYED: Final = ((b"idempotent-replayed", b"true"),)
 
-router = APIRouter(prefix="/v1/payments", tags=["payments"])
+router = APIRouter(prefix="/v1/payments", tags=["payments"], dependencies=[Depends(no_unknown_parameters)])
 
 PaymentId = Annotated[str, Path(pattern=PAYMENT_ID_PATTERN, examples=["pay_01JD5ZV8W3M0Q9C6R1T2X4Y7KB"])]
 Prefer = Annotated[str | None, Header(description="`wait=N`: answer within N seconds (default 10, at most 30).")]

@@ -37,6 +37,7 @@ PAYMENT: Final[dict[str, Any]] = {
     "risk": {"decision": "approve", "score": 0, "reasons": []},
     "failure": None,
     "reversal": None,
+    "review": None,
     "late_captures": [],
     "replaces": None,
     "store_id": "s-1",

@@ -169,6 +169,7 @@ class Payment(NamedTuple):
             "risk": {"decision": self.risk_decision, "score": self.risk_score, "reasons": []},
             "failure": _failure_json(self.failure, self.failure_channel_code),
             "reversal": self.reversal,
+            "review": self.review,
             "late_captures": [_late_capture_json(capture) for capture in self.late_captures],
             "replaces": self.replaces,
             "store_id": self.store_id,

@@ -35,7 +35,7 @@ class Replays:
         """The payment of an earlier request, decided if that happens within the deadline."""
         payment = await self.find(order)
         if payment is None:
-            await self._raise_key_conflict(order)
+            await self._raise_what_stands_in_the_way(order)
             raise Unavailable("try_again", "Send the same request again: it is safe.", retry_after_s=1)
         return await self.await_final(payment.merchant_id, payment.id, deadline)
 
@@ -72,11 +72,17 @@ class Replays:
             if bound_to != payment.id:
                 raise key_taken()
 
-    async def _raise_key_conflict(self, order: PaymentOrder) -> None:
-        """The order number is free, so the key was what stood in the way."""
-        key = order.idempotency_key
+    async def _raise_what_stands_in_the_way(self, order: PaymentOrder) -> None:
+        """The order number is free: it was the key, or another payment that replaces the same one."""
+        key, replaced = order.idempotency_key, order.request.replaces
         if key is not None and await self._store.payment_of_key(order.merchant_id, key) is not None:
             raise key_taken()
+        if replaced is not None and (by := await self._store.replacement_of(order.merchant_id, replaced)) is not None:
+            raise Conflict(
+                "already_replaced",
+                f"{by} replaces that payment already; nothing was charged. Replace {by} instead.",
+                param="replaces",
+            )
 
 
 def different_request(order: PaymentOrder, param: str | None) -> Conflict:

@@ -181,6 +181,7 @@ class PaymentObject(BaseModel):
     risk: Risk
     failure: Failure | None
     reversal: Literal["pending", "succeeded", "failed"] | None
+    review: Annotated[str | None, Field(description="Why a person has to look at it; nothing automatic goes on.")]
     late_captures: list[LateCapture]
     replaces: str | None
     store_id: str | None

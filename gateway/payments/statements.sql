@@ -13,6 +13,9 @@ SELECT payment_id FROM order_numbers WHERE merchant_id = $1 AND merchant_order_n
 -- name: find_key
 SELECT payment_id FROM idempotency_keys WHERE merchant_id = $1 AND key = $2
 
+-- name: find_replacement
+SELECT payment_id FROM replacements WHERE merchant_id = $1 AND replaced_id = $2
+
 -- name: bind_key
 INSERT INTO idempotency_keys (merchant_id, key, payment_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
 

@@ -58,6 +58,11 @@ class PaymentStore:
         found: str | None = await self._pool.fetchval(_SQL["find_key"], merchant_id, idempotency_key)
         return found
 
+    async def replacement_of(self, merchant_id: str, payment_id: str) -> str | None:
+        """The payment that replaces another one."""
+        found: str | None = await self._pool.fetchval(_SQL["find_replacement"], merchant_id, payment_id)
+        return found
+
     async def bind_key(self, merchant_id: str, idempotency_key: str, payment_id: str) -> str:
         """Bind a key to an existing payment; returns the payment to which it is bound, perhaps another one."""
         await self._pool.execute(

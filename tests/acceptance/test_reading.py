@@ -81,6 +81,7 @@ async def test_the_times_of_a_filter_are_from_inclusive_to_exclusive(shop_till: 
 @pytest.mark.parametrize(
     ("query", "param"),
     [
+        ("merchant_order_nr=A1", "merchant_order_nr"),
         ("limit=0", "limit"),
         ("limit=101", "limit"),
         ("limit=ten", "limit"),

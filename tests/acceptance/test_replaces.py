@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -92,3 +93,24 @@ async def test_a_replaced_payment_that_is_not_there_is_named(stack: GatewayStack
     async with stack.till(stack.new_shop()) as stranger:
         theirs = await stranger.paid()
     error_of(await till.pay(new_order(replaces=theirs["id"])), 404, "not_found", "replaces")
+
+
+async def test_a_payment_is_replaced_once_and_the_next_one_replaces_the_newest(till: Till) -> None:
+    first = await till.taken(magic="9001")
+    second = await till.taken(magic="9001", replaces=first["id"])
+    answer = await till.pay(new_order(replaces=first["id"]))
+    assert second["id"] in error_of(answer, 409, "already_replaced", "replaces")["message"]
+    assert (await till.taken(replaces=second["id"]))["status"] == "succeeded"
+
+
+async def test_of_two_payments_that_replace_the_same_one_at_once_only_one_is_charged(till: Till) -> None:
+    failed = await till.taken(magic="9001")
+    answers = await asyncio.gather(*[till.pay(new_order(replaces=failed["id"])) for _ in range(8)])
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
+
+
+async def test_a_replacement_that_was_never_charged_stands_in_nobodys_way(till: Till) -> None:
+    failed = await till.taken(magic="9001")
+    refused = await till.taken(replaces=failed["id"], amount=100, expected_payable=99)
+    assert refused["failure"]["code"] == "price_changed"
+    assert (await till.taken(replaces=failed["id"]))["status"] == "succeeded"

@@ -70,6 +70,14 @@ CREATE TABLE idempotency_keys (
     PRIMARY KEY (merchant_id, key)
 ) PARTITION BY HASH (merchant_id);
 
+-- Who rings a sale up again: at most one payment replaces another, so that a sale's payments form one chain.
+CREATE TABLE replacements (
+    merchant_id text COLLATE "C" NOT NULL,
+    replaced_id text COLLATE "C" NOT NULL,
+    payment_id text COLLATE "C" NOT NULL,
+    PRIMARY KEY (merchant_id, replaced_id)
+) PARTITION BY HASH (merchant_id);
+
 CREATE TABLE payments (
     id text COLLATE "C" NOT NULL,
     merchant_id text COLLATE "C" NOT NULL,
@@ -185,6 +193,7 @@ DO $$
 BEGIN
     FOR part IN 0..7 LOOP
         EXECUTE format('CREATE TABLE order_numbers_%s PARTITION OF order_numbers FOR VALUES WITH (MODULUS 8, REMAINDER %s)', part, part);
+        EXECUTE format('CREATE TABLE replacements_%s PARTITION OF replacements FOR VALUES WITH (MODULUS 8, REMAINDER %s)', part, part);
         EXECUTE format('CREATE TABLE idempotency_keys_%s PARTITION OF idempotency_keys FOR VALUES WITH (MODULUS 8, REMAINDER %s)', part, part);
     END LOOP;
 END

@@ -1,8 +1,9 @@
 -- Commits a batch of intents: order number, idempotency key, payment, first attempt, recovery task, event.
 -- A row whose order number or key belongs to another payment writes nothing and comes back with inserted = false;
 -- its neighbours are not touched.  Sending the same batch again is safe: nothing is written twice.
--- The keys table has no ON CONFLICT on purpose: two concurrent orders under one key raise unique_violation, and the
--- caller sends the batch again, when the key is visible here and only the later order is left out.
+-- Keys and replacements have no ON CONFLICT on purpose: two concurrent orders under one key (or for one replaced
+-- payment) raise unique_violation, and the caller sends the batch again, when the first is visible here and only the
+-- later order is left out.
 WITH rows AS (
     SELECT * FROM unnest(
         $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::text[], $9::text[],
@@ -18,10 +19,13 @@ WITH rows AS (
     INSERT INTO order_numbers (merchant_id, merchant_order_no, payment_id)
     SELECT r.merchant_id, r.merchant_order_no, r.payment_id
     FROM rows r
-    WHERE r.idempotency_key IS NULL OR NOT EXISTS (
+    WHERE (r.idempotency_key IS NULL OR NOT EXISTS (
         SELECT FROM idempotency_keys k
         WHERE k.merchant_id = r.merchant_id AND k.key = r.idempotency_key AND k.payment_id <> r.payment_id
-    )
+    )) AND (r.replaces IS NULL OR NOT EXISTS (
+        SELECT FROM replacements p
+        WHERE p.merchant_id = r.merchant_id AND p.replaced_id = r.replaces AND p.payment_id <> r.payment_id
+    ))
     ORDER BY r.merchant_id, r.merchant_order_no
     ON CONFLICT DO NOTHING
     RETURNING payment_id
@@ -32,6 +36,11 @@ WITH rows AS (
     SELECT merchant_id, idempotency_key, payment_id
     FROM admitted WHERE idempotency_key IS NOT NULL
     ORDER BY merchant_id, idempotency_key
+), replacement AS (
+    INSERT INTO replacements (merchant_id, replaced_id, payment_id)
+    SELECT merchant_id, replaces, payment_id
+    FROM admitted WHERE replaces IS NOT NULL AND account_id IS NOT NULL
+    ORDER BY merchant_id, replaces
 ), payment AS (
     INSERT INTO payments (
         id, merchant_id, merchant_order_no, status, amount, payable, currency, method, wallet, account_id, attempt_seq,
