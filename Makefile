@@ -24,10 +24,10 @@ run: setup ## bring up everything, take a payment on each wallet, and serve unti
 	@$(BIN)/mashang dev --state $(STATE) $(ARGS)
 
 test: setup ## every test that needs nothing but PyPI
-	$(BIN)/pytest -m "not sdk"
+	$(BIN)/pytest -m "not sdk" -n 4 --dist loadfile
 
 test-fast: setup ## the quick tests (under a minute)
-	$(BIN)/pytest -m "not slow and not sdk"
+	$(BIN)/pytest -m "not slow and not sdk" -n 4 --dist loadfile
 
 .PHONY: test-sdk
 test-sdk: setup ## drive the simulators with the channels' own SDKs (from PyPI; from npm too where it is there)
