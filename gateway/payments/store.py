@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,7 @@ import asyncpg
 import orjson
 
 from gateway.database.pool import named_statements
+from gateway.kernel.errors import Unavailable
 from gateway.kernel.failures import FailureCode
 from gateway.kernel.money import Currency, Money
 from gateway.kernel.secrets import Vault
@@ -18,6 +20,9 @@ from gateway.ledger.postings import Transfer
 from gateway.payments.payment import LateCaptureView, Payment
 from gateway.payments.states import Status
 
+_LISTS_MAX: Final = 2
+"""A list whose filter finds little reads all that a merchant has: the other connections are for payments."""
+_LIST_WAIT_S: Final = 2.0
 _SQL: Final = named_statements("gateway.payments", "statements.sql")
 
 
@@ -38,6 +43,7 @@ class PaymentStore:
     def __init__(self, pool: asyncpg.Pool, vault: Vault) -> None:
         self._pool = pool
         self._vault = vault
+        self._lists = asyncio.Semaphore(_LISTS_MAX)
 
     async def find(self, merchant_id: str, payment_id: str) -> Payment | None:
         """By its id."""
@@ -76,18 +82,25 @@ class PaymentStore:
     async def list(
         self, merchant_id: str, wanted: ListFilter, limit: int, starting_after: str | None
     ) -> Sequence[Payment]:
-        """A merchant's payments, newest first, at most `limit`, after that id."""
-        records = await self._pool.fetch(
-            _SQL["list"],
-            merchant_id,
-            starting_after,
-            wanted.status,
-            wanted.created_from,
-            wanted.created_to,
-            wanted.store_id,
-            wanted.terminal_id,
-            limit,
-        )
+        """A merchant's payments, newest first, at most `limit`, after that id.  Raises Unavailable, like all reads."""
+        try:
+            await asyncio.wait_for(self._lists.acquire(), _LIST_WAIT_S)
+        except TimeoutError:
+            raise Unavailable("busy", "Too many lists are being read: try again.", retry_after_s=1) from None
+        try:
+            records = await self._pool.fetch(
+                _SQL["list"],
+                merchant_id,
+                starting_after,
+                wanted.status,
+                wanted.created_from,
+                wanted.created_to,
+                wanted.store_id,
+                wanted.terminal_id,
+                limit,
+            )
+        finally:
+            self._lists.release()
         return [await self._with_late_captures(record) for record in records]
 
     async def request_fields(self, payment: Payment) -> Mapping[str, Any] | None:
