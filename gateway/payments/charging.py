@@ -30,6 +30,7 @@ _CHANNEL_PHASE: Final = PHASE_SECONDS.labels("channel")
 _OUTCOME_PHASE: Final = PHASE_SECONDS.labels("outcome")
 _QUERY_TIMEOUT_S: Final = 5.0
 _UNPAID_AT_CHANNEL: Final = frozenset({Event.CLOSED, Event.REVERSED})
+_GIVEN_BACK: Final = frozenset({TradeState.CLOSED, TradeState.REFUNDED})
 _REVERSAL_TRIES: Final = 2
 """As it was read, and once more where another process booked the capture in between."""
 
@@ -77,6 +78,8 @@ class Charging:
 
     async def settle(self, payment: Payment, account: Account, answer: Answer) -> Payment:
         """Commit what the answer decides, if it decides anything; returns the payment as it stands then."""
+        if isinstance(answer, TradeReport) and answer.state in _GIVEN_BACK and payment.reversal is None:
+            payment = await self._unless_decided(payment)  # a cancel may be what closed it
         if isinstance(answer, TradeReport) and (reason := settle.review_reason(payment, answer)) is not None:
             await self._store.mark_for_review(payment, reason)
             return await self._found(payment, is_capture=answer.state is TradeState.CAPTURED)
@@ -87,6 +90,11 @@ class Charging:
         if row.event in _UNPAID_AT_CHANNEL and found.status is Status.SUCCEEDED:
             return await self.commit_reversal(found)
         return found
+
+    async def _unless_decided(self, payment: Payment) -> Payment:
+        """The payment as it stands now while it is undecided; else as it was read, for the guards to judge."""
+        found = await self._store.find(payment.merchant_id, payment.id)
+        return payment if found is None or found.status.is_final else found
 
     async def commit_reversal(self, payment: Payment) -> Payment:
         """Commit a reversal that the channel confirmed; a capture that was booked, even just now, is booked back."""

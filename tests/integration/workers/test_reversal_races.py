@@ -133,3 +133,16 @@ async def test_a_till_that_stops_waiting_does_not_put_its_own_cancel_off(house: 
     assert await house.base.store.request_reversal(await house.payment(row))
     await house.base.store.hand_over(row.payment_id, 120.0, 3)
     assert await house.due_in_s(row) <= 0
+
+
+@pytest.mark.parametrize("state", [TradeState.CLOSED, TradeState.REFUNDED])
+async def test_a_till_that_polls_sees_its_cancelled_payment_reversed_and_nothing_else(
+    house: House, state: TradeState
+) -> None:
+    """The polling flow read the payment before the cancel."""
+    row = await house.begin()
+    stale, account = await house.payment(row), house.base.accounts.get(ACCOUNT_ID)
+    assert account is not None
+    assert await house.base.store.request_reversal(stale)
+    payment = await house.base.charging.settle(stale, account, TradeReport(state))
+    assert (payment.status, payment.reversal, payment.review) == (Status.REVERSED, "succeeded", None)
