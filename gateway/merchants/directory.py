@@ -21,12 +21,14 @@ class Directory:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
-        self._holders: OrderedDict[bytes, KeyHolder | None] = OrderedDict()
+        self._holders: OrderedDict[bytes, KeyHolder] = OrderedDict()
+        self._unknown: OrderedDict[bytes, None] = OrderedDict()  # apart, so that guessing does not push out a holder
         self._generation = 0
 
     async def forget(self) -> None:
         """Something changed: ask the database again for everyone."""
         self._holders.clear()
+        self._unknown.clear()
         self._generation += 1
 
     async def authenticate(self, authorization: str | None, scope: Scope) -> KeyHolder:
@@ -42,15 +44,19 @@ class Directory:
         return holder
 
     async def _find(self, hashed: bytes) -> KeyHolder | None:
-        if hashed in self._holders:
-            return self._holders[hashed]
+        if (known := self._holders.get(hashed)) is not None or hashed in self._unknown:
+            return known
         generation = self._generation
         try:
             holder = await find_holder(self._pool, hashed)
         except BROKEN:
             raise database_away() from None
         if generation == self._generation:  # what was read before a change must not outlive it
-            self._holders[hashed] = holder
-            if len(self._holders) > _KEPT_MAX:
-                self._holders.popitem(last=False)
+            if holder is None:
+                self._unknown[hashed] = None
+            else:
+                self._holders[hashed] = holder
+            for kept in (self._holders, self._unknown):
+                if len(kept) > _KEPT_MAX:
+                    kept.popitem(last=False)
         return holder

@@ -88,7 +88,7 @@ class PaymentRequest(_Request):
     amount: Annotated[int, Field(ge=1, le=AMOUNT_FEN_MAX, description="Fen.")]
     currency: Annotated[Literal["CNY"], Field(description="ISO 4217.")]
     method: Annotated[Literal["barcode"], Field(description="The till scanned the customer's code.")]
-    auth_code: Annotated[str, Field(pattern=AUTH_CODE_PATTERN, description="The wallet is read from it.")]
+    auth_code: Annotated[str, Field(pattern=AUTH_CODE_PATTERN, description="The wallet is read from it.", repr=False)]
     description: Annotated[LongText | None, Field(description="What was bought; the merchant's name by default.")] = (
         None
     )

@@ -81,7 +81,7 @@ class BarcodeCharge:
     """A bar code payment (被扫) to be taken: the customer's code and what the channel wants to know of the sale."""
 
     order: ChannelOrder
-    auth_code: str
+    auth_code: str = field(repr=False)
     description: str
     store_id: str | None = None
     terminal_id: str | None = None
