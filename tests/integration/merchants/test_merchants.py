@@ -142,13 +142,16 @@ async def test_what_was_read_before_a_change_does_not_outlive_it(
         await directory.authenticate(f"Bearer {key.secret}", Scope.PAY)
 
 
-async def test_guessing_fills_no_memory(pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_guessing_fills_no_memory_and_pushes_out_nobody(
+    key: NewKey, pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "_KEPT_MAX", 10)
     directory = Directory(pool)
+    await directory.authenticate(f"Bearer {key.secret}", Scope.PAY)
     for number in range(30):
         with pytest.raises(NotAuthenticated):
             await directory.authenticate(f"Bearer guess{number}", Scope.PAY)
-    assert len(directory._holders) == 10
+    assert (len(directory._unknown), len(directory._holders)) == (10, 1)
 
 
 async def test_a_database_that_is_away_is_no_verdict_on_the_key(
