@@ -65,8 +65,8 @@ def serve(
 ) -> None:
     """Run the HTTP service; the settings come from the environment (MASHANG_…)."""
     settings = _settings()
-    from gateway.devstack.sockets import listen_exactly
-    from gateway.serving import forget_dead_metrics, serve_here, serve_many
+    from gateway.processes.serving import forget_dead_metrics, serve_here, serve_many
+    from gateway.processes.sockets import listen_exactly
 
     if fd is None and settings.metrics_dir is not None:
         forget_dead_metrics(settings.metrics_dir)
@@ -185,7 +185,7 @@ def _settings() -> Settings:
 
 def main() -> None:
     """Run a command; what a person can mend is told in a sentence instead of a traceback."""
-    from gateway.devstack.errors import StackError
+    from gateway.processes.errors import StackError
 
     try:
         app()

@@ -20,8 +20,8 @@ import asyncpg
 import httpx
 
 from gateway.devstack.ready import ReadyFile
-from gateway.devstack.sockets import listen, port_of
 from gateway.kernel.secrets import secret_hash
+from gateway.processes.sockets import listen, port_of
 from loadtests.baseline.settings import SETTINGS_VARIABLE, BaselineSettings, WechatAccount
 from loadtests.baseline.store import SQL
 from loadtests.outcome import BASELINE, YARDSTICK

@@ -16,9 +16,9 @@ from gateway.audit.findings import CannotAudit
 from gateway.audit.report import as_json, show
 from gateway.audit.run import AuditOptions, AuditReport, audit
 from gateway.audit.simulators import SimulatorBooks
-from gateway.devstack.errors import StackError
 from gateway.devstack.options import DEFAULT_STATE, ready_file_of
 from gateway.devstack.ready import read_ready_file
+from gateway.processes.errors import StackError
 
 _DATABASE_URL: Final = "MASHANG_DATABASE_URL"
 

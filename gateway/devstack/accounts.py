@@ -9,8 +9,8 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from gateway.devstack.errors import StackError
-from gateway.devstack.processes import tethered
+from gateway.processes.children import tethered
+from gateway.processes.errors import StackError
 
 _FOR_ROOT: Final = ("namespace", "65534:65534")
 _PROBE: Final = ': > "$1/.probe" && rm "$1/.probe" && exec "$0" --version'

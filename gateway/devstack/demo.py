@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import httpx
 
-from gateway.devstack.errors import StackError
 from gateway.kernel.ids import new_ulid
+from gateway.processes.errors import StackError
 
 _AMOUNT_FEN: Final = 2599
 _TIMEOUT_S: Final = 40.0

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from gateway.devstack.errors import StackError
+from gateway.processes.errors import StackError
 
 # sun_path holds 108 bytes on Linux and 104 on macOS, the closing NUL included; the rest is for the socket's own name.
 _SOCKET_FOLDER_BYTES_MAX: Final = 103 - len("/postgres/.s.PGSQL.5432.lock")

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from gateway.devstack.errors import StackError
+from gateway.processes.errors import StackError
 
 _PROC: Final = Path("/proc")
 _POLL_S: Final = 0.02

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.devstack.demo import auth_code
-from gateway.devstack.errors import StackError
 from gateway.devstack.options import ready_file_of
 from gateway.devstack.ready import read_ready_file
 from gateway.kernel.ids import new_ulid
+from gateway.processes.errors import StackError
 
 _TIMEOUT_S = 40.0
 

@@ -12,9 +12,9 @@ from typing import Final
 from urllib.parse import quote
 
 from gateway.devstack.accounts import choose_account
-from gateway.devstack.errors import StackError
 from gateway.devstack.leftovers import await_leftovers
-from gateway.devstack.processes import Child, Command, tethered
+from gateway.processes.children import Child, Command, tethered
+from gateway.processes.errors import StackError
 
 USER: Final = "mashang"
 _PORT: Final = 5432  # only part of the socket's name

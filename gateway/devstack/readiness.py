@@ -10,8 +10,8 @@ from typing import Final
 
 import httpx
 
-from gateway.devstack.errors import StackError, log_tail
-from gateway.devstack.processes import Child
+from gateway.processes.children import Child
+from gateway.processes.errors import StackError, log_tail
 
 _POLL_S: Final = 0.02
 _TIMEOUT_S: Final = 60.0

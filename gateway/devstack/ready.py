@@ -6,9 +6,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from gateway.devstack.errors import StackError
 from gateway.devstack.files import write_private
 from gateway.devstack.secrets import MerchantSecrets
+from gateway.processes.errors import StackError
 
 
 class Processes(BaseModel):

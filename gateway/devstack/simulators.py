@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from gateway.devstack.folders import StateLock, private_folder
-from gateway.devstack.interrupts import Interrupted, Interrupts
-from gateway.devstack.processes import Child, Command
 from gateway.devstack.readiness import wait_until_answers
 from gateway.devstack.screen import Screen
-from gateway.devstack.sockets import listen_first_free, port_of
-from gateway.devstack.supervisor import Hooks, Supervisor, stop_together
+from gateway.processes.children import Child, Command
+from gateway.processes.interrupts import Interrupted, Interrupts
+from gateway.processes.sockets import listen_first_free, port_of
+from gateway.processes.supervisor import Hooks, Supervisor, stop_together
 from routing.simulators.provision import AccountSeed, Provision, provision
 
 PORTS: Final = {"wechat": 8101, "alipay": 8102, "unionpay": 8103}

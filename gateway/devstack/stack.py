@@ -8,11 +8,8 @@ import sys
 
 from gateway.database.migrate import migrate
 from gateway.devstack.demo import example_command, take_demo_payments
-from gateway.devstack.errors import StackError
 from gateway.devstack.folders import StateLock, private_folder
-from gateway.devstack.interrupts import Interrupted, Interrupts
 from gateway.devstack.options import StackOptions
-from gateway.devstack.processes import Child, Command
 from gateway.devstack.readiness import ReadyPipe, wait_until_answers
 from gateway.devstack.ready import Processes, ReadyFile
 from gateway.devstack.screen import Screen
@@ -20,10 +17,13 @@ from gateway.devstack.secrets import MerchantSecrets, StateSecrets, load_secrets
 from gateway.devstack.seed import seed
 from gateway.devstack.simulators import STOP_S as SIMULATORS_STOP_S
 from gateway.devstack.simulators import SimulatorSet
-from gateway.devstack.sockets import GATEWAY_PORT, listen_gateway, port_of
 from gateway.devstack.stores import Stores
-from gateway.devstack.supervisor import Hooks, Supervisor, stop_together
-from gateway.serving import forget_metrics_of, gateway_command, stop_s
+from gateway.processes.children import Child, Command
+from gateway.processes.errors import StackError
+from gateway.processes.interrupts import Interrupted, Interrupts
+from gateway.processes.serving import forget_metrics_of, gateway_command, stop_s
+from gateway.processes.sockets import GATEWAY_PORT, listen_gateway, port_of
+from gateway.processes.supervisor import Hooks, Supervisor, stop_together
 from gateway.settings import Settings
 
 _STOP_MARGIN_S = 5.0

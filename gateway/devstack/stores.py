@@ -8,11 +8,11 @@ from pathlib import Path
 
 import asyncpg
 
-from gateway.devstack.errors import StackError
 from gateway.devstack.folders import socket_folder
 from gateway.devstack.postgres import USER, Postgres
-from gateway.devstack.processes import Child
 from gateway.devstack.valkey import Valkey
+from gateway.processes.children import Child
+from gateway.processes.errors import StackError
 
 
 class Stores:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from gateway.devstack.errors import StackError
 from gateway.devstack.leftovers import await_leftovers
-from gateway.devstack.processes import Child, Command
+from gateway.processes.children import Child, Command
+from gateway.processes.errors import StackError
 
 _POLL_S: Final = 0.01
 _SETTINGS: Final = {

@@ -22,7 +22,7 @@ import pytest_asyncio
 
 from gateway.database.partitions import ensure_partitions
 from gateway.database.pool import named_statements, sql
-from gateway.devstack.processes import Child
+from gateway.processes.children import Child
 from tests.faults.conftest import FAULT_SETTINGS
 from tests.support.audits import audit_command
 from tests.support.book import ClientBook, PatientTill

@@ -13,9 +13,9 @@ import pytest
 import pytest_asyncio
 import uvicorn
 
-from gateway.devstack.processes import Child
-from gateway.devstack.sockets import listen, port_of
 from gateway.http.protocol import OneWriteProtocol
+from gateway.processes.children import Child
+from gateway.processes.sockets import listen, port_of
 from tests.support.audits import audit_command
 from tests.support.book import ClientBook, PatientTill
 from tests.support.gateway import GatewayStack

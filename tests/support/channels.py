@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import httpx
 
-from gateway.devstack.processes import Child, Command
-from gateway.devstack.sockets import listen, port_of
 from gateway.payments.payment import attempt_order_no
+from gateway.processes.children import Child, Command
+from gateway.processes.sockets import listen, port_of
 from routing.simulators.provision import AccountSeed, provision
 
 CHANNELS: Final = ("wechat", "alipay", "unionpay")

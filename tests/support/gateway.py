@@ -24,11 +24,11 @@ from typing import Any, Final
 import asyncpg
 import httpx
 
-from gateway.devstack.processes import Child, Command
 from gateway.devstack.seed import seed_accounts
-from gateway.devstack.sockets import listen, port_of
 from gateway.kernel.secrets import Vault
 from gateway.merchants.store import ALL_SCOPES, NewKey, Scope, create_key, create_merchant
+from gateway.processes.children import Child, Command
+from gateway.processes.sockets import listen, port_of
 from tests.support.channels import QUICK_RHYTHM, Simulators, wait_until_answers
 from tests.support.servers import run_aside
 from tests.support.till import Till

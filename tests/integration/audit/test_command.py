@@ -16,9 +16,9 @@ from gateway.audit.checks import Check
 from gateway.audit.command import find_places
 from gateway.audit.findings import CannotAudit
 from gateway.audit.run import AuditOptions
-from gateway.devstack.errors import StackError
 from gateway.devstack.ready import Processes, ReadyFile
 from gateway.devstack.secrets import MerchantSecrets
+from gateway.processes.errors import StackError
 from tests.support.book import ClientBook
 from tests.support.channels import CHANNELS, Simulators, start_simulators
 from tests.support.gateway import start_gateway

@@ -11,8 +11,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from gateway.devstack.errors import StackError
 from gateway.devstack.folders import StateLock, private_folder, socket_folder
+from gateway.processes.errors import StackError
 from tests.support.servers import start_servers
 
 

@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from gateway.devstack.processes import Child, Command
+from gateway.processes.children import Child, Command
 from tests.support.servers import start_servers
 
 if __name__ == "__main__":

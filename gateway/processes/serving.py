@@ -12,10 +12,10 @@ from pathlib import Path
 
 import uvicorn
 
-from gateway.devstack.interrupts import Interrupts
-from gateway.devstack.processes import Child, Command
-from gateway.devstack.supervisor import Hooks, Supervisor, stop_together
 from gateway.kernel.logs import flush_logs
+from gateway.processes.children import Child, Command
+from gateway.processes.interrupts import Interrupts
+from gateway.processes.supervisor import Hooks, Supervisor, stop_together
 from gateway.settings import Settings
 
 _KEEP_ALIVE_S = 75

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.devstack.errors import StackError
-from gateway.devstack.processes import Child, Command
-from gateway.devstack.supervisor import Hooks, Supervisor, pause_before_restart_s, stop_together
+from gateway.processes.children import Child, Command
+from gateway.processes.errors import StackError
+from gateway.processes.supervisor import Hooks, Supervisor, pause_before_restart_s, stop_together
 from tests.support.waiting import until
 
 

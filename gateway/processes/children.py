@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from gateway.devstack.errors import StackError, log_tail
+from gateway.processes.errors import StackError, log_tail
 
 _TETHER: Final = Path(__file__).with_name("tether.py")
 _LOG_BYTES_MAX: Final = 10_000_000

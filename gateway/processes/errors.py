@@ -1,4 +1,4 @@
-"""What can go wrong while the stack starts, as a message for the person at the terminal."""
+"""What can go wrong while processes are started and kept, as a message for the person at the terminal."""
 
 from __future__ import annotations
 

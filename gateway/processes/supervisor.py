@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.devstack.errors import log_tail
-from gateway.devstack.processes import Child, describe_end
+from gateway.processes.children import Child, describe_end
+from gateway.processes.errors import log_tail
 
 _POLL_S: Final = 0.1
 _QUICK_DEATH_S: Final = 3.0

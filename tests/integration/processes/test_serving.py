@@ -15,7 +15,7 @@ import httpx
 import psutil
 import pytest
 
-from gateway.serving import forget_dead_metrics
+from gateway.processes.serving import forget_dead_metrics
 from tests.support.waiting import gone_within, until
 
 ROOT = Path(__file__).parents[3]

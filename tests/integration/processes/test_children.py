@@ -31,7 +31,7 @@ class Parent:
     def __init__(self, folder: Path, prefix: tuple[str, ...] = ()) -> None:
         # The tests' own signal mask is inherited, so that sigwait in the parent gets what it waits for.
         self.process = subprocess.Popen(
-            [*prefix, sys.executable, "-m", "tests.integration.devstack.parent", str(folder)],
+            [*prefix, sys.executable, "-m", "tests.integration.processes.parent", str(folder)],
             stdout=subprocess.PIPE,
             cwd=ROOT,
         )

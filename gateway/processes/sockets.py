@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterable
 from typing import Final
 
-from gateway.devstack.errors import StackError
+from gateway.processes.errors import StackError
 
 _BACKLOG: Final = 2048
 GATEWAY_PORT: Final = 8000
