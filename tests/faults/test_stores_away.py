@@ -32,6 +32,8 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 _PER_S: Final = 60
 _FROZEN_S: Final = 3.0
+_SETTINGS: Final = {**FAULT_SETTINGS, "MASHANG_CHANNEL_TIMEOUT_S": "3", "MASHANG_SEND_WITHIN_S": "5"}
+"""The channels are not the fault here: a busy machine must not look like one."""
 _Fault = Callable[["Stores", Load], Coroutine[Any, Any, None]]
 
 
@@ -92,7 +94,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, stores: Stores, simulators: 
     """Two gateway processes and a worker."""
     folder = tmp_path_factory.mktemp("stack")
     address = stores.url_through_door
-    with start_gateway(folder, address, stores.redis_url, simulators, gateways=2, settings=FAULT_SETTINGS) as running:
+    with start_gateway(folder, address, stores.redis_url, simulators, gateways=2, settings=_SETTINGS) as running:
         yield running
 
 
@@ -187,9 +189,9 @@ async def test_no_payment_is_lost_or_charged_twice_when_postgresql_goes(
     async with load.running():
         await load.wait_for(20)
         await fault(stores, load)
-        await load.wait_for(60)
+        after = await load.new_sales(60)
     assert {sale.payment["status"] for sale in load.sales} <= {"succeeded", "failed", "reversed"}
-    assert {sale.payment["status"] for sale in load.sales[-20:]} == {"succeeded"}, "back without a restart"
+    assert {sale.payment["status"] for sale in after} == {"succeeded"}, "back without a restart"
     assert set(load.till.told) <= {"200", "201", "503"}, load.till.told
     assert all(child.running for child in (*stack.gateways, *stack.workers))
     await _nothing_is_charged_without_an_intent(stack, stores)

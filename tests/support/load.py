@@ -51,6 +51,14 @@ class Load:
                     task.result()
             await asyncio.sleep(0.01)
 
+    async def new_sales(self, count: int, timeout_s: float = 30) -> list[Sale]:
+        """So many sales that were begun after this call, once they have ended."""
+        asked_s, deadline = time.monotonic(), time.monotonic() + timeout_s
+        while len(found := [sale for sale in self.sales if sale.began_s > asked_s]) < count:
+            assert time.monotonic() < deadline, f"only {len(found)} of {count} new sales have come to an end"
+            await asyncio.sleep(0.02)
+        return found
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Begin sales for as long as the block lasts, and then see every one to its end."""

@@ -134,7 +134,8 @@ class _Link:
     def reset(self) -> None:
         raw = self.writer.get_extra_info("socket")
         if raw is not None and raw.family != socket.AF_UNIX:
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
+            with suppress(OSError):  # the client has gone already
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
         self.writer.transport.abort()
         for task in self.tasks:
             task.cancel()
