@@ -17,7 +17,8 @@ import httpx
 import pytest
 
 from routing.simulators.provision import Provision, provision
-from tests.unit.simulators.tills import TILLS, Raw, Till, Wire
+from tests.unit.simulators.till import Raw, Till, Wire
+from tests.unit.simulators.tills import TILLS
 
 CHANNELS = ("wechat", "alipay", "unionpay")
 

@@ -13,7 +13,8 @@ from routing.simulators.app import build_channel
 from routing.simulators.books import Books
 from routing.simulators.channel import HttpAnswer, HttpRequest
 from routing.simulators.provision import Provision
-from tests.unit.simulators.tills import TILLS, Raw, Till
+from tests.unit.simulators.till import Raw, Till
+from tests.unit.simulators.tills import TILLS
 
 START_MS = 1_795_312_800_000
 """2026-11-22 10:00 in Beijing."""

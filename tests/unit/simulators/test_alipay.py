@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 import pytest
 
 from routing.simulators.provision import Provision
+from tests.unit.simulators.alipay_till import AlipayTill
 from tests.unit.simulators.conftest import Simulator, stage_of
-from tests.unit.simulators.tills import AlipayTill
 
 FORM = {"content-type": "application/x-www-form-urlencoded;charset=utf-8"}
 

@@ -8,7 +8,7 @@ import pytest
 
 from routing.simulators.provision import Provision
 from tests.unit.simulators.in_process import Lost, bench_of
-from tests.unit.simulators.tills import UnionpayTill
+from tests.unit.simulators.unionpay_till import UnionpayTill
 
 ACCOUNTS = ["wechat_direct", "alipay_direct", "unionpay_direct"]
 DAY_S = 86_400

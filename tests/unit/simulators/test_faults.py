@@ -10,7 +10,7 @@ import pytest
 from routing.simulators.acts import CallKind
 from routing.simulators.faults import KINDS, FaultError, read_plan
 from tests.unit.simulators.conftest import Stage
-from tests.unit.simulators.tills import Answer
+from tests.unit.simulators.till import Answer
 
 CHANNEL_CODES = {"wechat": "BANK_ERROR", "alipay": "ACQ.SYSTEM_ERROR", "unionpay": "03"}
 DECLINES = {"wechat": "RULE_LIMIT", "alipay": "ACQ.BEYOND_PAY_RESTRICTION", "unionpay": "33"}

@@ -6,7 +6,7 @@ import pytest
 
 from routing.simulators.provision import Provision
 from tests.unit.simulators.conftest import Simulator, stage_of
-from tests.unit.simulators.tills import UnionpayTill
+from tests.unit.simulators.unionpay_till import UnionpayTill
 
 BACK, QUERY = "backTransReq.do", "queryTrans.do"
 

@@ -15,7 +15,8 @@ from routing.simulators.books import Status, Trade
 from routing.simulators.provision import Provision
 from tests.unit.simulators.conftest import Simulator, stage_of
 from tests.unit.simulators.in_process import bench_of
-from tests.unit.simulators.tills import Raw, WechatTill
+from tests.unit.simulators.till import Raw
+from tests.unit.simulators.wechat_till import WechatTill
 
 CODEPAY = "/v3/pay/transactions/codepay"
 
