@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from gateway.http.heads import BoundedHeadProtocol
 
-LAST_LOOK_S: Final = 0.25
+LAST_LOOK_S: Final = 1.0
 """So long after a stop, a request that crossed with it on an idle connection is still taken."""
 
 

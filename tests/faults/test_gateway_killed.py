@@ -112,6 +112,7 @@ async def test_killed_before_the_channel_hears_of_the_charge(
 ) -> None:
     service.set_channels(Mode.FREEZE)
     orders, asked = await _ask(till, database)
+    await until(lambda: all(door.held > 0 for door in service.channels.values()))
     service.kill_the_first()
     service.open_all_again()
     assert _trades(service, await _ids(database, orders)) == []
@@ -147,6 +148,7 @@ async def test_killed_when_the_outcome_is_durable_and_nobody_has_heard_of_it(
 ) -> None:
     service.set_channels(Mode.FREEZE)
     orders, asked = await _ask(till, database, ["unionpay"])  # one commit is under way at a time
+    await until(lambda: service.channels["unionpay"].held > 0)  # the charge has left the gateway
     service.postgres.mode = Mode.DROP_ANSWERS
     service.set_channels(Mode.PASS)
     await _until_committed(database, orders)

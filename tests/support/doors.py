@@ -53,6 +53,11 @@ class Door:
 
         self._doors.run(change())
 
+    @property
+    def held(self) -> int:
+        """Pieces that a freeze holds back."""
+        return self._proxy.held
+
     def reset(self) -> None:
         """Break what is open; bytes held back are lost."""
 

@@ -41,6 +41,8 @@ class Proxy:
     upstream: Address
     mode: Mode = Mode.PASS
     answers_lost: int = 0
+    held: int = 0
+    """Pieces that a freeze holds back."""
     _needle: bytes | None = None
     _thawed: asyncio.Event = field(default_factory=asyncio.Event)
     _links: set[_Link] = field(default_factory=set)
@@ -85,9 +87,13 @@ class Proxy:
             link.ended.set()
 
     async def _until_thawed(self) -> None:
-        while self.mode is Mode.FREEZE:
-            self._thawed.clear()
-            await self._thawed.wait()
+        self.held += 1
+        try:
+            while self.mode is Mode.FREEZE:
+                self._thawed.clear()
+                await self._thawed.wait()
+        finally:
+            self.held -= 1
 
     def _loses(self, answer: bytes) -> bool:
         if self._needle is None or self._needle not in answer:
