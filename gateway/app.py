@@ -112,9 +112,12 @@ async def _pulse(desk: Desk) -> None:
     while True:
         due = time.monotonic() + FLUSH_S
         await asyncio.sleep(FLUSH_S)
-        LOOP_LAG.set(max(0.0, time.monotonic() - due))
-        IN_FLIGHT.set(len(desk))
-        flush_hot_metrics()
+        try:
+            LOOP_LAG.set(max(0.0, time.monotonic() - due))
+            IN_FLIGHT.set(len(desk))
+            flush_hot_metrics()
+        except Exception:  # a full disk under the metric files is no reason to stop taking payments
+            _log.exception("the metrics could not be written")
 
 
 def _handle_errors(app: FastAPI, settings: Settings) -> None:
