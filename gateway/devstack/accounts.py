@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -23,7 +24,7 @@ def choose_account(folder: Path, sockets: Path, program: Path) -> str:
     which the folders above must be passable.  A folder that an ordinary user made keeps belonging to that user.
     """
     if os.geteuid() != 0:
-        return "same"
+        return _for_ordinary(folder, program)
     status = folder.stat()
     candidates = _FOR_ROOT if status.st_uid == 0 else (f"{status.st_uid}:{status.st_gid}",)
     for account in candidates:
@@ -36,6 +37,26 @@ def choose_account(folder: Path, sockets: Path, program: Path) -> str:
         f"PostgreSQL cannot run as root, and no other account here can both run {program} and write {folder}: user "
         "namespaces are forbidden and the folders are closed to others. Run this command as an ordinary user."
     )
+
+
+def _for_ordinary(folder: Path, program: Path) -> str:
+    """An ordinary user runs it as itself; one without a name, whom PostgreSQL refuses too, as nobody in a namespace."""
+    if _has_name(os.geteuid()):
+        return "same"
+    if _works("namespace", folder, program):
+        return "namespace"
+    raise StackError(
+        f"PostgreSQL cannot run as user {os.geteuid()}, which has no name in /etc/passwd, and user namespaces are "
+        "forbidden here. Run this command as a user with a name."
+    )
+
+
+def _has_name(uid: int) -> bool:
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True
 
 
 def _hand_over(folder: Path, account: str) -> None:
