@@ -68,7 +68,11 @@ def install_python(name: str) -> None:
     where_from = "PyPI (or a mirror of it, named by UV_DEFAULT_INDEX)"
     _run([uv, "venv", "--quiet", "--python", sys.executable, str(folder)], ENVIRONMENTS, where_from)
     python = str(folder / "bin" / "python")
-    _run([uv, "pip", "sync", "--quiet", "--python", python, "--require-hashes", str(pins)], ENVIRONMENTS, where_from)
+    sync = [uv, "pip", "sync", "--quiet", "--python", python, "--require-hashes", str(pins)]
+    try:
+        _run(sync, ENVIRONMENTS, where_from)
+    except InstallError:  # a network with certificates of its own has them in the system's store
+        _run([*sync, "--system-certs"], ENVIRONMENTS, where_from)
     (folder / STAMP).write_text(_fingerprint(pins), "utf-8")
 
 
