@@ -21,8 +21,10 @@ def keys(channel: str) -> dict[str, str]:
 
 
 def vectors(channel: str, kind: str) -> list[dict[str, Any]]:
-    """The vectors of one kind."""
-    return [vector for vector in _document(channel)["vectors"] if vector["kind"] == kind]
+    """The vectors of one kind; never none, so that a renamed kind cannot pass unseen."""
+    found = [vector for vector in _document(channel)["vectors"] if vector["kind"] == kind]
+    assert found, f"no {kind} in {channel}.json"
+    return found
 
 
 def vector(channel: str, vector_id: str) -> dict[str, Any]:

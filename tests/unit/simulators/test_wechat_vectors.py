@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -76,6 +77,14 @@ def test_resources_are_encrypted_to_the_very_bytes_that_sdks_decrypt(vector: dic
     sealed = vector["input"]
     made = encrypt(KEYS["api_v3_key"], sealed["nonce"], vector["expected"]["plaintext"], sealed["associated_data"])
     assert (made["ciphertext"], made["nonce"]) == (sealed["ciphertext"], sealed["nonce"])
+
+
+def test_the_certificate_download_carries_the_very_bytes_that_an_sdk_reads() -> None:
+    [vector] = vectors("wechat", "certificates")
+    [downloaded], [expected] = json.loads(vector["input"]["body"])["data"], vector["expected"]["certificates"]
+    sealed = downloaded["encrypt_certificate"]
+    assert downloaded["serial_no"] == expected["serial_no"]
+    assert encrypt(KEYS["api_v3_key"], sealed["nonce"], expected["pem"], sealed["associated_data"]) == sealed
 
 
 @pytest.mark.parametrize(
