@@ -72,7 +72,7 @@ def error_answer(error: ApiError, request_id: str, public_url: str) -> Answer:
     return json_answer(error.http_status, body, headers)
 
 
-def no_unknown_parameters(request: Request) -> None:
+async def no_unknown_parameters(request: Request) -> None:
     """Refuse a query parameter that the route does not have: a misspelt filter must not list everything."""
     known = {parameter.alias for parameter in request.scope["route"].dependant.query_params}
     for name in request.query_params:

@@ -1,7 +1,7 @@
 """Metrics for the hot path: counted in plain Python and carried over to prometheus_client twice a second.
 
-With several processes on a host every update of a prometheus_client value costs 2.6 µs (a memory-mapped file, a lock, a
-check of the process id); a payment makes some twenty.  Here an update costs 0.3 µs.  A process that is killed loses the
+With several processes on a host a prometheus_client counter costs 0.8 µs an update and a histogram 1.6 µs (a
+memory-mapped file, a lock, a check of the process id); here it is 0.14 µs.  A process that is killed loses the
 last half second of counts.
 """
 

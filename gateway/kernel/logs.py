@@ -48,7 +48,7 @@ class TerminalFormatter(logging.Formatter):
 class HoldingHandler(logging.Handler):
     """Writes many lines at once: when there are 200, when one is a warning or worse, and every 0.2 s.
 
-    A write per payment would cost a fiftieth of the payment.  A process that is killed loses at most that 0.2 s.
+    That saves the payments their system calls.  A process that is killed loses at most that 0.2 s.
     """
 
     def __init__(self, stream: TextIO) -> None:

