@@ -17,11 +17,9 @@ from routing.channels.base import (
     ChannelUnknown,
     ChannelUnsent,
     RefundOrder,
-    RefundReport,
-    ReversalReport,
     Rhythm,
-    TradeReport,
 )
+from routing.channels.reports import RefundReport, ReversalReport, TradeReport
 
 Report = TypeVar("Report", TradeReport, ReversalReport, RefundReport)
 

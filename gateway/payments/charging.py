@@ -22,9 +22,8 @@ from routing.channels.base import (
     ChannelRejected,
     ChannelUnknown,
     ChannelUnsent,
-    TradeReport,
-    TradeState,
 )
+from routing.channels.reports import TradeReport, TradeState
 
 _CHANNEL_PHASE: Final = PHASE_SECONDS.labels("channel")
 _OUTCOME_PHASE: Final = PHASE_SECONDS.labels("outcome")

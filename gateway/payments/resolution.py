@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from routing.channels.base import ReversalState, Rhythm
+from routing.channels.base import Rhythm
+from routing.channels.reports import ReversalState
 
 _SOONEST_S: Final = 0.2
 """No two steps of one payment follow faster than this."""

@@ -10,7 +10,8 @@ from gateway.kernel.secrets import Vault
 from gateway.ledger import postings
 from gateway.payments.payment import Payment
 from gateway.payments.states import Event, sources, target
-from routing.channels.base import ChannelError, ChannelRejected, TradeReport, TradeState
+from routing.channels.base import ChannelError, ChannelRejected
+from routing.channels.reports import TradeReport, TradeState
 
 AMOUNT_MISMATCH: Final = "amount_mismatch"
 """Review reason: the channel captured another amount than we asked for."""

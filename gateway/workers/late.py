@@ -18,7 +18,7 @@ from gateway.payments.payment import Payment
 from gateway.payments.states import Event, Status
 from gateway.workers.returning import ReturnState, give_back
 from gateway.workers.tasks import SQL, Task, TaskQueue
-from routing.channels.base import TradeReport, TradeState
+from routing.channels.reports import TradeReport, TradeState
 
 _log = logging.getLogger("mashang.late")
 _WATCH_S: Final = (30, 60, 120, 300, 600, 1_800, 3_600)

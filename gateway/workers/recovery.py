@@ -24,7 +24,8 @@ from gateway.payments.states import Status
 from gateway.workers.returning import ReturnState, give_back
 from gateway.workers.tasks import SQL, Task, TaskQueue
 from routing.accounts import Account
-from routing.channels.base import CallLimits, ChannelError, ReversalState, TradeReport, TradeState
+from routing.channels.base import CallLimits, ChannelError
+from routing.channels.reports import ReversalState, TradeReport, TradeState
 
 _log = logging.getLogger("mashang.recovery")
 _REVERSE_TIMEOUT_S: Final = 10.0

@@ -8,15 +8,8 @@ from typing import Final
 from gateway.payments.payment import Payment, give_back_no
 from gateway.workers.tasks import Task
 from routing.accounts import Account
-from routing.channels.base import (
-    CallLimits,
-    ChannelError,
-    ChannelOrder,
-    ChannelRejected,
-    RefundOrder,
-    RefundReport,
-    RefundState,
-)
+from routing.channels.base import CallLimits, ChannelError, ChannelOrder, ChannelRejected, RefundOrder
+from routing.channels.reports import RefundReport, RefundState
 
 _TIMEOUT_S: Final = 10.0
 

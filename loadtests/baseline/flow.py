@@ -25,9 +25,8 @@ from routing.channels.base import (
     ChannelRejected,
     ChannelUnknown,
     ChannelUnsent,
-    TradeReport,
-    TradeState,
 )
+from routing.channels.reports import TradeReport, TradeState
 from routing.channels.wechat import WechatChannel
 
 ACCOUNT: Final = "wechat_direct"

@@ -29,15 +29,10 @@ from routing.channels.base import (
     ChannelOrder,
     ChannelUnknown,
     RefundOrder,
-    RefundReport,
-    RefundState,
-    ReversalReport,
-    ReversalState,
     Rhythm,
-    TradeReport,
-    TradeState,
     Transport,
 )
+from routing.channels.reports import RefundReport, RefundState, ReversalReport, ReversalState, TradeReport, TradeState
 from routing.channels.rsa import load_private_key, load_public_key
 from routing.channels.settings import AlipaySettings
 from routing.channels.wire import (

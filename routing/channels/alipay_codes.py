@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final, TypeVar
 
 from gateway.kernel.failures import FailureCode
-from routing.channels.base import ReversalState, TradeState
+from routing.channels.reports import ReversalState, TradeState
 from routing.channels.wire import Refusal
 
 Row = TypeVar("Row")

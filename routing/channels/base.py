@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
 
 from gateway.kernel.failures import FailureCode
 from gateway.kernel.money import Money
+from routing.channels.notifications import Acknowledgements, Notification
+from routing.channels.reports import CloseReport, CodeReport, PageReport, RefundReport, ReversalReport, TradeReport
+from routing.channels.statements import Statement
 
 
 class Wallet(StrEnum):
@@ -19,47 +22,6 @@ class Wallet(StrEnum):
     WECHAT = "wechat"
     ALIPAY = "alipay"
     UNIONPAY = "unionpay"
-
-
-class TradeState(StrEnum):
-    """Where an order stands at the channel."""
-
-    CAPTURED = "captured"
-    """Paid, and nothing given back."""
-    PENDING = "pending"
-    """Known to the channel and not decided: the customer types a PIN, or the channel is still at work."""
-    REFUSED = "refused"
-    """Known to the channel and will never be paid; nothing was charged."""
-    CLOSED = "closed"
-    """Closed or revoked: no money stays with the merchant, whether it was paid in between or not."""
-    REFUNDED = "refunded"
-    """Paid, and some or all of it was given back by a refund."""
-    NOT_FOUND = "not_found"
-    """The channel does not know the order.  This is not an outcome: the request can still arrive."""
-
-
-class ReversalState(StrEnum):
-    """What a channel answers to a reversal."""
-
-    REVERSED = "reversed"
-    """Confirmed: the order is shut and no money stays with the merchant."""
-    ACCEPTED = "accepted"
-    """Taken in; a query says later how it ended."""
-    REPEAT = "repeat"
-    """The channel asks for the same reversal again (recall=Y, retry_flag=Y, customer still paying)."""
-    NOT_FOUND = "not_found"
-    """The channel does not know the order.  Not an outcome either."""
-    REFUSED = "refused"
-    """The channel will not reverse this order any more (window closed): query, then refund."""
-
-
-class RefundState(StrEnum):
-    """Where a refund stands at the channel."""
-
-    SUCCEEDED = "succeeded"
-    PENDING = "pending"
-    FAILED = "failed"
-    NOT_FOUND = "not_found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +51,36 @@ class BarcodeCharge:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeOrder:
+    """A code to be shown to the customer (主扫): WeChat native, Alipay precreate, UnionPay 01/07.
+
+    The channel takes no money for it after `pay_until`, and tells the account's notification address when it was paid.
+    """
+
+    order: ChannelOrder
+    description: str
+    pay_until: datetime
+    store_id: str | None = None
+    terminal_id: str | None = None
+    operator_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PageOrder:
+    """A payment from a page inside the wallet: WeChat jsapi, Alipay trade.create, UnionPay 01/01.
+
+    `payer_id` is what `identify_payer` returned; `return_url` is where a wallet that leaves the page comes back to.
+    """
+
+    code: CodeOrder
+    payer_id: str = field(repr=False)
+    return_url: str
+    client_ip: str = "127.0.0.1"
+    app_identifier: str = ""
+    """UnionPay's `appUpIdentifier`: which bank's app opened the page, such as `UnionPay/1.0 CloudPay`."""
+
+
+@dataclass(frozen=True, slots=True)
 class RefundOrder:
     """Money to give back of a captured order, under a number of ours (8–32 letters and digits, kept for retries)."""
 
@@ -100,40 +92,14 @@ class RefundOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class TradeReport:
-    """What a verified answer of the channel says of an order.
+class RefundRules:
+    """A channel's bounds for the refunds of one payment.  Sources: CHANNEL-PROTOCOLS 1.5, 2.4, 3.2."""
 
-    `amount_fen` is the order's total (WeChat amount.total, Alipay total_amount, UnionPay txnAmt) where the answer
-    has it; `payer_paid_fen` is what the payer really paid after the wallet's own coupons, and no mismatch.  `failure`
-    is set for REFUSED.
-    """
-
-    state: TradeState
-    channel_trade_no: str | None = None
-    amount_fen: int | None = None
-    payer_paid_fen: int | None = None
-    paid_at: datetime | None = None
-    payer_id: str | None = None
-    channel_code: str | None = None
-    failure: FailureCode | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ReversalReport:
-    """What a verified answer says of a reversal."""
-
-    state: ReversalState
-    channel_code: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RefundReport:
-    """What a verified answer says of a refund.  `failure` words are for people, `channel_code` for the table."""
-
-    state: RefundState
-    channel_refund_no: str | None = None
-    amount_fen: int | None = None
-    channel_code: str | None = None
+    interval_s: float
+    """At least so long between two refunds of one payment."""
+    count_max: int
+    window_days: int
+    """So many days after the payment no refund is taken any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +124,15 @@ class Rhythm:
     """The channel's prescribed rhythm for an order without an outcome.  Sources: CHANNEL-PROTOCOLS 1.7, 2.6, 3.4.
 
     `after_pending_s` and `after_unknown_s` are the waits before each query in turn; the last one repeats.
-    `reverse_not_before_s` counts from the moment of sending.
+    `reverse_not_before_s` counts from the moment of sending.  `after_shown_s` is for a code on display, of which the
+    channel itself tells when it is paid.
     """
 
     after_pending_s: tuple[float, ...]
     after_unknown_s: tuple[float, ...]
     reverse_not_before_s: float
     repeat_reversal_s: float
+    after_shown_s: tuple[float, ...] = (5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0)
 
 
 class ChannelError(Exception):
@@ -219,6 +187,35 @@ class Channel(Protocol):
 
     async def query_refund(self, refund: RefundOrder, limits: CallLimits) -> RefundReport:
         """Ask where a refund stands."""
+
+    @property
+    def refund_rules(self) -> RefundRules:
+        """The channel's bounds for the refunds of one payment."""
+
+    async def create_code(self, code: CodeOrder, limits: CallLimits) -> CodeReport:
+        """Get the content of a code to show.  The same order with the same values again is safe."""
+
+    async def create_page_order(self, page: PageOrder, limits: CallLimits) -> PageReport:
+        """Open an order that the identified payer pays in the wallet's own page."""
+
+    def authorize_url(self, return_url: str, state: str) -> str:
+        """Where the wallet's browser is sent so that the payer is identified; it comes back with a code and `state`."""
+
+    async def identify_payer(self, code: str, app_identifier: str, limits: CallLimits) -> str:
+        """The payer's id (openid, user_id or open_id, appUserId) for the code that the browser brought back."""
+
+    async def close(self, order: ChannelOrder, limits: CallLimits) -> CloseReport:
+        """Shut an unpaid order that was shown as a code or opened in a page.  Safe to repeat."""
+
+    def read_notification(self, headers: Mapping[str, str], body: bytes) -> Notification:
+        """Verify and read a notification; header names are in lower case.  Raises NotificationRefused."""
+
+    @property
+    def acknowledgements(self) -> Acknowledgements:
+        """The channel's words for "taken in" and "not taken in"."""
+
+    async def statement(self, day: date, limits: CallLimits) -> Statement | None:
+        """The statement of a day of Beijing time (UnionPay: of a settlement date); None where there is none for it."""
 
     async def aclose(self) -> None:
         """Close what the account holds open."""

@@ -19,15 +19,10 @@ from routing.channels.base import (
     ChannelUnknown,
     ChannelUnsent,
     RefundOrder,
-    RefundReport,
-    RefundState,
-    ReversalReport,
-    ReversalState,
     Rhythm,
-    TradeReport,
-    TradeState,
     Transport,
 )
+from routing.channels.reports import RefundReport, RefundState, ReversalReport, ReversalState, TradeReport, TradeState
 from routing.channels.settings import UnionpaySettings
 from routing.channels.unionpay_codes import (
     ACCEPTED,

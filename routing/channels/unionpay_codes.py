@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.kernel.failures import FailureCode
-from routing.channels.base import ReversalState
+from routing.channels.reports import ReversalState
 from routing.channels.wire import Refusal
 
 SUCCEEDED: Final = frozenset({"00", "A6", "00A6"})

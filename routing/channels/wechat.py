@@ -13,15 +13,10 @@ from routing.channels.base import (
     ChannelOrder,
     ChannelUnknown,
     RefundOrder,
-    RefundReport,
-    RefundState,
-    ReversalReport,
-    ReversalState,
     Rhythm,
-    TradeReport,
-    TradeState,
     Transport,
 )
+from routing.channels.reports import RefundReport, RefundState, ReversalReport, ReversalState, TradeReport, TradeState
 from routing.channels.settings import WechatSettings
 from routing.channels.wechat_codes import (
     CHARGE_REFUSALS,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final, TypeVar
 
 from gateway.kernel.failures import FailureCode
-from routing.channels.base import RefundState, ReversalState, TradeState
+from routing.channels.reports import RefundState, ReversalState, TradeState
 from routing.channels.wire import Refusal
 
 Row = TypeVar("Row")

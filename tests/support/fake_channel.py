@@ -14,14 +14,9 @@ from routing.channels.base import (
     ChannelUnknown,
     ChannelUnsent,
     RefundOrder,
-    RefundReport,
-    RefundState,
-    ReversalReport,
-    ReversalState,
     Rhythm,
-    TradeReport,
-    TradeState,
 )
+from routing.channels.reports import RefundReport, RefundState, ReversalReport, ReversalState, TradeReport, TradeState
 
 Report = TypeVar("Report", TradeReport, ReversalReport, RefundReport)
 Script: TypeAlias = list[Report | ChannelError]

@@ -13,19 +13,8 @@ import pytest
 from gateway.kernel.failures import FailureCode
 from gateway.kernel.ids import new_ulid
 from gateway.kernel.money import Money
-from routing.channels.base import (
-    BarcodeCharge,
-    CallLimits,
-    ChannelOrder,
-    ChannelRejected,
-    ChannelUnknown,
-    RefundOrder,
-    RefundReport,
-    RefundState,
-    ReversalState,
-    TradeReport,
-    TradeState,
-)
+from routing.channels.base import BarcodeCharge, CallLimits, ChannelOrder, ChannelRejected, ChannelUnknown, RefundOrder
+from routing.channels.reports import RefundReport, RefundState, ReversalState, TradeReport, TradeState
 from tests.integration.channels.conftest import ACCOUNTS, Account
 
 LIMITS = CallLimits(timeout_s=5.0)

@@ -8,7 +8,8 @@ from gateway.database.intents import IntentRow
 from gateway.kernel.failures import FailureCode
 from gateway.payments.payment import give_back_no
 from gateway.payments.states import Event, Status
-from routing.channels.base import ChannelRejected, RefundOrder, RefundReport, RefundState, TradeReport, TradeState
+from routing.channels.base import ChannelRejected, RefundOrder
+from routing.channels.reports import RefundReport, RefundState, TradeReport, TradeState
 from tests.integration.workers.conftest import ACCOUNT_ID, House
 from tests.support.fake_channel import NOT_FOUND, PENDING, SILENT, captured
 

@@ -15,7 +15,7 @@ from gateway.kernel.ids import new_id
 from gateway.payments.states import Status
 from gateway.workers import housekeeping
 from gateway.workers.main import Worker
-from routing.channels.base import TradeReport
+from routing.channels.reports import TradeReport
 from tests.integration.workers.conftest import ACCOUNT_ID, House
 from tests.support.fake_channel import SILENT, FakeChannel, captured
 from tests.support.rows import intent

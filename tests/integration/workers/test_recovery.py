@@ -10,17 +10,8 @@ from gateway.kernel.failures import FailureCode
 from gateway.payments.settle import AMOUNT_MISMATCH, REFUNDED_ELSEWHERE
 from gateway.payments.states import Event, Status
 from gateway.workers.recovery import NOT_REVERSIBLE
-from routing.channels.base import (
-    ChannelRejected,
-    ChannelUnknown,
-    ChannelUnsent,
-    RefundReport,
-    RefundState,
-    ReversalReport,
-    ReversalState,
-    TradeReport,
-    TradeState,
-)
+from routing.channels.base import ChannelRejected, ChannelUnknown, ChannelUnsent
+from routing.channels.reports import RefundReport, RefundState, ReversalReport, ReversalState, TradeReport, TradeState
 from tests.integration.workers.conftest import ACCOUNT_ID, House
 from tests.support.fake_channel import NOT_FOUND, PENDING, REVERSED, SILENT, captured, refused
 from tests.support.rows import intent

@@ -11,16 +11,8 @@ from gateway.payments.payment import Payment
 from gateway.payments.states import Event, Status
 from gateway.workers.recovery import NOT_REVERSIBLE
 from gateway.workers.tasks import Task
-from routing.channels.base import (
-    CallLimits,
-    ChannelOrder,
-    RefundReport,
-    RefundState,
-    ReversalReport,
-    ReversalState,
-    TradeReport,
-    TradeState,
-)
+from routing.channels.base import CallLimits, ChannelOrder
+from routing.channels.reports import RefundReport, RefundState, ReversalReport, ReversalState, TradeReport, TradeState
 from tests.integration.workers.conftest import ACCOUNT_ID, House
 from tests.support.fake_channel import PENDING, REVERSED, SILENT, captured
 

@@ -12,16 +12,8 @@ import pytest
 from gateway.kernel.failures import FailureCode
 from gateway.kernel.money import Money
 from routing.channels.alipay_signing import request_string
-from routing.channels.base import (
-    BarcodeCharge,
-    ChannelRejected,
-    ChannelUnknown,
-    ChannelUnsent,
-    RefundState,
-    ReversalState,
-    TradeState,
-    TransportResponse,
-)
+from routing.channels.base import BarcodeCharge, ChannelRejected, ChannelUnknown, ChannelUnsent, TransportResponse
+from routing.channels.reports import RefundState, ReversalState, TradeState
 from tests.unit.channels.answering import CHARGE, LIMITS, ORDER, REFUND, alipay, alipay_answer
 from tests.unit.channels.vectors import keys
 

@@ -10,19 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from routing.channels.base import (
-    Channel,
-    ChannelError,
-    ChannelRejected,
-    ChannelUnknown,
-    RefundReport,
-    RefundState,
-    ReversalReport,
-    ReversalState,
-    TradeReport,
-    TradeState,
-    TransportResponse,
-)
+from routing.channels.base import Channel, ChannelError, ChannelRejected, ChannelUnknown, TransportResponse
+from routing.channels.reports import RefundReport, RefundState, ReversalReport, ReversalState, TradeReport, TradeState
 from tests.unit.channels.answering import (
     CHARGE,
     LIMITS,

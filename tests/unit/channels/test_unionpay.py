@@ -9,16 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.kernel.failures import FailureCode
-from routing.channels.base import (
-    BarcodeCharge,
-    ChannelRejected,
-    ChannelUnknown,
-    ChannelUnsent,
-    RefundState,
-    ReversalState,
-    TradeState,
-    TransportResponse,
-)
+from routing.channels.base import BarcodeCharge, ChannelRejected, ChannelUnknown, ChannelUnsent, TransportResponse
+from routing.channels.reports import RefundState, ReversalState, TradeState
 from routing.channels.unionpay_signing import KeyedHashSigning
 from tests.unit.channels.answering import CHARGE, LIMITS, ORDER, REFUND, unionpay, unionpay_answer
 from tests.unit.channels.vectors import keys

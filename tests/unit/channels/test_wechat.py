@@ -17,10 +17,8 @@ from routing.channels.base import (
     ChannelRejected,
     ChannelUnknown,
     ChannelUnsent,
-    RefundState,
-    ReversalState,
-    TradeState,
 )
+from routing.channels.reports import RefundState, ReversalState, TradeState
 from tests.unit.channels.answering import CHARGE, LIMITS, ORDER, REFUND, wechat, wechat_answer
 from tests.unit.channels.vectors import keys
 

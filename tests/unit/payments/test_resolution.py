@@ -18,7 +18,8 @@ from gateway.payments.resolution import (
     wait_after_reversal_s,
     wait_s,
 )
-from routing.channels.base import ReversalState, Rhythm
+from routing.channels.base import Rhythm
+from routing.channels.reports import ReversalState
 from routing.channels.settings import ALIPAY_RHYTHM, UNIONPAY_RHYTHM, WECHAT_RHYTHM
 
 CREATED = datetime(2026, 11, 22, 4, tzinfo=UTC)

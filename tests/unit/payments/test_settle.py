@@ -14,7 +14,8 @@ from gateway.kernel.secrets import Vault
 from gateway.ledger import postings
 from gateway.payments import settle
 from gateway.payments.states import Event, Status, sources, target
-from routing.channels.base import ChannelRejected, ChannelUnsent, TradeReport, TradeState
+from routing.channels.base import ChannelRejected, ChannelUnsent
+from routing.channels.reports import TradeReport, TradeState
 from tests.unit.payments.payments import payment
 
 VAULT = Vault(bytes(32))

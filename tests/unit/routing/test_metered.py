@@ -12,15 +12,8 @@ from prometheus_client import REGISTRY
 from gateway.kernel.failures import FailureCode
 from gateway.kernel.hot_metrics import flush_hot_metrics
 from gateway.kernel.money import Money
-from routing.channels.base import (
-    CallLimits,
-    ChannelOrder,
-    ChannelRejected,
-    ChannelUnknown,
-    ChannelUnsent,
-    RefundOrder,
-    TradeReport,
-)
+from routing.channels.base import CallLimits, ChannelOrder, ChannelRejected, ChannelUnknown, ChannelUnsent, RefundOrder
+from routing.channels.reports import TradeReport
 from routing.metered import MeteredChannel
 from tests.support.fake_channel import PENDING, FakeChannel
 
