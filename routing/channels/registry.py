@@ -10,6 +10,8 @@ from routing.channels.base import Channel, Transport
 from routing.channels.settings import (
     ALIPAY_RHYTHM,
     ALIPAY_TIMEOUT_EXPRESS,
+    UNIONPAY_DYNAMIC_CODE,
+    UNIONPAY_REFUND_WINDOW_DAYS,
     UNIONPAY_RHYTHM,
     WECHAT_RHYTHM,
     AlipaySettings,
@@ -25,12 +27,15 @@ from routing.channels.wechat import WechatChannel
 API_V3_KEY_BYTES: Final = 32
 
 
-def build_channel(kind: str, settings: Mapping[str, Any], transport: Transport) -> Channel:
+def build_channel(
+    kind: str, settings: Mapping[str, Any], transport: Transport, *, public_only: bool = False
+) -> Channel:
     """Open an account of that kind.  Raises ChannelSettingsError naming the setting that is missing or wrong.
 
     The account borrows the transport: it bounds its own calls, and whoever opened the transport closes it.
+    `public_only` takes public https addresses only, as in production.
     """
-    reader = SettingsReader(kind, settings)
+    reader = SettingsReader(kind, settings, public_only=public_only)
     builder = _BUILDERS.get(kind)
     if builder is None:
         raise reader.error("kind", f"must be one of {', '.join(_BUILDERS)}")
@@ -86,10 +91,23 @@ def _unionpay(reader: SettingsReader, transport: Transport) -> Channel:
         middle_certificate_pem="" if with_key else reader.certificate("middle_certificate_pem"),
         secret_key=reader.text("secret_key") if with_key else "",
         allowed_signer=reader.text("allowed_signer", ""),
-        back_url=reader.text("back_url", ""),
+        front_trans_url=reader.optional_url("front_trans_url"),
+        oauth_url=reader.optional_url("oauth_url"),
+        file_url=reader.optional_url("file_url"),
+        notify_url=reader.optional_url("notify_url"),
+        notify_barcode=reader.flag("notify_barcode", otherwise=False),
+        qr_code_type=_qr_code_type(reader),
+        refund_window_days=reader.days("refund_window_days", UNIONPAY_REFUND_WINDOW_DAYS, 330),
         rhythm=reader.rhythm(UNIONPAY_RHYTHM),
     )
     return UnionpayChannel(settings, transport)
+
+
+def _qr_code_type(reader: SettingsReader) -> str:
+    code_type = reader.text("qr_code_type", UNIONPAY_DYNAMIC_CODE)
+    if code_type not in {"0", "1"}:
+        raise reader.error("qr_code_type", "must be 0 or 1")
+    return code_type
 
 
 _BUILDERS: Final[dict[str, Callable[[SettingsReader, Transport], Channel]]] = {

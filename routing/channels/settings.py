@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from routing.channels.base import Rhythm
 from routing.channels.rsa import load_certificate, load_private_key, load_public_key
@@ -33,6 +35,13 @@ UNIONPAY_RHYTHM: Final = Rhythm(
 
 ALIPAY_TIMEOUT_EXPRESS: Final = "2m"
 """An unpaid order closes by itself soon after the gateway has given up on it."""
+
+
+UNIONPAY_REFUND_WINDOW_DAYS: Final = 30
+"""CHANNEL-PROTOCOLS 3.2: guaranteed for QR payments; other products have 90 or 330 days."""
+
+UNIONPAY_DYNAMIC_CODE: Final = "0"
+"""`qrCodeType` of page payments; 1 is a static code, for which payers' banks take at most 500 yuan a day."""
 
 
 class ChannelSettingsError(ValueError):
@@ -80,7 +89,9 @@ class UnionpaySettings:
     """A merchant of UnionPay ACP 5.1.0: `sign_method` 01 signs by certificate, 11 by `secret_key`.
 
     `allowed_signer` is a further name to trust as the third part of the signer's CN, besides UnionPay's own; in its
-    test environment that is `00040000:SIGN`.
+    test environment that is `00040000:SIGN`.  `front_trans_url` takes page payments, `oauth_url` is the page where a
+    payer is identified, `file_url` gives statements; an account without one of them has not that call.
+    `notify_barcode`: also bar code payments are notified; else UnionPay is told to send none.
     """
 
     back_trans_url: str
@@ -93,16 +104,23 @@ class UnionpaySettings:
     middle_certificate_pem: str = field(default="", repr=False)
     secret_key: str = field(default="", repr=False)
     allowed_signer: str = ""
-    back_url: str = ""
+    front_trans_url: str = ""
+    oauth_url: str = ""
+    file_url: str = ""
+    notify_url: str = ""
+    notify_barcode: bool = False
+    qr_code_type: str = UNIONPAY_DYNAMIC_CODE
+    refund_window_days: int = UNIONPAY_REFUND_WINDOW_DAYS
     rhythm: Rhythm = UNIONPAY_RHYTHM
 
 
 class SettingsReader:
     """Reads the settings of one account as they were stored (JSON), and complains by name."""
 
-    def __init__(self, kind: str, values: Mapping[str, Any]) -> None:
+    def __init__(self, kind: str, values: Mapping[str, Any], *, public_only: bool = False) -> None:
         self._kind = kind
         self._values = values
+        self._public_only = public_only
 
     def text(self, name: str, otherwise: str | None = None) -> str:
         """A non-empty string; `otherwise` where it may be missing."""
@@ -144,12 +162,35 @@ class SettingsReader:
         return value
 
     def url(self, name: str) -> str:
-        """An absolute http or https address without a query, and without a slash at its end."""
+        """An absolute http or https address without a query, and without a slash at its end.
+
+        Where only public addresses are taken (production), it must be https, and no address inside a network.
+        """
         value = self.text(name)
         plain = value.isascii() and value.isprintable() and not set(value) & set(" ?#@\\")
-        if not plain or not value.startswith(("https://", "http://")):
+        if not plain or not _has_host(value):
             raise self.error(name, "must be an http(s) address without a query")
+        if self._public_only and not _is_public(value):
+            raise self.error(name, "must be a public https address")
         return value.rstrip("/")
+
+    def optional_url(self, name: str) -> str:
+        """As `url`; empty where it is missing."""
+        return "" if self._values.get(name, "") == "" else self.url(name)
+
+    def flag(self, name: str, *, otherwise: bool) -> bool:
+        """True or false."""
+        value = self._values.get(name, otherwise)
+        if not isinstance(value, bool):
+            raise self.error(name, "must be true or false")
+        return value
+
+    def days(self, name: str, otherwise: int, most: int) -> int:
+        """A whole number of days, from 1 to `most`."""
+        value = self._values.get(name, otherwise)
+        if type(value) is not int or not 1 <= value <= most:
+            raise self.error(name, f"must be days between 1 and {most}")
+        return value
 
     def texts(self, name: str) -> dict[str, str]:
         """A non-empty mapping of strings to strings."""
@@ -173,6 +214,7 @@ class SettingsReader:
             self._waits(value, "after_unknown_s", otherwise.after_unknown_s),
             self._seconds(value.get("reverse_not_before_s", otherwise.reverse_not_before_s), "reverse_not_before_s"),
             self._seconds(value.get("repeat_reversal_s", otherwise.repeat_reversal_s), "repeat_reversal_s"),
+            self._waits(value, "after_shown_s", otherwise.after_shown_s),
         )
 
     def limits(self) -> AccountLimits:
@@ -212,3 +254,23 @@ class SettingsReader:
         if type(value) is not int or value < least:
             raise self.error("concurrency", f"needs whole numbers of at least {least}")
         return value
+
+
+def _has_host(address: str) -> bool:
+    """Whether it is http(s) with a host and a readable port."""
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _is_public(address: str) -> bool:
+    """Whether it is https, and its host neither a number of an inner network nor a name without a domain."""
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    try:
+        return parts.scheme == "https" and ip_address(host).is_global
+    except ValueError:
+        named = "." in host.strip(".") and not host.rstrip(".").endswith((".localhost", ".local", ".internal"))
+        return parts.scheme == "https" and named and not host.replace(".", "").isdigit()

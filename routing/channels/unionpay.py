@@ -85,7 +85,7 @@ class UnionpayChannel:
             "qrNo": charge.auth_code.strip(),
             "txnAmt": str(order.amount.amount_fen),
             "currencyCode": _CNY,
-            "backUrl": self._settings.back_url,
+            "backUrl": self._settings.notify_url,
             "termId": _terminal(charge.terminal_id),
         }
         request = self._request("01", "06", order.order_no, order.created_at) | fields
@@ -185,7 +185,7 @@ class UnionpayChannel:
             "origQryId": refund.order.channel_trade_no,
             "txnAmt": str(refund.amount.amount_fen),
             "currencyCode": _CNY,
-            "backUrl": self._settings.back_url,
+            "backUrl": self._settings.notify_url,
         }
         request = self._request(kind, "00", refund.refund_no, refund.created_at) | fields
         answer = await self._call(self._settings.back_trans_url, request, limits)
