@@ -8,7 +8,7 @@ from gateway.audit.checks import Check
 from gateway.audit.findings import Findings
 from gateway.audit.rows import Dossier, LateRow, Refund, Trade
 from gateway.audit.scene import Scene, Standing
-from gateway.payments.payment import attempt_order_no, give_back_no
+from gateway.payments.numbers import attempt_order_no, give_back_no
 from gateway.payments.states import Status
 
 

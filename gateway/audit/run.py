@@ -26,7 +26,7 @@ from gateway.audit.scratch import Scratch
 from gateway.audit.simulators import SimulatorBooks
 from gateway.audit.totals import Totals
 from gateway.audit.work import check_work
-from gateway.payments.payment import ATTEMPTS_MAX, attempt_order_no
+from gateway.payments.numbers import ATTEMPTS_MAX, attempt_order_no
 
 _SHOWN_MAX: Final = 20
 _ULID: Final = 26

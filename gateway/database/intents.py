@@ -21,7 +21,8 @@ SETTLE_WITHIN_S: Final = 8.0
 class IntentRow(NamedTuple):
     """One payment to be written: a tuple, for the fields stand in the order of the statement's arrays.
 
-    `account_id` is None for a payment that is refused before any channel is asked (its `status` is `failed` then).
+    `account_id` is None for a payment that is refused before any channel is asked (its `status` is `failed` then), and
+    for a code that any wallet can pay (`requires_action`).  `event_id` is set where the merchant is told of the event.
     """
 
     payment_id: str
@@ -49,6 +50,8 @@ class IntentRow(NamedTuple):
     expires_in_s: int
     send_within_s: float
     recover_after_s: float
+    qr_code: str | None
+    event_id: str | None
 
 
 @dataclass(frozen=True, slots=True)

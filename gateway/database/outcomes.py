@@ -50,6 +50,7 @@ class OutcomeRow(NamedTuple):
     payer_hash: bytes | None = None
     paid_at: datetime | None = None
     reversal: str | None = None
+    event_id: str | None = None
     transfers: tuple[TransferRow, ...] = ()
 
 

@@ -13,8 +13,19 @@ _CLOCKS_DIFFER_MAX: Final = timedelta(days=1)
 _ANALYZE_THRESHOLD: Final = 20_000
 """A plan made from the statistics of a nearly empty month would scan that month whole, until the next analysis; without
 statistics the planner assumes ten pages, and looks rows up by their keys."""
-_FILLFACTOR: Final = {"payments": 80, "attempts": 80, "events": 100, "transfers": 100}
-"""Payments and attempts are updated once: room on the page keeps that update away from the indexes (HOT)."""
+_TABLES: Final = {
+    #  table              ids    fillfactor
+    "payments": ("pay", 80),
+    "attempts": ("pay", 80),
+    "events": ("pay", 100),
+    "transfers": ("pay", 100),
+    "callbacks": ("pay", 80),
+    "refunds": ("ref", 80),
+    "webhook_deliveries": ("evt", 80),
+    "webhook_attempts": ("evt", 100),
+}
+"""By whose ids a table is divided.  Where rows are updated once or twice, room on the page keeps such updates out of
+the indexes (HOT)."""
 
 
 def month_start(moment: datetime, offset: int = 0) -> datetime:
@@ -41,8 +52,8 @@ async def _ensure(connection: Connection, now: datetime) -> list[str]:
     first = 0 if month_start(now - _CLOCKS_DIFFER_MAX) == month_start(now) else -1
     for offset in range(first, MONTHS_AHEAD + 1):
         start, end = month_start(now, offset), month_start(now, offset + 1)
-        low, high = f"pay_{first_ulid_at(start)}", f"pay_{first_ulid_at(end)}"
-        for table, fillfactor in _FILLFACTOR.items():
+        for table, (prefix, fillfactor) in _TABLES.items():
+            low, high = f"{prefix}_{first_ulid_at(start)}", f"{prefix}_{first_ulid_at(end)}"
             name = f"{table}_{start:%Y_%m}"
             if await connection.fetchval("SELECT to_regclass($1)", name) is not None:
                 continue

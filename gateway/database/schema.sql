@@ -10,6 +10,15 @@ BEGIN
 END
 $$;
 
+CREATE TABLE admin_requests (
+    key text NOT NULL COLLATE "C",
+    fingerprint bytea NOT NULL,
+    status smallint NOT NULL,
+    answer_sealed bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT admin_requests_pkey PRIMARY KEY (key)
+);
+
 CREATE TABLE api_keys (
     id text NOT NULL COLLATE "C",
     merchant_id text NOT NULL COLLATE "C",
@@ -37,12 +46,34 @@ CREATE TABLE attempts (
     paid_at timestamp with time zone,
     created_at timestamp with time zone NOT NULL,
     finished_at timestamp with time zone,
+    pay_until timestamp with time zone,
+    page_sealed bytea,
     CONSTRAINT attempts_seq_check CHECK ((seq > 0)),
-    CONSTRAINT attempts_state_check CHECK ((state = ANY (ARRAY['open'::text, 'captured'::text, 'refused'::text, 'unsent'::text, 'not_created'::text, 'reversed'::text]))),
+    CONSTRAINT attempts_state_check CHECK ((state = ANY (ARRAY['open'::text, 'captured'::text, 'refused'::text, 'unsent'::text, 'not_created'::text, 'reversed'::text, 'closed'::text]))),
     CONSTRAINT attempts_pkey PRIMARY KEY (payment_id, merchant_id, seq)
 ) PARTITION BY RANGE (payment_id);
 
 CREATE TABLE attempts_default PARTITION OF attempts DEFAULT WITH (fillfactor='80');
+
+CREATE TABLE callbacks (
+    payment_id text NOT NULL COLLATE "C",
+    account_id text NOT NULL COLLATE "C",
+    notification_id text NOT NULL COLLATE "C",
+    order_no text NOT NULL COLLATE "C",
+    refund_no text COLLATE "C",
+    headers_sealed bytea NOT NULL,
+    body_sealed bytea NOT NULL,
+    received_at timestamp with time zone DEFAULT now() NOT NULL,
+    times integer DEFAULT 1 NOT NULL,
+    result text,
+    tries integer DEFAULT 0 NOT NULL,
+    next_at timestamp with time zone NOT NULL,
+    applied_at timestamp with time zone,
+    CONSTRAINT callbacks_result_check CHECK ((result = ANY (ARRAY['applied'::text, 'already_known'::text, 'late'::text, 'review'::text, 'orphan'::text]))),
+    CONSTRAINT callbacks_pkey PRIMARY KEY (payment_id, account_id, notification_id)
+) PARTITION BY RANGE (payment_id);
+
+CREATE TABLE callbacks_default PARTITION OF callbacks DEFAULT WITH (fillfactor='80');
 
 CREATE TABLE channel_accounts (
     id text NOT NULL COLLATE "C",
@@ -54,9 +85,32 @@ CREATE TABLE channel_accounts (
     settings_sealed bytea NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    merchant_id text COLLATE "C",
+    previous_settings_sealed bytea,
+    previous_until timestamp with time zone,
     CONSTRAINT channel_accounts_fee_rate_millionths_check CHECK (((fee_rate_millionths >= 0) AND (fee_rate_millionths <= 1000000))),
     CONSTRAINT channel_accounts_status_check CHECK ((status = ANY (ARRAY['enabled'::text, 'draining'::text, 'disabled'::text]))),
     CONSTRAINT channel_accounts_pkey PRIMARY KEY (id)
+);
+
+CREATE TABLE codes (
+    id text NOT NULL COLLATE "C",
+    token text NOT NULL COLLATE "C",
+    merchant_id text NOT NULL COLLATE "C",
+    name text NOT NULL,
+    description text,
+    amount bigint,
+    store_id text,
+    terminal_id text,
+    operator_id text,
+    metadata json,
+    status text DEFAULT 'active'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    revoked_at timestamp with time zone,
+    CONSTRAINT codes_amount_check CHECK ((amount > 0)),
+    CONSTRAINT codes_status_check CHECK ((status = ANY (ARRAY['active'::text, 'revoked'::text]))),
+    CONSTRAINT codes_pkey PRIMARY KEY (id),
+    CONSTRAINT codes_token_key UNIQUE (token)
 );
 
 CREATE TABLE directory_revision (
@@ -74,6 +128,8 @@ CREATE TABLE events (
     from_status text,
     to_status text NOT NULL,
     at timestamp with time zone NOT NULL,
+    id text COLLATE "C",
+    refund_id text COLLATE "C",
     CONSTRAINT events_pkey PRIMARY KEY (payment_id, merchant_id, seq)
 ) PARTITION BY RANGE (payment_id);
 
@@ -117,6 +173,9 @@ CREATE TABLE merchants (
     timezone text DEFAULT 'Asia/Shanghai'::text NOT NULL,
     webhook_secret_sealed bytea NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    signing_required boolean DEFAULT false NOT NULL,
+    receipt_discounts text DEFAULT 'by_funder'::text NOT NULL,
+    CONSTRAINT merchants_receipt_discounts_check CHECK ((receipt_discounts = ANY (ARRAY['by_funder'::text, 'total'::text, 'none'::text]))),
     CONSTRAINT merchants_status_check CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text]))),
     CONSTRAINT merchants_pkey PRIMARY KEY (id)
 );
@@ -170,10 +229,17 @@ CREATE TABLE payments (
     created_at timestamp with time zone NOT NULL,
     completed_at timestamp with time zone,
     expires_at timestamp with time zone NOT NULL,
+    qr_code text,
+    code_id text COLLATE "C",
+    attempt_at timestamp with time zone,
+    pay_until timestamp with time zone,
+    refund_held bigint DEFAULT 0 NOT NULL,
+    refund_count smallint DEFAULT 0 NOT NULL,
     CONSTRAINT payments_amount_check CHECK ((amount > 0)),
     CONSTRAINT payments_attempt_seq_check CHECK ((attempt_seq >= 0)),
     CONSTRAINT payments_check CHECK (((payable >= 0) AND (payable <= amount))),
     CONSTRAINT payments_check1 CHECK (((amount_refunded >= 0) AND (amount_refunded <= amount))),
+    CONSTRAINT payments_refund_held_check CHECK (((amount_refunded <= refund_held) AND (refund_held <= amount))),
     CONSTRAINT payments_reversal_check CHECK ((reversal = ANY (ARRAY['pending'::text, 'succeeded'::text, 'failed'::text]))),
     CONSTRAINT payments_status_check CHECK ((status = ANY (ARRAY['processing'::text, 'requires_action'::text, 'succeeded'::text, 'failed'::text, 'closed'::text, 'reversed'::text]))),
     CONSTRAINT payments_pkey PRIMARY KEY (id, merchant_id)
@@ -190,9 +256,68 @@ CREATE TABLE recovery_tasks (
     lease_until timestamp with time zone,
     lease_token bigint DEFAULT 0 NOT NULL,
     created_at timestamp with time zone NOT NULL,
-    CONSTRAINT recovery_tasks_purpose_check CHECK ((purpose = ANY (ARRAY['resolve'::text, 'watch'::text, 'give_back'::text]))),
+    CONSTRAINT recovery_tasks_purpose_check CHECK ((purpose = ANY (ARRAY['resolve'::text, 'watch'::text, 'give_back'::text, 'refund'::text]))),
     CONSTRAINT recovery_tasks_pkey PRIMARY KEY (payment_id, purpose)
 ) WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='20000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_threshold='20000');
+
+CREATE TABLE refund_numbers (
+    merchant_id text NOT NULL COLLATE "C",
+    merchant_refund_no text NOT NULL COLLATE "C",
+    refund_id text NOT NULL COLLATE "C",
+    CONSTRAINT refund_numbers_pkey PRIMARY KEY (merchant_id, merchant_refund_no)
+) PARTITION BY HASH (merchant_id);
+
+CREATE TABLE refund_numbers_0 PARTITION OF refund_numbers FOR VALUES WITH (modulus 8, remainder 0);
+CREATE TABLE refund_numbers_1 PARTITION OF refund_numbers FOR VALUES WITH (modulus 8, remainder 1);
+CREATE TABLE refund_numbers_2 PARTITION OF refund_numbers FOR VALUES WITH (modulus 8, remainder 2);
+CREATE TABLE refund_numbers_3 PARTITION OF refund_numbers FOR VALUES WITH (modulus 8, remainder 3);
+CREATE TABLE refund_numbers_4 PARTITION OF refund_numbers FOR VALUES WITH (modulus 8, remainder 4);
+CREATE TABLE refund_numbers_5 PARTITION OF refund_numbers FOR VALUES WITH (modulus 8, remainder 5);
+CREATE TABLE refund_numbers_6 PARTITION OF refund_numbers FOR VALUES WITH (modulus 8, remainder 6);
+CREATE TABLE refund_numbers_7 PARTITION OF refund_numbers FOR VALUES WITH (modulus 8, remainder 7);
+
+CREATE TABLE refunds (
+    id text NOT NULL COLLATE "C",
+    merchant_id text NOT NULL COLLATE "C",
+    payment_id text NOT NULL COLLATE "C",
+    merchant_refund_no text NOT NULL COLLATE "C",
+    seq smallint NOT NULL,
+    attempt_seq smallint NOT NULL,
+    account_id text NOT NULL COLLATE "C",
+    amount bigint NOT NULL,
+    returned_to_customer bigint NOT NULL,
+    discount_returned bigint NOT NULL,
+    fee_returned bigint NOT NULL,
+    funding json,
+    currency text NOT NULL,
+    status text DEFAULT 'pending'::text NOT NULL,
+    reason text,
+    store_id text,
+    terminal_id text,
+    operator_id text,
+    metadata json,
+    request_fingerprint bytea NOT NULL,
+    request_sealed bytea,
+    channel_refund_no text,
+    failure_code text,
+    failure_channel_code text,
+    review text,
+    asked boolean DEFAULT false NOT NULL,
+    tries integer DEFAULT 0 NOT NULL,
+    next_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    completed_at timestamp with time zone,
+    CONSTRAINT refunds_amount_check CHECK ((amount > 0)),
+    CONSTRAINT refunds_check CHECK ((amount = (returned_to_customer + discount_returned))),
+    CONSTRAINT refunds_discount_returned_check CHECK ((discount_returned >= 0)),
+    CONSTRAINT refunds_fee_returned_check CHECK ((fee_returned >= 0)),
+    CONSTRAINT refunds_returned_to_customer_check CHECK ((returned_to_customer >= 0)),
+    CONSTRAINT refunds_seq_check CHECK ((seq > 0)),
+    CONSTRAINT refunds_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'succeeded'::text, 'failed'::text]))),
+    CONSTRAINT refunds_pkey PRIMARY KEY (id, merchant_id)
+) PARTITION BY RANGE (id);
+
+CREATE TABLE refunds_default PARTITION OF refunds DEFAULT WITH (fillfactor='80');
 
 CREATE TABLE replacements (
     merchant_id text NOT NULL COLLATE "C",
@@ -234,12 +359,86 @@ CREATE TABLE transfers (
 
 CREATE TABLE transfers_default PARTITION OF transfers DEFAULT;
 
+CREATE TABLE webhook_attempts (
+    event_id text NOT NULL COLLATE "C",
+    endpoint_id text NOT NULL COLLATE "C",
+    try integer NOT NULL,
+    at timestamp with time zone NOT NULL,
+    http_status smallint,
+    error text,
+    duration_ms integer NOT NULL,
+    CONSTRAINT webhook_attempts_pkey PRIMARY KEY (event_id, endpoint_id, try)
+) PARTITION BY RANGE (event_id);
+
+CREATE TABLE webhook_attempts_default PARTITION OF webhook_attempts DEFAULT;
+
+CREATE TABLE webhook_deliveries (
+    event_id text NOT NULL COLLATE "C",
+    endpoint_id text NOT NULL COLLATE "C",
+    merchant_id text NOT NULL COLLATE "C",
+    payment_id text NOT NULL COLLATE "C",
+    url text NOT NULL,
+    body text NOT NULL,
+    status text DEFAULT 'pending'::text NOT NULL,
+    tries integer DEFAULT 0 NOT NULL,
+    next_at timestamp with time zone NOT NULL,
+    lease_until timestamp with time zone,
+    lease_token bigint DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT webhook_deliveries_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text]))),
+    CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (event_id, endpoint_id)
+) PARTITION BY RANGE (event_id);
+
+CREATE TABLE webhook_deliveries_default PARTITION OF webhook_deliveries DEFAULT WITH (fillfactor='80');
+
+CREATE TABLE webhook_endpoints (
+    id text NOT NULL COLLATE "C",
+    merchant_id text NOT NULL COLLATE "C",
+    url text NOT NULL,
+    description text,
+    types text[],
+    status text DEFAULT 'enabled'::text NOT NULL,
+    disabled_reason text,
+    secret_sealed bytea NOT NULL,
+    previous_secret_sealed bytea,
+    previous_until timestamp with time zone,
+    failing_since timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT webhook_endpoints_status_check CHECK ((status = ANY (ARRAY['enabled'::text, 'disabled'::text, 'deleted'::text]))),
+    CONSTRAINT webhook_endpoints_pkey PRIMARY KEY (id)
+);
+
+CREATE TABLE webhook_outbox (
+    event_id text NOT NULL COLLATE "C",
+    merchant_id text NOT NULL COLLATE "C",
+    payment_id text NOT NULL COLLATE "C",
+    seq integer NOT NULL,
+    CONSTRAINT webhook_outbox_pkey PRIMARY KEY (event_id)
+) WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='20000', autovacuum_vacuum_cost_delay='0');
+
 CREATE INDEX api_keys_by_merchant ON api_keys (merchant_id, id);
+CREATE INDEX callbacks_due ON callbacks (next_at) WHERE (applied_at IS NULL);
+CREATE INDEX channel_accounts_by_merchant ON channel_accounts (merchant_id) WHERE (merchant_id IS NOT NULL);
+CREATE INDEX codes_by_merchant ON codes (merchant_id, id);
+CREATE INDEX events_by_merchant ON events (merchant_id, id) WHERE (id IS NOT NULL);
 CREATE INDEX payments_by_merchant ON payments (merchant_id, id);
 CREATE INDEX payments_for_review ON payments (id) WHERE (review IS NOT NULL);
 CREATE INDEX recovery_tasks_due ON recovery_tasks (next_at);
+CREATE INDEX refunds_by_merchant ON refunds (merchant_id, id);
+CREATE INDEX refunds_by_payment ON refunds (payment_id, seq);
+CREATE INDEX refunds_for_review ON refunds (id) WHERE (review IS NOT NULL);
+CREATE INDEX webhook_deliveries_due ON webhook_deliveries (next_at) WHERE (status = 'pending'::text);
+CREATE INDEX webhook_endpoints_by_merchant ON webhook_endpoints (merchant_id, id);
 CREATE TRIGGER api_keys_changed AFTER INSERT OR DELETE OR UPDATE ON api_keys FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
 CREATE TRIGGER channel_accounts_changed AFTER INSERT OR DELETE OR UPDATE ON channel_accounts FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
 CREATE TRIGGER merchants_changed AFTER INSERT OR DELETE OR UPDATE ON merchants FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
 
 ALTER TABLE api_keys ADD CONSTRAINT api_keys_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
+
+ALTER TABLE channel_accounts ADD CONSTRAINT channel_accounts_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
+
+ALTER TABLE codes ADD CONSTRAINT codes_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
+
+ALTER TABLE webhook_endpoints ADD CONSTRAINT webhook_endpoints_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);

@@ -36,7 +36,7 @@ async def cancel(store: PaymentStore, merchant_id: str, payment_id: str, deadlin
         return await _await_reversal(store, payment, deadline)
     if payment.review is not None:
         raise Conflict("under_review", "A person is looking into this payment: it can't be cancelled.", param="id")
-    if payment.status is Status.SUCCEEDED and (payment.amount_refunded or not same_channel_day(payment)):
+    if payment.status is Status.SUCCEEDED and (payment.refund_held or not same_channel_day(payment)):
         raise Conflict("use_refund", "This payment can no longer be cancelled: refund it.", param="id")
     if not await store.request_reversal(payment):  # it has just been decided: look again
         return await cancel(store, merchant_id, payment_id, deadline)

@@ -18,6 +18,16 @@ PAYMENT_REQUEST: Final[dict[str, Any]] = {
     "expires_in": 60,
 }
 
+CODE_REQUEST: Final[dict[str, Any]] = {
+    "merchant_order_no": "POS7-000124",
+    "amount": 2599,
+    "currency": "CNY",
+    "method": "qrcode",
+    "wallet": "wechat",
+    "description": "latte",
+    "expires_in": 300,
+}
+
 PAYMENT: Final[dict[str, Any]] = {
     "id": "pay_01JD5ZV8W3M0Q9C6R1T2X4Y7KB",
     "object": "payment",
@@ -33,6 +43,7 @@ PAYMENT: Final[dict[str, Any]] = {
     "channel": "wechat_direct",
     "channel_trade_no": "4200002611202611223456789012",
     "qr_code": None,
+    "code_id": None,
     "promotions": [],
     "risk": {"decision": "approve", "score": 0, "reasons": []},
     "failure": None,

@@ -118,7 +118,7 @@ class PaymentFlow:
         answer: Answer = ChannelUnsent("given_up")
         if not taking.given_up:
             answer = await self._charging.charge(
-                payment, account, request.auth_code, description, send_before=send_before
+                payment, account, request.auth_code or "", description, send_before=send_before
             )
         taking.payment = payment = await self._charging.settle(payment, account, answer)
         if payment.status is Status.PROCESSING and payment.review is None:
@@ -153,7 +153,7 @@ class PaymentFlow:
         """Screen, price and route; all in process, but for the payment that this one replaces."""
         refusal = await self._refusal_of_replaced(order, deadline)
         decision, offer = APPROVED, Offer.full_price(order.amount)
-        wallet = wallet_of(order.request.auth_code)
+        wallet = order.request.wallet if order.request.auth_code is None else wallet_of(order.request.auth_code)
         expected = order.request.expected_payable
         if refusal is not None:
             pass

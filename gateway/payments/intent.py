@@ -9,6 +9,7 @@ import orjson
 
 from gateway.database.intents import IntentRow
 from gateway.kernel.failures import FailureCode
+from gateway.kernel.ids import new_id
 from gateway.kernel.secrets import Vault
 from gateway.payments.payment import Payment, PaymentOrder
 from gateway.payments.states import Status
@@ -27,6 +28,15 @@ class Plan:
     offer: Offer
     account: Account | None
     refusal: FailureCode | None
+    qr_code: str | None = None
+    """For a code that any wallet can pay: shown as soon as the payment is durable; no account is chosen before."""
+
+    @property
+    def status(self) -> Status:
+        """Where the payment stands once its intent is durable."""
+        if self.refusal is not None:
+            return Status.FAILED
+        return Status.PROCESSING if self.qr_code is None else Status.REQUIRES_ACTION
 
 
 def intent_row(
@@ -39,7 +49,7 @@ def intent_row(
         merchant_id=order.merchant_id,
         merchant_order_no=request.merchant_order_no,
         idempotency_key=order.idempotency_key,
-        status=Status.FAILED if plan.account is None else Status.PROCESSING,
+        status=plan.status,
         amount=request.amount,
         payable=plan.offer.payable.amount_fen,
         currency=request.currency,
@@ -57,9 +67,11 @@ def intent_row(
         risk_decision=plan.decision.verdict,
         risk_score=plan.decision.score,
         failure_code=plan.refusal,
-        expires_in_s=request.expires_in,
+        expires_in_s=request.expires_in_s,
         send_within_s=send_within_s,
         recover_after_s=recover_after_s,
+        qr_code=plan.qr_code,
+        event_id=None if plan.status is Status.PROCESSING else new_id("evt"),
     )
 
 
@@ -70,7 +82,7 @@ def payment_of_intent(order: PaymentOrder, payment_id: str, plan: Plan, at: date
         id=payment_id,
         merchant_id=order.merchant_id,
         merchant_order_no=request.merchant_order_no,
-        status=Status.FAILED if plan.account is None else Status.PROCESSING,
+        status=plan.status,
         amount=plan.offer.amount,
         payable=plan.offer.payable,
         method=request.method,
@@ -79,7 +91,7 @@ def payment_of_intent(order: PaymentOrder, payment_id: str, plan: Plan, at: date
         attempt_seq=0 if plan.account is None else 1,
         metadata=request.metadata,
         created_at=at,
-        expires_at=at + timedelta(seconds=request.expires_in),
+        expires_at=at + timedelta(seconds=request.expires_in_s),
         store_id=request.store_id,
         terminal_id=request.terminal_id,
         operator_id=request.operator_id,
@@ -87,5 +99,6 @@ def payment_of_intent(order: PaymentOrder, payment_id: str, plan: Plan, at: date
         risk_decision=plan.decision.verdict,
         risk_score=plan.decision.score,
         failure=plan.refusal,
-        completed_at=at if plan.account is None else None,
+        completed_at=at if plan.status is Status.FAILED else None,
+        qr_code=plan.qr_code,
     )

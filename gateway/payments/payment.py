@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -13,27 +13,10 @@ from gateway.kernel.clock import rfc3339
 from gateway.kernel.failures import FAILURES, FailureCode
 from gateway.kernel.money import Money
 from gateway.kernel.secrets import Vault
+from gateway.payments.numbers import attempt_order_no
 from gateway.payments.schemas import PaymentRequest
 from gateway.payments.states import Status
 from routing.channels.base import ChannelOrder
-
-_NUMBERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-ATTEMPTS_MAX: Final = 31
-
-
-def attempt_order_no(payment_id: str, seq: int) -> str:
-    """The number under which a channel knows an attempt: the payment's ULID, `A`, and one letter for the attempt.
-
-    28 letters and digits, within the rules of all channels (8–32), never reused, and telling its payment.
-    """
-    if not 0 < seq <= ATTEMPTS_MAX:
-        raise ValueError("a payment has at most 31 attempts")
-    return f"{payment_id[4:]}A{_NUMBERS[seq]}"
-
-
-def give_back_no(payment_id: str, seq: int) -> str:
-    """The refund number under which the whole of an attempt is given back (void of a paid order, late capture)."""
-    return f"{attempt_order_no(payment_id, seq)}R"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +38,8 @@ class PaymentOrder:
     ) -> PaymentOrder:
         """Build the order and its canonical fields."""
         fields = request.model_dump()
-        fields["auth_code"] = vault.keyed_hash(request.auth_code.encode()).hex()
+        if request.auth_code is not None:
+            fields["auth_code"] = vault.keyed_hash(request.auth_code.encode()).hex()
         return cls(merchant_id, merchant_name, request, idempotency_key, fields)
 
     @property
@@ -133,6 +117,14 @@ class Payment(NamedTuple):
     amount_refunded: int = 0
     completed_at: datetime | None = None
     late_captures: tuple[LateCaptureView, ...] = ()
+    qr_code: str | None = None
+    code_id: str | None = None
+    attempt_at: datetime | None = None
+    """When the current attempt was opened, where that is not when the payment was made."""
+    pay_until: datetime | None = None
+    """The channel takes no money for the current attempt after this; None for bar codes and where none is open."""
+    refund_held: int = 0
+    """Goods value of the refunds that are pending or done."""
 
     def with_(self, **changes: Any) -> Payment:
         """The same payment with some facts changed."""
@@ -143,7 +135,7 @@ class Payment(NamedTuple):
         """The current attempt as its channel knows it."""
         return ChannelOrder(
             order_no=attempt_order_no(self.id, self.attempt_seq),
-            created_at=self.created_at,
+            created_at=self.attempt_at or self.created_at,
             amount=self.payable,
             channel_trade_no=self.channel_trade_no,
         )
@@ -164,7 +156,8 @@ class Payment(NamedTuple):
             "wallet": self.wallet,
             "channel": self.account_id,
             "channel_trade_no": self.channel_trade_no,
-            "qr_code": None,
+            "qr_code": self.qr_code if self.status is Status.REQUIRES_ACTION else None,
+            "code_id": self.code_id,
             "promotions": [],
             "risk": {"decision": self.risk_decision, "score": self.risk_score, "reasons": []},
             "failure": _failure_json(self.failure, self.failure_channel_code),

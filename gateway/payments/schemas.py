@@ -5,20 +5,31 @@ from __future__ import annotations
 import ipaddress
 import re
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from gateway.kernel.failures import FailureCode
 from gateway.kernel.money import AMOUNT_FEN_MAX, Currency
 from gateway.payments import examples
 from gateway.payments.states import Status
+from routing.channels.base import Wallet
 
 ORDER_NO_PATTERN: Final = r"^[0-9A-Za-z_-]{1,32}$"
 PAYMENT_ID_PATTERN: Final = r"^pay_[0-9A-HJKMNP-TV-Z]{26}$"
 AUTH_CODE_PATTERN: Final = r"^([0-9]{16,24}|fp[0-9A-Za-z]{33})$"
 
 
+class _Expiry(NamedTuple):
+    """Bounds of `expires_in` in seconds, and what it is where the till says nothing."""
+
+    shortest: int
+    longest: int
+    otherwise: int
+
+
+_EXPIRY_S: Final = {"barcode": _Expiry(30, 120, 60), "qrcode": _Expiry(60, 7_200, 300)}
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Unicode's categories Cc (control characters) and Cs (surrogates), whole."""
 
@@ -80,15 +91,30 @@ class Customer(_Request):
 
 
 class PaymentRequest(_Request):
-    """Take a payment from the code that the till scanned (被扫)."""
+    """Take a payment: from the code that the till scanned (`barcode`, 被扫) or by a code to show (`qrcode`, 主扫)."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [examples.PAYMENT_REQUEST]})
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.PAYMENT_REQUEST, examples.CODE_REQUEST]})
 
     merchant_order_no: Annotated[str, Field(pattern=ORDER_NO_PATTERN, description="Unique per merchant for ever.")]
     amount: Annotated[int, Field(ge=1, le=AMOUNT_FEN_MAX, description="Fen.")]
     currency: Annotated[Literal["CNY"], Field(description="ISO 4217.")]
-    method: Annotated[Literal["barcode"], Field(description="The till scanned the customer's code.")]
-    auth_code: Annotated[str, Field(pattern=AUTH_CODE_PATTERN, description="The wallet is read from it.", repr=False)]
+    method: Annotated[
+        Literal["barcode", "qrcode"],
+        Field(description="`barcode`: the till scanned the customer's code. `qrcode`: the customer will scan ours."),
+    ]
+    auth_code: Annotated[
+        str | None,
+        Field(
+            pattern=AUTH_CODE_PATTERN,
+            description="With `barcode` only, and required there: the wallet is read from it.",
+            repr=False,
+            validate_default=True,
+        ),
+    ] = None
+    wallet: Annotated[
+        Wallet | None,
+        Field(description="With `qrcode` only: whose code to show; without it any wallet can pay the code."),
+    ] = None
     description: Annotated[LongText | None, Field(description="What was bought; the merchant's name by default.")] = (
         None
     )
@@ -110,8 +136,50 @@ class PaymentRequest(_Request):
         dict[Annotated[Text, Field(min_length=1, max_length=40)], Annotated[Text, Field(max_length=500)]],
         Field(max_length=20, default_factory=dict),
     ]
-    expires_in: Annotated[int, Field(ge=30, le=120, description="Seconds; then the payment is reversed.")] = 60
+    expires_in: Annotated[
+        int | None,
+        Field(
+            ge=30,
+            le=7200,
+            description="Seconds. `barcode`: 30–120, 60 by default, then the payment is reversed; `qrcode`: 60–7,200, "
+            "300 by default, then the code is closed.",
+            validate_default=True,
+        ),
+    ] = None
     notify_url: Annotated[Text | None, Field(max_length=255, pattern=r"^https?://[^\s]+$")] = None
+
+    @field_validator("auth_code")
+    @classmethod
+    def _goes_with_barcode(cls, auth_code: str | None, info: ValidationInfo) -> str | None:
+        method = info.data.get("method")
+        if auth_code is None and method == "barcode":
+            raise PydanticCustomError("missing", "Field required")
+        if auth_code is not None and method == "qrcode":
+            raise ValueError("goes with method “barcode” only")
+        return auth_code
+
+    @field_validator("wallet")
+    @classmethod
+    def _goes_with_qrcode(cls, wallet: Wallet | None, info: ValidationInfo) -> Wallet | None:
+        if wallet is not None and info.data.get("method") == "barcode":
+            raise ValueError("goes with method “qrcode” only: the wallet of a bar code is read from it")
+        return wallet
+
+    @field_validator("expires_in")
+    @classmethod
+    def _within_the_methods_bounds(cls, expires_in: int | None, info: ValidationInfo) -> int:
+        bounds = _EXPIRY_S[info.data.get("method", "barcode")]
+        if expires_in is None:
+            return bounds.otherwise
+        if not bounds.shortest <= expires_in <= bounds.longest:
+            raise ValueError(f"must be from {bounds.shortest} to {bounds.longest} seconds")
+        return expires_in
+
+    @property
+    def expires_in_s(self) -> int:
+        """Seconds until the payment is reversed, or its code closed."""
+        assert self.expires_in is not None, "the validator puts the method's default in"
+        return self.expires_in
 
 
 class Failure(BaseModel):
@@ -172,11 +240,12 @@ class PaymentObject(BaseModel):
     payable: int
     amount_refunded: int
     currency: Currency
-    method: Literal["barcode"]
+    method: Literal["barcode", "qrcode"]
     wallet: str | None
     channel: str | None
     channel_trade_no: str | None
-    qr_code: str | None
+    qr_code: Annotated[str | None, Field(description="What the code to show holds, while it can be paid.")]
+    code_id: Annotated[str | None, Field(description="The static code that the customer scanned.")]
     promotions: list[Promotion]
     risk: Risk
     failure: Failure | None

@@ -6,6 +6,7 @@ from typing import Final
 
 from gateway.database.outcomes import OutcomeRow, TransferRow
 from gateway.kernel.failures import FailureCode
+from gateway.kernel.ids import new_id
 from gateway.kernel.secrets import Vault
 from gateway.ledger import postings
 from gateway.payments.payment import Payment
@@ -95,6 +96,7 @@ def _captured(payment: Payment, fee_rate_millionths: int, report: TradeReport, v
         payer_paid=report.payer_paid_fen,
         payer_hash=None if report.payer_id is None else vault.keyed_hash(report.payer_id.encode()),
         paid_at=report.paid_at,
+        event_id=new_id("evt"),
         transfers=rows_of(transfers),
     )
 
@@ -119,5 +121,6 @@ def _over(
         channel_code=channel_code,
         failure_code=failure,
         reversal="succeeded" if event is Event.REVERSED and payment.reversal else None,
+        event_id=new_id("evt"),
         transfers=rows_of(transfers),
     )

@@ -4,7 +4,8 @@
 SELECT
     id, merchant_id, merchant_order_no, status, amount, payable, currency, method, wallet, account_id, attempt_seq,
     channel_trade_no, store_id, terminal_id, operator_id, metadata, replaces, risk_decision, risk_score, failure_code,
-    failure_channel_code, reversal, review, amount_refunded, late_captures, created_at, completed_at, expires_at
+    failure_channel_code, reversal, review, amount_refunded, late_captures, created_at, completed_at, expires_at,
+    qr_code, code_id, attempt_at, pay_until, refund_held
 FROM payments WHERE id = $1 AND merchant_id = $2
 
 -- name: find_order_no
@@ -23,7 +24,8 @@ INSERT INTO idempotency_keys (merchant_id, key, payment_id) VALUES ($1, $2, $3) 
 SELECT
     id, merchant_id, merchant_order_no, status, amount, payable, currency, method, wallet, account_id, attempt_seq,
     channel_trade_no, store_id, terminal_id, operator_id, metadata, replaces, risk_decision, risk_score, failure_code,
-    failure_channel_code, reversal, review, amount_refunded, late_captures, created_at, completed_at, expires_at
+    failure_channel_code, reversal, review, amount_refunded, late_captures, created_at, completed_at, expires_at,
+    qr_code, code_id, attempt_at, pay_until, refund_held
 FROM payments
 WHERE merchant_id = $1
     AND ($2::text IS NULL OR id < $2)
@@ -61,7 +63,7 @@ DELETE FROM recovery_tasks WHERE payment_id = $1 AND purpose = 'resolve'
 
 -- name: request_reversal
 UPDATE payments SET reversal = 'pending'
-WHERE id = $1 AND merchant_id = $2 AND status = $3 AND amount_refunded = 0 AND reversal IS NULL AND review IS NULL
+WHERE id = $1 AND merchant_id = $2 AND status = $3 AND refund_held = 0 AND reversal IS NULL AND review IS NULL
 
 -- name: begin_reversal
 -- Durable before a reversal leaves this machine: no capture is applied from here on until the channel refuses to reverse.

@@ -26,6 +26,7 @@ class Event(StrEnum):
     """What happened to a payment, in the past tense; the name under which it stands in the events."""
 
     CREATED = "payment.created"
+    CODE_SHOWN = "payment.code_shown"
     REFUSED = "payment.refused"
     CAPTURED = "payment.captured"
     DECLINED = "payment.declined"
@@ -34,8 +35,15 @@ class Event(StrEnum):
     CLOSED = "payment.closed"
     REVERSED = "payment.reversed"
     LATE_CAPTURE_FOUND = "payment.late_capture_found"
-    """Changes no status: the payment is over, and stays so."""
+    """This and all below change no status."""
     LATE_CAPTURE_REFUNDED = "payment.late_capture_refunded"
+    ATTEMPT_OPENED = "payment.attempt_opened"
+    """A customer chose a wallet for a code that any wallet can pay."""
+    ATTEMPT_CLOSED = "payment.attempt_closed"
+    """That wallet's order was shut unpaid; another one may be opened."""
+    REFUND_CREATED = "refund.created"
+    REFUND_SUCCEEDED = "refund.succeeded"
+    REFUND_FAILED = "refund.failed"
 
 
 _OPEN: Final = frozenset({Status.PROCESSING, Status.REQUIRES_ACTION})
@@ -43,13 +51,18 @@ _OPEN: Final = frozenset({Status.PROCESSING, Status.REQUIRES_ACTION})
 TRANSITIONS: Final[dict[tuple[Status | None, Event], Status]] = {
     #  from               event              to
     (None, Event.CREATED): Status.PROCESSING,
+    (None, Event.CODE_SHOWN): Status.REQUIRES_ACTION,
     (None, Event.REFUSED): Status.FAILED,
+    (Status.PROCESSING, Event.CODE_SHOWN): Status.REQUIRES_ACTION,
     (Status.PROCESSING, Event.CAPTURED): Status.SUCCEEDED,
     (Status.PROCESSING, Event.DECLINED): Status.FAILED,
     (Status.PROCESSING, Event.UNSENT): Status.FAILED,
     (Status.PROCESSING, Event.NOT_CREATED): Status.FAILED,
     (Status.PROCESSING, Event.CLOSED): Status.CLOSED,
     (Status.PROCESSING, Event.REVERSED): Status.REVERSED,
+    (Status.REQUIRES_ACTION, Event.CAPTURED): Status.SUCCEEDED,
+    (Status.REQUIRES_ACTION, Event.CLOSED): Status.CLOSED,
+    (Status.REQUIRES_ACTION, Event.REVERSED): Status.REVERSED,
     (Status.SUCCEEDED, Event.REVERSED): Status.REVERSED,
 }
 

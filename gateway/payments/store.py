@@ -229,4 +229,9 @@ def payment_of(record: asyncpg.Record) -> Payment:
         review=record["review"],
         amount_refunded=record["amount_refunded"],
         completed_at=record["completed_at"],
+        qr_code=record["qr_code"],
+        code_id=record["code_id"],
+        attempt_at=record["attempt_at"],
+        pay_until=record["pay_until"],
+        refund_held=record["refund_held"],
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-from gateway.payments.payment import Payment, give_back_no
+from gateway.payments.numbers import give_back_no
+from gateway.payments.payment import Payment
 from gateway.workers.tasks import Task
 from routing.accounts import Account
 from routing.channels.base import CallLimits, ChannelError, ChannelOrder, ChannelRejected, RefundOrder

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from gateway.payments.payment import attempt_order_no
+from gateway.payments.numbers import attempt_order_no
 from tests.faults.conftest import FAULT_SETTINGS
 from tests.support.audits import audit_command, audit_here
 from tests.support.book import ClientBook, PatientTill

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import httpx
 
-from gateway.payments.payment import attempt_order_no
+from gateway.payments.numbers import attempt_order_no
 from gateway.processes.children import Child, Command
 from gateway.processes.sockets import listen, port_of
 from routing.simulators.provision import AccountSeed, provision

@@ -1,4 +1,5 @@
--- Commits a batch of intents: order number, idempotency key, payment, first attempt, recovery task, event.
+-- Commits a batch of intents: order number, idempotency key, payment, first attempt, recovery task, event; an event
+-- that the merchant is told of (it has an id) also goes to the outbox.
 -- A row whose order number or key belongs to another payment writes nothing and comes back with inserted = false;
 -- its neighbours are not touched.  Sending the same batch again is safe: nothing is written twice.
 -- Keys and replacements have no ON CONFLICT on purpose: two concurrent orders under one key (or for one replaced
@@ -8,12 +9,12 @@ WITH rows AS (
     SELECT * FROM unnest(
         $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::text[], $9::text[],
         $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[],
-        $18::bytea[], $19::bytea[], $20::text[], $21::int[], $22::text[], $23::int[], $24::float8[], $25::float8[]
+        $18::bytea[], $19::bytea[], $20::text[], $21::int[], $22::text[], $23::int[], $24::float8[], $25::float8[], $26::text[], $27::text[]
     ) AS r (
         payment_id, merchant_id, merchant_order_no, idempotency_key, status, amount, payable, currency, method,
         wallet, account_id, store_id, terminal_id, operator_id, metadata, notify_url, replaces,
         request_fingerprint, request_sealed, risk_decision, risk_score, failure_code, expires_in_s, send_within_s,
-        recover_after_s
+        recover_after_s, qr_code, event_id
     )
 ), new AS (
     INSERT INTO order_numbers (merchant_id, merchant_order_no, payment_id)
@@ -45,12 +46,12 @@ WITH rows AS (
     INSERT INTO payments (
         id, merchant_id, merchant_order_no, status, amount, payable, currency, method, wallet, account_id, attempt_seq,
         store_id, terminal_id, operator_id, metadata, notify_url, replaces, request_fingerprint, request_sealed,
-        risk_decision, risk_score, failure_code, created_at, completed_at, expires_at
+        risk_decision, risk_score, failure_code, qr_code, created_at, completed_at, expires_at
     )
     SELECT
         payment_id, merchant_id, merchant_order_no, status, amount, payable, currency, method, wallet, account_id,
         (account_id IS NOT NULL)::int, store_id, terminal_id, operator_id, metadata::json, notify_url, replaces,
-        request_fingerprint, request_sealed, risk_decision, risk_score, failure_code,
+        request_fingerprint, request_sealed, risk_decision, risk_score, failure_code, qr_code,
         now(), CASE WHEN status = 'failed' THEN now() END, now() + make_interval(secs => expires_in_s)
     FROM admitted
 ), attempt AS (
@@ -60,12 +61,21 @@ WITH rows AS (
 ), task AS (
     INSERT INTO recovery_tasks (payment_id, merchant_id, purpose, next_at, created_at)
     SELECT payment_id, merchant_id, 'resolve', now() + make_interval(secs => recover_after_s), now()
-    FROM admitted WHERE account_id IS NOT NULL
+    FROM admitted WHERE status <> 'failed'
 ), event AS (
-    INSERT INTO events (payment_id, merchant_id, seq, type, to_status, at)
-    SELECT payment_id, merchant_id, 1, CASE WHEN status = 'failed' THEN 'payment.refused' ELSE 'payment.created' END,
-        status, now()
+    INSERT INTO events (payment_id, merchant_id, seq, type, to_status, at, id)
+    SELECT payment_id, merchant_id, 1,
+        CASE status WHEN 'failed' THEN 'payment.refused' WHEN 'requires_action' THEN 'payment.code_shown'
+            ELSE 'payment.created' END,
+        status, now(), event_id
     FROM admitted
+), outbox AS (
+    INSERT INTO webhook_outbox (event_id, merchant_id, payment_id, seq)
+    SELECT a.event_id, a.merchant_id, a.payment_id, 1
+    FROM admitted a
+    WHERE a.event_id IS NOT NULL AND (a.notify_url IS NOT NULL OR EXISTS (
+        SELECT FROM webhook_endpoints w WHERE w.merchant_id = a.merchant_id AND w.status = 'enabled'
+    ))
 )
 SELECT new.payment_id IS NOT NULL AS inserted, now() AS at
 FROM unnest($1::text[]) WITH ORDINALITY AS r (payment_id, position)

@@ -1,4 +1,6 @@
--- Commits a batch of outcomes: the guarded transition, the attempt, the event and the postings; the recovery task goes.
+-- Commits a batch of outcomes: the guarded transition, the attempt, the event and the postings; the recovery task goes,
+-- and where the merchant wants to be told, the event goes to the outbox.  An outcome of an attempt that is no longer the
+-- payment's current one is not applied.
 -- A row whose payment is no longer in a state that the transition table allows writes nothing and comes back with
 -- applied = false and where the payment stands; its neighbours are not touched.  A capture that races the merchant's
 -- cancellation is not applied either: the worker, which still has the task, reverses it.
@@ -7,10 +9,10 @@
 WITH rows AS (
     SELECT * FROM unnest(
         $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[], $8::text[], $9::text[],
-        $10::text[], $11::bigint[], $12::bytea[], $13::timestamptz[], $14::text[]
+        $10::text[], $11::bigint[], $12::bytea[], $13::timestamptz[], $14::text[], $15::text[]
     ) AS r (
         payment_id, merchant_id, event, from_states, to_status, seq, attempt_state, channel_trade_no, channel_code,
-        failure_code, payer_paid, payer_hash, paid_at, reversal
+        failure_code, payer_paid, payer_hash, paid_at, reversal, event_id
     )
 ), held AS (
     SELECT p.id, p.merchant_id, p.status AS from_status
@@ -31,8 +33,9 @@ WITH rows AS (
     FROM rows r JOIN held h ON h.id = r.payment_id
     WHERE p.id = r.payment_id AND p.merchant_id = r.merchant_id
         AND p.status = ANY (string_to_array(r.from_states, ','))
+        AND p.attempt_seq = r.seq
         AND (r.event <> 'payment.captured' OR p.reversal IS DISTINCT FROM 'pending')
-    RETURNING p.id, p.merchant_id, p.version, p.status, h.from_status
+    RETURNING p.id, p.merchant_id, p.version, p.status, p.notify_url, h.from_status
 ), attempt AS (
     UPDATE attempts a SET
         state = r.attempt_state,
@@ -50,17 +53,24 @@ WITH rows AS (
     INSERT INTO recovery_tasks (payment_id, merchant_id, purpose, next_at, created_at)
     SELECT r.payment_id, r.merchant_id, 'watch', now() + interval '1 minute', now()
     FROM rows r JOIN changed c ON c.id = r.payment_id
-    WHERE r.attempt_state = 'not_created'
+    WHERE r.attempt_state IN ('not_created', 'closed')
     ON CONFLICT DO NOTHING
 ), event AS (
-    INSERT INTO events (payment_id, merchant_id, seq, type, from_status, to_status, at)
-    SELECT c.id, c.merchant_id, c.version, r.event, c.from_status, c.status, now()
+    INSERT INTO events (payment_id, merchant_id, seq, type, from_status, to_status, at, id)
+    SELECT c.id, c.merchant_id, c.version, r.event, c.from_status, c.status, now(), r.event_id
     FROM rows r JOIN changed c ON c.id = r.payment_id
+), outbox AS (
+    INSERT INTO webhook_outbox (event_id, merchant_id, payment_id, seq)
+    SELECT r.event_id, c.merchant_id, c.id, c.version
+    FROM rows r JOIN changed c ON c.id = r.payment_id
+    WHERE c.notify_url IS NOT NULL OR EXISTS (
+        SELECT FROM webhook_endpoints w WHERE w.merchant_id = c.merchant_id AND w.status = 'enabled'
+    )
 ), posting AS (
     INSERT INTO transfers (payment_id, merchant_id, seq, kind, debit, credit, amount, currency, booked_at)
     SELECT t.payment_id, c.merchant_id, t.seq, t.kind, t.debit, t.credit, t.amount, t.currency, now()
     FROM unnest(
-        $15::text[], $16::int[], $17::text[], $18::text[], $19::text[], $20::bigint[], $21::text[]
+        $16::text[], $17::int[], $18::text[], $19::text[], $20::text[], $21::bigint[], $22::text[]
     ) AS t (payment_id, seq, kind, debit, credit, amount, currency)
     JOIN changed c ON c.id = t.payment_id
 )

@@ -7,7 +7,7 @@ from datetime import timedelta
 from gateway.audit.checks import Check
 from gateway.kernel.clock import rfc3339
 from gateway.kernel.ids import new_id, new_ulid
-from gateway.payments.payment import attempt_order_no, give_back_no
+from gateway.payments.numbers import attempt_order_no, give_back_no
 from tests.integration.audit.planting import plants
 from tests.integration.audit.world import Row, Story, World
 

@@ -16,7 +16,7 @@ from gateway.audit.findings import CannotAudit
 from gateway.audit.report import as_json, show
 from gateway.audit.run import AuditOptions, audit
 from gateway.audit.simulators import SimulatorBooks
-from gateway.payments.payment import attempt_order_no
+from gateway.payments.numbers import attempt_order_no
 from tests.integration.audit.world import CHANNELS, Story, World
 
 

@@ -18,7 +18,7 @@ from gateway.kernel.clock import rfc3339
 from gateway.kernel.ids import new_ulid
 from gateway.kernel.money import Money
 from gateway.ledger import postings
-from gateway.payments.payment import attempt_order_no, give_back_no
+from gateway.payments.numbers import attempt_order_no, give_back_no
 
 Row = dict[str, Any]
 CHANNELS = ("wechat", "alipay", "unionpay")

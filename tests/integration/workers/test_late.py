@@ -6,7 +6,7 @@ import pytest
 
 from gateway.database.intents import IntentRow
 from gateway.kernel.failures import FailureCode
-from gateway.payments.payment import give_back_no
+from gateway.payments.numbers import give_back_no
 from gateway.payments.states import Event, Status
 from routing.channels.base import ChannelRejected, RefundOrder
 from routing.channels.reports import RefundReport, RefundState, TradeReport, TradeState

@@ -13,14 +13,8 @@ from gateway.kernel.failures import FAILURES, FailureCode
 from gateway.kernel.ids import new_id
 from gateway.kernel.money import Money
 from gateway.kernel.secrets import Vault
-from gateway.payments.payment import (
-    ATTEMPTS_MAX,
-    LateCaptureView,
-    PaymentOrder,
-    attempt_order_no,
-    first_difference,
-    give_back_no,
-)
+from gateway.payments.numbers import ATTEMPTS_MAX, attempt_order_no, give_back_no
+from gateway.payments.payment import LateCaptureView, PaymentOrder, first_difference
 from gateway.payments.schemas import PaymentRequest
 from gateway.payments.states import Status
 from tests.unit.payments.payments import CREATED, payment
