@@ -85,6 +85,8 @@ def intent(
         "expires_in_s": 60,
         "send_within_s": 5.0,
         "recover_after_s": 15.0,
+        "qr_code": None,
+        "event_id": None,
     }
     return IntentRow(**(fields | changes))
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.kernel.failures import FailureCode
+from gateway.kernel.ids import is_id
 from gateway.kernel.money import Money
 from gateway.kernel.secrets import Vault
 from gateway.ledger import postings
@@ -40,9 +41,10 @@ def test_a_capture_of_our_amount_succeeds_with_its_postings_and_the_payer_only_a
     assert (row.event, row.to_status, row.from_states, row.attempt_state) == (
         Event.CAPTURED,
         Status.SUCCEEDED,
-        "processing",
+        "processing,requires_action",
         "captured",
     )
+    assert is_id(row.event_id or "", "evt")
     assert (row.channel_trade_no, row.payer_paid, row.paid_at) == ("42", 2_000, PAID_AT)
     assert row.payer_hash == VAULT.keyed_hash(b"o1")
     assert [(posting.kind, posting.amount) for posting in row.transfers] == [("capture", 2_599), ("fee", 10)]
@@ -135,7 +137,7 @@ def test_an_order_that_was_never_created_fails_as_such() -> None:
     )
 
 
-@pytest.mark.parametrize("status", [Status.PROCESSING, Status.SUCCEEDED])
+@pytest.mark.parametrize("status", [Status.PROCESSING, Status.REQUIRES_ACTION, Status.SUCCEEDED])
 def test_a_reversal_applies_only_to_the_payment_as_it_was_read(status: Status) -> None:
     assert settle.reversed_(payment(status=status)).from_states == status
     assert status in sources(Event.REVERSED).split(",")
