@@ -9,4 +9,6 @@ wire.py        what the adapters share in writing requests and judging answers; 
 wechat.py      WeChat Pay APIv3           wechat_codes.py     wechat_signing.py
 alipay.py      Alipay gateway.do          alipay_codes.py     alipay_signing.py
 unionpay.py    UnionPay ACP 5.1.0         unionpay_codes.py   unionpay_signing.py
+    unionpay_calls.py (one signed call), unionpay_answers.py (fields to reports), unionpay_notifications.py,
+    unionpay_files.py (statements)
 """

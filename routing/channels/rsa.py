@@ -47,7 +47,7 @@ def load_certificate(pem: str) -> x509.Certificate:
     """A certificate; UnionPay's come with CR, CR LF or LF line ends.  Raises ValueError."""
     try:
         return x509.load_pem_x509_certificate(pem.replace("\r\n", "\n").replace("\r", "\n").encode())
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise ValueError("not a readable PEM certificate") from None
 
 

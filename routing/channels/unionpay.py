@@ -1,66 +1,61 @@
-"""UnionPay ACP 5.1.0: bar code consumption, queries, reversals, voids and refunds.  CHANNEL-PROTOCOLS 3.1–3.4.
+"""UnionPay ACP 5.1.0: bar codes, codes on display, pages, queries, reversals, voids and refunds.  CHANNEL-PROTOCOLS 3.
 
-Every transaction is accepted first and decided later: 00 to a request means PENDING, and only a query tells the end.
+Every transaction is accepted first and decided later: 00 to a request means PENDING, and only a query or a
+notification tells the end.  There is no call that closes an order: it ends by its `payTimeout`.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import date
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
-from gateway.kernel.clock import BEIJING
+from gateway.kernel.clock import utc_now
+from gateway.kernel.ids import new_ulid
 from routing.channels.base import (
     BarcodeCharge,
     CallLimits,
     ChannelOrder,
     ChannelUnknown,
     ChannelUnsent,
+    CodeOrder,
+    PageOrder,
     RefundOrder,
+    RefundRules,
     Rhythm,
     Transport,
 )
-from routing.channels.reports import RefundReport, RefundState, ReversalReport, ReversalState, TradeReport, TradeState
-from routing.channels.settings import UnionpaySettings
-from routing.channels.unionpay_codes import (
-    ACCEPTED,
-    CONFIGURATION_REFUSALS,
-    DUPLICATE,
-    NO_SUCH_TRANSACTION,
-    OTHER_FAILURE,
-    REFUSALS,
-    REVERSAL_ERRORS,
-    SUCCEEDED,
-    TAKEN_BACK,
-    UNDECIDED,
+from routing.channels.notifications import Acknowledgements, Notification
+from routing.channels.reports import (
+    CloseReport,
+    CloseState,
+    CodeReport,
+    PageReport,
+    RefundReport,
+    RefundState,
+    ReversalReport,
+    ReversalState,
+    TradeReport,
+    TradeState,
 )
-from routing.channels.unionpay_signing import CertificateSigning, KeyedHashSigning, Signing, parse_answer
-from routing.channels.wire import Authenticity, checked_number, rejected, text_of
+from routing.channels.settings import UnionpaySettings
+from routing.channels.statements import Statement
+from routing.channels.unionpay_answers import queried_state, refund_report, trade_report
+from routing.channels.unionpay_calls import UnionpayCalls, beijing_stamp, must_be_accepted
+from routing.channels.unionpay_codes import ACCEPTED, DUPLICATE, FILE_NOT_FOUND, REVERSAL_ERRORS, SUCCEEDED
+from routing.channels.unionpay_files import read_statement
+from routing.channels.unionpay_notifications import ACKNOWLEDGEMENTS, ORDER_CHARACTERS, read_notification
+from routing.channels.unionpay_signing import CertificateSigning, KeyedHashSigning, Signing
+from routing.channels.wire import text_of
 
-_HEADERS: Final = {"Content-Type": "application/x-www-form-urlencoded;charset=UTF-8", "User-Agent": "mashang/0.1"}
-_TIME_LAYOUT: Final = "%Y%m%d%H%M%S"
+NO_NOTIFICATION: Final = "http://www.specialUrl.com"
+"""The address by which UnionPay knows that no notification is wanted."""
+REFUND_COUNT_MAX: Final = 1_000
 _CNY: Final = "156"
 _TERMINAL_CHARACTERS: Final = 8
-
-
-class _Answer:
-    """The fields of an answer and what its signature says."""
-
-    __slots__ = ("authenticity", "code", "fields")
-
-    def __init__(self, fields: Mapping[str, str], authenticity: Authenticity) -> None:
-        self.fields = fields
-        self.authenticity = authenticity
-        self.code = fields.get("respCode", "")
-
-    @property
-    def plain_code(self) -> str:
-        return _plain(self.code, "respCode")
-
-    def unknown(self) -> ChannelUnknown:
-        return ChannelUnknown(self.plain_code)
+_ADDRESS_CHARACTERS_MAX: Final = 2_048
 
 
 class UnionpayChannel:
@@ -72,53 +67,91 @@ class UnionpayChannel:
         self._settings = settings
         self._transport = transport
         self._signing = _signing(settings, clock)
+        self._calls = UnionpayCalls(settings.mer_id, transport, self._signing)
 
     @property
     def rhythm(self) -> Rhythm:
         """How to ask again while there is no outcome."""
         return self._settings.rhythm
 
+    @property
+    def refund_rules(self) -> RefundRules:
+        """UnionPay names neither a pause between refunds nor a count; its window is the product's."""
+        return RefundRules(0.0, REFUND_COUNT_MAX, self._settings.refund_window_days)
+
+    @property
+    def acknowledgements(self) -> Acknowledgements:
+        """HTTP 200 says that it was taken in."""
+        return ACKNOWLEDGEMENTS
+
     async def charge_barcode(self, charge: BarcodeCharge, limits: CallLimits) -> TradeReport:
         """消费 01/06.  Never more than PENDING: 00 says accepted."""
-        order = charge.order
         fields = {
             "qrNo": charge.auth_code.strip(),
-            "txnAmt": str(order.amount.amount_fen),
-            "currencyCode": _CNY,
-            "backUrl": self._settings.notify_url,
+            "backUrl": self._notify_url if self._settings.notify_barcode else NO_NOTIFICATION,
             "termId": _terminal(charge.terminal_id),
         }
-        request = self._request("01", "06", order.order_no, order.created_at) | fields
-        answer = await self._call(self._settings.back_trans_url, request, limits)
-        if answer.code in ACCEPTED:
-            return TradeReport(TradeState.PENDING, text_of(answer.fields, "queryId"), channel_code=answer.plain_code)
-        refusal = REFUSALS.get(answer.code)
-        if refusal is None:
-            raise answer.unknown()
-        raise rejected(answer.plain_code, refusal, answer.authenticity)
+        request = self._consume("06", charge.order) | fields
+        answer = await self._calls.send(self._settings.back_trans_url, request, limits)
+        must_be_accepted(answer, ACCEPTED)
+        return TradeReport(TradeState.PENDING, text_of(answer.fields, "queryId"), channel_code=answer.plain_code)
+
+    async def create_code(self, code: CodeOrder, limits: CallLimits) -> CodeReport:
+        """申请二维码 01/07."""
+        answer = await self._calls.send(self._settings.back_trans_url, self._shown("07", code), limits)
+        must_be_accepted(answer, SUCCEEDED)
+        return CodeReport(_address(answer.fields, "qrCode"))
+
+    async def create_page_order(self, page: PageOrder, limits: CallLimits) -> PageReport:
+        """统一下单 01/01 `mobileWeb`: the browser goes on to `payUrl`."""
+        fields = {
+            "tradeType": "mobileWeb",
+            "appUserId": page.payer_id,
+            "appUpIdentifier": page.app_identifier,
+            "frontUrl": page.return_url,
+            "customerIp": page.client_ip,
+            "qrCodeType": self._settings.qr_code_type,
+        }
+        request = self._shown("01", page.code) | fields
+        answer = await self._calls.send(self._settings.front_trans_url, request, limits)
+        must_be_accepted(answer, SUCCEEDED)
+        return PageReport(pay_url=_address(answer.fields, "payUrl"), channel_trade_no=text_of(answer.fields, "queryId"))
+
+    def authorize_url(self, return_url: str, state: str) -> str:
+        """The userAuth page.  It has no field for `state`, so the address to return to carries it."""
+        if not self._settings.oauth_url:
+            raise ChannelUnsent("not_configured")
+        back = urlsplit(return_url)
+        query = urlencode([*parse_qsl(back.query, keep_blank_values=True), ("state", state)])
+        return_to = urlunsplit(back._replace(query=query))
+        return f"{self._settings.oauth_url}?version=1.0.0&redirectUrl={quote(return_to, safe='')}"
+
+    async def identify_payer(self, code: str, app_identifier: str, limits: CallLimits) -> str:
+        """获取用户标识 00/10: the `appUserId` behind a userAuthCode, for the app that opened the page."""
+        request = self._calls.transaction("00", "10", f"AU{new_ulid()}", utc_now())
+        request |= {"userAuthCode": code, "appUpIdentifier": app_identifier}
+        answer = await self._calls.send(self._settings.front_trans_url, request, limits)
+        must_be_accepted(answer, SUCCEEDED)
+        payer_id = text_of(answer.fields, "appUserId")
+        if payer_id is None:
+            raise ChannelUnknown("appUserId")
+        return payer_id
+
+    async def close(self, order: ChannelOrder, limits: CallLimits) -> CloseReport:  # noqa: ARG002  # nothing to ask
+        """UnionPay has no such call."""
+        return CloseReport(CloseState.UNSUPPORTED)
 
     async def query(self, order: ChannelOrder, limits: CallLimits) -> TradeReport:
         """交易查询 00/00 by number and time of the order; `origRespCode` is its state."""
-        answer = await self._query(order.order_no, order.created_at, limits)
-        if answer.code == NO_SUCH_TRANSACTION:
-            return TradeReport(TradeState.NOT_FOUND, channel_code=answer.code)
-        state, code = _state_of_order(answer)
-        refusal = REFUSALS.get(code, OTHER_FAILURE) if state is TradeState.REFUSED else None
-        fields = answer.fields
-        return TradeReport(
-            state=state,
-            channel_trade_no=text_of(fields, "queryId"),
-            amount_fen=_fen(fields, "txnAmt"),
-            payer_paid_fen=_fen(fields, "settleAmt"),
-            paid_at=_paid_at(fields, order.created_at) if state is TradeState.CAPTURED else None,
-            channel_code=code,
-            failure=refusal.failure if refusal else None,
-        )
+        request = self._calls.transaction("00", "00", order.order_no, order.created_at)
+        answer = await self._calls.send(self._settings.query_trans_url, request, limits)
+        state, code = queried_state(answer)
+        return trade_report(answer.fields, state, code, order.created_at)
 
     async def reverse(self, order: ChannelOrder, limits: CallLimits) -> ReversalReport:
         """冲正 99/01 under the number and time of the order, on the same clearing day; a query says how it ended."""
-        request = self._request("99", "01", order.order_no, order.created_at)
-        answer = await self._call(self._settings.back_trans_url, request, limits)
+        request = self._calls.transaction("99", "01", order.order_no, order.created_at)
+        answer = await self._calls.send(self._settings.back_trans_url, request, limits)
         if answer.code in ACCEPTED:
             return ReversalReport(ReversalState.ACCEPTED, answer.plain_code)
         state = REVERSAL_ERRORS.get(answer.code)
@@ -136,46 +169,46 @@ class UnionpayChannel:
 
     async def query_refund(self, refund: RefundOrder, limits: CallLimits) -> RefundReport:
         """交易查询 00/00 by number and time of the refund or void itself."""
-        answer = await self._query(refund.refund_no, refund.created_at, limits)
-        if answer.code == NO_SUCH_TRANSACTION:
-            return RefundReport(RefundState.NOT_FOUND, channel_code=answer.code)
-        state, code = _state_of_order(answer)
-        ends = {
-            TradeState.CAPTURED: RefundState.SUCCEEDED,
-            TradeState.REFUSED: RefundState.FAILED,
-            TradeState.CLOSED: RefundState.FAILED,
-        }
-        return RefundReport(
-            state=ends.get(state, RefundState.PENDING),
-            channel_refund_no=text_of(answer.fields, "queryId"),
-            amount_fen=_fen(answer.fields, "txnAmt"),
-            channel_code=code,
-        )
+        request = self._calls.transaction("00", "00", refund.refund_no, refund.created_at)
+        answer = await self._calls.send(self._settings.query_trans_url, request, limits)
+        state, code = queried_state(answer)
+        return refund_report(answer.fields, state, code)
+
+    def read_notification(self, headers: Mapping[str, str], body: bytes) -> Notification:  # noqa: ARG002  # all is in the form
+        """Verify and read a back notification.  Raises NotificationRefused."""
+        return read_notification(body, self._signing, self._settings.mer_id)
+
+    async def statement(self, day: date, limits: CallLimits) -> Statement | None:
+        """文件传输 76/01: the file of a settlement date, which begins at 23:00 of the day before."""
+        request = self._calls.message("76", "01", utc_now()) | {"settleDate": f"{day:%m%d}", "fileType": "00"}
+        answer = await self._calls.send(self._settings.file_url, request, limits)
+        if answer.code == FILE_NOT_FOUND:
+            return None
+        must_be_accepted(answer, SUCCEEDED)
+        try:
+            return read_statement(answer.fields.get("fileContent", ""), self._settings.mer_id, day, ORDER_CHARACTERS)
+        except ValueError:
+            raise ChannelUnknown("statement_malformed") from None
 
     async def aclose(self) -> None:
         """Close the account's share of the transport."""
         await self._transport.aclose()
 
-    # Requests
+    @property
+    def _notify_url(self) -> str:
+        return self._settings.notify_url or NO_NOTIFICATION
 
-    def _request(self, kind: str, sub_kind: str, number: str, created_at: datetime) -> dict[str, str]:
-        return {
-            "version": "5.1.0",
-            "encoding": "UTF-8",
-            "signMethod": self._signing.method,
-            "txnType": kind,
-            "txnSubType": sub_kind,
-            "bizType": "000000",
-            "channelType": "08",
-            "accessType": "0",
-            "merId": self._settings.mer_id,
-            "orderId": checked_number(number),
-            "txnTime": created_at.astimezone(BEIJING).strftime(_TIME_LAYOUT),
+    def _consume(self, sub_kind: str, order: ChannelOrder) -> dict[str, str]:
+        request = self._calls.transaction("01", sub_kind, order.order_no, order.created_at)
+        return request | {"txnAmt": str(order.amount.amount_fen), "currencyCode": _CNY}
+
+    def _shown(self, sub_kind: str, code: CodeOrder) -> dict[str, str]:
+        """A consume that the customer begins, until `payTimeout`."""
+        return self._consume(sub_kind, code.order) | {
+            "backUrl": self._notify_url,
+            "payTimeout": beijing_stamp(code.pay_until),
+            "termId": _terminal(code.terminal_id),
         }
-
-    async def _query(self, number: str, created_at: datetime, limits: CallLimits) -> _Answer:
-        request = self._request("00", "00", number, created_at)
-        return await self._call(self._settings.query_trans_url, request, limits)
 
     async def _give_back(self, kind: str, refund: RefundOrder, limits: CallLimits) -> RefundReport:
         """A repeated request is answered as a duplicate: it was taken in before, and a query tells the rest."""
@@ -185,37 +218,12 @@ class UnionpayChannel:
             "origQryId": refund.order.channel_trade_no,
             "txnAmt": str(refund.amount.amount_fen),
             "currencyCode": _CNY,
-            "backUrl": self._settings.notify_url,
+            "backUrl": self._notify_url,
         }
-        request = self._request(kind, "00", refund.refund_no, refund.created_at) | fields
-        answer = await self._call(self._settings.back_trans_url, request, limits)
-        if answer.code in ACCEPTED or answer.code == DUPLICATE:
-            return RefundReport(RefundState.PENDING, text_of(answer.fields, "queryId"), channel_code=answer.plain_code)
-        refusal = REFUSALS.get(answer.code)
-        if refusal is None:
-            raise answer.unknown()
-        raise rejected(answer.plain_code, refusal, answer.authenticity)
-
-    async def _call(self, url: str, request: dict[str, str], limits: CallLimits) -> _Answer:
-        """One signed request and its judged answer.  Without a signature only refusals of our form are believed."""
-        try:
-            body = urlencode(self._signing.signed(request)).encode()
-        except UnicodeEncodeError:
-            raise ChannelUnsent("bad_request") from None
-        response = await self._transport.send("POST", url, _HEADERS, body, limits)
-        if response.status != 200:
-            raise ChannelUnknown(f"http_{response.status}")
-        try:
-            fields = parse_answer(response.body.decode())
-        except ValueError:
-            raise ChannelUnknown("answer_malformed") from None
-        answer = _Answer(fields, self._signing.check(fields))
-        is_configuration = answer.code in CONFIGURATION_REFUSALS
-        unsigned_error = answer.authenticity is Authenticity.UNSIGNED and is_configuration
-        if answer.authenticity is not Authenticity.VERIFIED and not unsigned_error:
-            raise ChannelUnknown("answer_signature")
-        _must_answer(request, fields, may_be_silent=is_configuration)
-        return answer
+        request = self._calls.transaction(kind, "00", refund.refund_no, refund.created_at) | fields
+        answer = await self._calls.send(self._settings.back_trans_url, request, limits)
+        must_be_accepted(answer, ACCEPTED | {DUPLICATE})
+        return RefundReport(RefundState.PENDING, text_of(answer.fields, "queryId"), channel_code=answer.plain_code)
 
 
 def _signing(settings: UnionpaySettings, clock: Callable[[], float]) -> Signing:
@@ -231,51 +239,15 @@ def _signing(settings: UnionpaySettings, clock: Callable[[], float]) -> Signing:
     )
 
 
-def _must_answer(request: Mapping[str, str], answer: Mapping[str, str], *, may_be_silent: bool) -> None:
-    """An answer about another order, time, kind or merchant says nothing about ours."""
-    for name in ("merId", "orderId", "txnTime", "txnType", "txnSubType"):
-        named = answer.get(name)
-        if named != request[name] and not (named is None and may_be_silent):
-            raise ChannelUnknown("answer_of_another_order")
-
-
-def _state_of_order(answer: _Answer) -> tuple[TradeState, str]:
-    """The order's state and code from a query that worked.  Raises ChannelUnknown for any other."""
-    if answer.code not in SUCCEEDED:
-        raise answer.unknown()
-    code = answer.fields.get("origRespCode", "")
-    if code in SUCCEEDED:
-        return TradeState.CAPTURED, code
-    if code in UNDECIDED:
-        return TradeState.PENDING, code
-    if code == NO_SUCH_TRANSACTION:
-        return TradeState.NOT_FOUND, code
-    if code == TAKEN_BACK:
-        return TradeState.CLOSED, code
-    if not (len(code) == 2 and code.isascii() and code.isdigit()):
-        raise ChannelUnknown("origRespCode")
-    return TradeState.REFUSED, code
-
-
-def _plain(code: str, otherwise: str) -> str:
-    return code if 2 <= len(code) <= 4 and code.isascii() and code.isalnum() else otherwise
-
-
-def _fen(fields: Mapping[str, str], name: str) -> int | None:
-    text = fields.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else None
-
-
 def _terminal(terminal_id: str | None) -> str:
     """termId is eight characters or is left out."""
     return terminal_id if terminal_id is not None and len(terminal_id) == _TERMINAL_CHARACTERS else ""
 
 
-def _paid_at(fields: Mapping[str, str], ordered_at: datetime) -> datetime | None:
-    """`traceTime` (MMDDhhmmss) has no year: it is the order's, or the next where the payment crossed New Year."""
-    ordered = ordered_at.astimezone(BEIJING)
-    try:
-        paid = datetime.strptime(f"{ordered.year}{fields.get('traceTime', '')}", _TIME_LAYOUT).replace(tzinfo=BEIJING)
-        return paid.replace(year=ordered.year + 1) if paid < ordered - timedelta(days=180) else paid
-    except ValueError:
-        return None
+def _address(fields: Mapping[str, str], name: str) -> str:
+    """An address that the customer's wallet opens.  Raises ChannelUnknown where the answer has none."""
+    address = fields.get(name, "")
+    plain = address.isascii() and address.isprintable() and " " not in address
+    if not plain or len(address) > _ADDRESS_CHARACTERS_MAX or not address.startswith(("https://", "http://")):
+        raise ChannelUnknown(name)
+    return address

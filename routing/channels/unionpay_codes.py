@@ -24,6 +24,7 @@ UNDECIDED: Final = frozenset({"03", "04", "05", "42", "74", "75"})
 
 NO_SUCH_TRANSACTION: Final = "34"
 DUPLICATE: Final = "12"
+FILE_NOT_FOUND: Final = "98"
 TAKEN_BACK: Final = "45"
 """Refunded or voided already; as the state of an order: reversed, no money stays with the merchant."""
 

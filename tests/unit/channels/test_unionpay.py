@@ -89,6 +89,7 @@ async def test_a_charge_is_sent_as_the_document_says() -> None:
         "currencyCode": "156",
         "qrNo": CHARGE.auth_code,
         "termId": "T0000001",
+        "backUrl": "http://www.specialUrl.com",  # send no notification
     }
 
 
