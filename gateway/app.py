@@ -29,6 +29,7 @@ from gateway.kernel.errors import ApiError, InvalidRequest
 from gateway.kernel.hot_metrics import FLUSH_S, flush_hot_metrics
 from gateway.kernel.logs import set_up_logs
 from gateway.kernel.metrics import IN_FLIGHT, LOOP_LAG
+from gateway.merchants.nonces import Nonces
 from gateway.payments import api as payments_api
 from gateway.payments.claims import Claims
 from gateway.payments.desk import Desk
@@ -83,6 +84,7 @@ def _lifespan(settings: Settings) -> Any:
                 valkey=base.valkey,
                 vault=base.vault,
                 directory=base.directory,
+                nonces=Nonces(base.valkey),
                 accounts=base.accounts,
                 store=base.store,
                 charging=base.charging,

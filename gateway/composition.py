@@ -59,7 +59,7 @@ async def compose(settings: Settings) -> AsyncIterator[Base]:
         hot_pool = await stack.enter_async_context(_opened(await open_pool(settings, size=2)))
         valkey = Valkey(settings)
         stack.push_async_callback(valkey.aclose)
-        directory, accounts = Directory(pool), AccountBook(pool, vault, build)
+        directory, accounts = Directory(pool, vault), AccountBook(pool, vault, build)
         store = PaymentStore(pool, vault)
         revision = RevisionWatch(pool, [directory.forget, accounts.reload])
         await revision.check()

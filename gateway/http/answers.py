@@ -44,6 +44,9 @@ class Call:
     headers: Mapping[bytes, bytes]
     body: bytes
     request_id: str
+    method: str
+    raw_path: bytes
+    query: bytes
 
     def header(self, name: bytes) -> str | None:
         """A header's value; bytes that are no Latin-1 text do not occur in HTTP."""

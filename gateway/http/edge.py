@@ -54,7 +54,9 @@ class Edge:
         try:
             body = await _read_body(services, headers, receive) if method in _WITH_BODY else b""
             if hot is not None:
-                answer = await hot(services, Call(headers, body, request_id))
+                answer = await hot(
+                    services, Call(headers, body, request_id, method, scope["raw_path"], scope["query_string"])
+                )
                 await answer.send(answering.send)
             else:
                 await self._inner(scope, _replay(body, receive), answering.send)

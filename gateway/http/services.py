@@ -11,6 +11,7 @@ from fastapi import Request
 from gateway.database.valkey import Valkey
 from gateway.kernel.secrets import Vault
 from gateway.merchants.directory import Directory
+from gateway.merchants.nonces import Nonces
 from gateway.settings import Settings
 from routing.accounts import AccountBook
 
@@ -29,6 +30,7 @@ class Services:
     valkey: Valkey
     vault: Vault
     directory: Directory
+    nonces: Nonces
     accounts: AccountBook
     store: PaymentStore
     charging: Charging

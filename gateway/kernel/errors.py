@@ -8,6 +8,13 @@ ERRORS: Final = {
     "missing_key": "No key came with the request. Send it as `Authorization: Bearer sk_…`.",
     "invalid_key": "The key is unknown or revoked. Use a key that the admin API has issued.",
     "invalid_admin_token": "The admin API takes the admin token only, as `Authorization: Bearer …`.",
+    "incomplete_signature": "A signed request carries `Mashang-Key`, `-Timestamp`, `-Nonce` and `-Signature`; `param` "
+    "names the one that is missing or malformed. `docs/signing.md` shows how they are made.",
+    "stale_signature": "`Mashang-Timestamp` is more than 300 seconds from the gateway's clock. Set the till's clock.",
+    "invalid_signature": "The signature does not fit the request as it arrived: check the signed text, the secret, and "
+    "that nothing between changed the path or the body.",
+    "nonce_reused": "The nonce was used before. Take a new one for every request, also when sending it again.",
+    "signature_required": "The merchant takes signed requests only. Sign it with the key's signing secret.",
     "scope_missing": "The key is valid but lacks the scope for this. Use another key, or have one issued.",
     "invalid_json": "The body is no JSON object. `message` says where the reading stopped.",
     "unknown_field": "`param` names a field that does not exist. Check its spelling.",

@@ -9,8 +9,8 @@ import asyncpg
 
 from gateway.database.batches import BROKEN, database_away
 from gateway.kernel.errors import NotAuthenticated, NotPermitted
-from gateway.kernel.secrets import secret_hash
-from gateway.merchants.store import KeyHolder, Scope, find_holder
+from gateway.kernel.secrets import Vault, secret_hash
+from gateway.merchants.store import KeyHolder, Scope, Signer, find_holder, find_signer
 
 _KEPT_MAX: Final = 20_000
 _KEY_LENGTH_MAX: Final = 128
@@ -19,16 +19,19 @@ _KEY_LENGTH_MAX: Final = 128
 class Directory:
     """Answers who presents a bearer key.  Unknown keys are remembered too, so that guessing costs no query either."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, vault: Vault) -> None:
         self._pool = pool
+        self._vault = vault
         self._holders: OrderedDict[bytes, KeyHolder] = OrderedDict()
         self._unknown: OrderedDict[bytes, None] = OrderedDict()  # apart, so that guessing does not push out a holder
+        self._signers: OrderedDict[str, Signer | None] = OrderedDict()
         self._generation = 0
 
     async def forget(self) -> None:
         """Something changed: ask the database again for everyone."""
         self._holders.clear()
         self._unknown.clear()
+        self._signers.clear()
         self._generation += 1
 
     async def authenticate(self, authorization: str | None, scope: Scope) -> KeyHolder:
@@ -39,9 +42,28 @@ class Directory:
         holder = await self._find(secret_hash(secret))
         if holder is None:
             raise NotAuthenticated("invalid_key", "This key is unknown or revoked.")
-        if scope not in holder.scopes:
-            raise NotPermitted("scope_missing", f"This key may not do that: it lacks the scope “{scope}”.")
-        return holder
+        if holder.merchant.signing_required:
+            raise NotAuthenticated("signature_required", "This merchant takes signed requests only.")
+        return _permitted(holder, scope)
+
+    async def signer(self, key_id: str, scope: Scope) -> Signer:
+        """Who signs with that key; the signature is yet to be verified.  Raises like `authenticate`."""
+        if key_id not in self._signers:
+            generation = self._generation
+            try:
+                found = await find_signer(self._pool, self._vault, key_id)
+            except BROKEN:
+                raise database_away() from None
+            if generation != self._generation:
+                return await self.signer(key_id, scope)
+            self._signers[key_id] = found
+            if len(self._signers) > _KEPT_MAX:
+                self._signers.popitem(last=False)
+        signer = self._signers[key_id]
+        if signer is None:
+            raise NotAuthenticated("invalid_key", "This key is unknown or revoked.", param="Mashang-Key")
+        _permitted(signer.holder, scope)
+        return signer
 
     async def _find(self, hashed: bytes) -> KeyHolder | None:
         if (known := self._holders.get(hashed)) is not None or hashed in self._unknown:
@@ -60,3 +82,9 @@ class Directory:
                 if len(kept) > _KEPT_MAX:
                     kept.popitem(last=False)
         return holder
+
+
+def _permitted(holder: KeyHolder, scope: Scope) -> KeyHolder:
+    if scope not in holder.scopes:
+        raise NotPermitted("scope_missing", f"This key may not do that: it lacks the scope “{scope}”.")
+    return holder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, TypeAlias
 
@@ -34,6 +34,7 @@ class Merchant:
     id: str
     name: str
     timezone: str
+    signing_required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,14 @@ class KeyHolder:
     merchant: Merchant
     key_id: str
     scopes: frozenset[Scope]
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """The holder of a key that requests are signed with."""
+
+    holder: KeyHolder
+    signing_secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +119,24 @@ async def revoke_key(database: Database, merchant_id: str, key_id: str) -> bool:
 
 async def find_holder(database: Database, hashed_secret: bytes) -> KeyHolder | None:
     """Who holds the key with that hash; None for unknown and revoked keys and for suspended merchants."""
-    record = await database.fetchrow(
-        "SELECT m.id, m.name, m.timezone, k.id AS key_id, k.scopes"
-        " FROM api_keys k JOIN merchants m ON m.id = k.merchant_id"
-        " WHERE k.secret_hash = $1 AND k.revoked_at IS NULL AND m.status = 'active'",
-        hashed_secret,
-    )
+    record = await database.fetchrow(f"{_HOLDER} AND k.secret_hash = $1", hashed_secret)
+    return None if record is None else _holder(record)
+
+
+async def find_signer(database: Database, vault: Vault, key_id: str) -> Signer | None:
+    """Who signs with the key of that id; None as above."""
+    record = await database.fetchrow(f"{_HOLDER} AND k.id = $1", key_id)
     if record is None:
         return None
-    merchant = Merchant(record["id"], record["name"], record["timezone"])
+    return Signer(_holder(record), vault.open(record["signing_secret_sealed"], key_id.encode()).decode())
+
+
+_HOLDER: Final = (
+    "SELECT m.id, m.name, m.timezone, m.signing_required, k.id AS key_id, k.scopes, k.signing_secret_sealed"
+    " FROM api_keys k JOIN merchants m ON m.id = k.merchant_id WHERE k.revoked_at IS NULL AND m.status = 'active'"
+)
+
+
+def _holder(record: asyncpg.Record) -> KeyHolder:
+    merchant = Merchant(record["id"], record["name"], record["timezone"], record["signing_required"])
     return KeyHolder(merchant, record["key_id"], frozenset(Scope(scope) for scope in record["scopes"]))

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import ValidationError
 
 from gateway.http.answers import Answer, Call, invalid_body, json_answer, no_unknown_parameters
+from gateway.http.authentication import authenticated, authenticated_call
 from gateway.http.services import Services, services_of
 from gateway.kernel.clock import Deadline
 from gateway.kernel.errors import InvalidRequest, not_found
@@ -44,7 +45,7 @@ Prefer = Annotated[str | None, Header(description="`wait=N`: answer within N sec
 async def take(services: Services, call: Call) -> Answer:
     """Take a payment: authenticate, validate, hand to the desk, answer 201 with the payment whatever its status."""
     began = time.monotonic()
-    holder = await services.directory.authenticate(call.header(b"authorization"), Scope.PAY)
+    holder = await authenticated_call(services, call, Scope.PAY)
     deadline = Deadline(began + _wait_s(services, call.header(b"prefer")))
     try:
         request = PaymentRequest.model_validate_json(call.body)
@@ -80,7 +81,15 @@ async def post_payment(
     The same request again gives the same payment (`Idempotent-Replayed: true`); another request under the same number
     is a conflict that names the field.
     """
-    call = Call(dict(request.scope["headers"]), await request.body(), request.scope["mashang.request_id"])
+    scope = request.scope
+    call = Call(
+        dict(scope["headers"]),
+        await request.body(),
+        scope["mashang.request_id"],
+        scope["method"],
+        scope["raw_path"],
+        scope["query_string"],
+    )
     return (await take(services_of(request), call)).to_response()
 
 
@@ -92,7 +101,7 @@ async def get_payment(
 ) -> Response:
     """A payment by its id."""
     services = services_of(request)
-    holder = await services.directory.authenticate(request.headers.get("authorization"), Scope.READ)
+    holder = await authenticated(request, Scope.READ)
     payment = await services.store.find(holder.merchant.id, payment_id)
     if payment is None:
         raise not_found("payment")
@@ -117,7 +126,7 @@ async def list_payments(
 ) -> Response:
     """A merchant's payments, newest first; by `merchant_order_no` the one with that number."""
     services = services_of(request)
-    holder = await services.directory.authenticate(request.headers.get("authorization"), Scope.READ)
+    holder = await authenticated(request, Scope.READ)
     if merchant_order_no is not None:
         found = await services.store.find_by_order_no(holder.merchant.id, merchant_order_no)
         return json_answer(200, _page([] if found is None else [found], len([found]))).to_response()
@@ -133,7 +142,7 @@ async def post_cancel(request: Request, payment_id: PaymentId, prefer: Prefer = 
     `reversal` shows how it goes; `status` becomes `reversed` only once the channel has confirmed it.
     """
     services = services_of(request)
-    holder = await services.directory.authenticate(request.headers.get("authorization"), Scope.PAY)
+    holder = await authenticated(request, Scope.PAY)
     deadline = Deadline.after(_wait_s(services, prefer))
     payment = await cancelling.cancel(services.store, holder.merchant.id, payment_id, deadline)
     return json_answer(200, payment.to_json()).to_response()

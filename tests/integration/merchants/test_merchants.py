@@ -40,13 +40,13 @@ async def key(pool: asyncpg.Pool, merchant: NewMerchant) -> NewKey:
 async def test_a_key_stands_for_its_merchant_with_its_scopes(
     pool: asyncpg.Pool, merchant: NewMerchant, key: NewKey
 ) -> None:
-    holder = await Directory(pool).authenticate(f"Bearer {key.secret}", Scope.PAY)
+    holder = await Directory(pool, VAULT).authenticate(f"Bearer {key.secret}", Scope.PAY)
     assert (holder.merchant, holder.key_id, holder.scopes) == (merchant.merchant, key.id, frozenset({Scope.PAY}))
 
 
 async def test_a_key_may_do_nothing_beyond_its_scopes(pool: asyncpg.Pool, key: NewKey) -> None:
     with pytest.raises(NotPermitted, match="refund"):
-        await Directory(pool).authenticate(f"Bearer {key.secret}", Scope.REFUND)
+        await Directory(pool, VAULT).authenticate(f"Bearer {key.secret}", Scope.REFUND)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ async def test_a_key_may_do_nothing_beyond_its_scopes(pool: asyncpg.Pool, key: N
 )
 async def test_whoever_presents_no_valid_key_is_nobody(pool: asyncpg.Pool, header: str | None) -> None:
     with pytest.raises(NotAuthenticated):
-        await Directory(pool).authenticate(header, Scope.PAY)
+        await Directory(pool, VAULT).authenticate(header, Scope.PAY)
 
 
 async def test_no_secret_is_stored_in_the_clear(pool: asyncpg.Pool, merchant: NewMerchant, key: NewKey) -> None:
@@ -81,7 +81,7 @@ async def test_a_key_in_use_costs_no_query(pool: asyncpg.Pool, key: NewKey, monk
         return await find(database, hashed)
 
     monkeypatch.setattr(module, "find_holder", counted)
-    directory = Directory(pool)
+    directory = Directory(pool, VAULT)
     for _ in range(5):
         await directory.authenticate(f"Bearer {key.secret}", Scope.PAY)
         with pytest.raises(NotAuthenticated):
@@ -92,7 +92,7 @@ async def test_a_key_in_use_costs_no_query(pool: asyncpg.Pool, key: NewKey, monk
 async def test_a_revoked_key_is_refused_by_every_process_once_the_revision_is_seen(
     pool: asyncpg.Pool, merchant: NewMerchant, key: NewKey
 ) -> None:
-    directories = [Directory(pool) for _ in range(2)]
+    directories = [Directory(pool, VAULT) for _ in range(2)]
     watches = [RevisionWatch(pool, [directory.forget]) for directory in directories]
     for directory, watch in zip(directories, watches, strict=True):
         await watch.check()
@@ -107,7 +107,7 @@ async def test_a_revoked_key_is_refused_by_every_process_once_the_revision_is_se
 async def test_another_merchants_key_cannot_be_revoked(pool: asyncpg.Pool, key: NewKey) -> None:
     stranger = await create_merchant(pool, VAULT, "Stranger")
     assert not await revoke_key(pool, stranger.merchant.id, key.id)
-    assert await Directory(pool).authenticate(f"Bearer {key.secret}", Scope.PAY)
+    assert await Directory(pool, VAULT).authenticate(f"Bearer {key.secret}", Scope.PAY)
 
 
 async def test_the_keys_of_a_suspended_merchant_do_not_work(
@@ -115,7 +115,7 @@ async def test_the_keys_of_a_suspended_merchant_do_not_work(
 ) -> None:
     await pool.execute("UPDATE merchants SET status = 'suspended' WHERE id = $1", merchant.merchant.id)
     with pytest.raises(NotAuthenticated):
-        await Directory(pool).authenticate(f"Bearer {key.secret}", Scope.PAY)
+        await Directory(pool, VAULT).authenticate(f"Bearer {key.secret}", Scope.PAY)
 
 
 async def test_what_was_read_before_a_change_does_not_outlive_it(
@@ -131,7 +131,7 @@ async def test_what_was_read_before_a_change_does_not_outlive_it(
         return found
 
     monkeypatch.setattr(module, "find_holder", slow)
-    directory = Directory(pool)
+    directory = Directory(pool, VAULT)
     early = asyncio.create_task(directory.authenticate(f"Bearer {key.secret}", Scope.PAY))
     await reading.wait()
     await revoke_key(pool, merchant.merchant.id, key.id)
@@ -146,7 +146,7 @@ async def test_guessing_fills_no_memory_and_pushes_out_nobody(
     key: NewKey, pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_KEPT_MAX", 10)
-    directory = Directory(pool)
+    directory = Directory(pool, VAULT)
     await directory.authenticate(f"Bearer {key.secret}", Scope.PAY)
     for number in range(30):
         with pytest.raises(NotAuthenticated):
@@ -160,7 +160,7 @@ async def test_a_database_that_is_away_is_no_verdict_on_the_key(
     async def away(*_: object) -> None:
         raise ConnectionRefusedError
 
-    directory = Directory(pool)
+    directory = Directory(pool, VAULT)
     with monkeypatch.context() as patch:
         patch.setattr(module, "find_holder", away)
         with pytest.raises(Unavailable):

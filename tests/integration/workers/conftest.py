@@ -131,7 +131,7 @@ async def opened(database_url: str) -> AsyncIterator[tuple[Base, FakeChannel]]:
     accounts, store, valkey = AccountBook(pool, vault, lambda *_: channel), PaymentStore(pool, vault), Valkey(chosen)
     await accounts.reload()
     charging = Charging(store, outcomes(pool, chosen), vault, chosen.channel_timeout_s)
-    directory, revision = Directory(pool), RevisionWatch(pool, [])
+    directory, revision = Directory(pool, vault), RevisionWatch(pool, [])
     yield Base(chosen, pool, pool, valkey, vault, directory, accounts, store, charging, revision), channel
     await valkey.aclose()
     await pool.close()
