@@ -61,15 +61,14 @@ CREATE TABLE callbacks (
     notification_id text NOT NULL COLLATE "C",
     order_no text NOT NULL COLLATE "C",
     refund_no text COLLATE "C",
-    headers_sealed bytea NOT NULL,
-    body_sealed bytea NOT NULL,
+    report_sealed bytea NOT NULL,
+    body_sealed bytea,
     received_at timestamp with time zone DEFAULT now() NOT NULL,
-    times integer DEFAULT 1 NOT NULL,
     result text,
     tries integer DEFAULT 0 NOT NULL,
     next_at timestamp with time zone NOT NULL,
     applied_at timestamp with time zone,
-    CONSTRAINT callbacks_result_check CHECK ((result = ANY (ARRAY['applied'::text, 'already_known'::text, 'late'::text, 'review'::text, 'orphan'::text]))),
+    CONSTRAINT callbacks_result_check CHECK ((result = ANY (ARRAY['applied'::text, 'no_change'::text, 'late'::text, 'review'::text, 'orphan'::text]))),
     CONSTRAINT callbacks_pkey PRIMARY KEY (payment_id, account_id, notification_id)
 ) PARTITION BY RANGE (payment_id);
 
@@ -420,6 +419,7 @@ CREATE TABLE webhook_outbox (
 
 CREATE INDEX api_keys_by_merchant ON api_keys (merchant_id, id);
 CREATE INDEX callbacks_due ON callbacks (next_at) WHERE (applied_at IS NULL);
+CREATE INDEX callbacks_with_body ON callbacks (received_at) WHERE (body_sealed IS NOT NULL);
 CREATE INDEX channel_accounts_by_merchant ON channel_accounts (merchant_id) WHERE (merchant_id IS NOT NULL);
 CREATE INDEX codes_by_merchant ON codes (merchant_id, id);
 CREATE INDEX events_by_merchant ON events (merchant_id, id) WHERE (id IS NOT NULL);

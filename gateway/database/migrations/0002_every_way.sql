@@ -96,18 +96,18 @@ CREATE TABLE refund_numbers (
     PRIMARY KEY (merchant_id, merchant_refund_no)
 ) PARTITION BY HASH (merchant_id);
 
--- What the channels told us by themselves: written before it is acknowledged, applied once.
+-- What the channels told us by themselves: written before it is acknowledged, applied once.  `report_sealed` is what the
+-- verified message says; `body_sealed` the message as it came, dropped after some months (housekeeping).
 CREATE TABLE callbacks (
     payment_id text COLLATE "C" NOT NULL,
     account_id text COLLATE "C" NOT NULL,
     notification_id text COLLATE "C" NOT NULL,
     order_no text COLLATE "C" NOT NULL,
     refund_no text COLLATE "C",
-    headers_sealed bytea NOT NULL,
-    body_sealed bytea NOT NULL,
+    report_sealed bytea NOT NULL,
+    body_sealed bytea,
     received_at timestamptz NOT NULL DEFAULT now(),
-    times integer NOT NULL DEFAULT 1,
-    result text CHECK (result IN ('applied', 'already_known', 'late', 'review', 'orphan')),
+    result text CHECK (result IN ('applied', 'no_change', 'late', 'review', 'orphan')),
     tries integer NOT NULL DEFAULT 0,
     next_at timestamptz NOT NULL,
     applied_at timestamptz,
@@ -115,6 +115,7 @@ CREATE TABLE callbacks (
 ) PARTITION BY RANGE (payment_id);
 CREATE TABLE callbacks_default PARTITION OF callbacks DEFAULT WITH (fillfactor = 80);
 CREATE INDEX callbacks_due ON callbacks (next_at) WHERE applied_at IS NULL;
+CREATE INDEX callbacks_with_body ON callbacks (received_at) WHERE body_sealed IS NOT NULL;
 
 -- Webhooks.  The outbox is written in the transaction of the event; the worker turns it into deliveries.
 CREATE TABLE webhook_endpoints (
