@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class CallKind(StrEnum):
@@ -15,8 +16,23 @@ class CallKind(StrEnum):
     CLOSE = "close"
     REFUND = "refund"
     REFUND_QUERY = "refund_query"
+    CREATE_CODE = "create_code"
+    """A code that the customer scans (主扫)."""
+    CREATE_PAGE = "create_page"
+    """An order that is paid in a page inside the wallet."""
+    IDENTIFY = "identify"
+    """The code that a browser brought back, for the payer's id."""
+    STATEMENT = "statement"
+    """Bills and the files behind them."""
     OTHER = "other"
     """Everything around payments, such as the download of certificates."""
+    SCAN = "scan"
+    """What the customer does with a code or in a page; no call of the merchant's."""
+    NOTIFY = "notify"
+    """What the channel tells the merchant by itself; no call of the merchant's either."""
+
+
+CALLS_OF_THE_MERCHANT: Final = frozenset(CallKind) - {CallKind.SCAN, CallKind.NOTIFY}
 
 
 class Delivery(StrEnum):
@@ -51,6 +67,16 @@ class Refusal(StrEnum):
     CUSTOMER_CANCELLED = "customer_cancelled"
 
 
+class RefundOutcome(StrEnum):
+    """How a refund ends once it settles."""
+
+    SUCCEEDED = "succeeded"
+    ABNORMAL = "abnormal"
+    """The money left the merchant and did not reach the payer."""
+    CLOSED = "closed"
+    """Nothing moved; it does not count on its order."""
+
+
 @dataclass(frozen=True, slots=True)
 class Act:
     """The script of one call.  The default is an ordinary success.
@@ -70,6 +96,7 @@ class Act:
     pin_answered_after_s: float | None = None
     pin_refused: bool = False
     appears_after_s: float | None = None
+    refund_outcome: RefundOutcome = RefundOutcome.SUCCEEDED
     slower_by_s: float = 0.0
 
     def shown_order_no(self, order_no: str) -> str:

@@ -14,9 +14,10 @@ from routing.simulators.alipay_answers import AlipayDraft, failure, fen
 from routing.simulators.alipay_calls import AlipayDesk, Bad
 from routing.simulators.alipay_signing import charset_of, merge, verifies
 from routing.simulators.books import Books
-from routing.simulators.channel import Call, HttpAnswer, HttpRequest
+from routing.simulators.channel import Call, HttpAnswer, HttpRequest, Visit
 from routing.simulators.magic import magic_act
 from routing.simulators.moments import within
+from routing.simulators.notifications import Herald, Silent
 
 Handler = Callable[[AlipayDesk, dict[str, Any], Act], dict[str, Any]]
 
@@ -100,6 +101,11 @@ class AlipayChannel:
         self._account = account
         self._desk = AlipayDesk(account, books)
         self._now_ms = books.now_ms
+        self.herald: Herald = Silent()
+
+    def visit(self, request: HttpRequest) -> Visit | None:  # noqa: ARG002
+        """None: it has no bridge."""
+        return None
 
     def read(self, request: HttpRequest) -> Call | HttpAnswer:
         """GET and POST alike; parameters from query and form together."""

@@ -15,7 +15,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
+
+from routing.simulators.acts import RefundOutcome
+from routing.simulators.rows import add_missing_columns, values_of
 
 _SCHEMA: Final = Path(__file__).with_name("schema.sql")
 COMMIT_LINGER_S: Final = 0.003
@@ -24,7 +27,10 @@ COMMIT_LINGER_S: Final = 0.003
 class Status(StrEnum):
     """Where a trade stands in the books."""
 
+    OPEN = "open"
+    """A code on display or an order in a wallet's page that nobody has paid."""
     PENDING = "pending"
+    """A bar code payment without an outcome: the customer types a PIN, or the issuer decides."""
     CAPTURED = "captured"
     """Paid; part of it may have been refunded."""
     REFUSED = "refused"
@@ -33,6 +39,14 @@ class Status(StrEnum):
     """Reversed or voided (撤销, 冲正); where it was paid, `captured_ms` says so and everything was given back."""
     REFUNDED = "refunded"
     """Paid, and given back in full by refunds."""
+
+
+class Method(StrEnum):
+    """How the customer pays an order."""
+
+    BARCODE = "barcode"
+    CODE = "code"
+    PAGE = "page"
 
 
 class GivenBack(StrEnum):
@@ -47,7 +61,9 @@ class GivenBack(StrEnum):
 class Trade:
     """One order in the books.  Times in milliseconds since 1970; `seq` is the number behind the channel's trade number.
 
-    Until `visible_ms` the order has not arrived; at `due_ms` it becomes `due_status`.
+    Until `visible_ms` the order has not arrived; at `due_ms` it becomes `due_status`.  `handle` is what the customer's
+    wallet brings to find an open order: the content of a code, or the number behind a page.  It is good until
+    `handle_until_ms`, the order can be paid until `pay_until_ms`; `scanned_ms` is when a customer first opened it.
     """
 
     seq: int
@@ -73,6 +89,12 @@ class Trade:
     refund_count: int = 0
     last_refund_ms: int | None = None
     early_reversal: int = 0
+    method: str = Method.BARCODE
+    notify_url: str = ""
+    handle: str | None = None
+    handle_until_ms: int | None = None
+    pay_until_ms: int | None = None
+    scanned_ms: int | None = None
 
     @property
     def left_fen(self) -> int:
@@ -91,7 +113,7 @@ class Trade:
 
 @dataclass(slots=True)
 class Refund:
-    """Money given back of a trade; it counts from the moment it is accepted and reaches the payer at `settles_ms`.
+    """Money given back of a trade; it counts from the moment it is accepted and ends as `outcome` at `settles_ms`.
 
     `scope` is within what the refund number is unique: nothing at WeChat, the order at Alipay, txnTime at UnionPay.
     """
@@ -106,6 +128,19 @@ class Refund:
     kind: str
     created_ms: int
     settles_ms: int
+    outcome: str = RefundOutcome.SUCCEEDED
+    notify_url: str = ""
+    details: str = "{}"
+
+
+class Teller(Protocol):
+    """Who is shown every change of what a merchant wants to be told of."""
+
+    def trade_changed(self, trade: Trade) -> None:
+        """A trade with an address for notifications was written."""
+
+    def refund_changed(self, trade: Trade, refund: Refund) -> None:
+        """A refund with an address for notifications was written."""
 
 
 _TRADE_COLUMNS: Final = tuple(column.name for column in fields(Trade))
@@ -118,11 +153,14 @@ def _insert(table: str, columns: tuple[str, ...]) -> str:
 
 _ADD_TRADE: Final = _insert("trades", _TRADE_COLUMNS)
 _ADD_REFUND: Final = _insert("refunds", _REFUND_COLUMNS)
-_SAVE_TRADE: Final = (
-    "UPDATE trades SET status = ?, reason = ?, captured_ms = ?, ended_ms = ?, visible_ms = ?, due_ms = ?, "
-    "due_status = ?, due_reason = ?, refunded_fen = ?, refund_count = ?, last_refund_ms = ?, early_reversal = ? "
-    "WHERE seq = ?"
-)
+_CHANGES: Final = (
+    "amount_fen", "status", "payer", "reason", "captured_ms", "ended_ms", "visible_ms", "due_ms", "due_status",
+    "due_reason", "refunded_fen", "refund_count", "last_refund_ms", "early_reversal", "handle", "handle_until_ms",
+    "pay_until_ms", "scanned_ms",
+)  # fmt: skip
+"""What of a trade may change after it was added."""
+_SAVE_TRADE: Final = f"UPDATE trades SET {', '.join([f'{name} = ?' for name in _CHANGES])} WHERE seq = ?"
+_SAVE_REFUND: Final = "UPDATE refunds SET settles_ms = ?, outcome = ? WHERE seq = ?"
 _TRADE: Final = f"SELECT {', '.join(_TRADE_COLUMNS)} FROM trades"
 _REFUND: Final = f"SELECT {', '.join(_REFUND_COLUMNS)} FROM refunds"
 
@@ -149,7 +187,10 @@ class Books:
         # would compete with the database of the stack under test.
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA wal_autocheckpoint = 4000")
-        self._db.executescript(_SCHEMA.read_text("utf-8"))
+        schema = _SCHEMA.read_text("utf-8")
+        add_missing_columns(self._db, schema)
+        self._db.executescript(schema)
+        self.teller: Teller | None = None
         self._trade_seq = self._highest("trades")
         self._refund_seq = self._highest("refunds")
         self._batch: asyncio.Future[None] | None = None
@@ -167,7 +208,8 @@ class Books:
         if self._batch is not None:
             await asyncio.shield(self._batch)
 
-    def _write(self, statement: str, values: tuple[Any, ...]) -> None:
+    def write(self, statement: str, values: tuple[Any, ...]) -> None:
+        """Change something; `durable` says when it is committed.  Needs a running loop."""
         if self._batch is None:
             loop = asyncio.get_running_loop()
             self._db.execute("BEGIN IMMEDIATE")
@@ -192,30 +234,21 @@ class Books:
         self._trade_seq += 1
         return self._trade_seq
 
+    def rows(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """The rows that a query finds, with what is written and not yet committed."""
+        return self._db.execute(query, values).fetchall()
+
     def add(self, trade: Trade) -> None:
         """Write a new trade."""
-        self._write(_ADD_TRADE, astuple_of(trade))
+        self.write(_ADD_TRADE, values_of(trade))
+        if trade.notify_url and self.teller is not None:
+            self.teller.trade_changed(trade)
 
     def save(self, trade: Trade) -> None:
         """Write a trade's changed state."""
-        self._write(
-            _SAVE_TRADE,
-            (
-                trade.status,
-                trade.reason,
-                trade.captured_ms,
-                trade.ended_ms,
-                trade.visible_ms,
-                trade.due_ms,
-                trade.due_status,
-                trade.due_reason,
-                trade.refunded_fen,
-                trade.refund_count,
-                trade.last_refund_ms,
-                trade.early_reversal,
-                trade.seq,
-            ),
-        )
+        self.write(_SAVE_TRADE, (*[getattr(trade, name) for name in _CHANGES], trade.seq))
+        if trade.notify_url and self.teller is not None:
+            self.teller.trade_changed(trade)
 
     def find(self, merchant: str, order_no: str, txn_time: str = "") -> Trade | None:
         """The order with that number as it stands now; None while it has not arrived."""
@@ -231,6 +264,10 @@ class Books:
         """The order behind a trade number of the channel's own."""
         trade = self._one(self._db.execute(_TRADE + " WHERE merchant = ? AND seq = ?", (merchant, seq)).fetchone())
         return None if trade is None or trade.visible_ms is not None else trade
+
+    def find_by_handle(self, handle: str) -> Trade | None:
+        """The order that a customer finds with a code or in a page."""
+        return self._one(self._db.execute(_TRADE + " WHERE handle = ?", (handle,)).fetchone())
 
     def _one(self, row: tuple[Any, ...] | None) -> Trade | None:
         if row is None:
@@ -253,9 +290,22 @@ class Books:
         return self._db.execute("SELECT 1 FROM trades WHERE code_key = ? LIMIT 1", (code_key,)).fetchone() is not None
 
     def add_refund(
-        self, trade: Trade, refund_no: str, amount_fen: int, *, kind: GivenBack, scope: str, settles_ms: int
+        self,
+        trade: Trade,
+        refund_no: str,
+        amount_fen: int,
+        *,
+        kind: GivenBack,
+        scope: str,
+        settles_ms: int,
+        outcome: RefundOutcome = RefundOutcome.SUCCEEDED,
+        notify_url: str = "",
+        details: str = "{}",
     ) -> Refund:
-        """Write a refund and count it on its trade, which becomes refunded (or reversed) when nothing is left."""
+        """Write a refund and count it on its trade, which becomes refunded (or reversed) when nothing is left.
+
+        One that will be closed moves nothing, so it is not counted.
+        """
         now_ms = self.now_ms()
         self._refund_seq += 1
         refund = Refund(
@@ -269,23 +319,34 @@ class Books:
             kind,
             now_ms,
             settles_ms,
+            outcome,
+            notify_url,
+            details,
         )
-        trade.refunded_fen += amount_fen
-        trade.refund_count += 1
         trade.last_refund_ms = now_ms
-        if kind is not GivenBack.REFUND:
-            trade.become(Status.REVERSED, now_ms, kind)
-        elif not trade.left_fen:
-            trade.become(Status.REFUNDED, now_ms)
-        self._write(_ADD_REFUND, astuple_of(refund))
+        if outcome is not RefundOutcome.CLOSED:
+            trade.refunded_fen += amount_fen
+            trade.refund_count += 1
+            if kind is not GivenBack.REFUND:
+                trade.become(Status.REVERSED, now_ms, kind)
+            elif not trade.left_fen:
+                trade.become(Status.REFUNDED, now_ms)
+        self.write(_ADD_REFUND, values_of(refund))
         self.save(trade)
+        if notify_url and self.teller is not None:
+            self.teller.refund_changed(trade, refund)
         return refund
+
+    def save_refund(self, trade: Trade, refund: Refund) -> None:
+        """Write when and how a refund ends."""
+        self.write(_SAVE_REFUND, (refund.settles_ms, refund.outcome, refund.seq))
+        if refund.notify_url and self.teller is not None:
+            self.teller.refund_changed(trade, refund)
 
     def find_refund(self, merchant: str, refund_no: str, scope: str = "") -> Refund | None:
         """The refund with that number."""
         where = " WHERE merchant = ? AND refund_no = ? AND scope = ?"
-        row = self._db.execute(_REFUND + where, (merchant, refund_no, scope)).fetchone()
-        return None if row is None else Refund(*row)
+        return next(iter(self.refunds_where(where, merchant, refund_no, scope)), None)
 
     def trades(self, after: int, limit: int, order_no: str | None = None) -> Iterator[Trade]:
         """The trades that have arrived, by `seq`, after a given one."""
@@ -293,30 +354,41 @@ class Books:
         only = " AND order_no = ?" if order_no is not None else ""
         values = (after, order_no, limit) if order_no is not None else (after, limit)
         where = f" WHERE seq > ? AND visible_ms IS NULL{only} ORDER BY seq LIMIT ?"
-        return (Trade(*row) for row in self._db.execute(_TRADE + where, values).fetchall())
+        return iter(self.trades_where(where, *values))
 
     def refunds(self, after: int, limit: int, order_no: str | None = None) -> Iterator[Refund]:
         """What was given back, by `seq`, after a given one."""
         only = " AND order_no = ?" if order_no is not None else ""
         values = (after, order_no, limit) if order_no is not None else (after, limit)
         where = f" WHERE seq > ?{only} ORDER BY seq LIMIT ?"
-        return (Refund(*row) for row in self._db.execute(_REFUND + where, values).fetchall())
+        return iter(self.refunds_where(where, *values))
 
     def _settle_all(self) -> None:
-        due = self._db.execute(_TRADE + " WHERE due_ms <= ?", (self.now_ms(),)).fetchall()
-        for row in due:
+        self.let_due_happen(" WHERE due_ms <= ?", self.now_ms())
+
+    def let_due_happen(self, where: str, *values: Any) -> None:
+        """Apply what is due of the trades that a condition (SQL) picks."""
+        for row in self.rows(_TRADE + where, values):
             self._let_happen(Trade(*row))
+
+    def by_seq(self, seq: int) -> Trade:
+        """The trade in that row."""
+        [row] = self.rows(_TRADE + " WHERE seq = ?", (seq,))
+        return Trade(*row)
+
+    def refunds_where(self, where: str, *values: Any) -> list[Refund]:
+        """The refunds that a condition (SQL) picks."""
+        return [Refund(*row) for row in self.rows(_REFUND + where, values)]
+
+    def trades_where(self, where: str, *values: Any) -> list[Trade]:
+        """The trades that a condition (SQL) picks, as they were written last."""
+        return [Trade(*row) for row in self.rows(_TRADE + where, values)]
 
     def counts(self) -> dict[str, int]:
         """How many trades stand in each state."""
         self._settle_all()
         rows = self._db.execute("SELECT status, count(*) FROM trades WHERE visible_ms IS NULL GROUP BY status")
         return dict(rows.fetchall())
-
-
-def astuple_of(row: Trade | Refund) -> tuple[Any, ...]:
-    """A row's values in the order of its columns; `dataclasses.astuple` copies deeply, which the hot path needs not."""
-    return tuple([getattr(row, name) for name in row.__slots__])
 
 
 def due_ms_after(now_ms: int, seconds: float) -> int | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from routing.simulators.acts import Act, CallKind, Sealing
+from routing.simulators.notifications import Herald
+from routing.simulators.wallet import Wallet
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -79,6 +81,18 @@ class Call(Protocol):
         """The channel's way of saying: too many calls."""
 
 
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A customer's browser at a page of the wallet: not a call of the merchant's, so faults and latency leave it alone.
+
+    `answer` may change the books; what it changed is committed before it goes out.  `order_no` tells of which order
+    it may have caused a payment, where that is known beforehand.
+    """
+
+    answer: Callable[[Wallet], HttpAnswer]
+    order_no: str = ""
+
+
 class Channel(Protocol):
     """One simulated channel."""
 
@@ -86,5 +100,12 @@ class Channel(Protocol):
     def name(self) -> str:
         """The wallet's name."""
 
-    def read(self, request: HttpRequest) -> Call | HttpAnswer:
+    @property
+    def herald(self) -> Herald:
+        """What it tells by itself."""
+
+    def read(self, request: HttpRequest) -> Call | Visit | HttpAnswer:
         """Check a request as the channel does; an answer where it is refused."""
+
+    def visit(self, request: HttpRequest) -> Visit | None:
+        """A page below `/_simulator/` that only this channel has (the stand-in of its in-page bridge)."""

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qs
 
 import orjson
 
-from gateway.kernel.clock import rfc3339
-from routing.simulators.books import Books, Refund, Trade
-from routing.simulators.channel import HttpAnswer, HttpRequest
+from routing.simulators.books import Books
+from routing.simulators.channel import Channel, HttpAnswer, HttpRequest, Visit
+from routing.simulators.control_json import (
+    OrderError,
+    notification_json,
+    read_resend,
+    read_scan,
+    refund_json,
+    trade_json,
+)
 from routing.simulators.faults import FaultError, FaultPlan, read_plan
-from routing.simulators.numbers import trade_no
+from routing.simulators.postman import Postman
+from routing.simulators.wallet import Wallet, WalletRefused
 
 PAGE_MAX: Final = 1_000_000
+_RESEND: Final = re.compile(r"notifications/([0-9a-f]{32})/resend")
 _JSON: Final = [(b"content-type", b"application/json")]
 
 
@@ -27,20 +36,21 @@ class HoldsFaults(Protocol):
 class Control:
     """Answers /_simulator/… of one simulator."""
 
-    def __init__(self, name: str, books: Books, holder: HoldsFaults) -> None:
-        self._name = name
+    def __init__(self, channel: Channel, books: Books, holder: HoldsFaults, postman: Postman, wallet: Wallet) -> None:
+        self._channel = channel
         self._books = books
         self._holder = holder
+        self._postman = postman
+        self._wallet = wallet
 
     async def answer(self, request: HttpRequest) -> HttpAnswer:
         """Serve one request; what the books say is committed before it is told."""
-        match request.method, request.path.removeprefix("/_simulator/"):
+        place = request.path.removeprefix("/_simulator/")
+        match request.method, place:
             case "GET", "health":
-                found = _json(200, {"status": "ok", "channel": self._name, "trades": self._books.counts()})
-            case "GET", "trades":
-                found = self._list(request, "trades")
-            case "GET", "refunds":
-                found = self._list(request, "refunds")
+                found = _json(200, self._health())
+            case "GET", "trades" | "refunds" | "notifications":
+                found = self._list(request, place)
             case "GET", "faults":
                 found = _json(200, self._holder.faults.as_json())
             case "PUT", "faults":
@@ -48,10 +58,34 @@ class Control:
             case "DELETE", "faults":
                 self._holder.faults = FaultPlan()
                 found = _json(200, self._holder.faults.as_json())
+            case "POST", "scan":
+                found = await self._scan(request.body)
+            case "POST", _ if resent := _RESEND.fullmatch(place):
+                found = await self._resend(resent[1], request.body)
             case _:
-                found = _json(404, {"error": "there is no such control"})
+                visit = self._channel.visit(request)
+                found = (
+                    _json(404, {"error": "there is no such control"}) if visit is None else await self.receive(visit)
+                )
         await self._books.durable()
         return found
+
+    async def receive(self, visit: Visit) -> HttpAnswer:
+        """Serve a customer's browser."""
+        answer = visit.answer(self._wallet)
+        await self._books.durable()
+        if visit.order_no and self._holder.faults.tells_before_answers:
+            await self._postman.tell_before_answer(visit.order_no, "payment")
+        return answer
+
+    def _health(self) -> dict[str, Any]:
+        waiting = self._postman.outbox.waiting_count()
+        return {
+            "status": "ok",
+            "channel": self._channel.name,
+            "trades": self._books.counts(),
+            "notifications": {"waiting": waiting},
+        }
 
     def _set_faults(self, body: bytes) -> HttpAnswer:
         try:
@@ -61,6 +95,34 @@ class Control:
         self._holder.faults = plan
         return _json(200, plan.as_json())
 
+    async def _scan(self, body: bytes) -> HttpAnswer:
+        try:
+            wanted = read_scan(body)
+            trade = self._wallet.scan(wanted.handle, wanted.action, wanted.payer, wanted.after_s)
+        except OrderError as error:
+            return _json(400, {"error": str(error)})
+        except WalletRefused as error:
+            await self._books.durable()
+            return _json(404 if error.reason == "unknown" else 409, {"error": error.reason, "detail": str(error)})
+        await self._books.durable()
+        if self._holder.faults.tells_before_answers:
+            await self._postman.tell_before_answer(trade.order_no, "payment")
+        return _json(200, {"order_no": trade.order_no, "status": trade.status, "amount": trade.amount_fen})
+
+    async def _resend(self, notification_id: str, body: bytes) -> HttpAnswer:
+        notification = self._postman.outbox.find(notification_id)
+        if notification is None:
+            return _json(404, {"error": "there is no such notification"})
+        try:
+            wanted = read_resend(body)
+        except OrderError as error:
+            return _json(400, {"error": str(error)})
+        answers = await self._postman.resend(
+            notification, times=wanted.times, at_once=wanted.at_once, forging=wanted.forging
+        )
+        shown = [{"status": a.status or None, "answer": a.text, "acknowledged": a.acknowledged} for a in answers]
+        return _json(200, {"id": notification_id, "answers": shown})
+
     def _list(self, request: HttpRequest, what: str) -> HttpAnswer:
         query = {name: values[-1] for name, values in parse_qs(request.query).items()}
         try:
@@ -69,55 +131,21 @@ class Control:
             return _json(400, {"error": "after and limit are whole numbers"})
         if not 1 <= limit <= PAGE_MAX or after < 0:
             return _json(400, {"error": f"limit is 1 to {PAGE_MAX}, after at least 0"})
-        order_no = query.get("order_no")
-        rows: list[dict[str, Any]]
-        if what == "trades":
-            rows = [_trade_json(self._name, trade) for trade in self._books.trades(after, limit + 1, order_no)]
-        else:
-            rows = [
-                _refund_json(refund, self._books.now_ms()) for refund in self._books.refunds(after, limit + 1, order_no)
-            ]
+        rows = self._rows(what, after, limit + 1, query.get("order_no"))
         has_more = len(rows) > limit
         page = rows[:limit]
         return _json(200, {what: page, "has_more": has_more, "next": page[-1]["seq"] if has_more else None})
 
+    def _rows(self, what: str, after: int, limit: int, order_no: str | None) -> list[dict[str, Any]]:
+        match what:
+            case "trades":
+                return [trade_json(self._channel.name, row) for row in self._books.trades(after, limit, order_no)]
+            case "refunds":
+                now_ms = self._books.now_ms()
+                return [refund_json(row, now_ms) for row in self._books.refunds(after, limit, order_no)]
+            case _:
+                return [notification_json(row) for row in self._postman.outbox.listed(after, limit, order_no)]
+
 
 def _json(status: int, document: object) -> HttpAnswer:
     return HttpAnswer(status, _JSON, orjson.dumps(document))
-
-
-def _time(at_ms: int | None) -> str | None:
-    return None if at_ms is None else rfc3339(datetime.fromtimestamp(at_ms / 1_000, UTC))
-
-
-def _trade_json(channel: str, trade: Trade) -> dict[str, Any]:
-    return {
-        "seq": trade.seq,
-        "channel": channel,
-        "merchant": trade.merchant,
-        "order_no": trade.order_no,
-        "txn_time": trade.txn_time or None,
-        "amount": trade.amount_fen,
-        "refunded": trade.refunded_fen,
-        "status": trade.status,
-        "reason": trade.reason,
-        "trade_no": trade_no(channel, trade),
-        "created_at": _time(trade.created_ms),
-        "captured_at": _time(trade.captured_ms),
-        "ended_at": _time(trade.ended_ms),
-        "auth_code_tail": trade.code_tail,
-        "early_reversal": bool(trade.early_reversal),
-    }
-
-
-def _refund_json(refund: Refund, now_ms: int) -> dict[str, Any]:
-    return {
-        "seq": refund.seq,
-        "merchant": refund.merchant,
-        "refund_no": refund.refund_no,
-        "order_no": refund.order_no,
-        "amount": refund.amount_fen,
-        "kind": refund.kind,
-        "status": "succeeded" if refund.settles_ms <= now_ms else "pending",
-        "created_at": _time(refund.created_ms),
-    }

@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from routing.simulators.acts import ORDINARY, Act, CallKind, Delivery, Sealing
+from routing.simulators.acts import CALLS_OF_THE_MERCHANT, ORDINARY, Act, CallKind, Delivery, RefundOutcome, Sealing
+from routing.simulators.effects import Effect, EffectError, EffectKind, read_effect
+from routing.simulators.notifications import About
 
 DEFAULT_HOLD_S: Final = 30.0
 HOLD_S_MAX: Final = 600.0
@@ -57,6 +59,13 @@ def _late_order(rule: Mapping[str, Any]) -> Act:
     return Act(appears_after_s=_number(rule, "after_s", 20), delivery=Delivery.NEVER, hold_s=_hold(rule))
 
 
+def _refund_ends(rule: Mapping[str, Any]) -> Act:
+    try:
+        return Act(refund_outcome=RefundOutcome(rule.get("as", RefundOutcome.ABNORMAL)))
+    except ValueError:
+        raise FaultError(f"as must be one of {', '.join(RefundOutcome)}") from None
+
+
 _BUILDERS: Final[dict[str, Callable[[Mapping[str, Any]], Act]]] = {
     "error_code": lambda rule: Act(error_code=_text(rule, "code")),
     "decline": lambda rule: Act(refusal=_text(rule, "code")),
@@ -73,14 +82,31 @@ _BUILDERS: Final[dict[str, Callable[[Mapping[str, Any]], Act]]] = {
     "wrong_order": lambda _: Act(wrong_order=True),
     "ask_pin": _ask_pin,
     "late_order": _late_order,
+    "refund_ends": _refund_ends,
+    "notify": lambda _: ORDINARY,
     "outage": lambda _: Act(processed=False, delivery=Delivery.RESET),
     "slow_down": lambda rule: Act(slower_by_s=_number(rule, "latency_ms", 1_000, HOLD_S_MAX * 1_000) / 1_000),
     "rate_limit": lambda _: Act(processed=False, delivery=Delivery.RATE_LIMIT),
 }
 KINDS: Final = frozenset(_BUILDERS)
-_EVERY_CALL: Final = frozenset(CallKind)
-_WHOLE_CHANNEL: Final = frozenset({"outage", "slow_down", "rate_limit"})
-_PAY_ONLY: Final = frozenset({"decline", "ask_pin", "late_order"})
+_USUAL_CALLS: Final[dict[str, frozenset[CallKind]]] = {
+    "outage": CALLS_OF_THE_MERCHANT,
+    "slow_down": CALLS_OF_THE_MERCHANT,
+    "rate_limit": CALLS_OF_THE_MERCHANT,
+    "refund_ends": frozenset({CallKind.REFUND}),
+    "notify": frozenset({CallKind.NOTIFY}),
+}
+_PAY: Final = frozenset({CallKind.PAY})
+_BY_THE_CUSTOMER: Final = frozenset({CallKind.PAY, CallKind.SCAN})
+_POSSIBLE_CALLS: Final[dict[str, frozenset[CallKind]]] = {
+    "decline": _BY_THE_CUSTOMER,
+    "ask_pin": _BY_THE_CUSTOMER,
+    "wrong_amount": CALLS_OF_THE_MERCHANT | _BY_THE_CUSTOMER,
+    "late_order": _PAY,
+    "refund_ends": _USUAL_CALLS["refund_ends"],
+    "notify": _USUAL_CALLS["notify"],
+}
+"""Of each kind that not every call of the merchant's can meet, or not these alone."""
 
 
 @dataclass(slots=True)
@@ -94,6 +120,7 @@ class Rule:
     order_nos: frozenset[str] | None
     times: int | None
     source: Mapping[str, Any]
+    effect: Effect | None = None
     seen: int = 0
     struck: int = 0
 
@@ -139,6 +166,8 @@ class FaultPlan:
     latency: Latency = NO_LATENCY
     source: Mapping[str, Any] = field(default_factory=dict)
     rng: random.Random = field(default_factory=random.Random)
+    tells_before_answers: bool = False
+    """Whether some rule wants notifications sent before the call that caused them is answered."""
 
     def act_for(self, call: CallKind, order_no: str, otherwise: Act = ORDINARY) -> Act:
         """What is to happen with this call: the first rule that strikes, else `otherwise`; slow-downs add up beside."""
@@ -149,6 +178,19 @@ class FaultPlan:
                     return _slowed(rule.act, slower_by_s)
                 slower_by_s += rule.act.slower_by_s
         return _slowed(otherwise, slower_by_s)
+
+    def effect_for(self, order_nos: frozenset[str], about: About, *, before_answer: bool = False) -> Effect | None:
+        """What is to become of a notification, by whichever number a rule names; None for nothing unusual."""
+        for rule in self.rules:
+            effect = rule.effect
+            if effect is None or not effect.meets(about):
+                continue
+            if (effect.kind is EffectKind.BEFORE_ANSWER) is not before_answer:
+                continue
+            named = next(iter(order_nos & rule.order_nos), "") if rule.order_nos is not None else ""
+            if rule.strikes(CallKind.NOTIFY, named, self.rng):
+                return effect
+        return None
 
     def latency_s(self, call: CallKind) -> float:
         """The drawn latency of one call."""
@@ -171,15 +213,23 @@ def _calls(names: object) -> frozenset[CallKind]:
         raise FaultError(f"calls must be a list out of {', '.join(CallKind)}") from None
 
 
+def _effect(rule: Mapping[str, Any]) -> Effect:
+    try:
+        return read_effect(rule)
+    except EffectError as error:
+        raise FaultError(str(error)) from None
+
+
 def _read_rule(rule: object) -> Rule:
     if not isinstance(rule, dict):
         raise FaultError("each rule must be an object")
     kind = rule.get("kind")
     if kind not in _BUILDERS:
         raise FaultError(f"kind must be one of {', '.join(sorted(KINDS))}")
-    calls = _calls(rule["calls"]) if "calls" in rule else _EVERY_CALL if kind in _WHOLE_CHANNEL else {CallKind.PAY}
-    if kind in _PAY_ONLY and calls != {CallKind.PAY}:
-        raise FaultError(f"{kind} applies to pay only")
+    calls = _calls(rule["calls"]) if "calls" in rule else _USUAL_CALLS.get(kind, _PAY)
+    possible = _POSSIBLE_CALLS.get(kind, CALLS_OF_THE_MERCHANT)
+    if not calls <= possible:
+        raise FaultError(f"{kind} applies to {', '.join(sorted(possible))} only")
     numbers, times = rule.get("order_nos"), rule.get("times")
     if numbers is not None and not (isinstance(numbers, list) and all(isinstance(n, str) for n in numbers)):
         raise FaultError("order_nos must be a list of texts")
@@ -188,7 +238,8 @@ def _read_rule(rule: object) -> Rule:
     return Rule(
         kind=kind,
         act=_BUILDERS[kind](rule),
-        calls=frozenset(calls),
+        effect=_effect(rule) if kind == "notify" else None,
+        calls=calls,
         probability=_number(rule, "probability", 1.0, 1.0),
         order_nos=None if numbers is None else frozenset(numbers),
         times=times,
@@ -221,4 +272,6 @@ def read_plan(document: object) -> FaultPlan:
         raise FaultError("seed must be a whole number")
     calls = _calls(document.get("latency_calls", [CallKind.PAY]))
     latency = _read_latency(document["latency_ms"], calls) if document.get("latency_ms") is not None else NO_LATENCY
-    return FaultPlan([_read_rule(rule) for rule in rules], latency, document, random.Random(seed))
+    read = [_read_rule(rule) for rule in rules]
+    early = any(rule.effect is not None and rule.effect.kind is EffectKind.BEFORE_ANSWER for rule in read)
+    return FaultPlan(read, latency, document, random.Random(seed), early)

@@ -11,11 +11,14 @@ from typing import Any, Final
 
 import uvicorn
 
-from routing.simulators.acts import ORDINARY, Act, Delivery
+from routing.simulators.acts import ORDINARY, Act, CallKind, Delivery
 from routing.simulators.books import Books
-from routing.simulators.channel import Call, Channel, HttpAnswer, HttpRequest
+from routing.simulators.channel import Call, Channel, HttpAnswer, HttpRequest, Visit
 from routing.simulators.control import Control
 from routing.simulators.faults import FaultPlan
+from routing.simulators.notifications import About
+from routing.simulators.postman import HttpSender, Postman
+from routing.simulators.wallet import Wallet
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -25,6 +28,7 @@ Send = Callable[[Message], Awaitable[None]]
 BODY_BYTES_MAX: Final = 1 << 20
 RESET_AFTER_HALF_S: Final = 0.02
 """Long enough for the first half to reach the client before the reset overtakes it."""
+_MOVES_MONEY: Final = frozenset({CallKind.PAY, CallKind.REFUND})
 _LINGER_ZERO: Final = struct.pack("ii", 1, 0)
 
 _log = logging.getLogger(__name__)
@@ -37,7 +41,10 @@ class Simulator:
         self._channel = channel
         self._books = books
         self.faults = FaultPlan()
-        self._control = Control(channel.name, books, self)
+        self._sender = HttpSender()
+        self._wallet = Wallet(books, self)
+        self._postman = Postman(books, channel.herald, self, self._sender)
+        self._control = Control(channel, books, self, self._postman, self._wallet)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -64,14 +71,27 @@ class Simulator:
         if isinstance(call, HttpAnswer):
             await _answer(send, call)
             return
+        if isinstance(call, Visit):
+            await _answer(send, await self._control.receive(call))
+            return
         act = self.faults.act_for(call.kind, call.order_no, call.magic or ORDINARY)
         waits_until = asyncio.get_running_loop().time() + self.faults.latency_s(call.kind) + act.slower_by_s
         answer = _carry_out(call, act)
         # A client that goes away, or is killed, in the channel's thinking time has been charged all the same.
         await self._books.durable()
+        if self.faults.tells_before_answers and call.kind in _MOVES_MONEY:
+            about: About = "refund" if call.kind is CallKind.REFUND else "payment"
+            await self._postman.tell_before_answer(call.order_no, about)
         if (wait_s := waits_until - asyncio.get_running_loop().time()) > 0:
             await asyncio.sleep(wait_s)
         await _deliver(act, answer, receive, send)
+
+    async def tell(self) -> None:
+        """Send what the channel has to tell, until cancelled."""
+        try:
+            await self._postman.run()
+        finally:
+            await self._sender.aclose()
 
 
 def _carry_out(call: Call, act: Act) -> HttpAnswer | None:
@@ -159,7 +179,10 @@ async def serve(simulator: Simulator, books: Books, listener: socket.socket) -> 
         timeout_graceful_shutdown=2,
         backlog=2_048,
     )
+    telling = asyncio.create_task(simulator.tell())
     try:
         await uvicorn.Server(config).serve(sockets=[listener])
     finally:
+        telling.cancel()
+        await asyncio.wait([telling])
         books.close()

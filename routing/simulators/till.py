@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
-from routing.simulators.acts import Act, Refusal
+from routing.simulators.acts import Act, RefundOutcome, Refusal
 from routing.simulators.books import Books, GivenBack, Refund, Status, Trade, digest_of, due_ms_after
 
 
@@ -21,6 +21,7 @@ class Sale:
     fingerprint: int
     details: str
     txn_time: str = ""
+    notify_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ def _open_trade(books: Books, sale: Sale, act: Act, settles_after_s: float) -> T
         code_tail=sale.auth_code[-4:],
         payer=payer_of(sale.auth_code),
         details=sale.details,
+        notify_url=sale.notify_url,
     )
     refusal = Refusal.CODE_USED if books.code_used(code_key) else act.refusal
     if act.appears_after_s is not None and refusal is None:
@@ -88,7 +90,7 @@ def undo(books: Books, trade: Trade, kind: GivenBack, refund_no: str, scope: str
     """Shut an order: an unpaid one is reversed, a paid one gives back what is left, with a refund in the books."""
     if trade.status == Status.CAPTURED:
         books.add_refund(trade, refund_no, trade.left_fen, kind=kind, scope=scope, settles_ms=books.now_ms())
-    elif trade.status == Status.PENDING:
+    elif trade.status in (Status.PENDING, Status.OPEN):
         trade.become(Status.REVERSED, books.now_ms(), kind)
         books.save(trade)
 
@@ -123,6 +125,9 @@ class GiveBack:
     amount_fen: int
     kind: GivenBack = GivenBack.REFUND
     scope: str = ""
+    outcome: RefundOutcome = RefundOutcome.SUCCEEDED
+    notify_url: str = ""
+    details: str = "{}"
 
 
 def give_back(books: Books, trade: Trade, wanted: GiveBack, rules: RefundRules) -> tuple[RefundVerdict, Refund | None]:
@@ -144,6 +149,14 @@ def give_back(books: Books, trade: Trade, wanted: GiveBack, rules: RefundRules) 
         return RefundVerdict.TOO_MANY, None
     settles_ms = now_ms + round(rules.settles_after_s * 1_000)
     refund = books.add_refund(
-        trade, wanted.refund_no, wanted.amount_fen, kind=wanted.kind, scope=wanted.scope, settles_ms=settles_ms
+        trade,
+        wanted.refund_no,
+        wanted.amount_fen,
+        kind=wanted.kind,
+        scope=wanted.scope,
+        settles_ms=settles_ms,
+        outcome=wanted.outcome,
+        notify_url=wanted.notify_url,
+        details=wanted.details,
     )
     return RefundVerdict.ACCEPTED, refund

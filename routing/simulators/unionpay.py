@@ -9,9 +9,10 @@ from typing import Final
 
 from routing.simulators.acts import Act, CallKind, Sealing
 from routing.simulators.books import Books
-from routing.simulators.channel import Call, HttpAnswer, HttpRequest
+from routing.simulators.channel import Call, HttpAnswer, HttpRequest, Visit
 from routing.simulators.magic import magic_act
 from routing.simulators.moments import within
+from routing.simulators.notifications import Herald, Silent
 from routing.simulators.unionpay_account import Merchant, UnionpayAccount
 from routing.simulators.unionpay_answers import (
     BAD_FORMAT,
@@ -127,6 +128,11 @@ class UnionpayChannel:
         self._account = account
         self._desk = UnionpayDesk(account.settings, books)
         self._now_ms = books.now_ms
+        self.herald: Herald = Silent()
+
+    def visit(self, request: HttpRequest) -> Visit | None:  # noqa: ARG002
+        """None: it has no bridge."""
+        return None
 
     def read(self, request: HttpRequest) -> Call | HttpAnswer:
         """Form in; refusals are signed as well as they can be."""

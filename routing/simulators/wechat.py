@@ -12,8 +12,9 @@ import orjson
 
 from routing.simulators.acts import Act, CallKind
 from routing.simulators.books import Books
-from routing.simulators.channel import Call, HttpAnswer, HttpRequest
+from routing.simulators.channel import Call, HttpAnswer, HttpRequest, Visit
 from routing.simulators.magic import magic_act
+from routing.simulators.notifications import Herald, Silent
 from routing.simulators.wechat_account import WechatAccount
 from routing.simulators.wechat_answers import JSON, WechatDraft, failure
 from routing.simulators.wechat_calls import WechatDesk
@@ -103,6 +104,11 @@ class WechatChannel:
         self._account = account
         self._desk = WechatDesk(account, books)
         self._now_ms = books.now_ms
+        self.herald: Herald = Silent()
+
+    def visit(self, request: HttpRequest) -> Visit | None:  # noqa: ARG002
+        """None: it has no bridge."""
+        return None
 
     def read(self, request: HttpRequest) -> Call | HttpAnswer:
         """Route, then headers, then timestamp, then signature, then JSON."""
