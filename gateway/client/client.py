@@ -1,0 +1,246 @@
+"""The blocking and the asynchronous client: both run the same calls, and send again what is safe to send again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Concatenate, Final, ParamSpec, Self, TypeVar, cast
+from urllib.parse import urlsplit
+
+import httpx
+
+from gateway.client import calls
+from gateway.client.calls import Call
+from gateway.client.errors import ApiError, OutcomeUnknown
+from gateway.client.objects import Payment
+from gateway.client.retries import RetryPolicy, retry_after_s, tells_the_outcome, worth_another_try
+from gateway.client.signing import BearerKey, Identity, SigningKey
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+
+_WAIT_S: Final = 10
+_MARGIN_S: Final = 5.0
+"""An answer may take so much longer than the till's wait before the connection counts as lost."""
+_OPEN: Final = frozenset({"processing", "requires_action"})
+_LOOK_S: Final = (0.5, 1.0, 2.0)
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def _blocking(build: Callable[P, Call[Result]]) -> Callable[Concatenate[Client, P], Result]:
+    def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Result:
+        return self.run(build(*args, **kwargs))
+
+    method.__doc__ = build.__doc__
+    return method
+
+
+def _waiting(build: Callable[P, Call[Result]]) -> Callable[Concatenate[AsyncClient, P], Awaitable[Result]]:
+    async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> Result:
+        return await self.run(build(*args, **kwargs))
+
+    method.__doc__ = build.__doc__
+    return method
+
+
+class _Sender:
+    """What both clients share: the identity, and what an answer means."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        api_key: str | None,
+        key_id: str | None,
+        signing_secret: str | None,
+        retries: RetryPolicy,
+    ) -> None:
+        self._url = url.rstrip("/")
+        self._identity = _identity(api_key, key_id, signing_secret)
+        self._retries = retries
+        self._trust_environment = urlsplit(url).hostname not in _LOOPBACK
+        """Proxies of the environment are not for the loopback."""
+
+    def _request(self, call: Call[Result]) -> httpx.Request:
+        wait_s = _WAIT_S if call.wait_s is None else call.wait_s
+        headers = {"User-Agent": "mashang-client/0.1", **self._identity.headers(call.method, call.target, call.body)}
+        if call.body:
+            headers["Content-Type"] = "application/json"
+        if call.wait_s is not None:
+            headers["Prefer"] = f"wait={call.wait_s}"
+        timeout = httpx.Timeout(wait_s + _MARGIN_S, connect=5.0).as_dict()
+        return httpx.Request(
+            call.method,
+            httpx.URL(self._url).copy_with(raw_path=call.target.encode()),
+            content=call.body or None,
+            headers=headers,
+            extensions={"timeout": timeout},
+        )
+
+    def _after_loss(self, call: Call[Result], error: httpx.TransportError, sent: int) -> float:
+        """Seconds until the next try.  Raises OutcomeUnknown after the last."""
+        may_be_sent_again = call.repeatable or isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))
+        pause = self._retries.next_pause_s(sent) if may_be_sent_again else None
+        if pause is None:
+            raise OutcomeUnknown(f"{self._url} did not answer {sent} times: {error}") from error
+        return pause
+
+    def _after_answer(self, call: Call[Result], answer: httpx.Response, sent: int) -> float | None:
+        """Seconds until the next try; None where the answer stands."""
+        if not worth_another_try(answer):
+            return None
+        may_be_sent_again = call.repeatable or tells_the_outcome(answer)
+        pause = self._retries.next_pause_s(sent, retry_after_s(answer)) if may_be_sent_again else None
+        if pause is None and not tells_the_outcome(answer):
+            raise OutcomeUnknown(f"{self._url} answered {answer.status_code} to the last of {sent} tries")
+        return pause
+
+
+def _identity(api_key: str | None, key_id: str | None, signing_secret: str | None) -> Identity:
+    if api_key is not None and key_id is None and signing_secret is None:
+        return BearerKey(api_key)
+    if api_key is None and key_id is not None and signing_secret is not None:
+        return SigningKey(key_id, signing_secret)
+    raise ValueError("give api_key, or key_id and signing_secret")
+
+
+def _result(answer: httpx.Response) -> object:
+    """The answer's object.  Raises ApiError."""
+    try:
+        body = answer.json() if answer.content else {}
+    except ValueError:
+        body = {}
+    if answer.is_success:
+        return body
+    error = body.get("error") if isinstance(body, dict) else None
+    raise ApiError(answer.status_code, error if isinstance(error, dict) else {}, retry_after_s(answer))
+
+
+class Client(_Sender):
+    """The blocking client.  Safe to share between threads.  Raises ApiError and OutcomeUnknown."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        key_id: str | None = None,
+        signing_secret: str | None = None,
+        retries: RetryPolicy = RetryPolicy(),  # noqa: B008  frozen
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        super().__init__(url, api_key=api_key, key_id=key_id, signing_secret=signing_secret, retries=retries)
+        self._http = httpx.Client(transport=transport, trust_env=self._trust_environment)
+
+    def run(self, call: Call[Result]) -> Result:
+        """Run one call, sending it again where that is safe and can help."""
+        sent = 0
+        while True:
+            sent += 1
+            try:
+                answer = self._http.send(self._request(call))
+            except httpx.TransportError as error:
+                time.sleep(self._after_loss(call, error, sent))
+                continue
+            pause = self._after_answer(call, answer, sent)
+            if pause is None:
+                return cast("Result", _result(answer))
+            time.sleep(pause)
+
+    def await_payment(self, payment_id: str, timeout_s: float = 60.0) -> Payment:
+        """The payment once it is decided, or as it stands after `timeout_s`."""
+        ends, looks = time.monotonic() + timeout_s, 0
+        while (found := self.payment(payment_id))["status"] in _OPEN and time.monotonic() < ends:
+            time.sleep(_LOOK_S[min(looks, len(_LOOK_S) - 1)])
+            looks += 1
+        return found
+
+    pay = _blocking(calls.pay)
+    payment = _blocking(calls.payment)
+    payments = _blocking(calls.payments)
+    cancel = _blocking(calls.cancel)
+    refund = _blocking(calls.refund)
+    find_refund = _blocking(calls.find_refund)
+    refunds = _blocking(calls.refunds)
+    create_code = _blocking(calls.create_code)
+    create_webhook_endpoint = _blocking(calls.create_webhook_endpoint)
+    events = _blocking(calls.events)
+    resend_event = _blocking(calls.resend_event)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class AsyncClient(_Sender):
+    """The same for asyncio."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        key_id: str | None = None,
+        signing_secret: str | None = None,
+        retries: RetryPolicy = RetryPolicy(),  # noqa: B008  frozen
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        super().__init__(url, api_key=api_key, key_id=key_id, signing_secret=signing_secret, retries=retries)
+        self._http = httpx.AsyncClient(transport=transport, trust_env=self._trust_environment)
+
+    async def run(self, call: Call[Result]) -> Result:
+        """Run one call, sending it again where that is safe and can help."""
+        sent = 0
+        while True:
+            sent += 1
+            try:
+                answer = await self._http.send(self._request(call))
+            except httpx.TransportError as error:
+                await asyncio.sleep(self._after_loss(call, error, sent))
+                continue
+            pause = self._after_answer(call, answer, sent)
+            if pause is None:
+                return cast("Result", _result(answer))
+            await asyncio.sleep(pause)
+
+    async def await_payment(self, payment_id: str, timeout_s: float = 60.0) -> Payment:
+        """The payment once it is decided, or as it stands after `timeout_s`."""
+        ends, looks = time.monotonic() + timeout_s, 0
+        while (found := await self.payment(payment_id))["status"] in _OPEN and time.monotonic() < ends:
+            await asyncio.sleep(_LOOK_S[min(looks, len(_LOOK_S) - 1)])
+            looks += 1
+        return found
+
+    pay = _waiting(calls.pay)
+    payment = _waiting(calls.payment)
+    payments = _waiting(calls.payments)
+    cancel = _waiting(calls.cancel)
+    refund = _waiting(calls.refund)
+    find_refund = _waiting(calls.find_refund)
+    refunds = _waiting(calls.refunds)
+    create_code = _waiting(calls.create_code)
+    create_webhook_endpoint = _waiting(calls.create_webhook_endpoint)
+    events = _waiting(calls.events)
+    resend_event = _waiting(calls.resend_event)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()

@@ -1,0 +1,171 @@
+"""What the client sends, when it sends again, and what it makes of the answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from gateway.client import ApiError, AsyncClient, Client, OutcomeUnknown
+from gateway.client.retries import RetryPolicy
+from gateway.merchants.signatures import Signable, SignedHead, read_head, verify
+
+URL = "http://127.0.0.1:1"
+QUICK = RetryPolicy(tries=3, pause_s=0.001, pause_s_max=0.002)
+PAYMENT = {"id": "pay_1", "status": "succeeded"}
+
+Answerer = Callable[[httpx.Request], httpx.Response]
+
+
+class Wire:
+    """Answers in turn with what it was given, the last one for ever; remembers what was sent."""
+
+    def __init__(self, *answers: httpx.Response | Exception) -> None:
+        self._answers = list(answers)
+        self.sent: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.sent.append(request)
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+
+
+def client(wire: Answerer, **identity: str) -> Client:
+    """A client whose requests go to the wire."""
+    chosen = identity or {"api_key": "sk_test_1"}
+    return Client(URL, retries=QUICK, transport=httpx.MockTransport(wire), **chosen)  # type: ignore[arg-type]
+
+
+def _error(status: int, code: str, **headers: str) -> httpx.Response:
+    body = {"error": {"type": "x", "code": code, "message": "m", "param": "amount", "request_id": "req_1"}}
+    return httpx.Response(status, json=body, headers=headers)
+
+
+def _pay(mashang: Client) -> object:
+    return mashang.pay(merchant_order_no="A-1", amount=2599, auth_code="134567890123456789", wait_s=3)
+
+
+def test_a_payment_is_sent_as_the_contract_has_it() -> None:
+    wire = Wire(httpx.Response(201, json=PAYMENT))
+    assert _pay(client(wire)) == PAYMENT
+    [request] = wire.sent
+    assert (request.method, request.url.path) == ("POST", "/v1/payments")
+    assert (request.headers["authorization"], request.headers["prefer"]) == ("Bearer sk_test_1", "wait=3")
+    assert json.loads(request.content) == {
+        "merchant_order_no": "A-1",
+        "amount": 2599,
+        "currency": "CNY",
+        "method": "barcode",
+        "auth_code": "134567890123456789",
+    }
+
+
+def test_without_a_scanned_code_a_code_to_show_is_asked_for() -> None:
+    wire = Wire(httpx.Response(201, json=PAYMENT))
+    client(wire).pay(merchant_order_no="A-1", amount=1, wallet="alipay")
+    body = json.loads(wire.sent[0].content)
+    assert (body["method"], body["wallet"], "auth_code" in body) == ("qrcode", "alipay", False)
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        httpx.ConnectError("refused"),
+        httpx.ReadTimeout("silent"),
+        httpx.RemoteProtocolError("reset"),
+        _error(503, "busy", **{"retry-after": "0"}),
+        _error(429, "too_many"),
+        _error(500, "internal_error"),
+        _error(409, "order_in_progress", **{"retry-after": "0"}),
+    ],
+)
+def test_trouble_on_the_way_makes_the_same_request_go_again(trouble: httpx.Response | Exception) -> None:
+    wire = Wire(trouble, httpx.Response(201, json=PAYMENT))
+    assert _pay(client(wire)) == PAYMENT
+    first, second = wire.sent
+    assert first.content == second.content
+
+
+def test_when_no_answer_ever_comes_the_outcome_is_unknown_and_not_an_error_of_the_api() -> None:
+    wire = Wire(httpx.ReadTimeout("silent"))
+    with pytest.raises(OutcomeUnknown):
+        _pay(client(wire))
+    assert len(wire.sent) == QUICK.tries
+
+
+def test_a_fault_in_every_answer_leaves_the_outcome_unknown_too() -> None:
+    with pytest.raises(OutcomeUnknown):
+        _pay(client(Wire(_error(500, "internal_error"))))
+
+
+def test_a_refusal_is_told_with_its_code_and_field_and_is_not_sent_again() -> None:
+    wire = Wire(_error(400, "invalid_field"))
+    with pytest.raises(ApiError) as refused:
+        _pay(client(wire))
+    error = refused.value
+    assert (error.status, error.code, error.param, error.request_id) == (400, "invalid_field", "amount", "req_1")
+    assert len(wire.sent) == 1
+
+
+def test_a_busy_gateway_is_an_error_of_the_api_after_the_last_try() -> None:
+    with pytest.raises(ApiError) as refused:
+        _pay(client(Wire(_error(503, "busy", **{"retry-after": "0"}))))
+    assert (refused.value.code, refused.value.retry_after_s) == ("busy", 0)
+
+
+def test_an_answer_that_is_no_json_is_still_an_error_with_its_status() -> None:
+    with pytest.raises(ApiError) as refused:
+        _pay(client(Wire(httpx.Response(404, text="<html>"))))
+    assert (refused.value.status, refused.value.code) == (404, "http_404")
+
+
+def test_what_makes_something_new_each_time_is_not_sent_again_where_it_may_have_arrived() -> None:
+    wire = Wire(httpx.ReadTimeout("silent"), httpx.Response(201, json={}))
+    with pytest.raises(OutcomeUnknown):
+        client(wire).create_webhook_endpoint("https://shop.example/hook")
+    assert len(wire.sent) == 1
+    wire = Wire(httpx.ConnectError("refused"), httpx.Response(201, json={}))
+    client(wire).create_webhook_endpoint("https://shop.example/hook")
+    assert len(wire.sent) == 2
+
+
+def test_every_sending_is_signed_anew_over_what_is_really_sent() -> None:
+    wire = Wire(httpx.ReadTimeout("silent"), httpx.Response(200, json={"object": "list", "data": []}))
+    key_id = "key_01JD5ZV8W3M0Q9C6R1T2X4Y7KB"
+    client(wire, key_id=key_id, signing_secret="s3cret").payments(merchant_order_no="A 1/é", limit=5)
+    heads: list[SignedHead] = []
+    for request in wire.sent:
+        assert "authorization" not in request.headers
+        head = read_head({name.lower(): value for name, value in request.headers.raw})
+        verify(head, "s3cret", Signable("GET", request.url.raw_path.decode(), request.content), head.timestamp)
+        heads.append(head)
+    assert heads[0].nonce != heads[1].nonce
+
+
+@pytest.mark.parametrize("identity", [{}, {"api_key": "a", "key_id": "b"}, {"key_id": "b"}, {"signing_secret": "c"}])
+def test_a_client_without_one_clear_identity_is_refused(identity: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="api_key"):
+        Client(URL, **identity)  # type: ignore[arg-type]
+
+
+def test_an_id_cannot_lead_to_another_path() -> None:
+    wire = Wire(httpx.Response(200, json=PAYMENT))
+    client(wire).payment("../../admin/v1/merchants?x=1")
+    assert wire.sent[0].url.raw_path == b"/v1/payments/..%2F..%2Fadmin%2Fv1%2Fmerchants%3Fx%3D1"
+
+
+async def test_the_asynchronous_client_sends_and_repeats_the_same() -> None:
+    wire = Wire(_error(503, "busy", **{"retry-after": "0"}), httpx.Response(200, json=PAYMENT))
+    transport = httpx.MockTransport(wire)
+    async with AsyncClient(URL, api_key="sk_test_1", retries=QUICK, transport=transport) as mashang:
+        assert await mashang.cancel("pay_1", wait_s=2) == PAYMENT
+        assert (await mashang.await_payment("pay_1"))["status"] == "succeeded"
+    assert [request.url.path for request in wire.sent] == ["/v1/payments/pay_1/cancel"] * 2 + ["/v1/payments/pay_1"]
+
+
+def test_the_key_stands_in_no_representation() -> None:
+    assert "s3cret" not in repr(vars(client(Wire(httpx.Response(200)), api_key="s3cret")))
