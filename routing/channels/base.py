@@ -107,11 +107,13 @@ class CallLimits:
     """Bounds of one call: how long the answer may take, and the moment after which nothing may leave this machine.
 
     `send_before` is on the monotonic clock and is checked just before the bytes go out, so that a process that slept
-    cannot charge late; None for calls that are safe at any time (queries).
+    cannot charge late; None for calls that are safe at any time (queries).  `response_bytes_max` is a bound of the
+    answer other than the transport's own, as files of statements need it.
     """
 
     timeout_s: float
     send_before: float | None = None
+    response_bytes_max: int | None = None
 
     @property
     def too_late_to_send(self) -> bool:

@@ -31,6 +31,7 @@ class Connection(asyncio.Protocol):
         self, response_bytes_max: int, on_idle: Callable[[Connection], None], on_lost: Callable[[Connection], None]
     ) -> None:
         self._response_bytes_max = response_bytes_max
+        self._body_bytes_max = response_bytes_max
         self._on_idle = on_idle
         self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None
@@ -58,8 +59,13 @@ class Connection(asyncio.Protocol):
         """
         return self.is_open and not self._poll.poll(0)
 
-    def exchange(self, request: bytes, timeout_s: float) -> asyncio.Future[TransportResponse]:
-        """Write a request; the future brings the answer or ChannelUnknown, for from here on the peer may have it."""
+    def exchange(
+        self, request: bytes, timeout_s: float, response_bytes_max: int | None = None
+    ) -> asyncio.Future[TransportResponse]:
+        """Write a request; the future brings the answer or ChannelUnknown, for from here on the peer may have it.
+
+        `response_bytes_max` stands in for the connection's own bound.
+        """
         if self._transport is None or not self.is_open:
             raise RuntimeError("the connection is not fit for a request")
         loop = asyncio.get_running_loop()
@@ -67,7 +73,8 @@ class Connection(asyncio.Protocol):
         self._timer = loop.call_later(timeout_s, self._fail, "answer_timeout")
         self._parser = httptools.HttpResponseParser(self)
         self._headers, self._body = {}, []
-        self._bytes_left = self._response_bytes_max + HEADER_BYTES_MAX
+        self._body_bytes_max = response_bytes_max or self._response_bytes_max
+        self._bytes_left = self._body_bytes_max + HEADER_BYTES_MAX
         self._ends_with_connection = False
         self._transport.write(request)
         return self._answer
@@ -147,7 +154,7 @@ class Connection(asyncio.Protocol):
         answer, body = self._answer, b"".join(self._body)
         if answer is None:
             return
-        if len(body) > self._response_bytes_max:
+        if len(body) > self._body_bytes_max:
             self._fail("answer_too_large")
             return
         self._end_exchange()

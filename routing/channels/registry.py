@@ -8,12 +8,15 @@ from typing import Any, Final
 from routing.channels.alipay import AlipayChannel
 from routing.channels.base import Channel, Transport
 from routing.channels.settings import (
+    ALIPAY_OAUTH_URL,
     ALIPAY_RHYTHM,
     ALIPAY_TIMEOUT_EXPRESS,
     UNIONPAY_DYNAMIC_CODE,
     UNIONPAY_REFUND_WINDOW_DAYS,
     UNIONPAY_RHYTHM,
+    WECHAT_OAUTH_URL,
     WECHAT_RHYTHM,
+    WECHAT_TOKEN_URL,
     AlipaySettings,
     SettingsReader,
     UnionpaySettings,
@@ -55,6 +58,11 @@ def _wechat(reader: SettingsReader, transport: Transport) -> Channel:
         merchant_private_key_pem=reader.private_key("merchant_private_key_pem"),
         api_v3_key=reader.text("api_v3_key"),
         platform_public_keys=reader.public_keys("platform_public_keys"),
+        app_secret=reader.text("app_secret", ""),
+        oauth_url=reader.optional_url("oauth_url", WECHAT_OAUTH_URL),
+        token_url=reader.optional_url("token_url", WECHAT_TOKEN_URL),
+        notify_url=reader.optional_url("notify_url"),
+        bridge_url=reader.development_url("bridge_url"),
         rhythm=reader.rhythm(WECHAT_RHYTHM),
     )
     if len(settings.api_v3_key.encode()) != API_V3_KEY_BYTES:
@@ -70,6 +78,9 @@ def _alipay(reader: SettingsReader, transport: Transport) -> Channel:
         app_private_key_pem=reader.private_key("app_private_key_pem"),
         alipay_public_key_pem=reader.public_key("alipay_public_key_pem"),
         timeout_express=reader.text("timeout_express", ALIPAY_TIMEOUT_EXPRESS),
+        oauth_url=reader.optional_url("oauth_url", ALIPAY_OAUTH_URL),
+        notify_url=reader.optional_url("notify_url"),
+        bridge_url=reader.development_url("bridge_url"),
         rhythm=reader.rhythm(ALIPAY_RHYTHM),
     )
     return AlipayChannel(settings, transport)

@@ -116,11 +116,15 @@ class CodeReport:
 
 @dataclass(frozen=True, slots=True)
 class PageReport:
-    """How the page goes on: `bridge` is what the wallet's in-page bridge is called with, or `pay_url` to go to."""
+    """How the page goes on: `bridge` is what the wallet's in-page bridge is called with, or `pay_url` to go to.
+
+    `bridge_url` is the script of a stand-in for that bridge (development); empty where the wallet brings its own.
+    """
 
     bridge: Mapping[str, str] = field(default_factory=dict, repr=False)
     pay_url: str | None = None
     channel_trade_no: str | None = None
+    bridge_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

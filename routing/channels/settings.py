@@ -33,6 +33,10 @@ UNIONPAY_RHYTHM: Final = Rhythm(
 """CHANNEL-PROTOCOLS 3.4: what was accepted is decided soon; the unknown is asked for before it is reversed."""
 
 
+WECHAT_OAUTH_URL: Final = "https://open.weixin.qq.com"
+WECHAT_TOKEN_URL: Final = "https://api.weixin.qq.com"  # noqa: S105 (an address)
+ALIPAY_OAUTH_URL: Final = "https://openauth.alipay.com"
+
 ALIPAY_TIMEOUT_EXPRESS: Final = "2m"
 """An unpaid order closes by itself soon after the gateway has given up on it."""
 
@@ -59,7 +63,11 @@ class AccountLimits:
 
 @dataclass(frozen=True, slots=True)
 class WechatSettings:
-    """A direct merchant of WeChat Pay APIv3.  `platform_public_keys` are PEMs by serial or PUB_KEY_ID."""
+    """A direct merchant of WeChat Pay APIv3.  `platform_public_keys` are PEMs by serial or PUB_KEY_ID.
+
+    `oauth_url` and `token_url` identify payers, which needs `app_secret`; `notify_url` is where the merchant hears of
+    codes, pages and refunds; `bridge_url` is the script of a stand-in for the in-page bridge (development).
+    """
 
     base_url: str
     mchid: str
@@ -68,12 +76,21 @@ class WechatSettings:
     merchant_private_key_pem: str = field(repr=False)
     api_v3_key: str = field(repr=False)
     platform_public_keys: Mapping[str, str] = field(repr=False)
+    app_secret: str = field(default="", repr=False)
+    oauth_url: str = WECHAT_OAUTH_URL
+    token_url: str = WECHAT_TOKEN_URL
+    notify_url: str = ""
+    bridge_url: str = ""
     rhythm: Rhythm = WECHAT_RHYTHM
 
 
 @dataclass(frozen=True, slots=True)
 class AlipaySettings:
-    """An application of Alipay in public-key mode."""
+    """An application of Alipay in public-key mode.
+
+    `oauth_url` identifies payers; `notify_url` is where the merchant hears of codes, pages and refunds; `bridge_url`
+    is the script of a stand-in for the in-page bridge (development).
+    """
 
     gateway_url: str
     app_id: str
@@ -81,6 +98,9 @@ class AlipaySettings:
     app_private_key_pem: str = field(repr=False)
     alipay_public_key_pem: str = field(repr=False)
     timeout_express: str = ALIPAY_TIMEOUT_EXPRESS
+    oauth_url: str = ALIPAY_OAUTH_URL
+    notify_url: str = ""
+    bridge_url: str = ""
     rhythm: Rhythm = ALIPAY_RHYTHM
 
 
@@ -174,9 +194,15 @@ class SettingsReader:
             raise self.error(name, "must be a public https address")
         return value.rstrip("/")
 
-    def optional_url(self, name: str) -> str:
-        """As `url`; empty where it is missing."""
-        return "" if self._values.get(name, "") == "" else self.url(name)
+    def optional_url(self, name: str, otherwise: str = "") -> str:
+        """As `url`; `otherwise` where it is missing or empty."""
+        return otherwise if self._values.get(name, "") == "" else self.url(name)
+
+    def development_url(self, name: str) -> str:
+        """As `optional_url`, for what must not be there in production."""
+        if self._public_only and self._values.get(name):
+            raise self.error(name, "is for development only")
+        return self.optional_url(name)
 
     def flag(self, name: str, *, otherwise: bool) -> bool:
         """True or false."""

@@ -124,7 +124,8 @@ class HttpTransport:
             host.give_back(connection)
             raise ChannelUnsent("send_before_passed")
         try:
-            return await connection.exchange(request, max(0.0, deadline_s - time.monotonic()))
+            left_s = max(0.0, deadline_s - time.monotonic())
+            return await connection.exchange(request, left_s, limits.response_bytes_max)
         except BaseException:  # failed or cancelled: nothing can tell what the peer still sends on it
             connection.abort()
             raise

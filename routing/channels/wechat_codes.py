@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final, TypeVar
 
 from gateway.kernel.failures import FailureCode
-from routing.channels.reports import RefundState, ReversalState, TradeState
+from routing.channels.reports import CloseState, RefundState, ReversalState, TradeState
 from routing.channels.wire import Refusal
 
 Row = TypeVar("Row")
@@ -59,6 +59,22 @@ CHARGE_REFUSALS: Final = _by_spelling(
     }
 )
 
+SHOW_REFUSALS: Final = _by_spelling(
+    {
+        **_ONBOARDING,
+        "TRADE_ERROR": Refusal(FailureCode.CHANNEL_REFUSED),
+        "ORDER_CLOSED": Refusal(FailureCode.CHANNEL_REFUSED),
+        "ORDER_REVERSED": Refusal(FailureCode.CHANNEL_REFUSED),
+        "ACCOUNT_ERROR": Refusal(FailureCode.CUSTOMER_ACCOUNT_RESTRICTED),
+        "USER_NOT_EXIST": Refusal(FailureCode.CUSTOMER_ACCOUNT_RESTRICTED),
+        "REQUEST_BLOCKED": Refusal(FailureCode.CHANNEL_RISK_DECLINED),
+        "RULE_LIMIT": Refusal(FailureCode.LIMIT_EXCEEDED),
+        "PARAM_ERROR": Refusal(FailureCode.CHANNEL_REFUSED),
+    }
+)
+"""Codes on display and orders of pages.  Not here: INVALID_REQUEST, which can also mean that an order with other values
+stands under our number, and that one could still be paid."""
+
 REFUND_REFUSALS: Final = _by_spelling(
     {
         **_ONBOARDING,
@@ -81,8 +97,17 @@ REFUND_NOT_FOUND: Final = frozenset(
 )
 STILL_PAYING: Final = spelled("USERPAYING")
 
+CLOSE_STATES: Final = _by_spelling(
+    {
+        "ORDER_PAID": CloseState.PAID,
+        "USERPAYING": CloseState.REPEAT,
+        "ORDER_NOT_EXIST": CloseState.NOT_FOUND,
+        "RESOURCE_NOT_EXISTS": CloseState.NOT_FOUND,
+    }
+)
+
 ORDER_IS_SHUT: Final = frozenset(spelled(code) for code in ("ORDER_REVERSED", "ORDER_CLOSED"))
-"""Errors of a reversal that say it is done; believed only where they are signed."""
+"""Errors of a reversal or a close that say it is done; believed only where they are signed."""
 
 REVERSAL_ERRORS: Final = _by_spelling(
     {
@@ -108,11 +133,24 @@ TRADE_STATES: Final = {
 PAYMENT_FAILED: Final = Refusal(FailureCode.CHANNEL_REFUSED)
 """PAYERROR says that the payment failed, and not why."""
 
+ABNORMAL: Final = "ABNORMAL"
 REFUND_STATES: Final = {
     "SUCCESS": RefundState.SUCCEEDED,
     "PROCESSING": RefundState.PENDING,
     "CLOSED": RefundState.FAILED,
     # The money left the merchant and did not arrive: it still counts as refunded there, and only people can settle it
     # (apply-abnormal-refund), so it must not look like a refund that can be made again under another number.
-    "ABNORMAL": RefundState.PENDING,
+    ABNORMAL: RefundState.PENDING,
 }
+
+NO_STATEMENT: Final = spelled("NO_STATEMENT_EXIST")
+
+PAYER_REFUSALS: Final = {
+    40029: FailureCode.CHANNEL_REFUSED,  # no such code
+    40163: FailureCode.CHANNEL_REFUSED,  # a code that was used
+    42003: FailureCode.CHANNEL_REFUSED,  # a code that is too old
+    40001: FailureCode.CHANNEL_MISCONFIGURED,
+    40013: FailureCode.CHANNEL_MISCONFIGURED,
+    40125: FailureCode.CHANNEL_MISCONFIGURED,
+}
+"""`errcode` of the page that identifies payers, which is not WeChat Pay's and has numbers of its own."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, Final
 
@@ -13,9 +13,12 @@ import orjson
 
 from gateway.kernel.clock import BEIJING
 from gateway.kernel.failures import FailureCode
-from routing.channels.base import ChannelRejected, ChannelUnknown, ChannelUnsent
+from routing.channels.base import ChannelRejected, ChannelUnknown, ChannelUnsent, CodeOrder
 
 TEXT_CHARACTERS_MAX: Final = 256
+CODE_CHARACTERS_MAX: Final = 1_024
+"""Alipay's `qr_code` has the most room of all contents of codes."""
+_SHOWN_AT_LEAST: Final = timedelta(seconds=61)
 _PLAIN_CODE: Final = re.compile(r"[A-Za-z][A-Za-z_.\-]{0,63}")
 
 
@@ -54,6 +57,30 @@ def checked_number(number: str) -> str:
     return number
 
 
+def pay_until_of(code: CodeOrder) -> datetime:
+    """The end of a code as it is told to a channel: whole seconds of Beijing time.
+
+    WeChat Pay and Alipay give a code at least a minute.  The end depends on the order alone, never on the clock: the
+    same order asked for again must have the same values.
+    """
+    end = max(code.pay_until, code.order.created_at + _SHOWN_AT_LEAST)
+    return end.astimezone(BEIJING).replace(microsecond=0)
+
+
+def checked_payer_code(code: str) -> str:
+    """What a browser claims to have brought back from the page that identifies payers.  Raises ChannelRejected."""
+    if not (0 < len(code) <= TEXT_CHARACTERS_MAX and code.isascii() and code.isprintable()):
+        raise ChannelRejected("payer_code", FailureCode.CHANNEL_REFUSED)
+    return code
+
+
+def notify_url_of(address: str) -> str:
+    """The address of the account's notifications.  Raises ChannelUnsent where there is none."""
+    if not address:
+        raise ChannelUnsent("no_notify_url")
+    return address
+
+
 def json_bytes(value: dict[str, Any]) -> bytes:
     """JSON to send.  Raises ChannelUnsent for text that is no Unicode (a lone surrogate)."""
     try:
@@ -73,10 +100,10 @@ def json_object(body: bytes | str) -> dict[str, Any]:
     return value
 
 
-def text_of(answer: Mapping[str, Any], key: str) -> str | None:
+def text_of(answer: Mapping[str, Any], key: str, characters_max: int = TEXT_CHARACTERS_MAX) -> str | None:
     """A field of plain text (ids, states, times): printable, not empty, not long; else None."""
     value = answer.get(key)
-    return value if isinstance(value, str) and 0 < len(value) <= TEXT_CHARACTERS_MAX and value.isprintable() else None
+    return value if isinstance(value, str) and 0 < len(value) <= characters_max and value.isprintable() else None
 
 
 def fen_of(amount: object, key: str) -> int | None:
