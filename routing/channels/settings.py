@@ -282,6 +282,9 @@ class SettingsReader:
         return value
 
 
+_INNER_DOMAINS: Final = frozenset({"localhost", "local", "internal", "lan", "home", "corp"})
+
+
 def _has_host(address: str) -> bool:
     """Whether it is http(s) with a host and a readable port."""
     try:
@@ -298,5 +301,5 @@ def _is_public(address: str) -> bool:
     try:
         return parts.scheme == "https" and ip_address(host).is_global
     except ValueError:
-        named = "." in host.strip(".") and not host.rstrip(".").endswith((".localhost", ".local", ".internal"))
-        return parts.scheme == "https" and named and not host.replace(".", "").isdigit()
+        _, dot, domain = host.rstrip(".").rpartition(".")  # a domain of digits is a number in another writing
+        return parts.scheme == "https" and dot == "." and domain[:1].isalpha() and domain not in _INNER_DOMAINS

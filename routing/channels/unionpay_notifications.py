@@ -26,9 +26,9 @@ ORDER_CHARACTERS: Final = 28
 """The length of our order numbers; a refund's number is its order's and a few characters more."""
 _FIELDS_MAX: Final = 100
 _ENCODINGS: Final = {"UTF-8": "utf-8", "GBK": "gbk"}
-_CONSUME: Final = "01"
-_BARCODE: Final = "06"
-_GIVE_BACKS: Final = frozenset({("31", "00"), ("04", "00")})
+_BARCODE: Final = "0106"
+_CONSUME: Final = re.compile(r"01[0-9]{2}")
+_GIVE_BACKS: Final = frozenset({"3100", "0400"})
 _NUMBER: Final = re.compile(r"[0-9A-Za-z]{8,40}")
 _TIME: Final = re.compile(r"[0-9]{14}")
 _QUERY_ID: Final = re.compile(r"[0-9A-Za-z]{0,40}")
@@ -39,13 +39,13 @@ def read_notification(body: bytes, signing: Signing, mer_id: str) -> Notificatio
 
     Raises NotificationRefused: `malformed`, `signature`, `wrong_account`, `unknown_kind`.
     """
-    fields, encoding = _read_form(body)
+    fields, encoding = read_form(body)
     if signing.check(fields, encoding) is not Authenticity.VERIFIED:
         raise NotificationRefused("signature")
     if fields.get("merId") != mer_id:
         raise NotificationRefused("wrong_account")
-    kind = fields.get("txnType", ""), fields.get("txnSubType", "")
-    if kind[0] != _CONSUME and kind not in _GIVE_BACKS:
+    kind = fields.get("txnType", "") + fields.get("txnSubType", "")
+    if kind not in _GIVE_BACKS and not _CONSUME.fullmatch(kind):
         raise NotificationRefused("unknown_kind")
     number = _matching(fields, "orderId", _NUMBER)
     ordered_at = _time(fields)
@@ -54,23 +54,26 @@ def read_notification(body: bytes, signing: Signing, mer_id: str) -> Notificatio
     state = state_of(code)
     if state is None:
         raise NotificationRefused("malformed")
-    notification_id = "-".join(("".join(kind), number, fields["txnTime"], query_id, code))
+    notification_id = "-".join((kind, number, fields["txnTime"], query_id, code))
     if kind in _GIVE_BACKS:
         refund = refund_report(fields, TradeState.PENDING if state is TradeState.NOT_FOUND else state, code)
         return Notification(notification_id, number[:ORDER_CHARACTERS], refund_no=number, refund=refund)
     trade = trade_report(fields, state, code, ordered_at)
-    if not _decides(kind[1], state):
+    if not _decides(kind, state):
         trade = TradeReport(TradeState.PENDING, trade.channel_trade_no, channel_code=code)
     return Notification(notification_id, number, trade=trade)
 
 
-def _decides(sub_kind: str, state: TradeState) -> bool:
+def _decides(kind: str, state: TradeState) -> bool:
     """A code on display can be tried again by the next card after one was refused: only a query tells its end."""
-    return state in {TradeState.CAPTURED, TradeState.PENDING} or (sub_kind == _BARCODE and state is TradeState.REFUSED)
+    return state in {TradeState.CAPTURED, TradeState.PENDING} or (kind == _BARCODE and state is TradeState.REFUSED)
 
 
-def _read_form(body: bytes) -> tuple[dict[str, str], str]:
-    """The fields, decoded by the `encoding` that the form itself names, and that encoding."""
+def read_form(body: bytes) -> tuple[dict[str, str], str]:
+    """The fields, decoded by the `encoding` that the form itself names, and that encoding as Python names it.
+
+    Raises NotificationRefused.
+    """
     try:
         text = body.decode("ascii")
         encoding = _ENCODINGS[dict(_pairs(text, "latin-1")).get("encoding", "UTF-8").upper()]

@@ -11,6 +11,8 @@ import pytest
 from routing.channels.alipay_signing import open_answer, request_string, signature_of
 from routing.channels.base import ChannelUnknown
 from routing.channels.rsa import load_private_key, load_public_key
+from routing.channels.unionpay_files import entries, inflated
+from routing.channels.unionpay_notifications import read_form
 from routing.channels.unionpay_signing import (
     CertificateSigning,
     KeyedHashSigning,
@@ -203,3 +205,25 @@ def test_unionpay_text_with_a_repeated_name_is_refused() -> None:
 
 def test_blank_unionpay_fields_are_not_sent() -> None:
     assert without_blanks({"a": " 1 ", "b": "  ", "c": ""}) == {"a": "1"}
+
+
+@pytest.mark.parametrize("vector", vectors("unionpay", "file"), ids=name_of)
+def test_unionpay_files_are_unpacked_as_the_official_sdk_unpacks_them(vector: dict[str, Any]) -> None:
+    given, expected = vector["input"], vector["expected"]
+    content = inflated(given["fileContent"])
+    if "text" in expected:
+        assert content.decode(given["encoding"]) == expected["text"]
+    else:
+        assert content == base64.b64decode(expected["file_base64"])
+        assert entries(content) == {name: base64.b64decode(raw) for name, raw in expected["entries"].items()}
+
+
+@pytest.mark.parametrize("vector", vectors("unionpay", "notification"), ids=name_of)
+def test_unionpay_notifications_are_read_as_the_official_sdk_reads_them(vector: dict[str, Any]) -> None:
+    given, expected = vector["input"], vector["expected"]
+    fields, encoding = read_form(given["body"].encode())
+    accepted = _unionpay_signing(vector).check(fields, encoding) is Authenticity.VERIFIED
+    assert accepted is expected["accepted"]
+    if accepted:
+        assert (fields, encoding) == (expected["fields"], given["encoding"].lower())
+        assert signed_string(fields) == expected["string"]

@@ -86,6 +86,17 @@ def test_every_setting_is_required_and_named(kind: str, name: str, value: object
         ("unionpay", {"sign_method": "12"}),
         ("unionpay", {"sign_method": "11", "secret_key": ""}),
         ("unionpay", {"root_certificate_pem": "secret-that-is-no-key"}),
+        ("unionpay", {"front_trans_url": "ftp://x"}),
+        ("unionpay", {"oauth_url": ["https://x"]}),
+        ("unionpay", {"file_url": None}),
+        ("unionpay", {"notify_url": "https://x?secret=1"}),
+        ("unionpay", {"notify_url": "https://"}),
+        ("unionpay", {"notify_url": "https://x:secret"}),
+        ("unionpay", {"notify_barcode": "secret"}),
+        ("unionpay", {"refund_window_days": 0}),
+        ("unionpay", {"refund_window_days": True}),
+        ("unionpay", {"refund_window_days": 331}),
+        ("unionpay", {"qr_code_type": "2"}),
         ("wechat", {"rhythm": {"after_pending_s": []}}),
         ("wechat", {"rhythm": {"after_pending_s": 5}}),
         ("wechat", {"rhythm": {"after_pending_s": [-1]}}),
@@ -111,3 +122,32 @@ def test_settings_show_no_secret() -> None:
     alipay = AlipaySettings("u", "a", "s", "SECRET", "SECRET")
     unionpay = UnionpaySettings("u", "u", "m", "01", "SECRET", "SECRET", "SECRET", "SECRET", "SECRET")
     assert "SECRET" not in repr((wechat, alipay, unionpay))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("http://gateway.95516.com/x", "https://127.0.0.1/x", "https://10.0.0.1/x", "https://[::1]/x"),
+        *("https://localhost/x", "https://pay.localhost/x", "https://unionpay/x", "https://gateway.internal/x"),
+        *("https://2130706433/x", "https://127.1/x", "https://a.0x7f/x", "https://169.254.169.254/x"),
+    ],
+)
+def test_production_takes_public_https_addresses_only(address: str) -> None:
+    settings = GOOD["unionpay"] | {"back_trans_url": address}
+    build_channel("unionpay", settings, TRANSPORT)
+    with pytest.raises(ChannelSettingsError, match=r"back_trans_url must be a public https address"):
+        build_channel("unionpay", settings, TRANSPORT, public_only=True)
+
+
+@pytest.mark.parametrize("kind", GOOD)
+def test_production_opens_accounts_at_the_channels_own_addresses(kind: str) -> None:
+    settings = {
+        name: value.replace(".invalid", ".com.cn") if isinstance(value, str) else value
+        for name, value in GOOD[kind].items()
+    }
+    assert build_channel(kind, settings, TRANSPORT, public_only=True)
+
+
+def test_the_rhythm_of_codes_on_display_can_be_quickened_too() -> None:
+    channel = build_channel("unionpay", GOOD["unionpay"] | {"rhythm": {"after_shown_s": [0.1]}}, TRANSPORT)
+    assert channel.rhythm.after_shown_s == (0.1,)
