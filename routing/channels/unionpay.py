@@ -6,8 +6,10 @@ notification tells the end.  There is no call that closes an order: it ends by i
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
@@ -53,6 +55,7 @@ from routing.channels.wire import text_of
 NO_NOTIFICATION: Final = "http://www.specialUrl.com"
 """The address by which UnionPay knows that no notification is wanted."""
 REFUND_COUNT_MAX: Final = 1_000
+FILE_ANSWER_BYTES_MAX: Final = 16 * 1024 * 1024
 _CNY: Final = "156"
 _TERMINAL_CHARACTERS: Final = 8
 _ADDRESS_CHARACTERS_MAX: Final = 2_048
@@ -181,12 +184,14 @@ class UnionpayChannel:
     async def statement(self, day: date, limits: CallLimits) -> Statement | None:
         """文件传输 76/01: the file of a settlement date, which begins at 23:00 of the day before."""
         request = self._calls.message("76", "01", utc_now()) | {"settleDate": f"{day:%m%d}", "fileType": "00"}
-        answer = await self._calls.send(self._settings.file_url, request, limits)
+        wide = replace(limits, response_bytes_max=FILE_ANSWER_BYTES_MAX)
+        answer = await self._calls.send(self._settings.file_url, request, wide)
         if answer.code == FILE_NOT_FOUND:
             return None
         must_be_accepted(answer, SUCCEEDED)
-        try:
-            return read_statement(answer.fields.get("fileContent", ""), self._settings.mer_id, day, ORDER_CHARACTERS)
+        content = answer.fields.get("fileContent", "")
+        try:  # in a thread, for a large file would hold up every payment of this process
+            return await asyncio.to_thread(read_statement, content, self._settings.mer_id, day, ORDER_CHARACTERS)
         except ValueError:
             raise ChannelUnknown("statement_malformed") from None
 
