@@ -259,6 +259,22 @@ CREATE TABLE recovery_tasks (
     CONSTRAINT recovery_tasks_pkey PRIMARY KEY (payment_id, purpose)
 ) WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='20000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_threshold='20000');
 
+CREATE TABLE refund_keys (
+    merchant_id text NOT NULL COLLATE "C",
+    key text NOT NULL COLLATE "C",
+    refund_id text NOT NULL COLLATE "C",
+    CONSTRAINT refund_keys_pkey PRIMARY KEY (merchant_id, key)
+) PARTITION BY HASH (merchant_id);
+
+CREATE TABLE refund_keys_0 PARTITION OF refund_keys FOR VALUES WITH (modulus 8, remainder 0);
+CREATE TABLE refund_keys_1 PARTITION OF refund_keys FOR VALUES WITH (modulus 8, remainder 1);
+CREATE TABLE refund_keys_2 PARTITION OF refund_keys FOR VALUES WITH (modulus 8, remainder 2);
+CREATE TABLE refund_keys_3 PARTITION OF refund_keys FOR VALUES WITH (modulus 8, remainder 3);
+CREATE TABLE refund_keys_4 PARTITION OF refund_keys FOR VALUES WITH (modulus 8, remainder 4);
+CREATE TABLE refund_keys_5 PARTITION OF refund_keys FOR VALUES WITH (modulus 8, remainder 5);
+CREATE TABLE refund_keys_6 PARTITION OF refund_keys FOR VALUES WITH (modulus 8, remainder 6);
+CREATE TABLE refund_keys_7 PARTITION OF refund_keys FOR VALUES WITH (modulus 8, remainder 7);
+
 CREATE TABLE refund_numbers (
     merchant_id text NOT NULL COLLATE "C",
     merchant_refund_no text NOT NULL COLLATE "C",
@@ -295,13 +311,12 @@ CREATE TABLE refunds (
     terminal_id text,
     operator_id text,
     metadata json,
-    request_fingerprint bytea NOT NULL,
-    request_sealed bytea,
     channel_refund_no text,
     failure_code text,
     failure_channel_code text,
     review text,
-    asked boolean DEFAULT false NOT NULL,
+    asked_at timestamp with time zone,
+    last_asked_at timestamp with time zone,
     tries integer DEFAULT 0 NOT NULL,
     next_at timestamp with time zone NOT NULL,
     created_at timestamp with time zone NOT NULL,
@@ -428,6 +443,7 @@ CREATE INDEX payments_for_review ON payments (id) WHERE (review IS NOT NULL);
 CREATE INDEX recovery_tasks_due ON recovery_tasks (next_at);
 CREATE INDEX refunds_by_merchant ON refunds (merchant_id, id);
 CREATE INDEX refunds_by_payment ON refunds (payment_id, seq);
+CREATE INDEX refunds_pending ON refunds (created_at) WHERE (status = 'pending'::text);
 CREATE INDEX refunds_for_review ON refunds (id) WHERE (review IS NOT NULL);
 CREATE INDEX webhook_deliveries_due ON webhook_deliveries (next_at) WHERE (status = 'pending'::text);
 CREATE INDEX webhook_endpoints_by_merchant ON webhook_endpoints (merchant_id, id);

@@ -50,6 +50,7 @@ CREATE TABLE codes (
 CREATE INDEX codes_by_merchant ON codes (merchant_id, id);
 
 -- Refunds.  `amount` is goods value; the customer part, the discount and the fee that go back stand beside it.
+-- `asked_at` is when the channel was asked first, `last_asked_at` the last moment at which it can have taken a request in.
 CREATE TABLE refunds (
     id text COLLATE "C" NOT NULL,
     merchant_id text COLLATE "C" NOT NULL,
@@ -70,13 +71,12 @@ CREATE TABLE refunds (
     terminal_id text,
     operator_id text,
     metadata json,
-    request_fingerprint bytea NOT NULL,
-    request_sealed bytea,
     channel_refund_no text,
     failure_code text,
     failure_channel_code text,
     review text,
-    asked boolean NOT NULL DEFAULT false,
+    asked_at timestamptz,
+    last_asked_at timestamptz,
     tries integer NOT NULL DEFAULT 0,
     next_at timestamptz NOT NULL,
     created_at timestamptz NOT NULL,
@@ -87,6 +87,7 @@ CREATE TABLE refunds (
 CREATE TABLE refunds_default PARTITION OF refunds DEFAULT WITH (fillfactor = 80);
 CREATE INDEX refunds_by_payment ON refunds (payment_id, seq);
 CREATE INDEX refunds_by_merchant ON refunds (merchant_id, id);
+CREATE INDEX refunds_pending ON refunds (created_at) WHERE status = 'pending';
 CREATE INDEX refunds_for_review ON refunds (id) WHERE review IS NOT NULL;
 
 CREATE TABLE refund_numbers (
@@ -94,6 +95,13 @@ CREATE TABLE refund_numbers (
     merchant_refund_no text COLLATE "C" NOT NULL,
     refund_id text COLLATE "C" NOT NULL,
     PRIMARY KEY (merchant_id, merchant_refund_no)
+) PARTITION BY HASH (merchant_id);
+
+CREATE TABLE refund_keys (
+    merchant_id text COLLATE "C" NOT NULL,
+    key text COLLATE "C" NOT NULL,
+    refund_id text COLLATE "C" NOT NULL,
+    PRIMARY KEY (merchant_id, key)
 ) PARTITION BY HASH (merchant_id);
 
 -- What the channels told us by themselves: written before it is acknowledged, applied once.  `report_sealed` is what the
@@ -200,6 +208,9 @@ BEGIN
     FOR n IN 0..7 LOOP
         EXECUTE format(
             'CREATE TABLE refund_numbers_%s PARTITION OF refund_numbers FOR VALUES WITH (MODULUS 8, REMAINDER %s)', n, n
+        );
+        EXECUTE format(
+            'CREATE TABLE refund_keys_%s PARTITION OF refund_keys FOR VALUES WITH (MODULUS 8, REMAINDER %s)', n, n
         );
     END LOOP;
 END
