@@ -9,15 +9,17 @@ import os
 import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 
 if TYPE_CHECKING:
+    from gateway.client.objects import Wallet
     from gateway.settings import Settings
 
 _STATE: Final = Path(".state")
 _MASKED: Final = "**********"
+_WALLETS: Final = ("wechat", "alipay", "unionpay")
 
 app = typer.Typer(
     name="mashang",
@@ -122,22 +124,90 @@ def show_settings() -> None:
         typer.echo(f"{variable}={_MASKED if isinstance(value, SecretStr) else '' if value is None else value}")
 
 
+Url = Annotated[str | None, typer.Option(help="The gateway; without it, the stack that runs on --state.")]
+Key = Annotated[str | None, typer.Option(help="The API key; without it, the demo merchant's.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+PaymentName = Annotated[str, typer.Argument(metavar="PAYMENT", help="The payment's id, or the till's order number.")]
+
+
 @app.command()
 def pay(
     *,
     amount: Annotated[int, typer.Option(min=1, help="In fen.")] = 2599,
     auth_code: Annotated[str | None, typer.Option(help="The customer's code; a new WeChat one without it.")] = None,
+    qrcode: Annotated[bool, typer.Option("--qrcode", help="Show a code to scan instead, and wait for it.")] = False,
+    wallet: Annotated[str | None, typer.Option(help="Whose code to show; any wallet can pay it without.")] = None,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for a shown code to be paid.")] = 300,
     order_no: Annotated[str | None, typer.Option(help="The till's order number; a new one without it.")] = None,
-    url: Annotated[str | None, typer.Option(help="The gateway; without it, the stack that runs on --state.")] = None,
-    key: Annotated[str | None, typer.Option(help="The API key; without it, the demo merchant's.")] = None,
+    url: Url = None,
+    key: Key = None,
     state: State = _STATE,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as it came.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Take a payment as a till would."""
-    from gateway.devstack.paying import PayOrder, pay_and_show
+    from gateway.commandline.connection import Target
+    from gateway.commandline.till import PayOrder
+    from gateway.commandline.till import pay as run
 
-    order = PayOrder(amount_fen=amount, auth_code=auth_code, order_no=order_no)
-    if not pay_and_show(order, url=url, key=key, state=state.absolute(), as_json=as_json):
+    if wallet is not None and (not qrcode or wallet not in _WALLETS):
+        raise typer.BadParameter(f"--wallet goes with --qrcode and is one of {', '.join(_WALLETS)}")
+    order = PayOrder(amount, auth_code, order_no, qrcode, cast("Wallet | None", wallet))
+    if not run(order, Target(url, key, state.absolute()), as_json=as_json, wait_s=wait):
+        raise typer.Exit(1)
+
+
+@app.command()
+def refund(
+    payment: PaymentName,
+    *,
+    amount: Annotated[int | None, typer.Option(min=1, help="In fen; all that is left without it.")] = None,
+    refund_no: Annotated[str | None, typer.Option(help="The till's refund number; a new one without it.")] = None,
+    reason: Annotated[str | None, typer.Option(help="For the customer and the books.")] = None,
+    url: Url = None,
+    key: Key = None,
+    state: State = _STATE,
+    as_json: AsJson = False,
+) -> None:
+    """Give a payment back, in part or in whole."""
+    from gateway.commandline.connection import Target
+    from gateway.commandline.till import RefundOrder
+    from gateway.commandline.till import refund as run
+
+    order = RefundOrder(payment, amount, refund_no, reason)
+    if not run(order, Target(url, key, state.absolute()), as_json=as_json):
+        raise typer.Exit(1)
+
+
+payments = typer.Typer(help="Look at a payment, or cancel it.", no_args_is_help=True)
+app.add_typer(payments, name="payment")
+
+
+@payments.command("show")
+def show_payment(
+    payment: PaymentName,
+    *,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Ask the channel first where it is not decided.")] = False,
+    url: Url = None,
+    key: Key = None,
+    state: State = _STATE,
+    as_json: AsJson = False,
+) -> None:
+    """Print a payment and its refunds."""
+    from gateway.commandline.connection import Target
+    from gateway.commandline.till import show
+
+    show(payment, Target(url, key, state.absolute()), refresh=refresh, as_json=as_json)
+
+
+@payments.command("cancel")
+def cancel_payment(
+    payment: PaymentName, *, url: Url = None, key: Key = None, state: State = _STATE, as_json: AsJson = False
+) -> None:
+    """Close, reverse or void a payment."""
+    from gateway.commandline.connection import Target
+    from gateway.commandline.till import cancel
+
+    if not cancel(payment, Target(url, key, state.absolute()), as_json=as_json):
         raise typer.Exit(1)
 
 
