@@ -375,33 +375,30 @@ CREATE TABLE transfers_default PARTITION OF transfers DEFAULT;
 
 CREATE TABLE webhook_attempts (
     event_id text NOT NULL COLLATE "C",
+    merchant_id text NOT NULL COLLATE "C",
     endpoint_id text NOT NULL COLLATE "C",
     try integer NOT NULL,
     at timestamp with time zone NOT NULL,
     http_status smallint,
     error text,
     duration_ms integer NOT NULL,
-    CONSTRAINT webhook_attempts_pkey PRIMARY KEY (event_id, endpoint_id, try)
+    CONSTRAINT webhook_attempts_pkey PRIMARY KEY (event_id, merchant_id, endpoint_id, try)
 ) PARTITION BY RANGE (event_id);
 
 CREATE TABLE webhook_attempts_default PARTITION OF webhook_attempts DEFAULT;
 
 CREATE TABLE webhook_deliveries (
     event_id text NOT NULL COLLATE "C",
-    endpoint_id text NOT NULL COLLATE "C",
     merchant_id text NOT NULL COLLATE "C",
-    payment_id text NOT NULL COLLATE "C",
+    endpoint_id text NOT NULL COLLATE "C",
     url text NOT NULL,
     body text NOT NULL,
     status text DEFAULT 'pending'::text NOT NULL,
     tries integer DEFAULT 0 NOT NULL,
-    next_at timestamp with time zone NOT NULL,
-    lease_until timestamp with time zone,
-    lease_token bigint DEFAULT 0 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     finished_at timestamp with time zone,
     CONSTRAINT webhook_deliveries_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text]))),
-    CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (event_id, endpoint_id)
+    CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (event_id, merchant_id, endpoint_id)
 ) PARTITION BY RANGE (event_id);
 
 CREATE TABLE webhook_deliveries_default PARTITION OF webhook_deliveries DEFAULT WITH (fillfactor='80');
@@ -429,8 +426,21 @@ CREATE TABLE webhook_outbox (
     merchant_id text NOT NULL COLLATE "C",
     payment_id text NOT NULL COLLATE "C",
     seq integer NOT NULL,
+    retry_at timestamp with time zone,
     CONSTRAINT webhook_outbox_pkey PRIMARY KEY (event_id)
-) WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='20000', autovacuum_vacuum_cost_delay='0');
+) WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='20000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_threshold='20000');
+
+CREATE TABLE webhook_queue (
+    endpoint_id text NOT NULL COLLATE "C",
+    event_id text NOT NULL COLLATE "C",
+    merchant_id text NOT NULL COLLATE "C",
+    again boolean DEFAULT false NOT NULL,
+    tries integer DEFAULT 0 NOT NULL,
+    next_at timestamp with time zone DEFAULT now() NOT NULL,
+    lease_until timestamp with time zone,
+    lease_token bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT webhook_queue_pkey PRIMARY KEY (endpoint_id, event_id)
+) WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='20000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_threshold='20000');
 
 CREATE INDEX api_keys_by_merchant ON api_keys (merchant_id, id);
 CREATE INDEX callbacks_due ON callbacks (next_at) WHERE (applied_at IS NULL);
@@ -445,8 +455,8 @@ CREATE INDEX refunds_by_merchant ON refunds (merchant_id, id);
 CREATE INDEX refunds_by_payment ON refunds (payment_id, seq);
 CREATE INDEX refunds_pending ON refunds (created_at) WHERE (status = 'pending'::text);
 CREATE INDEX refunds_for_review ON refunds (id) WHERE (review IS NOT NULL);
-CREATE INDEX webhook_deliveries_due ON webhook_deliveries (next_at) WHERE (status = 'pending'::text);
 CREATE INDEX webhook_endpoints_by_merchant ON webhook_endpoints (merchant_id, id);
+CREATE INDEX webhook_queue_lines ON webhook_queue (endpoint_id, again, next_at);
 CREATE TRIGGER api_keys_changed AFTER INSERT OR DELETE OR UPDATE ON api_keys FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
 CREATE TRIGGER channel_accounts_changed AFTER INSERT OR DELETE OR UPDATE ON channel_accounts FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
 CREATE TRIGGER merchants_changed AFTER INSERT OR DELETE OR UPDATE ON merchants FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();

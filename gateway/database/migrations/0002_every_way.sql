@@ -125,7 +125,10 @@ CREATE TABLE callbacks_default PARTITION OF callbacks DEFAULT WITH (fillfactor =
 CREATE INDEX callbacks_due ON callbacks (next_at) WHERE applied_at IS NULL;
 CREATE INDEX callbacks_with_body ON callbacks (received_at) WHERE body_sealed IS NOT NULL;
 
--- Webhooks.  The outbox is written in the transaction of the event; the worker turns it into deliveries.
+-- Webhooks.  The outbox is written in the transaction of the event; the worker makes deliveries of it, one for each
+-- endpoint that wants the event.  `webhook_queue` holds what is still to be sent, and only that: its lines (an endpoint's
+-- first tries, and apart from them its later ones) are served in turn.  An event that goes to a payment's own notify_url
+-- stands under the merchant's id as its endpoint.
 CREATE TABLE webhook_endpoints (
     id text COLLATE "C" PRIMARY KEY,
     merchant_id text COLLATE "C" NOT NULL REFERENCES merchants (id),
@@ -147,39 +150,52 @@ CREATE TABLE webhook_outbox (
     event_id text COLLATE "C" PRIMARY KEY,
     merchant_id text COLLATE "C" NOT NULL,
     payment_id text COLLATE "C" NOT NULL,
-    seq integer NOT NULL
-) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0);
+    seq integer NOT NULL,
+    retry_at timestamptz
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0,
+        autovacuum_analyze_threshold = 20000);
 
 CREATE TABLE webhook_deliveries (
     event_id text COLLATE "C" NOT NULL,
-    endpoint_id text COLLATE "C" NOT NULL,
     merchant_id text COLLATE "C" NOT NULL,
-    payment_id text COLLATE "C" NOT NULL,
+    endpoint_id text COLLATE "C" NOT NULL,
     url text NOT NULL,
     body text NOT NULL,
     status text NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'succeeded', 'failed', 'cancelled')),
     tries integer NOT NULL DEFAULT 0,
-    next_at timestamptz NOT NULL,
-    lease_until timestamptz,
-    lease_token bigint NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL DEFAULT now(),
     finished_at timestamptz,
-    PRIMARY KEY (event_id, endpoint_id)
+    PRIMARY KEY (event_id, merchant_id, endpoint_id)
 ) PARTITION BY RANGE (event_id);
 CREATE TABLE webhook_deliveries_default PARTITION OF webhook_deliveries DEFAULT WITH (fillfactor = 80);
-CREATE INDEX webhook_deliveries_due ON webhook_deliveries (next_at) WHERE status = 'pending';
 
 CREATE TABLE webhook_attempts (
     event_id text COLLATE "C" NOT NULL,
+    merchant_id text COLLATE "C" NOT NULL,
     endpoint_id text COLLATE "C" NOT NULL,
     try integer NOT NULL,
     at timestamptz NOT NULL,
     http_status smallint,
     error text,
     duration_ms integer NOT NULL,
-    PRIMARY KEY (event_id, endpoint_id, try)
+    PRIMARY KEY (event_id, merchant_id, endpoint_id, try)
 ) PARTITION BY RANGE (event_id);
 CREATE TABLE webhook_attempts_default PARTITION OF webhook_attempts DEFAULT;
+
+-- `again` and `tries` count from the last time that the delivery was asked for; the delivery counts all of its tries.
+CREATE TABLE webhook_queue (
+    endpoint_id text COLLATE "C" NOT NULL,
+    event_id text COLLATE "C" NOT NULL,
+    merchant_id text COLLATE "C" NOT NULL,
+    again boolean NOT NULL DEFAULT false,
+    tries integer NOT NULL DEFAULT 0,
+    next_at timestamptz NOT NULL DEFAULT now(),
+    lease_until timestamptz,
+    lease_token bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (endpoint_id, event_id)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
+        autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_threshold = 20000);
+CREATE INDEX webhook_queue_lines ON webhook_queue (endpoint_id, again, next_at);
 
 -- Accounts of a merchant's own, and credentials that overlap while they are rotated.
 ALTER TABLE channel_accounts
