@@ -17,6 +17,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from gateway.admin import api as admin_api
+from gateway.callbacks import api as callbacks_api
+from gateway.callbacks.applying import Applying
+from gateway.callbacks.inbox import Inbox
+from gateway.callbacks.reception import Reception
 from gateway.composition import compose
 from gateway.database.batches import BROKEN, database_away
 from gateway.database.intents import intents
@@ -52,6 +56,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         title="Mashang", version="1", lifespan=_lifespan(settings), redirect_slashes=False, redoc_url=None
     )
     app.include_router(payments_api.router)
+    app.include_router(callbacks_api.router)
     app.include_router(admin_api.router)
     app.include_router(health.router)
     app.include_router(errors_page.router)
@@ -78,6 +83,9 @@ def _lifespan(settings: Settings) -> Any:
                 charging=base.charging,
             )
             desk = Desk(flow, replays, settings.payments_in_flight_max)
+            inbox = Inbox(base.pool, base.vault)
+            applying = Applying(base.accounts, base.store, base.charging, inbox)
+            callbacks = Reception(base.accounts, inbox, applying, worker_after_s=settings.take_over_after_s)
             app.state.services = Services(
                 settings=settings,
                 pool=base.pool,
@@ -89,12 +97,14 @@ def _lifespan(settings: Settings) -> Any:
                 store=base.store,
                 charging=base.charging,
                 desk=desk,
+                callbacks=callbacks,
             )
             async with asyncio.TaskGroup() as tasks:
                 _settle_memory()
                 background = [tasks.create_task(base.revision.run()), tasks.create_task(_pulse(desk))]
                 yield
                 await desk.drain(settings.wait_max_s)
+                await callbacks.drain()
                 for task in background:
                     task.cancel()
                 flush_hot_metrics()

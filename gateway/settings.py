@@ -64,6 +64,8 @@ class Settings(BaseSettings):
     recovery_interval_s: Annotated[float, Field(gt=0)] = 0.5
     recovery_lease_s: Annotated[float, Field(gt=0)] = 30.0
     recovery_concurrency_max: Annotated[int, Field(ge=1)] = 64
+    callback_body_days: Annotated[int, Field(ge=1)] = 90
+    """So long the notifications of the channels are kept as they came; what they said is kept with the payments."""
     claim_ttl_s: Annotated[float, Field(gt=0)] = 15.0
 
     public_url: str = "http://127.0.0.1:8000"

@@ -33,11 +33,15 @@ class Account:
     """One account at one channel, ready to be called."""
 
     id: str
+    kind: str
+    """Which channel it is at, such as `wechat`."""
     wallets: frozenset[Wallet]
     status: AccountStatus
     priority: int
     fee_rate_millionths: int
     channel: Channel
+    previous: Channel | None = None
+    """The same account with the credentials that it had before, while both are good."""
 
 
 async def save_account(
@@ -111,6 +115,7 @@ class AccountBook:
             self._sealed[account_id] = sealed
         return Account(
             id=account_id,
+            kind=record["channel"],
             wallets=frozenset(Wallet(wallet) for wallet in record["wallets"]),
             status=AccountStatus(record["status"]),
             priority=record["priority"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import TypeVar
 
 from gateway.kernel.metrics import CHANNEL_CALLS, CHANNEL_SECONDS
@@ -19,6 +19,7 @@ from routing.channels.base import (
     RefundOrder,
     Rhythm,
 )
+from routing.channels.notifications import Acknowledgements, Notification
 from routing.channels.reports import RefundReport, ReversalReport, TradeReport
 
 Report = TypeVar("Report", TradeReport, ReversalReport, RefundReport)
@@ -61,6 +62,15 @@ class MeteredChannel:
     async def query_refund(self, refund: RefundOrder, limits: CallLimits) -> RefundReport:
         """See Channel."""
         return await self._measure("query_refund", self._inner.query_refund(refund, limits))
+
+    def read_notification(self, headers: Mapping[str, str], body: bytes) -> Notification:
+        """See Channel."""
+        return self._inner.read_notification(headers, body)
+
+    @property
+    def acknowledgements(self) -> Acknowledgements:
+        """See Channel."""
+        return self._inner.acknowledgements
 
     async def aclose(self) -> None:
         """See Channel."""

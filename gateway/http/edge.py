@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.database.batches import BROKEN, database_away
 from gateway.http.answers import Answer, Call, InternalError, error_answer
 from gateway.http.services import Services
-from gateway.kernel.errors import ApiError, InvalidRequest
+from gateway.kernel.errors import ApiError, InvalidRequest, Unavailable
 from gateway.kernel.ids import new_id
 from gateway.kernel.metrics import HTTP_REQUESTS, HTTP_SECONDS
 
@@ -26,6 +26,11 @@ HotRoute = Callable[[Services, Call], Awaitable[Answer]]
 _log = logging.getLogger("mashang.http")
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 _DISCARDED_BYTES_MAX: Final = 1 << 20
+_NOTIFICATIONS: Final = "/callbacks/"
+"""Under this path the channels send what they send: forms and JSON, whose very bytes are signed."""
+_NOTIFICATION_BYTES_MAX: Final = 64 * 1024
+_NOTIFICATIONS_MAX: Final = 256
+"""Bodies of notifications that are being received at once: anybody can send some."""
 
 
 class Edge:
@@ -37,6 +42,7 @@ class Edge:
         self._inner = inner
         self._hot = hot
         self._services = services
+        self._notifications = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection event."""
@@ -52,7 +58,7 @@ class Edge:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         body: bytes | None = None
         try:
-            body = await _read_body(services, headers, receive) if method in _WITH_BODY else b""
+            body = await self._body(services, scope, headers, receive) if method in _WITH_BODY else b""
             if hot is not None:
                 answer = await hot(
                     services, Call(headers, body, request_id, method, scope["raw_path"], scope["query_string"])
@@ -71,6 +77,20 @@ class Edge:
         HTTP_REQUESTS.labels(route, method if method in _METHODS else "other", answering.status).inc()
         if hot is None:
             HTTP_SECONDS.labels(route).observe(time.monotonic() - began)
+
+    async def _body(self, services: Services, scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> bytes:
+        """The whole body within the bounds of its path.  Raises 400, 408, 413, 415 or 503."""
+        if not scope["path"].startswith(_NOTIFICATIONS):
+            body = await _read_body(services, headers, receive, services.settings.request_bytes_max)
+            _require_json(headers, body)
+            return body
+        if self._notifications >= _NOTIFICATIONS_MAX:
+            raise Unavailable("busy", "Too many notifications are coming in: send it again.", retry_after_s=1)
+        self._notifications += 1
+        try:
+            return await _read_body(services, headers, receive, _NOTIFICATION_BYTES_MAX)
+        finally:
+            self._notifications -= 1
 
 
 def _fault(error: Exception, request_id: str) -> ApiError:
@@ -113,9 +133,8 @@ def _route_of(scope: Scope) -> str:
     return getattr(route, "path", "none")
 
 
-async def _read_body(services: Services, headers: dict[bytes, bytes], receive: Receive) -> bytes:
-    """The whole body within its bounds of size and time.  Raises 408, 411, 413 or 415."""
-    limit = services.settings.request_bytes_max
+async def _read_body(services: Services, headers: dict[bytes, bytes], receive: Receive, limit: int) -> bytes:
+    """The whole body within its bounds of size and time.  Raises 400, 408, 413 or 415."""
     length = headers.get(b"content-length")
     if length is not None and (not length.isdigit() or int(length) > limit):
         raise _too_large(limit)
@@ -125,14 +144,17 @@ async def _read_body(services: Services, headers: dict[bytes, bytes], receive: R
         )
     try:
         async with asyncio.timeout(services.settings.request_read_timeout_s):
-            body = await _receive_all(receive, limit)
+            return await _receive_all(receive, limit)
     except TimeoutError:
         raise InvalidRequest("request_timeout", "The body took too long to arrive.", status=408) from None
+
+
+def _require_json(headers: Mapping[bytes, bytes], body: bytes) -> None:
+    """Raises 415 for a body that is announced as anything else."""
     if body and headers.get(b"content-type") != b"application/json" and not _is_json(headers):
         raise InvalidRequest(
             "unsupported_media_type", "Send Content-Type: application/json.", param="Content-Type", status=415
         )
-    return body
 
 
 def _is_json(headers: Mapping[bytes, bytes]) -> bool:

@@ -47,6 +47,8 @@ _STATUSES: Final = {
     "415": "Not JSON, or compressed.",
     "503": "Busy: come again after `Retry-After` seconds; nothing was bound.",
 }
+_PUBLIC: Final = ("/callbacks/", "/q/", "/r/")
+"""Channels and customers come here without a key."""
 _OPERATIONS: Final = frozenset({"/livez", "/readyz", "/metrics"})
 
 
@@ -81,7 +83,7 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
         if path in _OPERATIONS:
             continue
         for operation in item.values():
-            operation["security"] = [{"key": []}]
+            operation["security"] = [] if path.startswith(_PUBLIC) else [{"key": []}]
             operation["responses"].pop("422", None)
             for status, description in _STATUSES.items():
                 operation["responses"].setdefault(status, {"description": description, **error})

@@ -15,7 +15,8 @@ from gateway.merchants.nonces import Nonces
 from gateway.settings import Settings
 from routing.accounts import AccountBook
 
-if TYPE_CHECKING:  # the payments room imports this module for its endpoints
+if TYPE_CHECKING:  # the rooms import this module for their endpoints
+    from gateway.callbacks.reception import Reception
     from gateway.payments.charging import Charging
     from gateway.payments.desk import Desk
     from gateway.payments.store import PaymentStore
@@ -35,6 +36,7 @@ class Services:
     store: PaymentStore
     charging: Charging
     desk: Desk
+    callbacks: Reception
 
 
 def services_of(request: Request) -> Services:

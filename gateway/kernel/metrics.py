@@ -72,6 +72,14 @@ REVIEWS: Final = Gauge(
 RECOVERY_STEPS: Final = Counter(
     "mashang_recovery_steps_total", "Steps that the worker took for payments without an outcome.", ["step", "result"]
 )
+CALLBACKS: Final = Counter(
+    "mashang_callbacks_total",
+    "Notifications of the channels, by what they were answered: taken_in, repeated, or why not.",
+    ["account", "result"],
+)
+CALLBACKS_APPLIED: Final = Counter(
+    "mashang_callbacks_applied_total", "Notifications that were applied, by what came of them.", ["account", "result"]
+)
 LATE_CAPTURES: Final = Counter(
     "mashang_late_captures_total", "Captures found for payments that were over, by what became of them.", ["status"]
 )

@@ -1,0 +1,92 @@
+"""What a notification does to its payment or refund; safe to do twice, by the gateway and by the worker at once."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from gateway.callbacks.callback import Callback, Result
+from gateway.callbacks.inbox import Inbox
+from gateway.kernel.metrics import CALLBACKS_APPLIED
+from gateway.payments.charging import Charging
+from gateway.payments.payment import Payment
+from gateway.payments.settle import review_reason
+from gateway.payments.states import Status
+from gateway.payments.store import PaymentStore
+from routing.accounts import Account, AccountBook
+from routing.channels.reports import TradeReport, TradeState
+
+_log = logging.getLogger("mashang.callbacks")
+_PAUSES_S: Final = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0)
+"""Between looks for an order of which we do not know yet; the last one repeats."""
+ORPHAN_AFTER_S: Final = 86_400.0
+"""An order that we have not come to know by then is not ours."""
+
+
+class Applying:
+    """One per process."""
+
+    def __init__(self, accounts: AccountBook, store: PaymentStore, charging: Charging, inbox: Inbox) -> None:
+        self._accounts = accounts
+        self._store = store
+        self._charging = charging
+        self._inbox = inbox
+
+    async def handle(self, callback: Callback, *, tries: int = 0, age_s: float = 0.0) -> None:
+        """Apply it and note what came of it, or put it off; a day after it came, it is an orphan."""
+        result = await self._apply(callback)
+        if result is None and age_s < ORPHAN_AFTER_S:
+            await self._inbox.put_off(callback, pause_s(tries))
+            return
+        result = result or Result.ORPHAN
+        if await self._inbox.finish(callback, result):
+            CALLBACKS_APPLIED.labels(callback.account_id, result).inc()
+            if result in _LOUD:
+                _log.warning(
+                    "a callback was not what our books expect",
+                    extra={"payment_id": callback.payment_id, "account": callback.account_id, "result": result},
+                )
+
+    async def _apply(self, callback: Callback) -> Result | None:
+        """None while our own row, or the account, is not to be seen."""
+        origin = await self._inbox.origin(callback)
+        account = self._accounts.get(callback.account_id)
+        if origin is None or account is None:
+            return None
+        if origin.account_id != callback.account_id:
+            return Result.ORPHAN
+        payment = await self._store.find(origin.merchant_id, callback.payment_id)
+        if payment is None:
+            return None
+        report = callback.notification.trade
+        if report is None:
+            return await self._apply_refund(callback)
+        return await self._apply_trade(callback, payment, account, report)
+
+    async def _apply_trade(self, callback: Callback, payment: Payment, account: Account, report: TradeReport) -> Result:
+        as_asked = payment.with_(attempt_seq=callback.attempt_seq, account_id=account.id)
+        found = await self._charging.settle(as_asked, account, report)
+        if review_reason(payment, report) is not None:
+            return Result.REVIEW
+        if found.status is not payment.status:
+            return Result.APPLIED
+        if report.state is not TradeState.CAPTURED or found.status is Status.SUCCEEDED:
+            return Result.NO_CHANGE
+        if not found.status.is_final:  # a cancel was first: the worker gives the money back
+            await self._inbox.wake(payment.id, "resolve")
+            return Result.NO_CHANGE
+        return Result.NO_CHANGE if await self._store.booked(found) else Result.LATE
+
+    async def _apply_refund(self, callback: Callback) -> Result:
+        if callback.refund_number is None:
+            return Result.REVIEW
+        await self._inbox.wake(callback.payment_id, "resolve", "give_back", "refund")
+        return Result.NO_CHANGE
+
+
+def pause_s(tries: int) -> float:
+    """How long to wait after so many tries."""
+    return _PAUSES_S[min(tries, len(_PAUSES_S) - 1)]
+
+
+_LOUD: Final = frozenset({Result.REVIEW, Result.ORPHAN})
