@@ -32,8 +32,18 @@ ERRORS: Final = {
     "unsupported_media_type": "The gateway takes `Content-Type: application/json` only.",
     "order_no_reused": "The `merchant_order_no` belongs to another request; `param` names the first field that "
     "differs. Use a new number for a new payment.",
-    "idempotency_key_reused": "The key belongs to a request with another `merchant_order_no`. Use a new key.",
+    "idempotency_key_reused": "The key belongs to a request with another `merchant_order_no` or `merchant_refund_no`. "
+    "Use a new key.",
     "use_refund": "The payment is past the window in which it can be cancelled. Refund it.",
+    "refund_no_reused": "The `merchant_refund_no` belongs to another request; `param` names the first field that "
+    "differs. Use a new number for a new refund.",
+    "not_refundable": "Only a payment that succeeded, and that is neither being reversed nor under review, can be "
+    "refunded.",
+    "refund_exceeds_payment": "The refunds that are pending or done leave less of the payment than `amount`; `message` "
+    "says how much.",
+    "refund_window_closed": "The channel takes refunds for so many days after the payment, and they are over. Give the "
+    "money back another way.",
+    "refund_limit_reached": "The channel takes no more refunds of this payment; `message` says how many.",
     "under_review": "The channel's books and ours differ on this payment; a person is looking into it.",
     "replaced_payment_unresolved": "The payment named by `replaces` is not decided yet; nothing was charged. "
     "Send the same request again after `Retry-After`.",
@@ -42,6 +52,8 @@ ERRORS: Final = {
     "busy": "The gateway carries as many payments as it can. Send the same request again after `Retry-After`.",
     "database_busy": "Too much waits for the database. Send the same request again after `Retry-After`.",
     "database_unavailable": "The database is away. Send the same request again after `Retry-After`: it is safe.",
+    "account_away": "The channel account that took the payment cannot be used just now. Send the same request again "
+    "after `Retry-After`; operations have been told.",
     "order_in_progress": "An earlier request with this number is still at work. Send it again: it is safe.",
     "try_again": "Another request got in the way. Send the same request again: it is safe.",
     "internal_error": "A fault of the gateway. Tell its operators the `request_id`.",

@@ -1,4 +1,4 @@
-"""Why a payment failed: the gateway's own codes, one table for every channel, the risk check and the price.
+"""Why a payment or a refund failed: the gateway's own codes, one table for channels, the risk check and the price.
 
 The codes of each channel that lead to one of these stand in `routing/channels/<channel>_codes.py`.
 """
@@ -31,6 +31,11 @@ class FailureCode(StrEnum):
     CHANNEL_REFUSED = "channel_refused"
     CHANNEL_MISCONFIGURED = "channel_misconfigured"
     NOT_CREATED = "not_created"
+    MERCHANT_BALANCE_INSUFFICIENT = "merchant_balance_insufficient"
+    """This and all below are of refunds."""
+    REFUND_REFUSED = "refund_refused"
+    REFUND_TOO_LATE = "refund_too_late"
+    PAYER_CANNOT_RECEIVE = "payer_cannot_receive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,4 +79,16 @@ FAILURES: Final[dict[FailureCode, FailureMeaning]] = {
         "The wallet refused our credentials: operations have been told.", False
     ),
     FailureCode.NOT_CREATED: FailureMeaning("The wallet never received the payment; nothing was charged.", True),
+    FailureCode.MERCHANT_BALANCE_INSUFFICIENT: FailureMeaning(
+        "The merchant's balance at the channel is too low: top it up and refund again.", True
+    ),
+    FailureCode.REFUND_REFUSED: FailureMeaning(
+        "The channel refused the refund: give the money back another way.", False
+    ),
+    FailureCode.REFUND_TOO_LATE: FailureMeaning(
+        "The channel takes no refund of this payment any more: give the money back another way.", False
+    ),
+    FailureCode.PAYER_CANNOT_RECEIVE: FailureMeaning(
+        "The customer's account cannot take the money back: give it back another way.", False
+    ),
 }

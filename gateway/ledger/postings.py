@@ -1,12 +1,13 @@
 """Which transfers a payment's outcome makes; pure.  Each is one row with a debit and a credit, so the books balance.
 
-A capture: Dr channel receivable, Cr merchant payable, over what the customer pays; the fee goes back from the merchant
-to the channel.  A reversal mirrors both.  (ARCHITECTURE.md "The books")
+A capture: Dr channel receivable, Cr merchant payable, over what the customer pays; Dr each funder, Cr merchant payable,
+over its part of the discount; the fee goes back from the merchant to the channel.  A reversal mirrors all of them, a
+refund as much of each as goes back.  (ARCHITECTURE.md "The books")
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -20,12 +21,22 @@ class Kind(IntEnum):
     FEE = 2
     CAPTURE_REVERSED = 3
     FEE_REVERSED = 4
+    DISCOUNT = 10
+    """And the next ones, one for each funder."""
+    DISCOUNT_REVERSED = 40
     LATE_CAPTURE = 100
     LATE_CAPTURE_RETURNED = 200
+    REFUND = 1_000
+    """And thirty numbers for each refund: the customer's part, the fee, and the funders."""
 
 
 _NAMES: Final = {kind: kind.name.lower() for kind in Kind}
 _ATTEMPTS_MAX: Final = 99
+FUNDERS_MAX: Final = 28
+_REFUND_NUMBERS: Final = 30
+_REFUNDS_MAX: Final = 1_023
+MERCHANT: Final = "merchant"
+"""The funder that stands for the merchant's own share of a discount."""
 
 
 class Transfer(NamedTuple):
@@ -35,6 +46,13 @@ class Transfer(NamedTuple):
     kind: str
     debit: str
     credit: str
+    amount: Money
+
+
+class Funder(NamedTuple):
+    """Who pays for (a part of) a discount, and how much."""
+
+    sponsor: str
     amount: Money
 
 
@@ -48,22 +66,61 @@ def merchant_payable(merchant_id: str) -> str:
     return f"merchant_payable:{merchant_id}"
 
 
+def funder_account(sponsor: str, merchant_id: str) -> str:
+    """What a funder owes for discounts; the merchant's own share is an expense of its own."""
+    return f"merchant_promotion:{merchant_id}" if sponsor == MERCHANT else f"sponsor_receivable:{sponsor}"
+
+
 def late_captures_payable(account_id: str) -> str:
     """What is owed back to customers whose money arrived too late."""
     return f"late_captures_payable:{account_id}"
 
 
-def capture(merchant_id: str, account_id: str, payable: Money, fee_rate_millionths: int) -> tuple[Transfer, ...]:
-    """The postings of a capture; a payable or a fee of zero makes no row."""
+def capture(
+    merchant_id: str, account_id: str, payable: Money, fee_rate_millionths: int, funding: Sequence[Funder] = ()
+) -> tuple[Transfer, ...]:
+    """The postings of a capture; a payable, a fee or a funder's part of zero makes no row."""
     channel, merchant = channel_receivable(account_id), merchant_payable(merchant_id)
     fee = Money(share_half_up(payable.amount_fen, fee_rate_millionths), payable.currency)
-    return _rows((Kind.CAPTURE, channel, merchant, payable), (Kind.FEE, merchant, channel, fee))
+    taken = _rows((Kind.CAPTURE, channel, merchant, payable), (Kind.FEE, merchant, channel, fee))
+    return taken + _discounts(Kind.DISCOUNT, merchant_id, funding)
 
 
 def capture_reversed(booked: Iterable[Transfer]) -> tuple[Transfer, ...]:
     """The mirror of what a capture booked (the account's fee rate may have changed since); other rows have none."""
-    mirror = {Kind.CAPTURE: Kind.CAPTURE_REVERSED, Kind.FEE: Kind.FEE_REVERSED}
-    return _rows(*[(mirror[Kind(row.seq)], row.credit, row.debit, row.amount) for row in booked if row.seq in mirror])
+    mirrored = [(row, _MIRROR[row.seq]) for row in booked if row.seq in _MIRROR]
+    return tuple([Transfer(seq, f"{row.kind}_reversed", row.credit, row.debit, row.amount) for row, seq in mirrored])
+
+
+def fee_of(booked: Iterable[Transfer]) -> int:
+    """The fee that a capture booked, in fen."""
+    return sum([row.amount.amount_fen for row in booked if row.seq == Kind.FEE])
+
+
+def funding_of(booked: Iterable[Transfer]) -> tuple[Funder, ...]:
+    """Who paid for the discount that a capture booked, in the order of the funders."""
+    rows = sorted([row for row in booked if row.seq in _DISCOUNTS])
+    return tuple([Funder(_sponsor_of(row.debit), row.amount) for row in rows])
+
+
+def refund(
+    merchant_id: str, account_id: str, refund_seq: int, *, customer: Money, fee: Money, funding: Sequence[Funder]
+) -> tuple[Transfer, ...]:
+    """The postings of a refund (1–1,023): the capture's, the other way round, over what goes back.
+
+    Raises ValueError for a number outside these.
+    """
+    if not 0 < refund_seq <= _REFUNDS_MAX:
+        raise ValueError("refunds are numbered from 1 to 1,023")
+    first = Kind.REFUND + refund_seq * _REFUND_NUMBERS
+    channel, merchant = channel_receivable(account_id), merchant_payable(merchant_id)
+    rows = [
+        Transfer(first, "refund", merchant, channel, customer),
+        Transfer(first + 1, "refund_fee", channel, merchant, fee),
+    ]
+    for seq, _, debit, credit, amount in _discounts(first + 2, merchant_id, funding):
+        rows.append(Transfer(seq, "refund_discount", credit, debit, amount))
+    return tuple([row for row in rows if row.amount.amount_fen])
 
 
 def late_capture(account_id: str, attempt_seq: int, amount: Money) -> Transfer:
@@ -76,6 +133,32 @@ def late_capture_returned(account_id: str, attempt_seq: int, amount: Money) -> T
     """The channel confirmed that the late money went back."""
     debit, credit = late_captures_payable(account_id), channel_receivable(account_id)
     return Transfer(_numbered(Kind.LATE_CAPTURE_RETURNED, attempt_seq), "late_capture_returned", debit, credit, amount)
+
+
+_DISCOUNTS: Final = range(Kind.DISCOUNT, Kind.DISCOUNT + FUNDERS_MAX)
+_MIRROR: Final[dict[int, int]] = {
+    Kind.CAPTURE: Kind.CAPTURE_REVERSED,
+    Kind.FEE: Kind.FEE_REVERSED,
+    **dict(zip(_DISCOUNTS, range(Kind.DISCOUNT_REVERSED, Kind.DISCOUNT_REVERSED + FUNDERS_MAX), strict=True)),
+}
+
+
+def _discounts(first: int, merchant_id: str, funding: Sequence[Funder]) -> tuple[Transfer, ...]:
+    if len(funding) > FUNDERS_MAX:
+        raise ValueError(f"a discount has at most {FUNDERS_MAX} funders")
+    merchant = merchant_payable(merchant_id)
+    return tuple(
+        [
+            Transfer(first + number, "discount", funder_account(sponsor, merchant_id), merchant, amount)
+            for number, (sponsor, amount) in enumerate(funding)
+            if amount.amount_fen
+        ]
+    )
+
+
+def _sponsor_of(account: str) -> str:
+    kind, _, holder = account.partition(":")
+    return MERCHANT if kind == "merchant_promotion" else holder
 
 
 def _numbered(kind: Kind, attempt_seq: int) -> int:
