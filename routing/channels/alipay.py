@@ -1,20 +1,18 @@
-"""Alipay's open gateway: bar code payments, queries, cancellations and refunds.  CHANNEL-PROTOCOLS 2.1–2.6."""
+"""Alipay's open gateway: bar codes, codes on display, pages, refunds.  CHANNEL-PROTOCOLS 2.1–2.7."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date
 from typing import Any, Final
-from urllib.parse import quote_plus, urlencode
 
-from gateway.kernel.clock import BEIJING
-from gateway.kernel.money import fen_of_yuan
+from routing.channels.alipay_answers import TIME_LAYOUT, AlipayAnswer, fen_in, must_be_ours, trade_report
+from routing.channels.alipay_calls import AlipayCalls
 from routing.channels.alipay_codes import (
     BUSINESS_FAILED,
     CHARGE_REFUSALS,
-    GATEWAY_REFUSALS,
-    NOT_FOUND,
+    CLOSE_STATES,
     REFUND_REFUSALS,
     REVERSAL_ERRORS,
     SUCCEEDED,
@@ -22,25 +20,41 @@ from routing.channels.alipay_codes import (
     WAITING_FOR_BUYER,
     row_of,
 )
-from routing.channels.alipay_signing import open_answer, signature_of
+from routing.channels.alipay_notifications import ACKNOWLEDGEMENTS, read_notification
+from routing.channels.alipay_payers import authorize_url, buyer, identify_payer
+from routing.channels.alipay_statements import fetch_statement
 from routing.channels.base import (
     BarcodeCharge,
     CallLimits,
     ChannelOrder,
     ChannelUnknown,
+    CodeOrder,
+    PageOrder,
     RefundOrder,
+    RefundRules,
     Rhythm,
     Transport,
 )
-from routing.channels.reports import RefundReport, RefundState, ReversalReport, ReversalState, TradeReport, TradeState
-from routing.channels.rsa import load_private_key, load_public_key
+from routing.channels.notifications import Acknowledgements, Notification
+from routing.channels.reports import (
+    CloseReport,
+    CloseState,
+    CodeReport,
+    PageReport,
+    RefundReport,
+    RefundState,
+    ReversalReport,
+    ReversalState,
+    TradeReport,
+    TradeState,
+)
 from routing.channels.settings import AlipaySettings
+from routing.channels.statements import Statement
 from routing.channels.wire import (
-    Authenticity,
-    Refusal,
-    beijing_time,
+    CODE_CHARACTERS_MAX,
     checked_number,
-    json_bytes,
+    notify_url_of,
+    pay_until_of,
     plain_code,
     rejected,
     text_of,
@@ -48,37 +62,10 @@ from routing.channels.wire import (
 
 SUBJECT_CHARACTERS_MAX: Final = 256
 REASON_CHARACTERS_MAX: Final = 256
+REFUND_RULES: Final = RefundRules(interval_s=3.0, count_max=1_000, window_days=365)
+"""Alipay names no highest count."""
 _FACE_TOKEN_PREFIX: Final = "fp"  # noqa: S105 (the start of a customer's code, no secret)
-_HEADERS: Final = {"Content-Type": "application/x-www-form-urlencoded;charset=utf-8", "User-Agent": "mashang/0.1"}
 _NOT_IN_SUBJECTS: Final = str.maketrans("/=&", "   ")
-_TIME_LAYOUT: Final = "%Y-%m-%d %H:%M:%S"
-
-
-class _Answer:
-    """The node of an answer, verified or an unsigned error of the gateway."""
-
-    __slots__ = ("authenticity", "code", "node", "sub_code")
-
-    def __init__(self, node: Mapping[str, Any], authenticity: Authenticity) -> None:
-        self.node = node
-        self.authenticity = authenticity
-        self.code = text_of(node, "code") or ""
-        self.sub_code = text_of(node, "sub_code")
-
-    @property
-    def plain_code(self) -> str:
-        return plain_code(self.sub_code, self.code if self.code.isdigit() and len(self.code) == 5 else "answer_code")
-
-    def unknown(self) -> ChannelUnknown:
-        return ChannelUnknown(self.plain_code)
-
-    def refusal(self, by_sub_code: Mapping[str, Refusal]) -> Refusal | None:
-        if self.code == BUSINESS_FAILED:
-            return row_of(self.sub_code, by_sub_code)
-        return GATEWAY_REFUSALS.get(self.code)
-
-    def is_not_found(self) -> bool:
-        return self.code == BUSINESS_FAILED and NOT_FOUND in (self.sub_code or "")
 
 
 class AlipayChannel:
@@ -86,23 +73,30 @@ class AlipayChannel:
 
     def __init__(self, settings: AlipaySettings, transport: Transport, clock: Callable[[], float] = time.time) -> None:
         self._settings = settings
-        self._transport = transport
-        self._clock = clock
-        self._key = load_private_key(settings.app_private_key_pem)
-        self._alipay_key = load_public_key(settings.alipay_public_key_pem)
+        self._calls = AlipayCalls(settings, transport, clock)
 
     @property
     def rhythm(self) -> Rhythm:
         """How to ask again while there is no outcome."""
         return self._settings.rhythm
 
+    @property
+    def refund_rules(self) -> RefundRules:
+        """One every three seconds, for twelve months."""
+        return REFUND_RULES
+
+    @property
+    def acknowledgements(self) -> Acknowledgements:
+        """`success`, and anything else."""
+        return ACKNOWLEDGEMENTS
+
     async def charge_barcode(self, charge: BarcodeCharge, limits: CallLimits) -> TradeReport:
         """`alipay.trade.pay`: 10000 is paid, 10003 waits for the buyer."""
-        answer = await self._call("alipay.trade.pay", self._charge_content(charge), limits)
+        answer = await self._calls.send("alipay.trade.pay", self._charge_content(charge), limits)
         if answer.code in {SUCCEEDED, WAITING_FOR_BUYER}:
-            _must_be_ours(answer, charge.order, may_be_silent=answer.code == WAITING_FOR_BUYER)
+            must_be_ours(answer, charge.order, may_be_silent=answer.code == WAITING_FOR_BUYER)
             state = TradeState.CAPTURED if answer.code == SUCCEEDED else TradeState.PENDING
-            return _report(answer, state, "gmt_payment")
+            return trade_report(answer.node, state, answer.code, "gmt_payment")
         refusal = answer.refusal(CHARGE_REFUSALS)
         if refusal is None:
             raise answer.unknown()
@@ -110,24 +104,24 @@ class AlipayChannel:
 
     async def query(self, order: ChannelOrder, limits: CallLimits) -> TradeReport:
         """`alipay.trade.query`: 10000 says only that the trade was found."""
-        answer = await self._call("alipay.trade.query", {"out_trade_no": checked_number(order.order_no)}, limits)
+        answer = await self._calls.send("alipay.trade.query", {"out_trade_no": checked_number(order.order_no)}, limits)
         if answer.is_not_found():
             return TradeReport(TradeState.NOT_FOUND, channel_code=answer.plain_code)
         if answer.code != SUCCEEDED:
             raise answer.unknown()
-        _must_be_ours(answer, order)
+        must_be_ours(answer, order)
         state = TRADE_STATES.get(text_of(answer.node, "trade_status") or "")
         if state is None:
             raise ChannelUnknown(plain_code(answer.node.get("trade_status"), "trade_status"))
-        return _report(answer, state, "send_pay_date")
+        return trade_report(answer.node, state, answer.code, "send_pay_date")
 
     async def reverse(self, order: ChannelOrder, limits: CallLimits) -> ReversalReport:
         """`alipay.trade.cancel`: an action says what was done, none that there is no such trade."""
-        answer = await self._call("alipay.trade.cancel", {"out_trade_no": checked_number(order.order_no)}, limits)
+        answer = await self._calls.send("alipay.trade.cancel", {"out_trade_no": checked_number(order.order_no)}, limits)
         if answer.node.get("retry_flag") == "Y":
             return ReversalReport(ReversalState.REPEAT, answer.plain_code)
         if answer.code == SUCCEEDED:
-            _must_be_ours(answer, order, may_be_silent=not answer.node.get("action"))
+            must_be_ours(answer, order, may_be_silent=not answer.node.get("action"))
             return _cancellation(answer.node.get("action"))
         state = row_of(answer.sub_code, REVERSAL_ERRORS) if answer.code == BUSINESS_FAILED else None
         if state is None:
@@ -140,9 +134,10 @@ class AlipayChannel:
 
     async def refund(self, refund: RefundOrder, limits: CallLimits) -> RefundReport:
         """`alipay.trade.refund`.  `refund_fee` is the sum of all refunds so far, so the amount comes from a query."""
-        answer = await self._call("alipay.trade.refund", _refund_content(refund), limits)
+        content, notify_url = _refund_content(refund), self._settings.notify_url
+        answer = await self._calls.send("alipay.trade.refund", content, limits, notify_url=notify_url)
         if answer.code == SUCCEEDED:
-            _must_be_ours(answer, refund.order)
+            must_be_ours(answer, refund.order)
             moved = answer.node.get("fund_change") == "Y"
             return RefundReport(RefundState.SUCCEEDED if moved else RefundState.PENDING, channel_code=answer.code)
         refusal = answer.refusal(REFUND_REFUSALS)
@@ -156,7 +151,7 @@ class AlipayChannel:
             "out_trade_no": checked_number(refund.order.order_no),
             "out_request_no": checked_number(refund.refund_no),
         }
-        answer = await self._call("alipay.trade.fastpay.refund.query", content, limits)
+        answer = await self._calls.send("alipay.trade.fastpay.refund.query", content, limits)
         if answer.is_not_found():
             return RefundReport(RefundState.NOT_FOUND, channel_code=answer.plain_code)
         if answer.code != SUCCEEDED:
@@ -164,61 +159,114 @@ class AlipayChannel:
         status = text_of(answer.node, "refund_status")
         if status is None:
             return RefundReport(RefundState.NOT_FOUND, channel_code=answer.code)
-        _must_be_ours(answer, refund.order)
+        must_be_ours(answer, refund.order)
         if answer.node.get("out_request_no") != refund.refund_no:
             raise ChannelUnknown("answer_of_another_order")
         state = RefundState.SUCCEEDED if status == "REFUND_SUCCESS" else RefundState.PENDING
-        return RefundReport(state, amount_fen=_fen(answer.node, "refund_amount"), channel_code=status)
+        return RefundReport(state, amount_fen=fen_in(answer.node, "refund_amount"), channel_code=status)
+
+    async def create_code(self, code: CodeOrder, limits: CallLimits) -> CodeReport:
+        """`alipay.trade.precreate`.  There is no trade before a customer scans the code."""
+        content = self._shown(code) | {"product_code": "QR_CODE_OFFLINE"}
+        answer = await self._show("alipay.trade.precreate", content, code.order, limits)
+        return CodeReport(_must_have(answer, "qr_code"))
+
+    async def create_page_order(self, page: PageOrder, limits: CallLimits) -> PageReport:
+        """`alipay.trade.create`: the page pays the trade by its number."""
+        content = self._shown(page.code) | {"product_code": "JSAPI_PAY"} | buyer(page.payer_id)
+        answer = await self._show("alipay.trade.create", content, page.code.order, limits)
+        trade_no = _must_have(answer, "trade_no")
+        return PageReport({"tradeNO": trade_no}, channel_trade_no=trade_no, bridge_url=self._settings.bridge_url)
+
+    def authorize_url(self, return_url: str, state: str) -> str:
+        """The page that identifies the payer without asking; it comes back with `auth_code`."""
+        return authorize_url(self._settings, return_url, state)
+
+    async def identify_payer(self, code: str, app_identifier: str, limits: CallLimits) -> str:  # noqa: ARG002
+        """The payer's user_id or open_id; `app_identifier` is UnionPay's."""
+        return await identify_payer(self._calls, code, limits)
+
+    async def close(self, order: ChannelOrder, limits: CallLimits) -> CloseReport:
+        """`alipay.trade.close`: of trades that wait for the buyer only."""
+        answer = await self._calls.send("alipay.trade.close", {"out_trade_no": checked_number(order.order_no)}, limits)
+        if answer.code == SUCCEEDED:
+            must_be_ours(answer, order)
+            return CloseReport(CloseState.CLOSED)
+        state = row_of(answer.sub_code, CLOSE_STATES) if answer.code == BUSINESS_FAILED else None
+        if state is None:
+            raise answer.unknown()
+        return CloseReport(state, answer.plain_code)
+
+    def read_notification(self, headers: Mapping[str, str], body: bytes) -> Notification:  # noqa: ARG002
+        """Verify and read a notification; Alipay's say everything in the body."""
+        return read_notification(body, self._settings, self._calls.alipay_key)
+
+    async def statement(self, day: date, limits: CallLimits) -> Statement | None:
+        """The trade bill of a day; there is one after 09:00 of the next."""
+        return await fetch_statement(self._calls, self._settings, day, limits)
 
     async def aclose(self) -> None:
         """Close the account's share of the transport."""
-        await self._transport.aclose()
+        await self._calls.aclose()
 
     # Requests
 
-    async def _call(self, method: str, content: dict[str, Any], limits: CallLimits) -> _Answer:
-        """One signed request and its judged answer.  Without a signature only errors of the gateway are believed."""
-        params = {
-            "app_id": self._settings.app_id,
-            "method": method,
-            "format": "JSON",
-            "charset": "utf-8",
-            "sign_type": "RSA2",
-            "timestamp": datetime.fromtimestamp(self._clock(), BEIJING).strftime(_TIME_LAYOUT),
-            "version": "1.0",
-        }
-        biz_content = json_bytes(content).decode()
-        sign = signature_of(params | {"biz_content": biz_content}, self._key)
-        url = f"{self._settings.gateway_url}?{urlencode(params | {'sign': sign})}"
-        body = f"biz_content={quote_plus(biz_content)}".encode()
-        response = await self._transport.send("POST", url, _HEADERS, body, limits)
-        if response.status != 200:
-            raise ChannelUnknown(f"http_{response.status}")
-        opened = open_answer(response.body, method, self._alipay_key)
-        answer = _Answer(opened.node, opened.authenticity)
-        unsigned_error = opened.authenticity is Authenticity.UNSIGNED and answer.code in GATEWAY_REFUSALS
-        if opened.authenticity is not Authenticity.VERIFIED and not unsigned_error:
-            raise ChannelUnknown("answer_signature")
-        return answer
+    async def _show(
+        self, method: str, content: dict[str, Any], order: ChannelOrder, limits: CallLimits
+    ) -> AlipayAnswer:
+        """Open an order that the customer pays by himself."""
+        notify_url = notify_url_of(self._settings.notify_url)
+        answer = await self._calls.send(method, content, limits, notify_url=notify_url)
+        if answer.code == SUCCEEDED:
+            must_be_ours(answer, order)
+            return answer
+        refusal = answer.refusal(CHARGE_REFUSALS)
+        if refusal is None:
+            raise answer.unknown()
+        raise rejected(answer.plain_code, refusal, answer.authenticity)
 
     def _charge_content(self, charge: BarcodeCharge) -> dict[str, Any]:
         auth_code = charge.auth_code.strip()
         content = {
             "out_trade_no": checked_number(charge.order.order_no),
             "total_amount": charge.order.amount.yuan,
-            "subject": charge.description[:SUBJECT_CHARACTERS_MAX].translate(_NOT_IN_SUBJECTS),
+            "subject": _subject(charge.description),
             "auth_code": auth_code,
             "scene": "security_code" if auth_code.startswith(_FACE_TOKEN_PREFIX) else "bar_code",
             "product_code": "FACE_TO_FACE_PAYMENT",
             "seller_id": self._settings.seller_id,
             "timeout_express": self._settings.timeout_express,
         }
-        places = {
-            "store_id": charge.store_id,
-            "terminal_id": charge.terminal_id,
-            "operator_id": charge.operator_id,
+        return content | _places(charge)
+
+    def _shown(self, code: CodeOrder) -> dict[str, Any]:
+        """What codes and page orders share.  Nothing in it changes when the same order is asked for again."""
+        content = {
+            "out_trade_no": checked_number(code.order.order_no),
+            "total_amount": code.order.amount.yuan,
+            "subject": _subject(code.description),
+            "seller_id": self._settings.seller_id,
+            "time_expire": pay_until_of(code).strftime(TIME_LAYOUT),
         }
-        return content | {name: value for name, value in places.items() if value}
+        return content | _places(code)
+
+
+def _subject(description: str) -> str:
+    return description[:SUBJECT_CHARACTERS_MAX].translate(_NOT_IN_SUBJECTS)
+
+
+def _places(sale: BarcodeCharge | CodeOrder) -> dict[str, str]:
+    """Where it is sold, as far as it is known."""
+    places = {"store_id": sale.store_id, "terminal_id": sale.terminal_id, "operator_id": sale.operator_id}
+    return {name: value for name, value in places.items() if value}
+
+
+def _must_have(answer: AlipayAnswer, name: str) -> str:
+    """The field of a successful answer that the customer needs."""
+    found = text_of(answer.node, name, CODE_CHARACTERS_MAX)
+    if found is None:
+        raise ChannelUnknown("answer_malformed")
+    return found
 
 
 def _refund_content(refund: RefundOrder) -> dict[str, Any]:
@@ -230,37 +278,9 @@ def _refund_content(refund: RefundOrder) -> dict[str, Any]:
     }
 
 
-def _must_be_ours(answer: _Answer, order: ChannelOrder, *, may_be_silent: bool = False) -> None:
-    """An answer about another order says nothing about ours."""
-    named = answer.node.get("out_trade_no")
-    if named != order.order_no and not (named is None and may_be_silent):
-        raise ChannelUnknown("answer_of_another_order")
-
-
-def _report(answer: _Answer, state: TradeState, paid_at_field: str) -> TradeReport:
-    node = answer.node
-    return TradeReport(
-        state=state,
-        channel_trade_no=text_of(node, "trade_no"),
-        amount_fen=_fen(node, "total_amount"),
-        payer_paid_fen=_fen(node, "buyer_pay_amount"),
-        paid_at=beijing_time(text_of(node, paid_at_field), _TIME_LAYOUT),
-        payer_id=text_of(node, "buyer_open_id") or text_of(node, "buyer_user_id"),
-        channel_code=text_of(node, "trade_status") or answer.code,
-    )
-
-
 def _cancellation(action: object) -> ReversalReport:
     if isinstance(action, str) and action in {"close", "refund"}:
         return ReversalReport(ReversalState.REVERSED, action)
     if action is None:
         return ReversalReport(ReversalState.NOT_FOUND)
     raise ChannelUnknown("cancel_action")
-
-
-def _fen(node: Mapping[str, Any], name: str) -> int | None:
-    text = text_of(node, name)
-    try:
-        return None if text is None else fen_of_yuan(text)
-    except ValueError:
-        return None

@@ -1,4 +1,4 @@
-"""What Alipay's result codes, sub codes and states mean.  Source: CHANNEL-PROTOCOLS 2.3 and 2.4.
+"""What Alipay's result codes, sub codes and states mean.  Source: CHANNEL-PROTOCOLS 2.3, 2.4 and 2.7.
 
 The tables name what is proven.  What stands in none of them leaves the call unknown: system errors, limits of calls
 (40005), TRADE_HAS_SUCCESS, and CONTEXT_INCONSISTENT, which says that something already happened under our number.
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final, TypeVar
 
 from gateway.kernel.failures import FailureCode
-from routing.channels.reports import ReversalState, TradeState
+from routing.channels.reports import CloseState, ReversalState, TradeState
 from routing.channels.wire import Refusal
 
 Row = TypeVar("Row")
@@ -93,6 +93,21 @@ REVERSAL_ERRORS: Final = {
     NOT_FOUND: ReversalState.NOT_FOUND,
 }
 
+CLOSE_STATES: Final = {
+    # Its state does not let it be closed: paid, or closed already.  A query says which.
+    "TRADE_STATUS_ERROR": CloseState.PAID,
+    "REASON_TRADE_STATUS_INVALID": CloseState.PAID,
+    "REASON_ILLEGAL_STATUS": CloseState.PAID,
+    "TRADE_HAS_SUCCESS": CloseState.PAID,
+    "TRADE_HAS_FINISHED": CloseState.PAID,
+    "TRADE_HAS_CLOSE": CloseState.CLOSED,
+    NOT_FOUND: CloseState.NOT_FOUND,
+}
+
+PAYER_CODE_INVALID: Final = "code-invalid"
+
+_NO_STATEMENT: Final = ("NO_BILL_DATA", "BILL_NOT_EXIST", "BILL_DATE_BEFORE_REGISTRATION")
+
 TRADE_STATES: Final = {
     "WAIT_BUYER_PAY": TradeState.PENDING,
     "TRADE_SUCCESS": TradeState.CAPTURED,
@@ -105,3 +120,8 @@ def row_of(sub_code: str | None, table: Mapping[str, Row]) -> Row | None:
     """The row whose name is part of the sub code; the longest name wins."""
     names = [name for name in table if name in (sub_code or "")]
     return table[max(names, key=len)] if names else None
+
+
+def says_no_statement(sub_code: str | None) -> bool:
+    """Whether there is no bill for that day.  Alipay writes these codes in capitals and without."""
+    return any(name in (sub_code or "").upper() for name in _NO_STATEMENT)

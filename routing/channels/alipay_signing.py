@@ -1,4 +1,4 @@
-"""Alipay's RSA2 signatures: the string of a request, and the raw node of an answer.  CHANNEL-PROTOCOLS 2.1, 2.2."""
+"""Alipay's RSA2 signatures: requests, the raw nodes of answers, notifications.  CHANNEL-PROTOCOLS 2.1, 2.2, 2.5."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -54,20 +54,31 @@ def open_answer(body: bytes, method: str, key: RSAPublicKey, charset: str = "utf
     return OpenedAnswer(node, _checked(raw, members["sign"][1], key, charset))
 
 
+def is_signed_form(fields: Mapping[str, str], key: RSAPublicKey, charset: str) -> bool:
+    """Whether a notification is Alipay's.  `sign_type` is left out of what is signed; some kinds leave it in."""
+    bare = {name: value for name, value in fields.items() if name != "sign_type"}
+    return _is_signed([request_string(bare), request_string(fields)], fields.get("sign"), key, charset)
+
+
 def _checked(raw: str, sign: object, key: RSAPublicKey, charset: str) -> Authenticity:
     """The signature is of the raw text; some servers sign it with `\\/` where the answer has a bare slash."""
     texts = [raw, raw.replace("/", "\\/")] if "/" in raw else [raw]
+    return Authenticity.VERIFIED if _is_signed(texts, sign, key, charset) else Authenticity.FORGED
+
+
+def _is_signed(texts: Sequence[str], sign: object, key: RSAPublicKey, charset: str) -> bool:
+    """Whether the signature is of one of the texts."""
     try:
         signature = base64.b64decode(sign if isinstance(sign, str) else "", validate=True)
     except (binascii.Error, ValueError):
-        return Authenticity.FORGED
+        return False
     for text in texts:
         try:
             verify_sha256(key, signature, text.encode(charset))
-        except InvalidSignature:
+        except (InvalidSignature, UnicodeEncodeError):
             continue
-        return Authenticity.VERIFIED
-    return Authenticity.FORGED
+        return True
+    return False
 
 
 def _members(text: str) -> dict[str, tuple[str, Any]]:
