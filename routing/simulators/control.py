@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from typing import Any, Final, Protocol
-from urllib.parse import parse_qs
 
 import orjson
 
@@ -19,6 +18,7 @@ from routing.simulators.control_json import (
     trade_json,
 )
 from routing.simulators.faults import FaultError, FaultPlan, read_plan
+from routing.simulators.pages import payer_of_visit, query_of
 from routing.simulators.postman import Postman
 from routing.simulators.wallet import Wallet, WalletRefused
 
@@ -58,6 +58,9 @@ class Control:
             case "DELETE", "faults":
                 self._holder.faults = FaultPlan()
                 found = _json(200, self._holder.faults.as_json())
+            case "GET", "payer":
+                payer, headers = payer_of_visit(request, query_of(request))
+                found = HttpAnswer(200, [*_JSON, *headers], orjson.dumps({"payer": payer}))
             case "POST", "scan":
                 found = await self._scan(request.body)
             case "POST", _ if resent := _RESEND.fullmatch(place):
@@ -124,7 +127,7 @@ class Control:
         return _json(200, {"id": notification_id, "answers": shown})
 
     def _list(self, request: HttpRequest, what: str) -> HttpAnswer:
-        query = {name: values[-1] for name, values in parse_qs(request.query).items()}
+        query = query_of(request)
         try:
             after, limit = int(query.get("after", "0")), int(query.get("limit", str(PAGE_MAX)))
         except ValueError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import string
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -103,6 +104,23 @@ def wechat_keys() -> dict[str, Any]:
     }
 
 
+def wechat_additions(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file of an earlier version lacks: the application's secret, and the keys after a rotation."""
+    if "app_secret" in config:
+        return {}
+    merchant, platform = _issue(config["mchid"], None, authority=False), _new_key()
+    return {
+        "app_secret": secrets.token_hex(16),
+        "next_api_v3_key": _letters(32),
+        "next_merchant_serial": f"{merchant.certificate.serial_number:040X}",
+        "next_merchant_private_key_pem": _private_pem(merchant.key),
+        "next_merchant_public_key_pem": _public_pem(merchant.key),
+        "next_platform_public_key_id": f"PUB_KEY_ID_01{config['mchid']}{_digits(22)}",
+        "next_platform_public_key_pem": _public_pem(platform),
+        "next_platform_private_key_pem": _private_pem(platform),
+    }
+
+
 def alipay_keys() -> dict[str, Any]:
     """An application with its key pair, and Alipay's."""
     application, alipay = _new_key(), _new_key()
@@ -115,6 +133,19 @@ def alipay_keys() -> dict[str, Any]:
         "alipay_private_key_pem": _private_pem(alipay),
         "alipay_public_key_pem": _public_pem(alipay),
         "settings": {},
+    }
+
+
+def alipay_additions(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file of an earlier version lacks: the keys after a rotation."""
+    if "next_app_private_key_pem" in config:
+        return {}
+    application, alipay = _new_key(), _new_key()
+    return {
+        "next_app_private_key_pem": _private_pem(application),
+        "next_app_public_key_pem": _public_pem(application),
+        "next_alipay_private_key_pem": _private_pem(alipay),
+        "next_alipay_public_key_pem": _public_pem(alipay),
     }
 
 
@@ -137,4 +168,20 @@ def unionpay_keys() -> dict[str, Any]:
         "sign_certificate_pem": _certificate_pem(leaf),
         "sign_private_key_pem": _private_pem(leaf.key),
         "settings": {},
+    }
+
+
+def unionpay_additions(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file of an earlier version lacks: the credentials after a rotation.
+
+    The certificate stands under itself, for the key of the middle certificate is not kept; UnionPay is told its number
+    all the same.
+    """
+    if "next_secret_key" in config:
+        return {}
+    merchant = _issue(f"041@{config['mer_id']}@Simulated merchant@00000002", None, authority=False)
+    return {
+        "next_merchant_certificate_pem": _certificate_pem(merchant),
+        "next_merchant_private_key_pem": _private_pem(merchant.key),
+        "next_secret_key": _letters(32),
     }

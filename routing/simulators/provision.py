@@ -14,12 +14,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from routing.simulators.keys import alipay_keys, unionpay_keys, wechat_keys
+from routing.simulators.keys import (
+    alipay_additions,
+    alipay_keys,
+    unionpay_additions,
+    unionpay_keys,
+    wechat_additions,
+    wechat_keys,
+)
 
-_MAKERS: Final[dict[str, Callable[[], dict[str, Any]]]] = {
-    "wechat": wechat_keys,
-    "alipay": alipay_keys,
-    "unionpay": unionpay_keys,
+Config = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Maker:
+    """Makes the keys of one channel, and what a file that has been made before lacks."""
+
+    keys: Callable[[], dict[str, Any]]
+    additions: Callable[[Config], dict[str, Any]]
+
+
+_MAKERS: Final = {
+    "wechat": _Maker(wechat_keys, wechat_additions),
+    "alipay": _Maker(alipay_keys, alipay_additions),
+    "unionpay": _Maker(unionpay_keys, unionpay_additions),
 }
 
 
@@ -35,10 +53,14 @@ class AccountSeed:
 
 @dataclass(frozen=True, slots=True)
 class Provision:
-    """The configuration files by channel, the gateway's accounts, and the "simulators" of the ready file."""
+    """The configuration files by channel, the gateway's accounts, and the "simulators" of the ready file.
+
+    `rotated` are the same accounts after their keys were rotated: the simulators take requests under either keys.
+    """
 
     simulators: dict[str, Path]
     accounts: tuple[AccountSeed, ...] = field(repr=False)
+    rotated: tuple[AccountSeed, ...] = field(repr=False)
     ready: dict[str, dict[str, Any]] = field(repr=False)
 
 
@@ -52,12 +74,8 @@ def provision(folder: Path, base_urls: Mapping[str, str]) -> Provision:
     urls = {name: base_urls[name].rstrip("/") for name in _MAKERS}
     return Provision(
         simulators={name: folder / f"{name}.json" for name in _MAKERS},
-        accounts=(
-            AccountSeed("wechat_direct", "wechat", "wechat", _wechat_settings(wechat, urls["wechat"])),
-            AccountSeed("alipay_direct", "alipay", "alipay", _alipay_settings(alipay, urls["alipay"])),
-            AccountSeed("unionpay_direct", "unionpay", "unionpay", _signing_settings(unionpay, urls["unionpay"])),
-            AccountSeed("unionpay_keyed", "unionpay", "unionpay", _keyed_settings(unionpay, urls["unionpay"])),
-        ),
+        accounts=_accounts(configs, urls),
+        rotated=_accounts({name: _after_rotation(config) for name, config in configs.items()}, urls),
         ready={
             "wechat": _wechat_ready(folder, wechat, urls["wechat"]),
             "alipay": _alipay_ready(folder, alipay, urls["alipay"]),
@@ -66,11 +84,29 @@ def provision(folder: Path, base_urls: Mapping[str, str]) -> Provision:
     )
 
 
-def _keys(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The configuration in a file; made and written there, whole or not at all, where it is missing."""
-    if not path.exists():
-        _write_private(path, json.dumps(make(), ensure_ascii=False, indent=1))
-    config: dict[str, Any] = json.loads(path.read_text("utf-8"))
+def _accounts(configs: Mapping[str, Config], urls: Mapping[str, str]) -> tuple[AccountSeed, ...]:
+    wechat, alipay, unionpay = (configs[name] for name in _MAKERS)
+    return (
+        AccountSeed("wechat_direct", "wechat", "wechat", _wechat_settings(wechat, urls["wechat"])),
+        AccountSeed("alipay_direct", "alipay", "alipay", _alipay_settings(alipay, urls["alipay"])),
+        AccountSeed("unionpay_direct", "unionpay", "unionpay", _signing_settings(unionpay, urls["unionpay"])),
+        AccountSeed("unionpay_keyed", "unionpay", "unionpay", _keyed_settings(unionpay, urls["unionpay"])),
+    )
+
+
+def _after_rotation(config: Config) -> dict[str, Any]:
+    """The configuration as if the next keys had always been the only ones."""
+    following = {name.removeprefix("next_"): value for name, value in config.items() if name.startswith("next_")}
+    return {**config, **following}
+
+
+def _keys(path: Path, make: _Maker) -> dict[str, Any]:
+    """The configuration in a file; made, or completed, and written there, whole or not at all."""
+    config: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else make.keys()
+    additions = make.additions(config)
+    if additions:
+        config |= additions
+        _write_private(path, json.dumps(config, ensure_ascii=False, indent=1))
     return config
 
 
@@ -101,6 +137,10 @@ def _wechat_settings(config: Mapping[str, Any], base_url: str) -> dict[str, Any]
             config["platform_public_key_id"]: config["platform_public_key_pem"],
             config["platform_certificate_serial"]: config["platform_certificate_public_key_pem"],
         },
+        "app_secret": config["app_secret"],
+        "oauth_url": f"{base_url}/connect/oauth2/authorize",
+        "token_url": f"{base_url}/sns/oauth2/access_token",
+        "bridge_url": f"{base_url}/_simulator/bridge.js",
     }
 
 
@@ -111,6 +151,8 @@ def _alipay_settings(config: Mapping[str, Any], base_url: str) -> dict[str, Any]
         "seller_id": config["seller_id"],
         "app_private_key_pem": config["app_private_key_pem"],
         "alipay_public_key_pem": config["alipay_public_key_pem"],
+        "oauth_url": f"{base_url}/oauth2/publicAppAuthorize.htm",
+        "bridge_url": f"{base_url}/_simulator/bridge.js",
     }
 
 
@@ -118,6 +160,9 @@ def _unionpay_settings(config: Mapping[str, Any], base_url: str) -> dict[str, An
     return {
         "back_trans_url": f"{base_url}/gateway/api/backTransReq.do",
         "query_trans_url": f"{base_url}/gateway/api/queryTrans.do",
+        "front_trans_url": f"{base_url}/gateway/api/newAppTransReq.do",
+        "oauth_url": f"{base_url}/qrcGtwWeb-web/api/userAuth",
+        "file_url": f"{base_url}/file/",
         "root_certificate_pem": config["root_certificate_pem"],
         "middle_certificate_pem": config["middle_certificate_pem"],
     }
@@ -154,6 +199,10 @@ def _wechat_ready(folder: Path, config: Mapping[str, Any], base_url: str) -> dic
             folder, "wechat-platform-certificate.pem", config["platform_certificate_pem"]
         ),
         "platform_certificate_serial": config["platform_certificate_serial"],
+        "app_secret": config["app_secret"],
+        "oauth_url": f"{base_url}/connect/oauth2/authorize",
+        "token_url": f"{base_url}/sns/oauth2/access_token",
+        "bridge_url": f"{base_url}/_simulator/bridge.js",
     }
 
 
@@ -165,6 +214,8 @@ def _alipay_ready(folder: Path, config: Mapping[str, Any], base_url: str) -> dic
         "seller_id": config["seller_id"],
         "app_private_key": _pem_file(folder, "alipay-app-key.pem", config["app_private_key_pem"]),
         "alipay_public_key": _pem_file(folder, "alipay-public.pem", config["alipay_public_key_pem"]),
+        "oauth_url": f"{base_url}/oauth2/publicAppAuthorize.htm",
+        "bridge_url": f"{base_url}/_simulator/bridge.js",
     }
 
 
@@ -174,6 +225,9 @@ def _unionpay_ready(folder: Path, config: Mapping[str, Any], base_url: str) -> d
         "base_url": base_url,
         "back_trans_url": settings["back_trans_url"],
         "query_trans_url": settings["query_trans_url"],
+        "front_trans_url": settings["front_trans_url"],
+        "oauth_url": settings["oauth_url"],
+        "file_url": settings["file_url"],
         "mer_id": config["mer_id"],
         "signing_certificate": _pem_file(
             folder, "unionpay-merchant-certificate.pem", config["merchant_certificate_pem"]

@@ -84,3 +84,10 @@ CREATE TABLE IF NOT EXISTS grants (
     made_ms          INTEGER NOT NULL,
     used_ms          INTEGER
 );
+
+-- Bills that were built for download, compressed.
+CREATE TABLE IF NOT EXISTS files (
+    token            TEXT PRIMARY KEY,
+    good_until_ms    INTEGER NOT NULL,
+    content          BLOB NOT NULL
+);
