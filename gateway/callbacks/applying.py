@@ -64,15 +64,18 @@ class Applying:
         return await self._apply_trade(callback, payment, account, report)
 
     async def _apply_trade(self, callback: Callback, payment: Payment, account: Account, report: TradeReport) -> Result:
+        if payment.status is Status.SUCCEEDED and callback.attempt_seq == payment.attempt_seq:
+            await self._inbox.wake(payment.id, "resolve")  # a cancellation of it may have just come to its end
+            return told_of_a_paid_one(payment, report)
         as_asked = payment.with_(attempt_seq=callback.attempt_seq, account_id=account.id)
         found = await self._charging.settle(as_asked, account, report)
         if review_reason(payment, report) is not None:
             return Result.REVIEW
         if found.status is not payment.status:
             return Result.APPLIED
-        if report.state is not TradeState.CAPTURED or found.status is Status.SUCCEEDED:
+        if report.state is not TradeState.CAPTURED:
             return Result.NO_CHANGE
-        if not found.status.is_final:  # a cancel was first: the worker gives the money back
+        if not found.status.is_final:  # a cancellation was first: the worker gives the money back
             await self._inbox.wake(payment.id, "resolve")
             return Result.NO_CHANGE
         return Result.NO_CHANGE if await self._store.booked(found) else Result.LATE
@@ -82,6 +85,19 @@ class Applying:
             return Result.REVIEW
         await self._inbox.wake(callback.payment_id, "resolve", "give_back", "refund")
         return Result.NO_CHANGE
+
+
+def told_of_a_paid_one(payment: Payment, report: TradeReport) -> Result:
+    """What a report about a payment means whose capture is booked: nothing is undone because a channel tells so."""
+    match report.state:
+        case TradeState.CAPTURED:
+            return Result.NO_CHANGE if review_reason(payment, report) is None else Result.REVIEW
+        case TradeState.PENDING | TradeState.NOT_FOUND:
+            return Result.NO_CHANGE
+        case TradeState.CLOSED | TradeState.REFUNDED if payment.refund_held or payment.reversal == "pending":
+            return Result.NO_CHANGE
+        case _:
+            return Result.REVIEW
 
 
 def pause_s(tries: int) -> float:
