@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from routing.channels.alipay import AlipayChannel
 from routing.channels.base import Channel, Transport
+from routing.channels.rsa import load_certificate, load_private_key
 from routing.channels.settings import (
     ALIPAY_OAUTH_URL,
     ALIPAY_RHYTHM,
@@ -111,7 +112,13 @@ def _unionpay(reader: SettingsReader, transport: Transport) -> Channel:
         refund_window_days=reader.days("refund_window_days", UNIONPAY_REFUND_WINDOW_DAYS, 330),
         rhythm=reader.rhythm(UNIONPAY_RHYTHM),
     )
+    if not with_key and not _belongs(settings.signing_private_key_pem, settings.signing_certificate_pem):
+        raise reader.error("signing_private_key_pem", "is not the key of signing_certificate_pem")
     return UnionpayChannel(settings, transport)
+
+
+def _belongs(private_key_pem: str, certificate_pem: str) -> bool:
+    return load_private_key(private_key_pem).public_key() == load_certificate(certificate_pem).public_key()
 
 
 def _qr_code_type(reader: SettingsReader) -> str:

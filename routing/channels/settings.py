@@ -51,6 +51,11 @@ UNIONPAY_DYNAMIC_CODE: Final = "0"
 class ChannelSettingsError(ValueError):
     """A channel account cannot be opened with these settings.  Names the setting, never its value."""
 
+    def __init__(self, kind: str, setting: str, problem: str) -> None:
+        super().__init__(f"{kind}: {setting} {problem}")
+        self.setting = setting
+        self.problem = problem
+
 
 @dataclass(frozen=True, slots=True)
 class AccountLimits:
@@ -147,6 +152,8 @@ class SettingsReader:
         value = self._values.get(name, otherwise)
         if not isinstance(value, str) or (not value and otherwise is None):
             raise self.error(name, "must be a non-empty string")
+        if not _is_storable(value):
+            raise self.error(name, "must be Unicode text without NUL")
         return value
 
     def word(self, name: str) -> str:
@@ -225,6 +232,8 @@ class SettingsReader:
             raise self.error(name, "must be a non-empty object")
         if not all(isinstance(key, str) and isinstance(text, str) for key, text in value.items()):
             raise self.error(name, "must hold strings only")
+        if not all(_is_storable(key) and _is_storable(text) for key, text in value.items()):
+            raise self.error(name, "must be Unicode text without NUL")
         return dict(value)
 
     def rhythm(self, otherwise: Rhythm) -> Rhythm:
@@ -257,7 +266,7 @@ class SettingsReader:
 
     def error(self, name: str, problem: str) -> ChannelSettingsError:
         """The complaint about one setting."""
-        return ChannelSettingsError(f"{self._kind}: {name} {problem}")
+        return ChannelSettingsError(self._kind, name, problem)
 
     def _readable(self, name: str, load: Callable[[str], object], pem: str) -> None:
         try:
@@ -283,6 +292,11 @@ class SettingsReader:
 
 
 _INNER_DOMAINS: Final = frozenset({"localhost", "local", "internal", "lan", "home", "corp"})
+
+
+def _is_storable(text: str) -> bool:
+    """Whether every part of the way takes it: UTF-8 has no lone surrogates, PostgreSQL's text no NUL."""
+    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _has_host(address: str) -> bool:
