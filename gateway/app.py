@@ -28,6 +28,7 @@ from gateway.http import errors_page, health
 from gateway.http.answers import InternalError, error_answer, invalid_request
 from gateway.http.edge import Edge
 from gateway.http.openapi import describe
+from gateway.http.rate_limits import RateLimits
 from gateway.http.services import Services
 from gateway.kernel.errors import ApiError, InvalidRequest
 from gateway.kernel.hot_metrics import FLUSH_S, flush_hot_metrics
@@ -93,6 +94,7 @@ def _lifespan(settings: Settings) -> Any:
                 vault=base.vault,
                 directory=base.directory,
                 nonces=Nonces(base.valkey),
+                rate_limits=RateLimits(base.valkey),
                 accounts=base.accounts,
                 store=base.store,
                 charging=base.charging,

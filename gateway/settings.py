@@ -70,6 +70,8 @@ class Settings(BaseSettings):
 
     public_url: str = "http://127.0.0.1:8000"
     """Where callers reach this gateway; the errors' `docs_url` points there."""
+    trusted_proxies: Annotated[int, Field(ge=0, le=8)] = 0
+    """How many proxies of our own stand before the gateway: where the caller's address is read in X-Forwarded-For."""
     metrics_dir: Path | None = None
     """Folder of the multi-process metric files, shared by the processes of one host; emptied at each start."""
     log_level: str = "INFO"

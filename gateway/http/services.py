@@ -9,6 +9,7 @@ import asyncpg
 from fastapi import Request
 
 from gateway.database.valkey import Valkey
+from gateway.http.rate_limits import RateLimits
 from gateway.kernel.secrets import Vault
 from gateway.merchants.directory import Directory
 from gateway.merchants.nonces import Nonces
@@ -32,6 +33,7 @@ class Services:
     vault: Vault
     directory: Directory
     nonces: Nonces
+    rate_limits: RateLimits
     accounts: AccountBook
     store: PaymentStore
     charging: Charging
