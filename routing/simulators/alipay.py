@@ -7,28 +7,28 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+from routing.simulators import pages
 from routing.simulators.acts import Act, CallKind, Sealing
 from routing.simulators.alipay_account import AlipayAccount
 from routing.simulators.alipay_answers import AlipayDraft, failure, fen
-from routing.simulators.alipay_calls import AlipayDesk, Bad
+from routing.simulators.alipay_calls import AlipayDesk
+from routing.simulators.alipay_fields import Ask, Bad
+from routing.simulators.alipay_herald import AlipayHerald
+from routing.simulators.alipay_orders import AlipayOrders
 from routing.simulators.alipay_signing import charset_of, merge, verifies
+from routing.simulators.alipay_statements import FILE_PATH, AlipayStatements
+from routing.simulators.alipay_visits import AUTHORIZE_PATH, AlipayVisits
 from routing.simulators.books import Books
 from routing.simulators.channel import Call, HttpAnswer, HttpRequest, Visit
 from routing.simulators.magic import magic_act
 from routing.simulators.moments import within
-from routing.simulators.notifications import Herald, Silent
+from routing.simulators.notifications import Herald
 
-Handler = Callable[[AlipayDesk, dict[str, Any], Act], dict[str, Any]]
+Handler = Callable[[Ask, Act], dict[str, Any]]
 
-_METHODS: Final[dict[str, tuple[CallKind, Handler]]] = {
-    "alipay.trade.pay": (CallKind.PAY, AlipayDesk.pay),
-    "alipay.trade.query": (CallKind.QUERY, AlipayDesk.query),
-    "alipay.trade.cancel": (CallKind.REVERSE, AlipayDesk.cancel),
-    "alipay.trade.close": (CallKind.CLOSE, AlipayDesk.close),
-    "alipay.trade.refund": (CallKind.REFUND, AlipayDesk.refund),
-    "alipay.trade.fastpay.refund.query": (CallKind.REFUND_QUERY, AlipayDesk.query_refund),
-}
+IDENTIFY: Final = "alipay.system.oauth.token"
 _REQUIRED: Final = (
     # parameter     sub_code where it is missing
     ("method", "isv.missing-method"),
@@ -41,43 +41,55 @@ _REQUIRED: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class AlipayCall:
-    """A request whose signature was verified."""
+class GatewayMethod:
+    """One method of the gateway; most take their parameters from `biz_content` and answer errors in their own node."""
 
-    account: AlipayAccount = field(repr=False)
-    desk: AlipayDesk = field(repr=False)
-    handler: Handler
     kind: CallKind
-    method: str
-    charset: str
-    content: dict[str, Any]
+    handler: Handler = field(repr=False)
+    node_name: str
+    error_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlipayCall:
+    """A request whose signature was verified; what answers it is signed with the key that belongs to its own."""
+
+    name: str
+    method: GatewayMethod
+    ask: Ask
+    key: RSAPrivateKey = field(repr=False)
+
+    @property
+    def kind(self) -> CallKind:
+        """What it asks for."""
+        return self.method.kind
 
     @property
     def order_no(self) -> str:
         """The merchant's number."""
-        return str(self.content.get("out_trade_no", ""))
+        return str(self.ask.content.get("out_trade_no", ""))
 
     @property
     def magic(self) -> Act | None:
         """What the payment code or the amount asks for."""
-        code, amount_fen = self.content.get("auth_code"), fen(self.content.get("total_amount"))
-        if self.kind is not CallKind.PAY or not isinstance(code, str) or amount_fen is None:
+        if self.kind is not CallKind.PAY:
             return None
-        return magic_act(code, amount_fen)
-
-    def _draft(self, node: dict[str, Any]) -> AlipayDraft:
-        return AlipayDraft(self.account, _node_name(self.method), node, self.charset)
+        code, amount_fen = self.ask.content.get("auth_code"), fen(self.ask.content.get("total_amount"))
+        return None if not isinstance(code, str) or amount_fen is None else magic_act(code, amount_fen)
 
     def perform(self, act: Act) -> AlipayDraft:
         """Carry it out; business failures are signed like successes."""
         try:
-            return self._draft(self.handler(self.desk, self.content, act))
+            node = self.method.handler(self.ask, act)
         except Bad as error:
-            return self._draft(failure(error.sub_code, error.message))
+            return AlipayDraft(
+                self.key, self.method.error_name, failure(error.sub_code, error.message), self.ask.charset
+            )
+        return AlipayDraft(self.key, self.method.node_name, node, self.ask.charset)
 
     def fail(self, code: str) -> AlipayDraft:
         """Any sub_code: ACQ.…, isv.…, isp.…, aop.…"""
-        return self._draft(failure(code))
+        return AlipayDraft(self.key, self.method.error_name, failure(code), self.ask.charset)
 
     def server_error(self) -> AlipayDraft:
         """20000."""
@@ -88,8 +100,10 @@ class AlipayCall:
         return self.fail("isv.app-call-limited")
 
 
-def _node_name(method: str) -> str:
-    return f"{method.replace('.', '_')}_response" if method in _METHODS else "error_response"
+def _method(name: str, kind: CallKind, handler: Handler) -> GatewayMethod:
+    """The node of an answer is named after its method; only the OAuth call answers errors in another."""
+    node_name = f"{name.replace('.', '_')}_response"
+    return GatewayMethod(kind, handler, node_name, "error_response" if name == IDENTIFY else node_name)
 
 
 class AlipayChannel:
@@ -99,39 +113,77 @@ class AlipayChannel:
 
     def __init__(self, account: AlipayAccount, books: Books) -> None:
         self._account = account
-        self._desk = AlipayDesk(account, books)
         self._now_ms = books.now_ms
-        self.herald: Herald = Silent()
+        self._visits = AlipayVisits(account, books)
+        self._statements = AlipayStatements(account, books)
+        self._methods = self._all_methods(AlipayDesk(account, books), AlipayOrders(account, books))
+        self.herald: Herald = AlipayHerald(account)
 
-    def visit(self, request: HttpRequest) -> Visit | None:  # noqa: ARG002
-        """None: it has no bridge."""
-        return None
+    def _all_methods(self, desk: AlipayDesk, orders: AlipayOrders) -> dict[str, GatewayMethod]:
+        found = (
+            ("alipay.trade.pay", CallKind.PAY, desk.pay),
+            ("alipay.trade.query", CallKind.QUERY, desk.query),
+            ("alipay.trade.cancel", CallKind.REVERSE, desk.cancel),
+            ("alipay.trade.close", CallKind.CLOSE, desk.close),
+            ("alipay.trade.refund", CallKind.REFUND, desk.refund),
+            ("alipay.trade.fastpay.refund.query", CallKind.REFUND_QUERY, desk.query_refund),
+            ("alipay.trade.precreate", CallKind.CREATE_CODE, orders.precreate),
+            ("alipay.trade.create", CallKind.CREATE_PAGE, orders.create),
+            (IDENTIFY, CallKind.IDENTIFY, self._visits.token),
+            (
+                "alipay.data.dataservice.bill.downloadurl.query",
+                CallKind.STATEMENT,
+                self._statements.download_url,
+            ),
+        )
+        return {name: _method(name, kind, handler) for name, kind, handler in found}
 
-    def read(self, request: HttpRequest) -> Call | HttpAnswer:
+    def visit(self, request: HttpRequest) -> Visit | None:
+        """The stand-in of the app's in-page bridge."""
+        return self._visits.bridge(request)
+
+    def read(self, request: HttpRequest) -> Call | Visit | HttpAnswer:
         """GET and POST alike; parameters from query and form together."""
         if request.path != "/gateway.do":
-            return HttpAnswer(404)
+            return self._read_visit(request)
         if request.method not in ("GET", "POST"):
             return HttpAnswer(405)
         try:
             parameters = merge(request.query, request.body.decode("utf-8") if request.method == "POST" else "")
         except (UnicodeDecodeError, ValueError):
             return self._refuse("", "isv.suspected-attack")
-        method = parameters.get("method", "")
+        name = parameters.get("method", "")
         problem = self._problem(parameters)
-        if problem is not None:
-            return self._refuse(method, problem)
-        charset = charset_of(parameters)
+        key = None if problem is not None else self._signing_key(parameters)
+        if key is None:
+            return self._refuse(name, problem or "isv.invalid-signature")
+        charset, method = charset_of(parameters), self._methods.get(name)
         content = _json_object(parameters.get("biz_content", "{}"))
-        if content is None or method not in _METHODS:
+        if content is None or method is None:
             sub_code = "isv.illegal-json" if content is None else "isv.invalid-method"
-            return AlipayDraft(self._account, _node_name(method), failure(sub_code), charset).seal(Sealing.SIGNED)
-        kind, handler = _METHODS[method]
-        return AlipayCall(self._account, self._desk, handler, kind, method, charset, content)
+            return AlipayDraft(key, self._error_name(name), failure(sub_code), charset).seal(Sealing.SIGNED)
+        host = request.header(b"host") or "127.0.0.1"
+        return AlipayCall(name, method, Ask(content, parameters, charset, host), key)
 
-    def _refuse(self, method: str, sub_code: str) -> HttpAnswer:
+    def _read_visit(self, request: HttpRequest) -> Visit | HttpAnswer:
+        """What browsers and bill readers fetch."""
+        if request.path not in (AUTHORIZE_PATH, FILE_PATH):
+            return HttpAnswer(404)
+        if request.method != "GET":
+            return HttpAnswer(405)
+        if request.path == AUTHORIZE_PATH:
+            return Visit(lambda _: self._visits.authorize(request))
+        token = pages.query_of(request).get("token", "")
+        return Visit(lambda _: self._statements.file(token))
+
+    def _error_name(self, name: str) -> str:
+        method = self._methods.get(name)
+        return "error_response" if method is None else method.error_name
+
+    def _refuse(self, name: str, sub_code: str) -> HttpAnswer:
         """An error of the gateway itself, which goes unsigned."""
-        return AlipayDraft(self._account, _node_name(method), failure(sub_code), signed=False).seal(Sealing.UNSIGNED)
+        key = self._account.signing_key()
+        return AlipayDraft(key, self._error_name(name), failure(sub_code), signed=False).seal(Sealing.UNSIGNED)
 
     def _problem(self, parameters: dict[str, str]) -> str | None:
         """The sub_code of the first public parameter that is wrong."""
@@ -146,8 +198,11 @@ class AlipayChannel:
             (parameters["version"] == "1.0", "isv.invalid-parameter"),
             (parameters.get("format", "JSON").upper() == "JSON", "isv.invalid-parameter"),
         )
-        broken = next((sub_code for holds, sub_code in checks if not holds), None)
-        return broken if broken or verifies(self._account.app_key, parameters) else "isv.invalid-signature"
+        return next((sub_code for holds, sub_code in checks if not holds), None)
+
+    def _signing_key(self, parameters: dict[str, str]) -> RSAPrivateKey | None:
+        """The key that answers a request; None where none of the application's own keys proves it."""
+        return next((pair.alipay_key for pair in self._account.keys if verifies(pair.app_key, parameters)), None)
 
     def _fresh(self, timestamp: str) -> bool:
         skew_s = self._account.settings.timestamp_skew_s

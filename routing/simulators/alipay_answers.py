@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from routing.simulators.acts import Refusal, Sealing
-from routing.simulators.alipay_account import AlipayAccount
 from routing.simulators.alipay_signing import envelope, sign
 from routing.simulators.books import Status, Trade
 from routing.simulators.channel import HttpAnswer
@@ -18,6 +18,8 @@ from routing.simulators.numbers import trade_no
 
 SUCCESS: Final = {"code": "10000", "msg": "Success"}
 WAITING: Final = {"code": "10003", "msg": "order success pay inprocess"}
+_USER_ID: Final = re.compile("2088([0-9]{12})")
+_OPEN_ID: Final = re.compile("0sim([0-9a-f]{24})")
 _YUAN: Final = re.compile(r"(\d{1,9})(?:\.(\d{1,2}))?")
 
 REFUSALS: Final[dict[str, str]] = {
@@ -37,11 +39,18 @@ _SUB_MESSAGES: Final[dict[str, str]] = {
     "ACQ.TRADE_HAS_CLOSE": "交易已经关闭",
     "ACQ.TRADE_NOT_EXIST": "交易不存在",
     "ACQ.TRADE_STATUS_ERROR": "交易状态不合法",
+    "ACQ.REASON_TRADE_STATUS_INVALID": "交易状态异常",
+    "ACQ.TRADE_HAS_SUCCESS": "交易已被支付",
     "ACQ.SYSTEM_ERROR": "系统错误",
     "ACQ.INVALID_PARAMETER": "参数无效",
     "ACQ.TRADE_CANCEL_TIME_OUT": "超过撤销时间范围",
     "ACQ.REFUND_AMT_NOT_EQUAL_TOTAL": "退款金额超限",
     "ACQ.DISCORDANT_REPEAT_REQUEST": "请求信息不一致",
+    "BILL_NOT_EXIST": "账单不存在",
+    "INVAILID_ARGUMENTS": "入参不合法",
+    "TYPE_NOT_SUPPORTED": "账单类型不支持",
+    "isv.code-invalid": "授权码code无效",
+    "isv.grant-type-invalid": "grant_type参数不正确",
     "isv.app-call-limited": "应用调用次数超限",
     "isp.unknow-error": "系统繁忙",
 }
@@ -92,7 +101,7 @@ def refusal_of(trade: Trade) -> str:
 class AlipayDraft:
     """An answer of the Alipay simulator before it is signed; `signed` is false for gateway errors that never are."""
 
-    account: AlipayAccount = field(repr=False)
+    key: RSAPrivateKey = field(repr=False)
     node_name: str
     node: dict[str, Any]
     charset: str = "utf-8"
@@ -102,7 +111,7 @@ class AlipayDraft:
         """HTTP 200 and text/html, although the body is JSON."""
         node, signature = self._node_bytes(), None
         if self.signed and sealing is not Sealing.UNSIGNED:
-            signature = sign(self.account.alipay_key, node if sealing is Sealing.SIGNED else node + b" ")
+            signature = sign(self.key, node if sealing is Sealing.SIGNED else node + b" ")
         return self._answer(envelope(self.node_name, node, signature))
 
     def malformed(self) -> HttpAnswer:
@@ -123,14 +132,37 @@ def identity(trade: Trade, shown_order_no: str) -> dict[str, Any]:
     return {"trade_no": trade_no("alipay", trade), "out_trade_no": shown_order_no}
 
 
+def user_id(payer: str) -> str:
+    """A payer as 2088 and twelve digits."""
+    return f"2088{int(payer, 16) % 10**12:012d}"
+
+
+def open_id(payer: str) -> str:
+    """The same payer as one application knows them; it tells neither more nor less than the user id."""
+    return f"0sim{int(payer, 16) % 10**12:024x}"
+
+
+def payer_behind(content: dict[str, Any]) -> str | None:
+    """The payer whom `buyer_id` or `buyer_open_id` names; None where they name nobody."""
+    named = content.get("buyer_id") or content.get("buyer_open_id")
+    if not isinstance(named, str):
+        return None
+    if found := _USER_ID.fullmatch(named):
+        return f"{int(found[1]):024x}"
+    found = _OPEN_ID.fullmatch(named)
+    return None if found is None else found[1]
+
+
 def buyer(trade: Trade) -> dict[str, Any]:
     """The buyer as an answer names them."""
-    number = int(trade.payer, 16)
-    return {
-        "buyer_logon_id": f"158****{number % 10_000:04d}",
-        "buyer_user_id": f"2088{number % 10**12:012d}",
-        "buyer_open_id": f"0sim{trade.payer}",
-    }
+    user = user_id(trade.payer)
+    return {"buyer_logon_id": f"158****{user[-4:]}", "buyer_user_id": user, "buyer_open_id": open_id(trade.payer)}
+
+
+def shown_details(trade: Trade) -> dict[str, Any]:
+    """What a query repeats of the order."""
+    kept = orjson.loads(trade.details)
+    return {name: kept[name] for name in ("store_id", "terminal_id") if name in kept}
 
 
 def amounts(trade: Trade, amount_fen: int) -> dict[str, Any]:
@@ -153,7 +185,7 @@ def fund_bills(amount_fen: int) -> list[dict[str, str]]:
 def trade_status(trade: Trade) -> str:
     """trade_status: closed covers refused, closed, cancelled and fully refunded alike."""
     match trade.status:
-        case Status.PENDING:
+        case Status.PENDING | Status.OPEN:
             return "WAIT_BUYER_PAY"
         case Status.CAPTURED:
             return "TRADE_SUCCESS"

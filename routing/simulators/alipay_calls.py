@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
@@ -16,26 +16,21 @@ from routing.simulators.alipay_answers import (
     amounts,
     buyer,
     failure,
-    fen,
     fund_bills,
     identity,
     refusal_of,
+    shown_details,
     trade_status,
     yuan,
 )
-from routing.simulators.books import Books, GivenBack, Status, Trade, digest_of, due_ms_after
+from routing.simulators.alipay_fields import Ask, Bad, Document, amount, invalid, pay_until_ms, read_order, text
+from routing.simulators.books import Books, GivenBack, Method, Status, Trade, digest_of
 from routing.simulators.numbers import seq_of
 from routing.simulators.till import GiveBack, RefundRules, RefundVerdict, Sale, give_back, take, undo
 
-Document = dict[str, Any]
-
-_ORDER_NO: Final = re.compile(r"[0-9A-Za-z_]{1,64}")
 _AUTH_CODE: Final = re.compile(r"(?:2[5-9]|30)[0-9]{14,22}|fp[A-Za-z0-9]{33}")
-_TIMEOUT: Final = re.compile(r"([1-9][0-9]{0,4})([mhd])")
 _SCENES: Final = frozenset({"bar_code", "security_code", "wave_code"})
 _PRODUCTS: Final = frozenset({"FACE_TO_FACE_PAYMENT", "OFFLINE_PAYMENT"})
-_UNIT_S: Final = {"m": 60, "h": 3_600, "d": 86_400}
-_AMOUNT_MAX_FEN: Final = 10_000_000_000
 _REFUND_LATEST_MS: Final = 365 * 86_400_000
 
 _REFUND_FAILURES: Final = {
@@ -47,33 +42,6 @@ _REFUND_FAILURES: Final = {
 }
 
 
-class Bad(Exception):
-    """A business failure with its sub_code."""
-
-    def __init__(self, sub_code: str, message: str | None = None) -> None:
-        super().__init__(sub_code)
-        self.sub_code = sub_code
-        self.message = message
-
-
-def _invalid(field: str) -> Bad:
-    return Bad("ACQ.INVALID_PARAMETER", f"参数无效：{field}")
-
-
-def _text(content: Document, name: str, most: int) -> str:
-    value = content.get(name)
-    if not isinstance(value, str) or not value or len(value) > most:
-        raise _invalid(name)
-    return value
-
-
-def _amount(content: Document, name: str) -> int:
-    amount_fen = fen(content.get(name))
-    if amount_fen is None or not 1 <= amount_fen <= _AMOUNT_MAX_FEN:
-        raise _invalid(name)
-    return amount_fen
-
-
 class AlipayDesk:
     """Carries out verified methods for one application."""
 
@@ -83,45 +51,27 @@ class AlipayDesk:
         settings = account.settings
         self._refund_rules = RefundRules(settings.refund_interval_s, settings.refund_count_max, 0)
 
-    def _read_sale(self, content: Document) -> Sale:
-        order_no = _text(content, "out_trade_no", 64)
-        if not _ORDER_NO.fullmatch(order_no):
-            raise _invalid("out_trade_no")
-        amount_fen = _amount(content, "total_amount")
-        subject = _text(content, "subject", 256)
-        if any(sign in subject for sign in "/=&"):
-            raise _invalid("subject")
-        if content.get("scene") not in _SCENES:
-            raise _invalid("scene")
-        if content.get("product_code", "FACE_TO_FACE_PAYMENT") not in _PRODUCTS:
-            raise _invalid("product_code")
-        if content.get("seller_id", self._account.seller_id) != self._account.seller_id:
-            raise _invalid("seller_id")
-        code = _text(content, "auth_code", 64)
+    def _read_sale(self, ask: Ask) -> Sale:
+        order = read_order(ask, self._account.seller_id, _PRODUCTS, "FACE_TO_FACE_PAYMENT")
+        if ask.content.get("scene") not in _SCENES:
+            raise invalid("scene")
+        code = text(ask.content, "auth_code", 64)
         if not _AUTH_CODE.fullmatch(code):
             raise Bad("ACQ.PAYMENT_AUTH_CODE_INVALID")
-        details = {name: content[name] for name in ("store_id", "terminal_id") if isinstance(content.get(name), str)}
         return Sale(
             merchant=self._account.app_id,
-            order_no=order_no,
-            amount_fen=amount_fen,
+            order_no=order.order_no,
+            amount_fen=order.amount_fen,
             auth_code=code,
-            fingerprint=digest_of(amount_fen, subject, code),
-            details=orjson.dumps(details).decode(),
+            fingerprint=digest_of(order.amount_fen, order.subject, code),
+            details=orjson.dumps(order.details).decode(),
+            notify_url=order.notify_url,
         )
 
-    def _pay_within_s(self, content: Document) -> float:
-        wanted = content.get("timeout_express")
-        if wanted is None:
-            return self._account.settings.pay_within_s
-        found = _TIMEOUT.fullmatch(wanted) if isinstance(wanted, str) else None
-        if found is None:
-            raise _invalid("timeout_express")
-        return int(found[1]) * _UNIT_S[found[2]]
-
-    def pay(self, content: Document, act: Act) -> Document:
+    def pay(self, ask: Ask, act: Act) -> Document:
         """Take a bar code payment, or answer again for one that was taken."""
-        sale, within_s = self._read_sale(content), self._pay_within_s(content)
+        sale = self._read_sale(ask)
+        until_ms = pay_until_ms(ask.content, self._books.now_ms(), self._account.settings.pay_within_s)
         taken = take(self._books, sale, act)
         trade = taken.trade
         if not taken.same:
@@ -129,7 +79,7 @@ class AlipayDesk:
         shown = identity(trade, act.shown_order_no(trade.order_no))
         match trade.status:
             case Status.PENDING:
-                self._close_when_unpaid(trade, within_s)
+                self._close_when_unpaid(trade, until_ms)
                 return WAITING | shown | buyer(trade) | amounts(trade, trade.amount_fen)
             case Status.REFUSED:
                 return failure(refusal_of(trade)) | amounts(trade, 0)
@@ -138,19 +88,21 @@ class AlipayDesk:
         paid = {"gmt_payment": alipay_time(trade.captured_ms or 0), "fund_bill_list": fund_bills(trade.amount_fen)}
         return SUCCESS | shown | buyer(trade) | amounts(trade, trade.amount_fen) | paid
 
-    def _close_when_unpaid(self, trade: Trade, within_s: float) -> None:
+    def _close_when_unpaid(self, trade: Trade, until_ms: int) -> None:
         """A customer who never answers loses the trade when its time is over."""
         if trade.due_ms is None:
-            trade.due_ms, trade.due_status = due_ms_after(trade.created_ms, within_s), Status.CLOSED
+            trade.due_ms, trade.due_status = until_ms, Status.CLOSED
             self._books.save(trade)
 
     def _find(self, content: Document) -> Trade | None:
-        """The trade; trade_no wins when both numbers are given."""
+        """The trade; trade_no wins when both numbers are given.  A code that nobody scanned has none yet."""
         number = content.get("trade_no")
         if isinstance(number, str) and number:
             seq = seq_of(number)
-            return None if seq is None else self._books.find_by_seq(self._account.app_id, seq)
-        return self._books.find(self._account.app_id, _text(content, "out_trade_no", 64))
+            trade = None if seq is None else self._books.find_by_seq(self._account.app_id, seq)
+        else:
+            trade = self._books.find(self._account.app_id, text(content, "out_trade_no", 64))
+        return None if trade is None or (trade.method == Method.CODE and trade.scanned_ms is None) else trade
 
     def _must_find(self, content: Document) -> Trade:
         trade = self._find(content)
@@ -158,21 +110,21 @@ class AlipayDesk:
             raise Bad("ACQ.TRADE_NOT_EXIST")
         return trade
 
-    def query(self, content: Document, act: Act) -> Document:
+    def query(self, ask: Ask, act: Act) -> Document:
         """Where a trade stands; send_pay_date is there for every trade that was paid."""
-        trade = self._must_find(content)
+        trade = self._must_find(ask.content)
         shown_fen = trade.amount_fen + act.amount_delta_fen
         node = SUCCESS | identity(trade, act.shown_order_no(trade.order_no)) | buyer(trade)
-        node |= {"trade_status": trade_status(trade)} | amounts(trade, shown_fen) | orjson.loads(trade.details)
+        node |= {"trade_status": trade_status(trade)} | amounts(trade, shown_fen) | shown_details(trade)
         if trade.captured_ms is not None:
             node |= {"send_pay_date": alipay_time(trade.captured_ms), "fund_bill_list": fund_bills(shown_fen)}
         return node
 
-    def cancel(self, content: Document, act: Act) -> Document:
+    def cancel(self, ask: Ask, act: Act) -> Document:
         """Shut a trade: an unpaid one is closed, a paid one refunded; `action` is left out where there is none."""
-        trade = self._find(content)
+        trade = self._find(ask.content)
         if trade is None:
-            return SUCCESS | {"out_trade_no": str(content.get("out_trade_no", "")), "retry_flag": "N"}
+            return SUCCESS | {"out_trade_no": str(ask.content.get("out_trade_no", "")), "retry_flag": "N"}
         if self._books.now_ms() - trade.created_ms > self._account.settings.cancel_within_s * 1_000:
             raise Bad("ACQ.TRADE_CANCEL_TIME_OUT")
         undo(self._books, trade, GivenBack.REVERSAL, f"REV{trade.order_no}", trade.order_no)
@@ -180,30 +132,29 @@ class AlipayDesk:
         shown = identity(trade, act.shown_order_no(trade.order_no))
         return SUCCESS | shown | {"retry_flag": "N", "action": action}
 
-    def close(self, content: Document, act: Act) -> Document:
+    def close(self, ask: Ask, act: Act) -> Document:
         """Close a trade that waits for its buyer."""
-        trade = self._must_find(content)
-        if trade.status != Status.PENDING:
-            raise Bad("ACQ.TRADE_STATUS_ERROR")
+        trade = self._must_find(ask.content)
+        if trade.status not in (Status.PENDING, Status.OPEN):
+            raise Bad("ACQ.TRADE_STATUS_ERROR" if trade.captured_ms is None else "ACQ.REASON_TRADE_STATUS_INVALID")
         trade.become(Status.CLOSED, self._books.now_ms())
         self._books.save(trade)
         return SUCCESS | identity(trade, act.shown_order_no(trade.order_no))
 
-    def refund(self, content: Document, act: Act) -> Document:
+    def refund(self, ask: Ask, act: Act) -> Document:
         """Give money back; refund_fee is the sum given back so far, fund_change whether this call moved any."""
-        wanted_fen = _amount(content, "refund_amount")
-        trade = self._must_find(content)
-        request_no = content.get("out_request_no")
+        wanted_fen = amount(ask.content, "refund_amount")
+        trade = self._must_find(ask.content)
+        request_no = ask.content.get("out_request_no")
         if request_no is None and wanted_fen != trade.amount_fen:
             raise Bad("ACQ.REFUND_AMT_NOT_EQUAL_TOTAL")
         if request_no is not None:
-            _text(content, "out_request_no", 64)
+            text(ask.content, "out_request_no", 64)
         if self._books.now_ms() - trade.created_ms > _REFUND_LATEST_MS:
             raise Bad("ACQ.TRADE_HAS_FINISHED")
         number = _refund_key(trade, request_no)
-        verdict, refund = give_back(
-            self._books, trade, GiveBack(number, wanted_fen, scope=trade.order_no), self._refund_rules
-        )
+        wanted = GiveBack(number, wanted_fen, scope=trade.order_no, notify_url=trade.notify_url)
+        verdict, refund = give_back(self._books, trade, wanted, self._refund_rules)
         if refund is None and trade.status in (Status.REVERSED, Status.CLOSED, Status.REFUNDED):
             raise Bad("ACQ.TRADE_HAS_CLOSE")
         if refund is None or verdict is RefundVerdict.DIFFERENT:
@@ -215,10 +166,10 @@ class AlipayDesk:
             "gmt_refund_pay": alipay_time(refund.created_ms),
         }
 
-    def query_refund(self, content: Document, act: Act) -> Document:
+    def query_refund(self, ask: Ask, act: Act) -> Document:
         """Where a refund stands; without refund_status it never happened."""
-        request_no = _text(content, "out_request_no", 64)
-        trade = self._must_find(content)
+        request_no = text(ask.content, "out_request_no", 64)
+        trade = self._must_find(ask.content)
         refund = self._books.find_refund(trade.merchant, _refund_key(trade, request_no), trade.order_no)
         if refund is None:
             return dict(SUCCESS)

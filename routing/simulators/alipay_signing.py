@@ -42,6 +42,11 @@ def request_text(parameters: Mapping[str, str]) -> str:
     return "&".join([f"{name}={value}" for name, value in sorted(parameters.items()) if value and name != "sign"])
 
 
+def notification_text(fields: Mapping[str, str]) -> str:
+    """What a notification's signature covers: like a request's, but without `sign_type` too."""
+    return request_text({name: value for name, value in fields.items() if name != "sign_type"})
+
+
 def verifies(key: RSAPublicKey, parameters: Mapping[str, str]) -> bool:
     """Whether `sign` is that key's RSA2 signature of the request."""
     try:

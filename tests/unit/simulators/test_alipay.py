@@ -141,7 +141,8 @@ def test_closing_is_for_trades_that_wait(till: AlipayTill) -> None:
     till.pay(paid, 100, till.code())
     assert till.call("alipay.trade.close", {"out_trade_no": unpaid}).fields["code"] == "10000"
     assert till.query(unpaid).state == "closed"
-    assert till.call("alipay.trade.close", {"out_trade_no": paid}).code == "ACQ.TRADE_STATUS_ERROR"
+    assert till.call("alipay.trade.close", {"out_trade_no": paid}).code == "ACQ.REASON_TRADE_STATUS_INVALID"
+    assert till.call("alipay.trade.close", {"out_trade_no": unpaid}).code == "ACQ.TRADE_STATUS_ERROR"
     assert till.call("alipay.trade.close", {"out_trade_no": till.order_no()}).state == "not_found"
 
 
