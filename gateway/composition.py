@@ -18,7 +18,7 @@ from gateway.kernel.secrets import Vault
 from gateway.merchants.directory import Directory
 from gateway.payments.charging import Charging
 from gateway.payments.store import PaymentStore
-from gateway.settings import Settings
+from gateway.settings import Environment, Settings
 from routing.accounts import AccountBook
 from routing.channels.base import Channel
 from routing.channels.registry import build_channel
@@ -50,8 +50,12 @@ async def compose(settings: Settings) -> AsyncIterator[Base]:
     vault = Vault(settings.master_key_bytes)
     transport = HttpTransport()
 
-    def build(account_id: str, kind: str, account_settings: Mapping[str, Any]) -> Channel:
-        return MeteredChannel(account_id, build_channel(kind, account_settings, transport))
+    def build(account_id: str, kind: str, chosen: Mapping[str, Any]) -> Channel:
+        """Open an account; where its settings do not say otherwise, the channel is told to notify this gateway."""
+        notify_url = chosen.get("notify_url") or f"{settings.public_url.rstrip('/')}/callbacks/{kind}/{account_id}"
+        public_only = settings.environment is Environment.PRODUCTION
+        channel = build_channel(kind, {**chosen, "notify_url": notify_url}, transport, public_only=public_only)
+        return MeteredChannel(account_id, channel)
 
     async with AsyncExitStack() as stack:
         stack.push_async_callback(transport.aclose)

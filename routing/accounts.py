@@ -1,73 +1,74 @@
-"""The channel accounts: who can take which wallet's payments, at what fee, with which credentials (sealed at rest)."""
+"""The channel accounts in use: who can take which wallet's payments, at what fee, each with its live channel."""
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from datetime import datetime
 from typing import Any, Final
 
 import asyncpg
 
+from gateway.kernel.clock import utc_now
 from gateway.kernel.secrets import Vault
+from routing.account_store import SQL, AccountRow, AccountStatus, rotate_account, save_account
 from routing.channels.base import Channel, Wallet
+from routing.channels.facts import with_previous_keys
+
+__all__ = [
+    "Account",
+    "AccountBook",
+    "AccountStatus",
+    "ChannelBuilder",
+    "Overlap",
+    "rotate_account",
+    "save_account",
+]
 
 _log: Final = logging.getLogger("mashang.accounts")
 
 ChannelBuilder = Callable[[str, str, Mapping[str, Any]], Channel]
-"""Makes a channel of an account id, a kind of channel and its settings."""
+"""Makes a channel of an account id, a kind of channel and its settings.  Raises ValueError."""
 
 
-class AccountStatus(StrEnum):
-    """Draining accounts take no new payments but finish what they have; disabled ones do neither for new payments."""
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """The channel with an account's earlier credentials, good until then."""
 
-    ENABLED = "enabled"
-    DRAINING = "draining"
-    DISABLED = "disabled"
+    channel: Channel
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account at one channel, ready to be called."""
+    """One account at one channel, ready to be called.  `merchant_id` is None for the platform's own."""
 
     id: str
-    kind: str
-    """Which channel it is at, such as `wechat`."""
     wallets: frozenset[Wallet]
     status: AccountStatus
     priority: int
     fee_rate_millionths: int
     channel: Channel
-    previous: Channel | None = None
-    """The same account with the credentials that it had before, while both are good."""
+    kind: str
+    merchant_id: str | None = None
+    overlap: Overlap | None = None
+
+    @property
+    def previous(self) -> Channel | None:
+        """The channel with the earlier credentials while they overlap: it reads what was signed for them."""
+        overlap = self.overlap
+        return None if overlap is None or overlap.until <= utc_now() else overlap.channel
 
 
-async def save_account(
-    database: asyncpg.Pool | asyncpg.Connection,
-    vault: Vault,
-    account_id: str,
-    *,
-    channel: str,
-    wallets: Iterable[Wallet],
-    settings: Mapping[str, Any],
-    fee_rate_millionths: int = 3_800,
-    priority: int = 100,
-) -> None:
-    """Write an account, or its new settings.  0.38 % is the usual fee of the market."""
-    await database.execute(
-        "INSERT INTO channel_accounts (id, channel, wallets, priority, fee_rate_millionths, settings_sealed)"
-        " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO UPDATE SET settings_sealed = excluded.settings_sealed,"
-        " wallets = excluded.wallets, priority = excluded.priority,"
-        " fee_rate_millionths = excluded.fee_rate_millionths, updated_at = now()",
-        account_id,
-        channel,
-        [str(wallet) for wallet in wallets],
-        priority,
-        fee_rate_millionths,
-        vault.seal(json.dumps(dict(settings)).encode(), account_id.encode()),
-    )
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """Live channels and the sealed settings that they were made of."""
+
+    sealed: bytes
+    previous_sealed: bytes | None
+    channel: Channel
+    previous: Channel | None
 
 
 class AccountBook:
@@ -78,7 +79,9 @@ class AccountBook:
         self._vault = vault
         self._build = build
         self._accounts: dict[str, Account] = {}
-        self._sealed: dict[str, bytes] = {}
+        self._built: dict[str, _Built] = {}
+        self.version = 0
+        """Rises whenever the accounts were read."""
 
     async def reload(self) -> None:
         """Read all accounts; a channel is built anew only where its settings have changed.
@@ -86,16 +89,20 @@ class AccountBook:
         An account that cannot be opened takes no other with it: it stays as it was, or is left out.
         """
         accounts: dict[str, Account] = {}
-        for record in await self._pool.fetch("SELECT * FROM channel_accounts ORDER BY id"):
+        for record in await self._pool.fetch(SQL["all_accounts"]):
             account_id = record["id"]
             try:
-                accounts[account_id] = self._account(record)
+                accounts[account_id] = self._account(AccountRow.of(record))
             except ValueError as error:  # a broken seal, settings that are wrong, a wallet of a later version
-                reason = str(error) or type(error).__name__
-                _log.error("a channel account cannot be opened", extra={"account": account_id, "reason": reason})
+                _complain("a channel account cannot be opened", account_id, error)
                 if account_id in self._accounts:
                     accounts[account_id] = self._accounts[account_id]
         self._accounts = accounts
+        self.version += 1
+
+    def check(self, account_id: str, kind: str, settings: Mapping[str, Any]) -> None:
+        """Whether an account would open with these settings.  Raises what the builder raises (ChannelSettingsError)."""
+        self._build(account_id, kind, settings)
 
     def get(self, account_id: str) -> Account | None:
         """The account with that id, whatever its status: old payments finish on the account that took them."""
@@ -104,21 +111,40 @@ class AccountBook:
     def __iter__(self) -> Iterator[Account]:
         return iter(self._accounts.values())
 
-    def _account(self, record: asyncpg.Record) -> Account:
-        account_id, sealed = record["id"], record["settings_sealed"]
-        known = self._accounts.get(account_id)
-        if known is not None and self._sealed.get(account_id) == sealed:
-            channel = known.channel
-        else:
-            settings = json.loads(self._vault.open(sealed, account_id.encode()))
-            channel = self._build(account_id, record["channel"], settings)
-            self._sealed[account_id] = sealed
-        return Account(
-            id=account_id,
-            kind=record["channel"],
-            wallets=frozenset(Wallet(wallet) for wallet in record["wallets"]),
-            status=AccountStatus(record["status"]),
-            priority=record["priority"],
-            fee_rate_millionths=record["fee_rate_millionths"],
-            channel=channel,
+    def _account(self, row: AccountRow) -> Account:
+        until = row.previous_until
+        previous_sealed = row.previous_settings_sealed if until is not None and until > utc_now() else None
+        built = self._built.get(row.id)
+        if built is None or (built.sealed, built.previous_sealed) != (row.settings_sealed, previous_sealed):
+            built = self._open(row, previous_sealed)
+        account = Account(
+            id=row.id,
+            wallets=frozenset(Wallet(wallet) for wallet in row.wallets),
+            status=row.status,
+            priority=row.priority,
+            fee_rate_millionths=row.fee_rate_millionths,
+            channel=built.channel,
+            kind=row.channel,
+            merchant_id=row.merchant_id,
+            overlap=None if until is None or built.previous is None else Overlap(built.previous, until),
         )
+        self._built[row.id] = built
+        return account
+
+    def _open(self, row: AccountRow, previous_sealed: bytes | None) -> _Built:
+        """Open an account; earlier credentials that do not open any more are no reason to lose the present ones."""
+        settings = row.settings(self._vault)
+        previous = None
+        if previous_sealed is not None:
+            try:
+                earlier = row.previous_settings(self._vault) or {}
+                previous = self._build(row.id, row.channel, earlier)
+                settings = with_previous_keys(row.channel, settings, earlier)
+            except ValueError as error:
+                _complain("the earlier credentials of a channel account cannot be opened", row.id, error)
+        return _Built(row.settings_sealed, previous_sealed, self._build(row.id, row.channel, settings), previous)
+
+
+def _complain(message: str, account_id: str, error: ValueError) -> None:
+    reason = str(error) or type(error).__name__
+    _log.error(message, extra={"account": account_id, "reason": reason})

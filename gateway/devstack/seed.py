@@ -11,8 +11,9 @@ import asyncpg
 from gateway.devstack.secrets import MerchantSecrets, StateSecrets, save_secrets
 from gateway.kernel.secrets import Vault, secret_hash
 from gateway.merchants.store import create_key, create_merchant, find_holder
+from gateway.processes.errors import StackError
 from gateway.settings import Settings
-from routing.accounts import save_account
+from routing.account_store import AccountIdentityChanged, save_account
 from routing.channels.base import Wallet
 from routing.simulators.provision import AccountSeed
 
@@ -43,15 +44,21 @@ async def seed_merchant(connection: asyncpg.Connection, vault: Vault, state: Pat
 async def seed_accounts(connection: asyncpg.Connection, vault: Vault, accounts: Iterable[AccountSeed]) -> None:
     """The simulators as channel accounts; written at each start, for their addresses may have changed."""
     for place, account in enumerate(accounts):
-        await save_account(
-            connection,
-            vault,
-            account.id,
-            channel=account.channel,
-            wallets=[Wallet(account.wallet)],
-            settings=account.settings,
-            priority=_PRIORITY_FIRST + place,
-        )
+        try:
+            await save_account(
+                connection,
+                vault,
+                account.id,
+                channel=account.channel,
+                wallets=[Wallet(account.wallet)],
+                settings=account.settings,
+                priority=_PRIORITY_FIRST + place,
+            )
+        except AccountIdentityChanged:
+            raise StackError(
+                f"The database knows {account.id} as another account than the simulator has now: the simulators' keys "
+                "were made anew. Remove the state folder to begin afresh, or put the keys back."
+            ) from None
 
 
 async def seed(settings: Settings, state: Path, kept: StateSecrets, accounts: Iterable[AccountSeed]) -> StateSecrets:

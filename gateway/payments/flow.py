@@ -163,7 +163,7 @@ class PaymentFlow:
             refusal = FailureCode.PRICE_CHANGED
         elif wallet is None:
             refusal = FailureCode.WALLET_UNSUPPORTED
-        elif candidates := self._router.candidates(wallet):
+        elif candidates := self._router.candidates(wallet, order.merchant_id):
             return Plan(wallet, decision, offer, candidates[0], None)
         else:
             refusal = FailureCode.NO_CHANNEL

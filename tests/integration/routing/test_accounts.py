@@ -72,7 +72,7 @@ async def test_a_channel_is_built_anew_only_where_its_settings_changed(pool: asy
     await book.reload()
     before = {account.id: account.channel for account in book}
     await pool.execute("UPDATE channel_accounts SET status = 'draining', priority = 1 WHERE id = 'one'")
-    await save(pool, "two", mchid="20")
+    await save(pool, "two", api_v3_key="another")
     await book.reload()
     after = {account.id: account for account in book}
     assert after["one"].channel is before["one"]
