@@ -21,6 +21,7 @@ from gateway.callbacks import api as callbacks_api
 from gateway.callbacks.applying import Applying
 from gateway.callbacks.inbox import Inbox
 from gateway.callbacks.reception import Reception
+from gateway.codes import api as codes_api
 from gateway.composition import compose
 from gateway.database.batches import BROKEN, database_away
 from gateway.database.intents import intents
@@ -57,6 +58,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         title="Mashang", version="1", lifespan=_lifespan(settings), redirect_slashes=False, redoc_url=None
     )
     app.include_router(payments_api.router)
+    app.include_router(codes_api.router)
     app.include_router(callbacks_api.router)
     app.include_router(admin_api.router)
     app.include_router(health.router)

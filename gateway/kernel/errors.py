@@ -49,6 +49,7 @@ ERRORS: Final = {
     "Send the same request again after `Retry-After`.",
     "already_replaced": "Another payment replaces the one named by `replaces` already; `message` names it. A sale's "
     "payments form one chain, so that it is paid once: replace the newest.",
+    "too_many_codes": "The merchant has as many active codes as it may have. Revoke what is no longer on a wall.",
     "too_many_requests": "Too many requests came from this address or for this code. Wait for `Retry-After`.",
     "busy": "The gateway carries as many payments as it can. Send the same request again after `Retry-After`.",
     "database_busy": "Too much waits for the database. Send the same request again after `Retry-After`.",

@@ -1,0 +1,37 @@
+-- Static codes (store.py).
+
+-- name: add
+INSERT INTO codes (
+    id, token, merchant_id, name, description, amount, store_id, terminal_id, operator_id, metadata
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::json)
+RETURNING *
+
+-- name: find
+SELECT * FROM codes WHERE id = $1 AND merchant_id = $2
+
+-- name: find_by_token
+SELECT c.*, m.name AS merchant_name
+FROM codes c JOIN merchants m ON m.id = c.merchant_id AND m.status = 'active'
+WHERE c.token = $1
+
+-- name: list
+SELECT * FROM codes
+WHERE merchant_id = $1
+    AND ($2::text IS NULL OR id < $2)
+    AND ($3::text IS NULL OR status = $3)
+    AND ($4::text IS NULL OR store_id = $4)
+ORDER BY id DESC
+LIMIT $5
+
+-- name: count_active
+SELECT count(*) FROM codes WHERE merchant_id = $1 AND status = 'active'
+
+-- name: revoke
+UPDATE codes SET status = 'revoked', revoked_at = coalesce(revoked_at, now())
+WHERE id = $1 AND merchant_id = $2
+RETURNING *
+
+-- name: find_payment
+SELECT p.id, p.merchant_id, m.name, p.payable
+FROM payments p JOIN merchants m ON m.id = p.merchant_id AND m.status = 'active'
+WHERE p.id = $1
