@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from typing import Annotated, Any, Final
 
@@ -12,9 +11,10 @@ from pydantic import ValidationError
 
 from gateway.http.answers import Answer, Call, invalid_body, json_answer, no_unknown_parameters
 from gateway.http.authentication import authenticated, authenticated_call
+from gateway.http.preferences import idempotency_key, wait_s
 from gateway.http.services import Services, services_of
 from gateway.kernel.clock import Deadline
-from gateway.kernel.errors import InvalidRequest, not_found
+from gateway.kernel.errors import not_found
 from gateway.kernel.metrics import PAYMENT_SECONDS, PAYMENTS
 from gateway.merchants.store import Scope
 from gateway.payments import cancel as cancelling
@@ -32,8 +32,6 @@ from gateway.payments.states import Status
 from gateway.payments.store import ListFilter
 
 _log = logging.getLogger("mashang.payments")
-_PREFER_WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*([^,;\s]*)")
-_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _REPLAYED: Final = ((b"idempotent-replayed", b"true"),)
 
 router = APIRouter(prefix="/v1/payments", tags=["payments"], dependencies=[Depends(no_unknown_parameters)])
@@ -46,12 +44,12 @@ async def take(services: Services, call: Call) -> Answer:
     """Take a payment: authenticate, validate, hand to the desk, answer 201 with the payment whatever its status."""
     began = time.monotonic()
     holder = await authenticated_call(services, call, Scope.PAY)
-    deadline = Deadline(began + _wait_s(services, call.header(b"prefer")))
+    deadline = Deadline(began + wait_s(services.settings, call.header(b"prefer")))
     try:
         request = PaymentRequest.model_validate_json(call.body)
     except ValidationError as error:
         raise invalid_body(error) from None
-    key = _idempotency_key(call.header(b"idempotency-key"))
+    key = idempotency_key(call.header(b"idempotency-key"))
     order = PaymentOrder.of(holder.merchant.id, holder.merchant.name, request, key, services.vault)
     answered = await services.desk.take(order, deadline)
     _observe(answered.payment, call.request_id, time.monotonic() - began, replayed=answered.replayed)
@@ -143,7 +141,7 @@ async def post_cancel(request: Request, payment_id: PaymentId, prefer: Prefer = 
     """
     services = services_of(request)
     holder = await authenticated(request, Scope.PAY)
-    deadline = Deadline.after(_wait_s(services, prefer))
+    deadline = Deadline.after(wait_s(services.settings, prefer))
     payment = await cancelling.cancel(services.store, holder.merchant.id, payment_id, deadline)
     return json_answer(200, payment.to_json()).to_response()
 
@@ -154,25 +152,6 @@ def _page(payments: list[Payment], limit: int) -> dict[str, Any]:
         "data": [payment.to_json() for payment in payments[:limit]],
         "has_more": len(payments) > limit,
     }
-
-
-def _wait_s(services: Services, prefer: str | None) -> float:
-    """The till's wait from `Prefer: wait=N`; other preferences are ignored, as RFC 7240 asks."""
-    settings = services.settings
-    found = _PREFER_WAIT.search(prefer or "")
-    if found is None:
-        return settings.wait_default_s
-    if not re.fullmatch(r"[0-9]{1,4}", found[1]):
-        raise InvalidRequest("invalid_header", "Prefer: wait=N takes whole seconds.", param="Prefer")
-    return min(float(found[1]), settings.wait_max_s)
-
-
-def _idempotency_key(value: str | None) -> str | None:
-    if value is not None and not _KEY.fullmatch(value):
-        raise InvalidRequest(
-            "invalid_header", "Idempotency-Key takes 1 to 255 visible ASCII characters.", param="Idempotency-Key"
-        )
-    return value
 
 
 def _observe(payment: Payment, request_id: str, seconds: float, *, replayed: bool) -> None:
