@@ -41,6 +41,8 @@ from gateway.payments.claims import Claims
 from gateway.payments.desk import Desk
 from gateway.payments.flow import PaymentFlow
 from gateway.payments.replays import Replays
+from gateway.reports import api as reports_api
+from gateway.reports.store import ReportStore
 from gateway.settings import Settings
 from routing.router import Router
 
@@ -59,6 +61,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     )
     app.include_router(payments_api.router)
     app.include_router(codes_api.router)
+    app.include_router(reports_api.router)
     app.include_router(callbacks_api.router)
     app.include_router(admin_api.router)
     app.include_router(health.router)
@@ -102,6 +105,7 @@ def _lifespan(settings: Settings) -> Any:
                 charging=base.charging,
                 desk=desk,
                 callbacks=callbacks,
+                reports=ReportStore(base.pool),
             )
             async with asyncio.TaskGroup() as tasks:
                 _settle_memory()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # the rooms import this module for their endpoints
     from gateway.payments.charging import Charging
     from gateway.payments.desk import Desk
     from gateway.payments.store import PaymentStore
+    from gateway.reports.store import ReportStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Services:
     charging: Charging
     desk: Desk
     callbacks: Reception
+    reports: ReportStore
 
 
 def services_of(request: Request) -> Services:

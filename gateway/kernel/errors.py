@@ -51,6 +51,7 @@ ERRORS: Final = {
     "payments form one chain, so that it is paid once: replace the newest.",
     "too_many_codes": "The merchant has as many active codes as it may have. Revoke what is no longer on a wall.",
     "too_many_requests": "Too many requests came from this address or for this code. Wait for `Retry-After`.",
+    "report_too_large": "The report would hold too much. Ask for a shorter time, or for one store, terminal or operator.",
     "busy": "The gateway carries as many payments as it can. Send the same request again after `Retry-After`.",
     "database_busy": "Too much waits for the database. Send the same request again after `Retry-After`.",
     "database_unavailable": "The database is away. Send the same request again after `Retry-After`: it is safe.",

@@ -33,7 +33,8 @@ class Kind(IntEnum):
 _NAMES: Final = {kind: kind.name.lower() for kind in Kind}
 _ATTEMPTS_MAX: Final = 99
 FUNDERS_MAX: Final = 28
-_REFUND_NUMBERS: Final = 30
+REFUND_NUMBERS: Final = 30
+"""Each refund has so many numbers among its payment's transfers."""
 _REFUNDS_MAX: Final = 1_023
 MERCHANT: Final = "merchant"
 """The funder that stands for the merchant's own share of a discount."""
@@ -112,7 +113,7 @@ def refund(
     """
     if not 0 < refund_seq <= _REFUNDS_MAX:
         raise ValueError("refunds are numbered from 1 to 1,023")
-    first = Kind.REFUND + refund_seq * _REFUND_NUMBERS
+    first = Kind.REFUND + refund_seq * REFUND_NUMBERS
     channel, merchant = channel_receivable(account_id), merchant_payable(merchant_id)
     rows = [
         Transfer(first, "refund", merchant, channel, customer),
