@@ -75,7 +75,8 @@ def _totals(report: ShiftReport, words: Words) -> str:
         for name, count, ours, theirs in rows
     )
     head = _row("th", (words.totals, words.count, words.amount, words.books))
-    return f"<h2>{words.totals}</h2><table><thead>{head}</thead><tbody>{body}</tbody></table><p class="{kind}">{verdict}</p>"
+    table = f"<h2>{words.totals}</h2><table><thead>{head}</thead><tbody>{body}</tbody></table>"
+    return f'{table}<p class="{kind}">{verdict}</p>'
 
 
 def _table(title: str, names: Sequence[str], report: ShiftReport, words: Words, key: Naming) -> str:
