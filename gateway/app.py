@@ -43,6 +43,7 @@ from gateway.payments.flow import PaymentFlow
 from gateway.payments.replays import Replays
 from gateway.reports import api as reports_api
 from gateway.reports.store import ReportStore
+from gateway.refunds import api as refunds_api
 from gateway.settings import Settings
 from routing.router import Router
 
@@ -60,6 +61,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         title="Mashang", version="1", lifespan=_lifespan(settings), redirect_slashes=False, redoc_url=None
     )
     app.include_router(payments_api.router)
+    app.include_router(refunds_api.router)
     app.include_router(codes_api.router)
     app.include_router(reports_api.router)
     app.include_router(callbacks_api.router)
@@ -104,6 +106,7 @@ def _lifespan(settings: Settings) -> Any:
                 store=base.store,
                 charging=base.charging,
                 desk=desk,
+                refunds=base.refunds,
                 callbacks=callbacks,
                 reports=ReportStore(base.pool),
             )

@@ -18,6 +18,7 @@ from gateway.kernel.secrets import Vault
 from gateway.merchants.directory import Directory
 from gateway.payments.charging import Charging
 from gateway.payments.store import PaymentStore
+from gateway.refunds.desk import RefundDesk
 from gateway.settings import Environment, Settings
 from routing.accounts import AccountBook
 from routing.channels.base import Channel
@@ -42,6 +43,7 @@ class Base:
     store: PaymentStore
     charging: Charging
     revision: RevisionWatch
+    refunds: RefundDesk
 
 
 @asynccontextmanager
@@ -51,11 +53,9 @@ async def compose(settings: Settings) -> AsyncIterator[Base]:
     transport = HttpTransport()
 
     def build(account_id: str, kind: str, chosen: Mapping[str, Any]) -> Channel:
-        """Open an account; where its settings do not say otherwise, the channel is told to notify this gateway."""
-        notify_url = chosen.get("notify_url") or f"{settings.public_url.rstrip('/')}/callbacks/{kind}/{account_id}"
+        complete = {**chosen, "notify_url": notify_url_of(settings, kind, account_id, chosen)}
         public_only = settings.environment is Environment.PRODUCTION
-        channel = build_channel(kind, {**chosen, "notify_url": notify_url}, transport, public_only=public_only)
-        return MeteredChannel(account_id, channel)
+        return MeteredChannel(account_id, build_channel(kind, complete, transport, public_only=public_only))
 
     async with AsyncExitStack() as stack:
         stack.push_async_callback(transport.aclose)
@@ -68,7 +68,13 @@ async def compose(settings: Settings) -> AsyncIterator[Base]:
         revision = RevisionWatch(pool, [directory.forget, accounts.reload])
         await revision.check()
         charging = Charging(store, outcomes(hot_pool, settings), vault, settings.channel_timeout_s)
-        yield Base(settings, pool, hot_pool, valkey, vault, directory, accounts, store, charging, revision)
+        refunds = RefundDesk(pool, accounts)
+        yield Base(settings, pool, hot_pool, valkey, vault, directory, accounts, store, charging, revision, refunds)
+
+
+def notify_url_of(settings: Settings, kind: str, account_id: str, chosen: Mapping[str, Any]) -> Any:
+    """Where a channel is told to notify: the account's own setting, or else this gateway."""
+    return chosen.get("notify_url") or f"{settings.public_url.rstrip('/')}/callbacks/{kind}/{account_id}"
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from gateway.payments.schemas import PaymentRequest
+from gateway.refunds.schemas import RefundRequest
 
 _DESCRIPTION: Final = """\
 One request from a till; Mashang screens it, prices it, picks the channel, charges once and books it.
@@ -67,7 +68,7 @@ def describe(app: FastAPI) -> None:
 
 def _complete(document: dict[str, Any]) -> dict[str, Any]:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    for model in (PaymentRequest, ErrorAnswer):
+    for model in (PaymentRequest, RefundRequest, ErrorAnswer):
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema

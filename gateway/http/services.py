@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # the rooms import this module for their endpoints
     from gateway.payments.desk import Desk
     from gateway.payments.store import PaymentStore
     from gateway.reports.store import ReportStore
+    from gateway.refunds.desk import RefundDesk
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Services:
     store: PaymentStore
     charging: Charging
     desk: Desk
+    refunds: RefundDesk
     callbacks: Reception
     reports: ReportStore
 

@@ -31,7 +31,7 @@ PAYMENT_SECONDS: Final = hot_histogram(
 PHASE_SECONDS: Final = hot_histogram(
     Histogram(
         "mashang_payment_phase_seconds",
-        "One phase of a payment: claim, intent, channel, outcome.",
+        "One phase of a payment: claim, intent, channel, shown, outcome.",
         ["phase"],
         buckets=_SECONDS,
     )
@@ -82,6 +82,20 @@ CALLBACKS_APPLIED: Final = Counter(
 )
 LATE_CAPTURES: Final = Counter(
     "mashang_late_captures_total", "Captures found for payments that were over, by what became of them.", ["status"]
+)
+REFUNDS: Final = Counter(
+    "mashang_refunds_total", "Refunds taken (pending) and ended, by status.", ["status", "wallet", "account"]
+)
+REFUND_STEPS: Final = Counter(
+    "mashang_refund_steps_total", "Steps that the worker took for refunds.", ["step", "result"]
+)
+REFUNDS_PENDING: Final = Gauge(
+    "mashang_pending_refunds", "Refunds that are on their way or wait for their turn.", multiprocess_mode="mostrecent"
+)
+REFUNDS_PENDING_AGE: Final = Gauge(
+    "mashang_pending_refunds_oldest_age_seconds",
+    "Age of the oldest pending refund that no person was asked to look at.",
+    multiprocess_mode="mostrecent",
 )
 LOOP_LAG: Final = Gauge(
     "mashang_event_loop_lag_seconds", "How late the event loop runs its timers.", multiprocess_mode="livemax"

@@ -14,7 +14,7 @@ from gateway.database.batches import BROKEN
 from gateway.database.partitions import ensure_partitions
 from gateway.kernel.clock import utc_now
 from gateway.kernel.hot_metrics import flush_hot_metrics
-from gateway.kernel.metrics import REVIEWS, UNRESOLVED, UNRESOLVED_AGE
+from gateway.kernel.metrics import REFUNDS_PENDING, REFUNDS_PENDING_AGE, REVIEWS, UNRESOLVED, UNRESOLVED_AGE
 from gateway.workers.tasks import SQL
 
 _log = logging.getLogger("mashang.housekeeping")
@@ -50,3 +50,5 @@ async def measure(base: Base) -> None:
     UNRESOLVED.set(row["unresolved"])
     UNRESOLVED_AGE.set(row["age_s"] or 0.0)
     REVIEWS.set(row["reviews"])
+    REFUNDS_PENDING.set(row["refunds_pending"])
+    REFUNDS_PENDING_AGE.set(row["refunds_age_s"] or 0.0)

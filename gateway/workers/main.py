@@ -19,6 +19,7 @@ from gateway.workers.callbacks import CallbackSweep
 from gateway.workers.housekeeping import keep_house
 from gateway.workers.late import LateWatch
 from gateway.workers.recovery import Recovery
+from gateway.workers.refunding import Refunding
 from gateway.workers.tasks import Purpose, Task, TaskQueue
 
 _log = logging.getLogger("mashang.worker")
@@ -51,6 +52,7 @@ class Worker:
             Purpose.RESOLVE: Recovery(base, self._queue).handle,
             Purpose.WATCH: late.watch,
             Purpose.GIVE_BACK: late.give_back,
+            Purpose.REFUND: Refunding(base, self._queue).handle,
         }
         self._running: set[asyncio.Task[None]] = set()
 

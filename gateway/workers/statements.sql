@@ -22,6 +22,10 @@ WHERE payment_id = $1 AND purpose = $2 AND lease_token = $3 AND created_at = $5
 UPDATE recovery_tasks SET next_at = now() + make_interval(secs => $4), lease_until = NULL, tries = tries - 1
 WHERE payment_id = $1 AND purpose = $2 AND lease_token = $3 AND created_at = $5
 
+-- name: put_off_until
+UPDATE recovery_tasks SET next_at = $5, lease_until = NULL
+WHERE payment_id = $1 AND purpose = $2 AND lease_token = $3 AND created_at = $4
+
 -- name: finish
 -- A task that was made anew counts its leases from the beginning: its time tells it from the one before.
 DELETE FROM recovery_tasks WHERE payment_id = $1 AND purpose = $2 AND lease_token = $3 AND created_at = $4
@@ -69,4 +73,8 @@ SELECT
     (SELECT count(*) FROM recovery_tasks WHERE purpose = 'resolve') AS unresolved,
     (SELECT extract(epoch FROM now() - min(created_at))::float8 FROM recovery_tasks WHERE purpose = 'resolve') AS age_s,
     (SELECT count(*) FROM payments WHERE review IS NOT NULL)
-        + (SELECT count(*) FROM late_captures WHERE status = 'review') AS reviews
+        + (SELECT count(*) FROM late_captures WHERE status = 'review')
+        + (SELECT count(*) FROM refunds WHERE review IS NOT NULL) AS reviews,
+    (SELECT count(*) FROM refunds WHERE status = 'pending') AS refunds_pending,
+    (SELECT extract(epoch FROM now() - min(created_at))::float8 FROM refunds
+        WHERE status = 'pending' AND review IS NULL) AS refunds_age_s

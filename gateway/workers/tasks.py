@@ -24,6 +24,8 @@ class Purpose(StrEnum):
     """It is over, but money may still arrive for it."""
     GIVE_BACK = "give_back"
     """Money arrived too late and has to go back."""
+    REFUND = "refund"
+    """It has refunds that are pending."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from routing.channels.base import (
     ChannelUnknown,
     ChannelUnsent,
     RefundOrder,
+    RefundRules,
     Rhythm,
 )
 from routing.channels.reports import RefundReport, RefundState, ReversalReport, ReversalState, TradeReport, TradeState
@@ -49,6 +50,7 @@ class FakeChannel:
     refunds: Script[RefundReport] = field(default_factory=lambda: [SILENT])
     refund_queries: Script[RefundReport] = field(default_factory=lambda: [RefundReport(RefundState.NOT_FOUND)])
     rhythm: Rhythm = RHYTHM
+    refund_rules: RefundRules = field(default_factory=lambda: RefundRules(60.0, 50, 365))
     calls: list[tuple[str, BarcodeCharge | ChannelOrder | RefundOrder]] = field(default_factory=list)
     closed: bool = False
 

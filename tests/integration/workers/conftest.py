@@ -22,6 +22,7 @@ from gateway.payments.charging import Charging
 from gateway.payments.payment import Payment
 from gateway.payments.states import Event
 from gateway.payments.store import PaymentStore
+from gateway.refunds.desk import RefundDesk
 from gateway.workers.late import LateWatch
 from gateway.workers.recovery import Recovery
 from gateway.workers.tasks import Purpose, Task, TaskQueue
@@ -132,7 +133,7 @@ async def opened(database_url: str) -> AsyncIterator[tuple[Base, FakeChannel]]:
     await accounts.reload()
     charging = Charging(store, outcomes(pool, chosen), vault, chosen.channel_timeout_s)
     directory, revision = Directory(pool, vault), RevisionWatch(pool, [])
-    yield Base(chosen, pool, pool, valkey, vault, directory, accounts, store, charging, revision), channel
+    yield Base(chosen, pool, pool, valkey, vault, directory, accounts, store, charging, revision, RefundDesk(pool, accounts)), channel
     await valkey.aclose()
     await pool.close()
 
