@@ -60,9 +60,7 @@ def _head(report: ShiftReport, merchant: Merchant, words: Words, timezone: ZoneI
 
 def _totals(report: ShiftReport, words: Words) -> str:
     sums, books = report.total()
-    state = (
-        f'<span class="ok">✓ {words.agrees}</span>' if report.agrees else f'<span class="bad">✗ {words.differs}</span>'
-    )
+    kind, verdict = ("ok", f"✓ {words.agrees}") if report.agrees else ("bad", f"✗ {words.differs}")
     rows = [
         (words.payments, sums.payments, sums.payable, books.captured),
         (words.discount, "", sums.discount, books.discount),
@@ -104,7 +102,7 @@ def _statuses(report: ShiftReport, words: Words) -> str:
                 words.name(row.status),
                 row.count,
                 _yuan(row.amount),
-                _yuan(row.payable),
+                _yuan(row.customer),
             ),
             3,
         )

@@ -265,8 +265,8 @@ def report_json(report: ShiftReport, merchant: Merchant) -> dict[str, Any]:
             for operator, both in report.by(lambda g: g.till.operator_id).items()
         ],
         "by_wallet": [{"wallet": wallet, **_totals(*both)} for wallet, both in report.by(lambda g: g.wallet).items()],
-        "payments_by_status": [found._asdict() for found in report.payment_statuses],
-        "refunds_by_status": [_refund_status(found) for found in report.refund_statuses],
+        "payments_by_status": [_status(found, "payable") for found in report.payment_statuses],
+        "refunds_by_status": [_status(found, "returned_to_customer") for found in report.refund_statuses],
         "open": _lines(report.open),
         **_lines(report.lines),
         "ledger": {**_ledger(books), "agrees": report.agrees},
@@ -308,10 +308,14 @@ def _ledger(books: Books) -> dict[str, Any]:
     }
 
 
-def _refund_status(found: StatusSums) -> dict[str, Any]:
-    shown = found._asdict()
-    shown["returned_to_customer"] = shown.pop("payable")
-    return shown
+def _status(found: StatusSums, customer: str) -> dict[str, Any]:
+    return {
+        "wallet": found.wallet,
+        "status": found.status,
+        "count": found.count,
+        "amount": found.amount,
+        customer: found.customer,
+    }
 
 
 def _lines(lines: Lines) -> dict[str, Any]:

@@ -117,15 +117,16 @@ class Books(_Added):
         return ours == theirs
 
 
-class StatusSums(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class StatusSums:
     """How many payments (refunds) of a wallet stand in a state, and what they come to."""
 
     wallet: str | None
     status: str
     count: int
     amount: int
-    payable: int
-    """Of refunds: what goes back to the customer."""
+    customer: int
+    """What the customer pays, or gets back."""
 
 
 class PaymentLine(NamedTuple):

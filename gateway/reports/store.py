@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -162,14 +163,16 @@ def _refunded(rows: list[asyncpg.Record]) -> Iterator[tuple[Group, Sums]]:
 
 
 def _statuses(rows: list[asyncpg.Record], customer: str) -> tuple[StatusSums, ...]:
+    """The sums of each wallet and status, over all tills; `customer` is the column of the customer's part."""
     found: dict[tuple[str, str], StatusSums] = {}
     for row in rows:
         key = (row["wallet"] or "", row["status"])
         so_far = found.get(key, StatusSums(row["wallet"], row["status"], 0, 0, 0))
-        found[key] = so_far._replace(
+        found[key] = replace(
+            so_far,
             count=so_far.count + row["count"],
             amount=so_far.amount + row["amount"],
-            payable=so_far.payable + row[customer],
+            customer=so_far.customer + row[customer],
         )
     return tuple([found[key] for key in sorted(found)])
 
