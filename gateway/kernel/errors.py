@@ -32,8 +32,11 @@ ERRORS: Final = {
     "unsupported_media_type": "The gateway takes `Content-Type: application/json` only.",
     "order_no_reused": "The `merchant_order_no` belongs to another request; `param` names the first field that "
     "differs. Use a new number for a new payment.",
-    "idempotency_key_reused": "The key belongs to a request with another `merchant_order_no` or `merchant_refund_no`. "
-    "Use a new key.",
+    "idempotency_key_reused": "The key belongs to another request: one with another `merchant_order_no` or "
+    "`merchant_refund_no`, or in the admin API one that differs in anything. Use a new key.",
+    "account_exists": "There is a channel account with this id. Take another id, or rotate that account's credentials.",
+    "account_identity": "What an account is at its channel, and whose it is, never changes. Create another account and "
+    "drain this one.",
     "use_refund": "The payment is past the window in which it can be cancelled. Refund it.",
     "refund_no_reused": "The `merchant_refund_no` belongs to another request; `param` names the first field that "
     "differs. Use a new number for a new refund.",

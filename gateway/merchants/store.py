@@ -10,10 +10,11 @@ from typing import Final, TypeAlias
 
 import asyncpg
 
+from gateway.database.pool import Connection
 from gateway.kernel.ids import new_id
 from gateway.kernel.secrets import Vault, secret_hash
 
-Database: TypeAlias = asyncpg.Pool | asyncpg.Connection
+Database: TypeAlias = asyncpg.Pool | Connection
 
 
 class Scope(StrEnum):

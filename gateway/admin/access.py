@@ -1,0 +1,78 @@
+"""The door of the admin API: every route takes the admin token, every POST an `Idempotency-Key`."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict
+
+from gateway.admin.once import Handler, carry_out_once
+from gateway.http.answers import no_unknown_parameters
+from gateway.http.preferences import idempotency_key
+from gateway.http.services import Services, services_of
+from gateway.kernel.errors import NotAuthenticated
+
+
+class AdminRequest(BaseModel):
+    """Unknown fields are refused by name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AdminRoute(APIRoute):
+    """A route that looks at the token before anything else, and answers a repeated POST as before."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        dependencies = list(options.get("dependencies") or ())
+        if "POST" in (options.get("methods") or ()) and _DOCUMENTED not in dependencies:
+            dependencies.append(_DOCUMENTED)
+        super().__init__(path, endpoint, **{**options, "dependencies": dependencies})
+
+    def get_route_handler(self) -> Any:
+        """The handler behind the door."""
+        handle: Handler = super().get_route_handler()
+
+        async def behind_the_door(request: Request) -> Response:
+            services = admitted(request)
+            key = idempotency_key(request.headers.get("idempotency-key"))
+            if request.method != "POST" or key is None:
+                return await handle(request)
+            return await carry_out_once(services, key, request, handle)
+
+        return behind_the_door
+
+
+def admin_router() -> APIRouter:
+    """A router for some of the endpoints under /admin/v1."""
+    return APIRouter(route_class=AdminRoute, tags=["admin"], dependencies=[Depends(no_unknown_parameters)])
+
+
+def admitted(request: Request) -> Services:
+    """The services.  Raises NotAuthenticated without the admin token."""
+    services = services_of(request)
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    expected = services.settings.admin_token.get_secret_value()
+    if scheme.lower() != "bearer" or not hmac.compare_digest(token.encode(), expected.encode()):
+        raise NotAuthenticated("invalid_admin_token", "Send the admin token as: Authorization: Bearer …")
+    return services
+
+
+def example(value: dict[str, Any]) -> ConfigDict:
+    """The example of a model in the OpenAPI document."""
+    return ConfigDict(json_schema_extra={"examples": [value]})
+
+
+async def _key_of_a_post(
+    idempotency_key: Annotated[  # noqa: ARG001  documented here, read by the route
+        str | None,
+        Header(description="The same key with the same request: carried out once, answered as before for a day."),
+    ] = None,
+) -> None:
+    return None
+
+
+_DOCUMENTED: Final = Depends(_key_of_a_post)

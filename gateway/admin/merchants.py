@@ -1,0 +1,126 @@
+"""Merchants and their keys under /admin/v1; secrets are shown in the answer that makes them, and never again."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import asyncpg
+from fastapi import Path, Request, Response
+from pydantic import AfterValidator, BaseModel, Field
+
+from gateway.admin.access import AdminRequest, admin_router, example
+from gateway.admin.once import database_of
+from gateway.http.answers import json_answer
+from gateway.http.services import services_of
+from gateway.kernel.errors import not_found
+from gateway.merchants import store as merchants
+from gateway.merchants.store import Scope
+from gateway.payments.schemas import Text
+
+MERCHANT_ID_PATTERN = r"^mer_[0-9A-Z]{26}$"
+EXAMPLE_ID = "mer_01JD5ZV8W3M0Q9C6R1T2X4Y7KB"
+
+router = admin_router()
+
+
+def _timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError("is no IANA time zone") from None
+    return name
+
+
+class NewMerchantRequest(AdminRequest):
+    """A merchant to be created."""
+
+    model_config = example({"name": "Corner Café", "timezone": "Asia/Shanghai"})
+
+    name: Annotated[Text, Field(min_length=1, max_length=64)]
+    timezone: Annotated[str, Field(max_length=64), AfterValidator(_timezone)] = "Asia/Shanghai"
+
+
+class MerchantObject(BaseModel):
+    """A merchant; the webhook secret is shown only when it is created."""
+
+    model_config = example(
+        {"id": EXAMPLE_ID, "name": "Corner Café", "timezone": "Asia/Shanghai", "webhook_secret": "whsec_…"}
+    )
+
+    id: str
+    name: str
+    timezone: str
+    webhook_secret: str
+
+
+class NewKeyRequest(AdminRequest):
+    """A key to be created; a till's key need not refund."""
+
+    model_config = example({"scopes": ["pay", "read"]})
+
+    scopes: Annotated[list[Scope], Field(min_length=1)] = sorted(Scope)
+
+
+class KeyObject(BaseModel):
+    """A key; `secret` and `signing_secret` are shown only when it is created."""
+
+    model_config = example(
+        {
+            "id": "key_01JD5ZV8W3M0Q9C6R1T2X4Y7KB",
+            "merchant_id": EXAMPLE_ID,
+            "scopes": ["pay", "read"],
+            "secret": "sk_test_…",
+            "signing_secret": "…",
+        }
+    )
+
+    id: str
+    merchant_id: str
+    scopes: list[Scope]
+    secret: str
+    signing_secret: str
+
+
+MerchantId = Annotated[str, Path(pattern=MERCHANT_ID_PATTERN)]
+KeyId = Annotated[str, Path(pattern=r"^key_[0-9A-Z]{26}$")]
+
+
+@router.post("/merchants", status_code=201, response_model=MerchantObject, summary="Create a merchant")
+async def post_merchant(request: Request, wanted: NewMerchantRequest) -> Response:
+    """Create a merchant."""
+    vault = services_of(request).vault
+    new = await merchants.create_merchant(database_of(request), vault, wanted.name, wanted.timezone)
+    body = {
+        "id": new.merchant.id,
+        "name": new.merchant.name,
+        "timezone": new.merchant.timezone,
+        "webhook_secret": new.webhook_secret,
+    }
+    return json_answer(201, body).to_response()
+
+
+@router.post("/merchants/{merchant_id}/keys", status_code=201, response_model=KeyObject, summary="Create a key")
+async def post_key(request: Request, merchant_id: MerchantId, wanted: NewKeyRequest) -> Response:
+    """Create an API key.  Its secrets are shown in this answer and never again."""
+    vault = services_of(request).vault
+    try:
+        key = await merchants.create_key(database_of(request), vault, merchant_id, frozenset(wanted.scopes))
+    except asyncpg.ForeignKeyViolationError:
+        raise not_found("merchant", "merchant_id") from None
+    body = {
+        "id": key.id,
+        "merchant_id": merchant_id,
+        "scopes": sorted(set(wanted.scopes)),
+        "secret": key.secret,
+        "signing_secret": key.signing_secret,
+    }
+    return json_answer(201, body).to_response()
+
+
+@router.post("/merchants/{merchant_id}/keys/{key_id}/revoke", status_code=204, summary="Revoke a key")
+async def post_revoke(request: Request, merchant_id: MerchantId, key_id: KeyId) -> Response:
+    """Revoke a key; every process refuses it within a second."""
+    if not await merchants.revoke_key(database_of(request), merchant_id, key_id):
+        raise not_found("key", "key_id")
+    return Response(status_code=204)
