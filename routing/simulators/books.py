@@ -160,7 +160,7 @@ _CHANGES: Final = (
 )  # fmt: skip
 """What of a trade may change after it was added."""
 _SAVE_TRADE: Final = f"UPDATE trades SET {', '.join([f'{name} = ?' for name in _CHANGES])} WHERE seq = ?"
-_SAVE_REFUND: Final = "UPDATE refunds SET settles_ms = ?, outcome = ? WHERE seq = ?"
+_SAVE_REFUND: Final = "UPDATE refunds SET settles_ms = ?, outcome = ?, details = ? WHERE seq = ?"
 _TRADE: Final = f"SELECT {', '.join(_TRADE_COLUMNS)} FROM trades"
 _REFUND: Final = f"SELECT {', '.join(_REFUND_COLUMNS)} FROM refunds"
 
@@ -339,7 +339,7 @@ class Books:
 
     def save_refund(self, trade: Trade, refund: Refund) -> None:
         """Write when and how a refund ends."""
-        self.write(_SAVE_REFUND, (refund.settles_ms, refund.outcome, refund.seq))
+        self.write(_SAVE_REFUND, (refund.settles_ms, refund.outcome, refund.details, refund.seq))
         if refund.notify_url and self.teller is not None:
             self.teller.refund_changed(trade, refund)
 

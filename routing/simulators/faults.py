@@ -15,6 +15,7 @@ from routing.simulators.notifications import About
 DEFAULT_HOLD_S: Final = 30.0
 HOLD_S_MAX: Final = 600.0
 RULES_MAX: Final = 1_000
+RETRY_S_MAX: Final = 86_400.0
 
 
 class FaultError(ValueError):
@@ -168,6 +169,8 @@ class FaultPlan:
     rng: random.Random = field(default_factory=random.Random)
     tells_before_answers: bool = False
     """Whether some rule wants notifications sent before the call that caused them is answered."""
+    notify_retry_s: tuple[float, ...] | None = None
+    """In place of the channel's own waits between tries."""
 
     def act_for(self, call: CallKind, order_no: str, otherwise: Act = ORDINARY) -> Act:
         """What is to happen with this call: the first rule that strikes, else `otherwise`; slow-downs add up beside."""
@@ -260,9 +263,17 @@ def _read_latency(latency: object, calls: frozenset[CallKind]) -> Latency:
     return Latency(low_ms / 1_000, high_ms / 1_000, 0, calls)
 
 
+def _read_waits(waits: object) -> tuple[float, ...] | None:
+    if waits is None:
+        return None
+    if not isinstance(waits, list) or len(waits) > RULES_MAX:
+        raise FaultError(f"notify_retry_s must be a list of at most {RULES_MAX}")
+    return tuple([_number({"notify_retry_s": wait}, "notify_retry_s", 0, RETRY_S_MAX) for wait in waits])
+
+
 def read_plan(document: object) -> FaultPlan:
     """The plan that a JSON document describes.  Raises FaultError."""
-    known = {"latency_ms", "latency_calls", "seed", "rules"}
+    known = {"latency_ms", "latency_calls", "seed", "rules", "notify_retry_s"}
     if not isinstance(document, dict) or not document.keys() <= known:
         raise FaultError(f"expected an object with {', '.join(sorted(known))}")
     rules, seed = document.get("rules", []), document.get("seed")
@@ -274,4 +285,4 @@ def read_plan(document: object) -> FaultPlan:
     latency = _read_latency(document["latency_ms"], calls) if document.get("latency_ms") is not None else NO_LATENCY
     read = [_read_rule(rule) for rule in rules]
     early = any(rule.effect is not None and rule.effect.kind is EffectKind.BEFORE_ANSWER for rule in read)
-    return FaultPlan(read, latency, document, random.Random(seed), early)
+    return FaultPlan(read, latency, document, random.Random(seed), early, _read_waits(document.get("notify_retry_s")))

@@ -9,7 +9,7 @@ from typing import Final
 import orjson
 
 from routing.simulators.books import Books, Refund, Status, Trade
-from routing.simulators.notifications import NOTIFICATION_COLUMNS, Delivered, Herald, News, Notification, Plan
+from routing.simulators.notifications import NOTIFICATION_COLUMNS, Herald, News, Notification, Plan
 from routing.simulators.rows import values_of
 
 _COLUMNS: Final = ", ".join(NOTIFICATION_COLUMNS)
@@ -147,12 +147,3 @@ class Outbox:
 
     def _where(self, where: str, *values: object) -> list[Notification]:
         return [Notification(*row) for row in self._books.rows(_NOTIFICATION + where, values)]
-
-
-def failed(notification: Notification, herald: Herald, now_ms: int) -> None:
-    """Count a try that was not acknowledged, and plan the next."""
-    retry_s = herald.schedule.retry_s
-    if notification.tries <= len(retry_s):
-        notification.next_ms = now_ms + round(retry_s[notification.tries - 1] * 1_000)
-    else:
-        notification.next_ms, notification.status = None, Delivered.GIVEN_UP

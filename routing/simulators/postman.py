@@ -7,6 +7,7 @@ bound.  A simulator that is killed goes on where it was: whatever was not writte
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -17,12 +18,14 @@ import httpx
 from routing.simulators.books import Books
 from routing.simulators.effects import Effect, EffectKind
 from routing.simulators.notifications import HONEST, About, Delivered, Forging, Herald, Notification, Plan, Post
-from routing.simulators.outbox import Outbox, failed
+from routing.simulators.outbox import Outbox
 
 AT_ONCE_MAX: Final = 256
 ANSWER_BYTES_MAX: Final = 4_096
 _SHOWN_CHARACTERS: Final = 200
 _LONGEST_SLEEP_S: Final = 60.0
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,10 @@ Sender = Callable[[str, Post, float], Awaitable[tuple[int, bytes]]]
 class AsksFaults(Protocol):
     """The faults in force."""
 
+    @property
+    def notify_retry_s(self) -> tuple[float, ...] | None:
+        """The waits between tries; None for the channel's own."""
+
     def effect_for(self, order_nos: frozenset[str], about: About, *, before_answer: bool = False) -> Effect | None:
         """What is to become of a notification."""
 
@@ -54,10 +61,11 @@ class HoldsFaults(Protocol):
 
 
 class HttpSender:
-    """Posts over HTTP, with connections that are kept."""
+    """Posts over HTTP."""
 
     def __init__(self) -> None:
-        limits = httpx.Limits(max_connections=AT_ONCE_MAX, max_keepalive_connections=32)
+        # A connection for each posting: one that was kept may be half dead where the merchant's server has restarted.
+        limits = httpx.Limits(max_connections=AT_ONCE_MAX, max_keepalive_connections=0)
         self._client = httpx.AsyncClient(trust_env=False, follow_redirects=False, limits=limits)
 
     async def __call__(self, url: str, post: Post, timeout_s: float) -> tuple[int, bytes]:
@@ -133,12 +141,18 @@ class Postman:
     def _start(self, notification: Notification) -> asyncio.Task[None]:
         task = asyncio.create_task(self._deliver(notification))
         self._under_way[notification.seq] = task
-        task.add_done_callback(lambda _: self._ended(notification.seq))
+        task.add_done_callback(lambda ended: self._ended(notification.seq, ended))
         return task
 
-    def _ended(self, seq: int) -> None:
+    def _ended(self, seq: int, task: asyncio.Task[None]) -> None:
         del self._under_way[seq]
-        self._stirred.set()
+        if task.cancelled():
+            return
+        if (error := task.exception()) is not None:
+            # Not woken for it: a notification that cannot be written must not be tried without a pause.
+            _log.error("a notification could not be sent", exc_info=error)
+        else:
+            self._stirred.set()
 
     async def _deliver(self, notification: Notification) -> None:
         """One try, as the faults want it."""
@@ -154,8 +168,8 @@ class Postman:
                 await self.post(notification, Forging(tamper=effect.tamper))
             if effect is not None and effect.kind is EffectKind.DUPLICATE:
                 copies = effect.copies
-        answers = await asyncio.gather(*[self.post(notification) for _ in range(copies)])
-        self._note(notification, next((answer for answer in answers if answer.acknowledged), answers[-1]))
+        answers = list(await asyncio.gather(*[self.post(notification) for _ in range(copies)]))
+        self._note(notification, answers)
 
     def _put_off(self, notification: Notification, effect: Effect) -> bool:
         """Whether it does not go now."""
@@ -171,16 +185,30 @@ class Postman:
                 return False
         return True
 
-    def _note(self, notification: Notification, answer: Answered) -> None:
-        """Write what came of a try."""
-        notification.tries += 1
-        notification.last_answer = f"{answer.status} {answer.text}" if answer.status else answer.text
+    def _note(self, notification: Notification, answers: list[Answered], *, by_hand: bool = False) -> None:
+        """Write what came of a try, beside what was written of others meanwhile."""
+        answer = next((answer for answer in answers if answer.acknowledged), answers[-1])
+        current = self.outbox.find(notification.id) or notification
+        current.plan = notification.plan
+        current.tries += 1
         if answer.acknowledged:
-            notification.next_ms, notification.status = None, Delivered.ACKNOWLEDGED
-        elif notification.status != Delivered.ACKNOWLEDGED:
-            failed(notification, self._herald, self._books.now_ms())
-        self.outbox.save(notification)
-        self.outbox.release(notification.order_no, notification.seq)
+            current.next_ms, current.status = None, Delivered.ACKNOWLEDGED
+        elif current.status == Delivered.WAITING and not by_hand:
+            self._try_again(current)
+        if answer.acknowledged or current.status != Delivered.ACKNOWLEDGED:
+            current.last_answer = f"{answer.status} {answer.text}" if answer.status else answer.text
+        self.outbox.save(current)
+        self.outbox.release(current.order_no, current.seq)
+
+    def _try_again(self, notification: Notification) -> None:
+        """Plan the next try; after the last there is none."""
+        waits = self._holder.faults.notify_retry_s
+        waits = self._herald.schedule.retry_s if waits is None else waits
+        if notification.tries <= len(waits):
+            wait_ms = round(waits[notification.tries - 1] * 1_000)
+            notification.next_ms = self._books.now_ms() + wait_ms
+        else:
+            notification.next_ms, notification.status = None, Delivered.GIVEN_UP
 
     async def post(self, notification: Notification, forging: Forging = HONEST) -> Answered:
         """Post it once and say what came back; writes nothing."""
@@ -203,9 +231,8 @@ class Postman:
             answers = list(await asyncio.gather(*[self.post(notification, forging) for _ in range(times)]))
         else:
             answers = [await self.post(notification, forging) for _ in range(times)]
-        current = self.outbox.find(notification.id) or notification
-        if forging == HONEST and current.status != Delivered.ACKNOWLEDGED:
-            self._note(current, next((answer for answer in answers if answer.acknowledged), answers[-1]))
+        if forging == HONEST:
+            self._note(notification, answers, by_hand=True)
         return answers
 
     async def tell_before_answer(self, order_no: str, about: About) -> None:

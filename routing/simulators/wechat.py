@@ -12,54 +12,83 @@ import orjson
 
 from routing.simulators.acts import Act, CallKind
 from routing.simulators.books import Books
-from routing.simulators.channel import Call, HttpAnswer, HttpRequest, Visit
+from routing.simulators.channel import Call, Draft, HttpAnswer, HttpRequest, Visit
+from routing.simulators.grants import Grants
 from routing.simulators.magic import magic_act
-from routing.simulators.notifications import Herald, Silent
+from routing.simulators.pages import query_of
 from routing.simulators.wechat_account import WechatAccount
 from routing.simulators.wechat_answers import JSON, WechatDraft, failure
-from routing.simulators.wechat_calls import WechatDesk
+from routing.simulators.wechat_bills import FILE, BillDesk
+from routing.simulators.wechat_bridge import Bridge
+from routing.simulators.wechat_calls import BarcodeDesk
+from routing.simulators.wechat_notifications import WechatHerald
+from routing.simulators.wechat_oauth import AUTHORIZE, EXCHANGE, ExchangeCall, OauthPage
+from routing.simulators.wechat_orders import OrderDesk
+from routing.simulators.wechat_refunds import RefundDesk
 from routing.simulators.wechat_signing import fresh, read_authorization, request_text, verifies
 
-Handler = Callable[[WechatDesk, "WechatCall", Act], WechatDraft]
+Handler = Callable[["WechatCall", Act], Draft]
 
-_ORDER_NO: Final = r"[^/]+"
+_NUMBER: Final = "([^/]+)"
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One endpoint: which call of the desk serves it, and whether its order number stands in the path."""
+    """One endpoint: which call of a desk serves it."""
 
     method: str
-    path: re.Pattern[str]
     kind: CallKind
     handler: Handler
 
 
-def _route(method: str, path: str, kind: CallKind, handler: Handler) -> Route:
-    return Route(method, re.compile(path.replace("{no}", f"({_ORDER_NO})")), kind, handler)
+class Routes:
+    """All endpoints: those with a path of their own, and those with a number in it."""
 
+    def __init__(self, account: WechatAccount, books: Books) -> None:
+        codes, orders = BarcodeDesk(account, books), OrderDesk(account, books)
+        refunds, bills = RefundDesk(account, books), BillDesk(account, books)
+        pay, refund = "/v3/pay/transactions", "/v3/refund/domestic/refunds"
+        self._plain = {
+            f"{pay}/codepay": Route("POST", CallKind.PAY, codes.codepay),
+            f"{pay}/native": Route("POST", CallKind.CREATE_CODE, orders.native),
+            f"{pay}/jsapi": Route("POST", CallKind.CREATE_PAGE, orders.jsapi),
+            refund: Route("POST", CallKind.REFUND, refunds.refund),
+            "/v3/certificates": Route("GET", CallKind.OTHER, codes.certificates),
+            "/v3/bill/tradebill": Route("GET", CallKind.STATEMENT, bills.trade_bill),
+            "/v3/bill/fundflowbill": Route("GET", CallKind.STATEMENT, bills.fund_flow_bill),
+            FILE: Route("GET", CallKind.STATEMENT, bills.file),
+        }
+        numbered = {
+            f"{pay}/out-trade-no/{_NUMBER}": Route("GET", CallKind.QUERY, codes.query),
+            f"{pay}/id/{_NUMBER}": Route("GET", CallKind.QUERY, codes.query_by_id),
+            f"{pay}/out-trade-no/{_NUMBER}/reverse": Route("POST", CallKind.REVERSE, codes.reverse),
+            f"{pay}/out-trade-no/{_NUMBER}/close": Route("POST", CallKind.CLOSE, orders.close),
+            f"{refund}/{_NUMBER}": Route("GET", CallKind.REFUND_QUERY, refunds.query),
+            f"{refund}/{_NUMBER}/apply-abnormal-refund": Route("POST", CallKind.OTHER, refunds.retry_abnormal),
+        }
+        self._numbered = [(re.compile(path), route) for path, route in numbered.items()]
 
-_ROUTES: Final = (
-    _route("POST", "/v3/pay/transactions/codepay", CallKind.PAY, WechatDesk.codepay),
-    _route("GET", "/v3/pay/transactions/out-trade-no/{no}", CallKind.QUERY, WechatDesk.query),
-    _route("GET", "/v3/pay/transactions/id/{no}", CallKind.QUERY, WechatDesk.query_by_id),
-    _route("POST", "/v3/pay/transactions/out-trade-no/{no}/reverse", CallKind.REVERSE, WechatDesk.reverse),
-    _route("POST", "/v3/pay/transactions/out-trade-no/{no}/close", CallKind.CLOSE, WechatDesk.close),
-    _route("POST", "/v3/refund/domestic/refunds", CallKind.REFUND, WechatDesk.refund),
-    _route("GET", "/v3/refund/domestic/refunds/{no}", CallKind.REFUND_QUERY, WechatDesk.query_refund),
-    _route("GET", "/v3/certificates", CallKind.OTHER, WechatDesk.certificates),
-)
+    def find(self, raw_path: str) -> tuple[Route, str] | None:
+        """The route of a path, and the number in it (empty where it has none)."""
+        route = self._plain.get(raw_path)
+        if route is not None:
+            return route, ""
+        for pattern, numbered in self._numbered:
+            if found := pattern.fullmatch(raw_path):
+                return numbered, unquote(found[1])
+        return None
 
 
 @dataclass(frozen=True, slots=True)
 class WechatCall:
     """A request whose signature was verified; `serial` names the key that its answer is to be signed with."""
 
-    desk: WechatDesk = field(repr=False)
+    account: WechatAccount = field(repr=False)
     handler: Handler
     kind: CallKind
     serial: str
     number: str
+    base_url: str
     query: dict[str, str]
     document: dict[str, Any]
 
@@ -78,13 +107,13 @@ class WechatCall:
         total = amount.get("total") if isinstance(amount, dict) else None
         return magic_act(code, total) if isinstance(code, str) and type(total) is int else None
 
-    def perform(self, act: Act) -> WechatDraft:
+    def perform(self, act: Act) -> Draft:
         """Carry it out."""
-        return self.handler(self.desk, self, act)
+        return self.handler(self, act)
 
     def fail(self, code: str) -> WechatDraft:
         """Any of WeChat's codes."""
-        return failure(self.desk.account, self.serial, code)
+        return failure(self.account, self.serial, code)
 
     def server_error(self) -> WechatDraft:
         """500 SYSTEM_ERROR."""
@@ -102,23 +131,26 @@ class WechatChannel:
 
     def __init__(self, account: WechatAccount, books: Books) -> None:
         self._account = account
-        self._desk = WechatDesk(account, books)
+        self._routes = Routes(account, books)
+        self._grants = Grants(books)
+        self._oauth = OauthPage(account, self._grants)
+        self._bridge = Bridge(account, books)
         self._now_ms = books.now_ms
-        self.herald: Herald = Silent()
+        self.herald: Final = WechatHerald(account)
 
-    def visit(self, request: HttpRequest) -> Visit | None:  # noqa: ARG002
-        """None: it has no bridge."""
-        return None
+    def visit(self, request: HttpRequest) -> Visit | None:
+        """The in-page bridge."""
+        return self._bridge.visit(request)
 
-    def read(self, request: HttpRequest) -> Call | HttpAnswer:
+    def read(self, request: HttpRequest) -> Call | Visit | HttpAnswer:
         """Route, then headers, then timestamp, then signature, then JSON."""
-        matches = [(route, found) for route in _ROUTES if (found := route.path.fullmatch(request.raw_path))]
-        if not matches:
-            return HttpAnswer(404)
-        route, found = matches[0]
+        found = self._routes.find(request.raw_path)
+        if found is None:
+            return self._public(request)
+        route, number = found
         if route.method != request.method:
             return HttpAnswer(405)
-        refused = self._check_headers(request, route) or self._check_signature(request)
+        refused = self._check_headers(request) or self._check_signature(request)
         if refused is not None:
             return refused
         document: object = {}
@@ -130,22 +162,31 @@ class WechatChannel:
         if not isinstance(document, dict):
             return self._refuse("PARAM_ERROR", "请求体不是合法的JSON")
         return WechatCall(
-            desk=self._desk,
+            account=self._account,
             handler=route.handler,
             kind=route.kind,
             serial=request.header(b"wechatpay-serial") or self._account.certificate_serial,
-            number=unquote(found[1]) if found.re.groups else "",
+            number=number,
+            base_url=f"http://{request.header(b'host')}",
             query={name: values[-1] for name, values in parse_qs(request.query).items()} if request.query else {},
             document=document,
         )
+
+    def _public(self, request: HttpRequest) -> Call | Visit | HttpAnswer:
+        """The public platform's pages and calls, which no merchant signs."""
+        if request.method == "GET" and request.path == AUTHORIZE:
+            return Visit(lambda _: self._oauth.answer(request))
+        if request.method == "GET" and request.path == EXCHANGE:
+            return ExchangeCall(self._account, self._grants, query_of(request))
+        return HttpAnswer(404)
 
     def _refuse(self, code: str, message: str) -> HttpAnswer:
         draft = failure(self._account, "", code, message)
         return HttpAnswer(draft.status, [JSON], draft.body)
 
-    def _check_headers(self, request: HttpRequest, route: Route) -> HttpAnswer | None:
+    def _check_headers(self, request: HttpRequest) -> HttpAnswer | None:
         if not request.header(b"user-agent"):
-            if route.path.pattern.startswith("/v3/pay/"):
+            if request.raw_path.startswith("/v3/pay/"):
                 return self._refuse("SIGN_ERROR", "Http头缺少User-Agent")
             return self._refuse("INVALID_REQUEST", "Http头缺少Accept或User-Agent")
         accept = request.header(b"accept")
@@ -166,7 +207,9 @@ class WechatChannel:
             return self._refuse("SIGN_ERROR", "Http头Authorization中的timestamp与发起请求的时间不得超过5分钟")
         text = request_text(request.method, request.target, authorization.timestamp, authorization.nonce, request.body)
         account = self._account
-        known = (authorization.mchid, authorization.serial_no.upper()) == (account.mchid, account.merchant_serial)
-        if not known or not verifies(account.merchant_key, authorization.signature, text):
+        key = (
+            account.merchant_keys.get(authorization.serial_no.upper()) if authorization.mchid == account.mchid else None
+        )
+        if key is None or not verifies(key, authorization.signature, text):
             return self._refuse("SIGN_ERROR", "签名错误，请检查后再试")
         return None

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from routing.simulators.acts import Refusal, Sealing
+from routing.simulators.acts import RefundOutcome, Refusal, Sealing
 from routing.simulators.books import Refund, Status, Trade
 from routing.simulators.channel import Headers, HttpAnswer
 from routing.simulators.moments import beijing_text
@@ -18,6 +18,7 @@ from routing.simulators.wechat_account import WechatAccount
 from routing.simulators.wechat_signing import signature_headers
 
 MICROPAY: Final = "MICROPAY"
+OPENID_PREFIX: Final = "oSim"
 JSON: Final = (b"Content-Type", b"application/json")
 
 ERRORS: Final[dict[str, tuple[int, str, str]]] = {
@@ -47,6 +48,8 @@ ERRORS: Final[dict[str, tuple[int, str, str]]] = {
     "SIGN_ERROR": (401, "268443699", "签名错误"),
     "NO_AUTH": (403, "268435474", "没有权限"),
     "APPID_MCHID_NOT_MATCH": (400, "268435475", "appid和mch_id不匹配"),
+    "NO_STATEMENT_EXIST": (400, "268435478", "账单文件不存在"),
+    "STATEMENT_CREATING": (400, "268435479", "账单生成中，请稍后再试"),
     "MCH_NOT_EXISTS": (400, "268435476", "商户号不存在"),
 }
 
@@ -116,21 +119,22 @@ def refusal_of(trade: Trade) -> tuple[str, str | None]:
     return REFUSALS.get(trade.reason or "", (trade.reason or "TRADE_ERROR", None))
 
 
+_STATES: Final = {
+    Status.OPEN: ("NOTPAY", "订单未支付"),
+    Status.PENDING: ("USERPAYING", "需要用户输入支付密码"),
+    Status.CAPTURED: ("SUCCESS", "支付成功"),
+    Status.REFUNDED: ("REFUND", "订单发生过退款"),
+    Status.REVERSED: ("REVOKED", "订单已撤销"),
+    Status.CLOSED: ("CLOSED", "订单已关闭"),
+}
+
+
 def trade_state(trade: Trade) -> tuple[str, str]:
     """trade_state and its description."""
-    match trade.status:
-        case Status.PENDING:
-            return "USERPAYING", "需要用户输入支付密码"
-        case Status.CAPTURED:
-            return ("REFUND", "订单发生过退款") if trade.refunded_fen else ("SUCCESS", "支付成功")
-        case Status.REFUNDED:
-            return "REFUND", "订单发生过退款"
-        case Status.REVERSED:
-            return "REVOKED", "订单已撤销"
-        case Status.CLOSED:
-            return "CLOSED", "订单已关闭"
-        case _:
-            return "PAYERROR", refusal_of(trade)[1] or "支付失败"
+    if trade.status == Status.REFUSED:
+        return "PAYERROR", refusal_of(trade)[1] or "支付失败"
+    refunded = trade.status == Status.CAPTURED and trade.refunded_fen
+    return _STATES[Status.REFUNDED if refunded else Status(trade.status)]
 
 
 def order_object(account: WechatAccount, trade: Trade, shown_order_no: str, amount_fen: int) -> dict[str, Any]:
@@ -155,25 +159,32 @@ def order_object(account: WechatAccount, trade: Trade, shown_order_no: str, amou
             "transaction_id": trade_no("wechat", trade),
             "bank_type": "OTHERS",
             "success_time": beijing_time(trade.captured_ms),
-            "payer": {"openid": f"oSim{trade.payer}"},
+            "payer": {"openid": OPENID_PREFIX + trade.payer},
             "promotion_detail": [],
         }
         document["amount"] |= {"payer_total": amount_fen, "payer_currency": "CNY"}
     return document
 
 
+REFUND_STATES: Final = {
+    RefundOutcome.SUCCEEDED: "SUCCESS",
+    RefundOutcome.ABNORMAL: "ABNORMAL",
+    RefundOutcome.CLOSED: "CLOSED",
+}
+
+
 def refund_object(trade: Trade, refund: Refund, now_ms: int, shown_order_no: str) -> dict[str, Any]:
     """The refund as asking for it and querying it answer it."""
-    settled = refund.settles_ms <= now_ms
+    state = REFUND_STATES[RefundOutcome(refund.outcome)] if refund.settles_ms <= now_ms else "PROCESSING"
     document: dict[str, Any] = {
         "refund_id": refund_no("wechat", refund),
         "out_refund_no": refund.refund_no,
         "transaction_id": trade_no("wechat", trade),
         "out_trade_no": shown_order_no,
         "channel": "ORIGINAL",
-        "user_received_account": "支付用户零钱",
+        "user_received_account": received_by(refund),
         "create_time": beijing_time(refund.created_ms),
-        "status": "SUCCESS" if settled else "PROCESSING",
+        "status": state,
         "funds_account": "AVAILABLE",
         "amount": {
             "total": trade.amount_fen,
@@ -187,6 +198,11 @@ def refund_object(trade: Trade, refund: Refund, now_ms: int, shown_order_no: str
         },
         "promotion_detail": [],
     }
-    if settled:
+    if state == "SUCCESS":
         document["success_time"] = beijing_time(refund.settles_ms)
     return document
+
+
+def received_by(refund: Refund) -> str:
+    """Where the money goes: the payer's balance, or the card of an abnormal refund that was sent again."""
+    return str(orjson.loads(refund.details).get("received_by", "支付用户零钱"))

@@ -9,15 +9,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP, PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 
+SIGNTEST: Final = "WECHATPAY/SIGNTEST/"
+"""What the signature of a probe starts with, which WeChat sends to see whether merchants verify."""
 SCHEME: Final = "WECHATPAY2-SHA256-RSA2048"
 CLOCK_SKEW_S_MAX: Final = 300
 _PADDING: Final = PKCS1v15()
 _SHA256: Final = SHA256()
+_OAEP: Final = OAEP(MGF1(SHA1()), SHA1(), None)  # noqa: S303  # as WeChat prescribes for sensitive fields
 _ATTRIBUTE: Final = re.compile(r'([a-z_]+)="([^"]*)"')
 _ATTRIBUTES: Final = frozenset({"mchid", "nonce_str", "timestamp", "serial_no", "signature"})
 
@@ -59,6 +62,16 @@ def request_text(method: str, target: str, timestamp: str, nonce: str, body: byt
 def answer_text(timestamp: str, nonce: str, body: bytes) -> bytes:
     """What an answer's signature covers."""
     return f"{timestamp}\n{nonce}\n".encode() + body + b"\n"
+
+
+def call_up_text(app_id: str, timestamp: str, nonce: str, package: str) -> bytes:
+    """What the paySign of an in-page payment covers."""
+    return f"{app_id}\n{timestamp}\n{nonce}\n{package}\n".encode()
+
+
+def open_field(key: RSAPrivateKey, sealed: bytes) -> str:
+    """A sensitive field that a merchant encrypted for us.  Raises ValueError."""
+    return key.decrypt(sealed, _OAEP).decode("utf-8")
 
 
 def verifies(key: RSAPublicKey, signature: bytes, text: bytes) -> bool:

@@ -11,7 +11,6 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.x509 import load_pem_x509_certificate
 
-from routing.simulators.books import Status, Trade
 from routing.simulators.provision import Provision
 from tests.unit.simulators.conftest import Simulator, stage_of
 from tests.unit.simulators.in_process import bench_of
@@ -199,20 +198,6 @@ def test_a_bar_code_order_must_be_reversed_and_not_closed(till: WechatTill) -> N
     assert refused.raw.headers["request-id"].endswith("-268449641")
     unknown = till.call("POST", f"/v3/pay/transactions/out-trade-no/{till.order_no()}/close", body)
     assert (unknown.raw.status, unknown.code) == (404, "ORDER_NOT_EXIST")
-
-
-async def test_closing_an_order_on_display_is_an_empty_signed_204_and_repeatable(
-    provisioned: Provision, tmp_path: Path
-) -> None:
-    with bench_of("wechat_direct", provisioned, tmp_path) as bench:
-        till, seq = bench.till, bench.books.next_trade_seq()
-        assert isinstance(till, WechatTill)
-        mchid, native = till.settings["mchid"], '{"trade_type":"NATIVE"}'
-        bench.books.add(Trade(seq, mchid, "NATIVE01", "", 1, 100, Status.PENDING, bench.now_ms, 1, "", "", native))
-        for _ in range(2):
-            closed = till.call("POST", "/v3/pay/transactions/out-trade-no/NATIVE01/close", {"mchid": mchid})
-            assert (closed.raw.status, closed.raw.body, closed.seal) == (204, b"", "good")
-        assert till.query("NATIVE01").state == "closed"
 
 
 @pytest.mark.parametrize(

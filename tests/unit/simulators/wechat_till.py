@@ -16,7 +16,7 @@ class WechatTill(Till):
     code_head = "13"
     states: ClassVar = {
         "SUCCESS": "captured", "USERPAYING": "pending", "PAYERROR": "refused", "REVOKED": "reversed",
-        "REFUND": "refunded", "CLOSED": "closed",
+        "REFUND": "refunded", "CLOSED": "closed", "NOTPAY": "open",
     }  # fmt: skip
 
     def headers(self, method: str, target: str, body: bytes, **changes: str) -> dict[str, str]:
@@ -61,7 +61,7 @@ class WechatTill(Till):
         known = self.states | {"PROCESSING": "accepted"}
         state_text = fields.get("trade_state") or fields.get("status") or ""
         if "out_refund_no" in fields:
-            known = {"PROCESSING": "accepted", "SUCCESS": "succeeded"}
+            known = {"PROCESSING": "accepted", "SUCCESS": "succeeded", "ABNORMAL": "abnormal", "CLOSED": "closed"}
         amount = fields.get("amount", {})
         return Answer(
             known.get(state_text, "accepted"), seal, "", amount.get("refund", amount.get("total")), fields, raw
@@ -89,10 +89,45 @@ class WechatTill(Till):
         body = {"appid": self.settings["appid"], "mchid": self.settings["mchid"]}
         return self.call("POST", f"/v3/pay/transactions/out-trade-no/{order_no}/reverse", body)
 
-    def refund(self, order_no: str, refund_no: str, fen: int, total: int) -> Answer:
+    def refund(self, order_no: str, refund_no: str, fen: int, total: int, **more: object) -> Answer:
         amount = {"refund": fen, "total": total, "currency": "CNY"}
-        body = {"out_trade_no": order_no, "out_refund_no": refund_no, "amount": amount, "reason": "凉了"}
+        body = {"out_trade_no": order_no, "out_refund_no": refund_no, "amount": amount, "reason": "凉了", **more}
         return self.call("POST", "/v3/refund/domestic/refunds", body)
 
     def query_refund(self, order_no: str, refund_no: str) -> Answer:
         return self.call("GET", f"/v3/refund/domestic/refunds/{refund_no}")
+
+    def order(self, order_no: str, fen: int, **more: object) -> dict[str, Any]:
+        """What native and jsapi orders share."""
+        return {
+            "appid": self.settings["appid"],
+            "mchid": self.settings["mchid"],
+            "description": "拿铁",
+            "out_trade_no": order_no,
+            "notify_url": "http://127.0.0.1:9/callbacks/wechat/a1",
+            "amount": {"total": fen, "currency": "CNY"},
+            **more,
+        }
+
+    def native(self, order_no: str, fen: int, **more: object) -> Answer:
+        return self.call("POST", "/v3/pay/transactions/native", self.order(order_no, fen, **more))
+
+    def jsapi(self, order_no: str, fen: int, openid: str, **more: object) -> Answer:
+        order = self.order(order_no, fen, payer={"openid": openid}, **more)
+        return self.call("POST", "/v3/pay/transactions/jsapi", order)
+
+    def close(self, order_no: str) -> Answer:
+        body = {"mchid": self.settings["mchid"]}
+        return self.call("POST", f"/v3/pay/transactions/out-trade-no/{order_no}/close", body)
+
+    def call_up(self, prepay_id: str, **changes: str) -> dict[str, str]:
+        """What the page hands to the bridge; `changes` come after the signing."""
+        values = {
+            "appId": self.settings["appid"],
+            "timeStamp": str(int(self.now_s())),
+            "nonceStr": os.urandom(16).hex(),
+            "package": f"prepay_id={prepay_id}",
+        }
+        text = "".join(f"{value}\n" for value in values.values()).encode()
+        key = private(self.settings["merchant_private_key_pem"])
+        return values | {"signType": "RSA", "paySign": signature(key, text)} | changes
