@@ -92,7 +92,7 @@ def _lifespan(settings: Settings) -> Any:
             )
             desk = Desk(flow, replays, settings.payments_in_flight_max)
             inbox = Inbox(base.pool, base.vault)
-            applying = Applying(base.accounts, base.store, base.charging, inbox)
+            applying = Applying(base.accounts, base.store, base.charging, base.refunds, inbox)
             callbacks = Reception(base.accounts, inbox, applying, worker_after_s=settings.take_over_after_s)
             app.state.services = Services(
                 settings=settings,

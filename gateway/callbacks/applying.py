@@ -8,13 +8,18 @@ from typing import Final
 from gateway.callbacks.callback import Callback, Result
 from gateway.callbacks.inbox import Inbox
 from gateway.kernel.metrics import CALLBACKS_APPLIED
+from gateway.ledger.postings import Kind
 from gateway.payments.charging import Charging
+from gateway.payments.numbers import RefundNumber
 from gateway.payments.payment import Payment
 from gateway.payments.settle import review_reason
 from gateway.payments.states import Status
 from gateway.payments.store import PaymentStore
+from gateway.refunds.desk import RefundDesk
+from gateway.refunds.refund import RefundStatus
 from routing.accounts import Account, AccountBook
-from routing.channels.reports import TradeReport, TradeState
+from routing.channels.notifications import Notification
+from routing.channels.reports import RefundReport, TradeReport, TradeState
 
 _log = logging.getLogger("mashang.callbacks")
 _PAUSES_S: Final = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0)
@@ -26,10 +31,13 @@ ORPHAN_AFTER_S: Final = 86_400.0
 class Applying:
     """One per process."""
 
-    def __init__(self, accounts: AccountBook, store: PaymentStore, charging: Charging, inbox: Inbox) -> None:
+    def __init__(
+        self, accounts: AccountBook, store: PaymentStore, charging: Charging, refunds: RefundDesk, inbox: Inbox
+    ) -> None:
         self._accounts = accounts
         self._store = store
         self._charging = charging
+        self._refunds = refunds
         self._inbox = inbox
 
     async def handle(self, callback: Callback, *, tries: int = 0, age_s: float = 0.0) -> None:
@@ -58,10 +66,12 @@ class Applying:
         payment = await self._store.find(origin.merchant_id, callback.payment_id)
         if payment is None:
             return None
-        report = callback.notification.trade
-        if report is None:
-            return await self._apply_refund(callback)
-        return await self._apply_trade(callback, payment, account, report)
+        match callback.notification:
+            case Notification(trade=TradeReport() as report):
+                return await self._apply_trade(callback, payment, account, report)
+            case Notification(refund=RefundReport() as report):
+                return await self._apply_refund(callback, callback.refund_number, report)
+        raise AssertionError("a callback tells of a payment or of a refund")
 
     async def _apply_trade(self, callback: Callback, payment: Payment, account: Account, report: TradeReport) -> Result:
         if payment.status is Status.SUCCEEDED and callback.attempt_seq == payment.attempt_seq:
@@ -69,21 +79,43 @@ class Applying:
             return told_of_a_paid_one(payment, report)
         as_asked = payment.with_(attempt_seq=callback.attempt_seq, account_id=account.id)
         found = await self._charging.settle(as_asked, account, report)
-        if review_reason(payment, report) is not None:
-            return Result.REVIEW
         if found.status is not payment.status:
             return Result.APPLIED
         if report.state is not TradeState.CAPTURED:
             return Result.NO_CHANGE
-        if not found.status.is_final:  # a cancellation was first: the worker gives the money back
-            await self._inbox.wake(payment.id, "resolve")
-            return Result.NO_CHANGE
-        return Result.NO_CHANGE if await self._store.booked(found) else Result.LATE
+        return await self._money_told_of(callback, found, report)
 
-    async def _apply_refund(self, callback: Callback) -> Result:
-        if callback.refund_number is None:
+    async def _money_told_of(self, callback: Callback, found: Payment, report: TradeReport) -> Result:
+        """What money means that has changed nothing about its payment."""
+        if callback.attempt_seq < found.attempt_seq:
+            return Result.LATE
+        if found.status.is_final:
+            booked = await self._store.booked(found)
+            return Result.NO_CHANGE if any(row.seq == Kind.CAPTURE for row in booked) else Result.LATE
+        if review_reason(found, report) is not None:
             return Result.REVIEW
-        await self._inbox.wake(callback.payment_id, "resolve", "give_back", "refund")
+        await self._inbox.wake(found.id, "resolve")  # a cancellation was first: the worker gives the money back
+        return Result.NO_CHANGE
+
+    async def _apply_refund(
+        self, callback: Callback, number: RefundNumber | None, report: RefundReport
+    ) -> Result | None:
+        """A refund of a merchant's is settled; what gives a whole attempt back is known to its payment's task."""
+        if number is None:
+            return Result.REVIEW
+        if number.refund_seq is None:
+            await self._inbox.wake(callback.payment_id, "resolve", "give_back")
+            return Result.NO_CHANGE
+        refund = await self._refunds.store.find_by_refund_no(callback.notification.refund_no or "")
+        if refund is None:
+            return None
+        found = await self._refunds.settle(refund, report)
+        if found.status is not refund.status:
+            return Result.APPLIED
+        if found.review is not None:
+            return Result.REVIEW
+        if found.status is RefundStatus.PENDING:  # it tells that something has happened, and a query says what
+            await self._refunds.wake(found)
         return Result.NO_CHANGE
 
 

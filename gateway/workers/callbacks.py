@@ -28,7 +28,7 @@ class CallbackSweep:
     def __init__(self, base: Base) -> None:
         self._settings = base.settings
         self._inbox = Inbox(base.pool, base.vault)
-        self._applying = Applying(base.accounts, base.store, base.charging, self._inbox)
+        self._applying = Applying(base.accounts, base.store, base.charging, base.refunds, self._inbox)
         self._hands = asyncio.Semaphore(_AT_ONCE_MAX)
 
     async def run(self) -> None:

@@ -27,6 +27,7 @@ from gateway.payments.numbers import attempt_order_no
 from gateway.payments.payment import Payment
 from gateway.payments.states import Event
 from gateway.payments.store import PaymentStore
+from gateway.refunds.desk import RefundDesk
 from gateway.workers.callbacks import CallbackSweep
 from routing.accounts import AccountBook, save_account
 from routing.channels.base import Wallet
@@ -162,7 +163,8 @@ async def opened(database_url: str) -> AsyncIterator[tuple[Base, dict[str, Notif
     store, valkey = PaymentStore(pool, vault), Valkey(chosen)
     charging = Charging(store, outcomes(pool, chosen), vault, chosen.channel_timeout_s)
     directory, revision = Directory(pool, vault), RevisionWatch(pool, [])
-    yield Base(chosen, pool, pool, valkey, vault, directory, accounts, store, charging, revision), channels
+    refunds = RefundDesk(pool, accounts)
+    yield Base(chosen, pool, pool, valkey, vault, directory, accounts, store, charging, revision, refunds), channels
     await valkey.aclose()
     await pool.close()
 
@@ -174,7 +176,7 @@ async def room(opened: tuple[Base, dict[str, NotifyingChannel]]) -> AsyncIterato
     for channel in channels.values():
         vars(channel).update(vars(NotifyingChannel()))
     inbox = Inbox(base.pool, base.vault)
-    applying = Applying(base.accounts, base.store, base.charging, inbox)
+    applying = Applying(base.accounts, base.store, base.charging, base.refunds, inbox)
     reception = Reception(base.accounts, inbox, applying, worker_after_s=WORKER_AFTER_S)
     yield Room(base, channels, inbox, applying, reception)
     async with asyncio.timeout(10):

@@ -7,10 +7,14 @@ import asyncio
 import pytest
 
 from gateway.callbacks.callback import Callback, Result
-from gateway.database.intents import intent_batch
+from gateway.database.intents import IntentRow, intent_batch
+from gateway.kernel.clock import Deadline
 from gateway.kernel.ids import new_id
-from gateway.payments.numbers import give_back_no
+from gateway.payments.numbers import give_back_no, refund_order_no
 from gateway.payments.states import Event, Status
+from gateway.refunds.refund import Refund, RefundOrder, RefundStatus
+from gateway.refunds.schemas import RefundRequest
+from routing.channels.notifications import Notification
 from routing.channels.reports import RefundReport, RefundState, TradeReport, TradeState
 from tests.integration.callbacks.conftest import ACCEPTED, Room, told
 from tests.support.fake_channel import PENDING, captured, refused
@@ -213,6 +217,107 @@ async def test_the_end_of_a_return_that_is_under_way_makes_the_worker_look(room:
     number = give_back_no(row.payment_id, 1)
     await room.tell(told(row, trade=None, refund_no=number, refund=RefundReport(RefundState.SUCCEEDED)))
     assert await room.tasks(row) == ["resolve"]
+
+
+@pytest.mark.parametrize("succeeded", [False, True])
+async def test_money_for_an_earlier_attempt_is_looked_into_and_changes_nothing(room: Room, *, succeeded: bool) -> None:
+    row = await room.begin(Event.CAPTURED if succeeded else None)
+    await room.pool.execute(
+        "INSERT INTO attempts (payment_id, merchant_id, seq, account_id, send_before, created_at)"
+        " VALUES ($1, $2, 2, 'alipay_direct', now(), now())",
+        row.payment_id,
+        row.merchant_id,
+    )
+    await room.pool.execute(
+        "UPDATE payments SET attempt_seq = 2, account_id = 'alipay_direct' WHERE id = $1", row.payment_id
+    )
+    before = await room.payment(row)
+    await room.tell(told(row))
+    assert await room.payment(row) == before
+    assert "watch" in await room.tasks(row)
+    assert await room.result(row.payment_id) == "late"
+
+
+async def refund_of(room: Room, row: IntentRow, amount: int = 1_000) -> Refund:
+    request = RefundRequest(payment_id=row.payment_id, amount=amount, merchant_refund_no=f"R-{row.payment_id[-12:]}")
+    order = RefundOrder(row.merchant_id, request)
+    answered = await room.base.refunds.take(order, Deadline.after(0))
+    await room.pool.execute(
+        "UPDATE recovery_tasks SET next_at = now() + interval '1 hour' WHERE payment_id = $1", row.payment_id
+    )
+    return answered.refund
+
+
+def of_refund(row: IntentRow, refund: Refund, report: RefundReport) -> Notification:
+    return told(row, trade=None, refund_no=refund.refund_no, refund=report)
+
+
+async def test_a_refund_that_the_channel_tells_of_is_booked_once(room: Room) -> None:
+    row = await room.begin(Event.CAPTURED)
+    refund = await refund_of(room, row)
+    body = room.message(of_refund(row, refund, RefundReport(RefundState.SUCCEEDED, "5000001", 1_000)))
+    assert await asyncio.gather(*[room.receive(body) for _ in range(20)]) == [ACCEPTED] * 20
+    await room.reception.drain()
+    found = await room.base.refunds.store.find(refund.merchant_id, refund.id)
+    assert found is not None
+    assert (found.status, found.channel_refund_no) == (RefundStatus.SUCCEEDED, "5000001")
+    assert (await room.payment(row)).amount_refunded == 1_000
+    assert await room.events(row) == ["created", "captured", "refund.created", "refund.succeeded"]
+    assert await room.result(row.payment_id) == "applied"
+
+
+async def test_a_refund_that_the_channel_will_not_carry_out_fails(room: Room) -> None:
+    row = await room.begin(Event.CAPTURED)
+    refund = await refund_of(room, row)
+    await room.tell(of_refund(row, refund, RefundReport(RefundState.FAILED)))
+    assert (await room.payment(row)).refund_held == 0
+    assert await room.result(row.payment_id) == "applied"
+
+
+@pytest.mark.parametrize(
+    ("report", "result"),
+    [
+        (RefundReport(RefundState.SUCCEEDED, amount_fen=999), "review"),
+        (RefundReport(RefundState.PENDING, abnormal=True), "review"),
+        (RefundReport(RefundState.PENDING), "no_change"),
+    ],
+)
+async def test_a_refund_is_not_booked_by_what_does_not_say_that_it_is_done(
+    room: Room, report: RefundReport, result: str
+) -> None:
+    row = await room.begin(Event.CAPTURED)
+    refund = await refund_of(room, row)
+    await room.tell(of_refund(row, refund, report))
+    assert (await room.payment(row)).amount_refunded == 0
+    assert await room.result(row.payment_id) == result
+
+
+async def test_that_something_happened_to_a_refund_makes_the_worker_ask_what(room: Room) -> None:
+    row = await room.begin(Event.CAPTURED)
+    refund = await refund_of(room, row)
+    await room.tell(of_refund(row, refund, RefundReport(RefundState.PENDING)))
+    assert "refund" in await room.tasks(row)
+
+
+async def test_a_refund_that_is_told_before_its_payment_is_booked_all_the_same(room: Room) -> None:
+    row = await room.begin(Event.CAPTURED)
+    refund = await refund_of(room, row)
+    await room.tell(of_refund(row, refund, RefundReport(RefundState.SUCCEEDED, amount_fen=1_000)))
+    await room.tell(told(row, id="n2"))
+    payment = await room.payment(row)
+    assert (payment.status, payment.amount_refunded) == (Status.SUCCEEDED, 1_000)
+    assert [found["result"] for found in await room.rows(row.payment_id)] == ["applied", "no_change"]
+
+
+async def test_a_refund_of_which_nothing_is_known_yet_is_kept(room: Room) -> None:
+    row = await room.begin(Event.CAPTURED)
+    number = refund_order_no(row.payment_id, 1, 1)
+    await room.tell(told(row, trade=None, refund_no=number, refund=RefundReport(RefundState.SUCCEEDED)))
+    assert await room.result(row.payment_id) is None
+    await refund_of(room, row)
+    await room.age(row.payment_id, 60)
+    await room.sweep()
+    assert await room.result(row.payment_id) == "applied"
 
 
 async def test_a_refund_that_was_not_made_by_us_is_left_to_a_person(room: Room) -> None:

@@ -7,15 +7,18 @@ import logging
 import time
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from gateway.callbacks import reception
 from gateway.callbacks.callback import Callback
+from gateway.kernel.clock import utc_now
 from gateway.kernel.errors import InvalidRequest
 from gateway.kernel.ids import new_id
 from gateway.payments.numbers import attempt_order_no, refund_order_no
 from gateway.payments.states import Event, Status
+from routing.accounts import Overlap
 from routing.channels.notifications import Notification
 from routing.channels.reports import RefundReport, RefundState
 from tests.integration.callbacks.conftest import ACCEPTED, REFUSED, NotifyingChannel, Room, told
@@ -109,13 +112,14 @@ async def test_a_notification_signed_for_the_earlier_credentials_is_read_while_t
     earlier.messages[b"signed with the old key"] = told(row)
     accounts = room.base.accounts._accounts
     account = accounts["wechat_direct"]
-    accounts["wechat_direct"] = replace(account, previous=earlier)
     try:
+        accounts["wechat_direct"] = replace(account, overlap=Overlap(earlier, utc_now() + timedelta(minutes=1)))
         assert await room.receive(b"signed with the old key") == ACCEPTED
         assert await room.receive(b"signed by nobody") == REFUSED
+        accounts["wechat_direct"] = replace(account, overlap=Overlap(earlier, utc_now()))
+        assert await room.receive(b"signed with the old key") == REFUSED
     finally:
         accounts["wechat_direct"] = account
-    assert await room.receive(b"signed with the old key") == REFUSED
 
 
 async def test_a_database_that_is_busy_or_away_is_a_refusal_within_a_second_so_that_the_channel_comes_again(
