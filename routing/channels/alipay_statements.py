@@ -41,7 +41,12 @@ _COLUMNS: Final = (
     "服务费（元）",
 )
 _KINDS: Final = {"交易": StatementKind.PAYMENT, "退款": StatementKind.REFUND}
-_FREE_TEXT: Final = frozenset({"商品名称", "门店名称", "对方账户", "券名称", "备注"})
+_FREE_TEXT: Final = frozenset({"商品名称", "券名称", "备注"})
+"""What merchants write.  Times and amounts stand around each, so that a comma in one is told from the end of a cell."""
+_TIME: Final = r"(\s*\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\s*)"
+_AMOUNT: Final = r"(\s*-?\d+\.\d\d\s*)"
+_TEXT: Final = r"((?!\s*-?\d+\.\d\d\s*(?:,|$)).*?)"
+"""Not beginning with an amount, for then the amounts may stand one cell further than they seem to."""
 _END: Final = "业务明细列表结束"
 _ODD_ROW_CHARACTERS_MAX: Final = 4_096
 
@@ -103,16 +108,16 @@ def read_lines(content: bytes) -> Iterator[StatementLine]:
 
 
 def _odd_row(header: Sequence[str]) -> re.Pattern[str]:
-    """A row with commas inside names, which nothing escapes: times and amounts tell where the names end."""
+    """A row with commas inside what merchants write, which nothing escapes."""
 
     def cell(name: str) -> str:
         if name in _FREE_TEXT:
-            return "(.*?)"
+            return _TEXT
         if name.endswith("时间"):
-            return r"([0-9 :\t-]*)"
-        return r"([0-9. \t-]*)" if name.endswith("（元）") else "([^,]*)"
+            return _TIME
+        return _AMOUNT if name.endswith("（元）") else "([^,]*)"
 
-    return re.compile(",".join([cell(name) for name in header]))
+    return re.compile(",".join([cell(name) for name in header]), re.ASCII)
 
 
 def _line(cells: Sequence[str]) -> StatementLine:

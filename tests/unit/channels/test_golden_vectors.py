@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from typing import Any
 
 import pytest
 
+from routing.channels.alipay_notifications import read_notification as read_alipay_notification
 from routing.channels.alipay_signing import open_answer, request_string, signature_of
 from routing.channels.base import ChannelUnknown
+from routing.channels.notifications import NotificationRefused
 from routing.channels.rsa import load_private_key, load_public_key
+from routing.channels.settings import AlipaySettings, WechatSettings
 from routing.channels.unionpay_files import entries, inflated
 from routing.channels.unionpay_notifications import read_form
 from routing.channels.unionpay_signing import (
@@ -21,9 +25,10 @@ from routing.channels.unionpay_signing import (
     signed_string,
     without_blanks,
 )
-from routing.channels.wechat_signing import AnswerVerifier, RequestSigner
+from routing.channels.wechat_notifications import NotificationReader as WechatNotifications
+from routing.channels.wechat_signing import AnswerVerifier, RequestSigner, open_sealed
 from routing.channels.wire import Authenticity
-from tests.unit.channels.vectors import keys, name_of, vectors, wechat_settings
+from tests.unit.channels.vectors import alipay_settings, keys, name_of, vectors, wechat_settings
 
 WECHAT = keys("wechat")
 ALIPAY = keys("alipay")
@@ -48,20 +53,74 @@ def test_wechat_requests_are_signed_as_the_sdks_sign_them(vector: dict[str, Any]
     assert header.startswith("WECHATPAY2-SHA256-RSA2048 ")
 
 
-WECHAT_SIGNED = [
-    *vectors("wechat", "response"),
-    # The signature of this one is good: it is refused because its resource does not decrypt.
-    *[item for item in vectors("wechat", "notification") if item["id"] != "wechat-ntf-bad-cipher"],
-]
-
-
-@pytest.mark.parametrize("vector", WECHAT_SIGNED, ids=name_of)
-def test_wechat_answers_and_notifications_are_judged_as_the_sdks_judge_them(vector: dict[str, Any]) -> None:
+@pytest.mark.parametrize("vector", vectors("wechat", "response"), ids=name_of)
+def test_wechat_answers_are_judged_as_the_sdks_judge_them(vector: dict[str, Any]) -> None:
     given = vector["input"]
     verifier = AnswerVerifier(wechat_settings()["platform_public_keys"], clock=lambda: given["clock"])
     headers = {name.lower(): value for name, value in given["headers"].items()}
     verified = verifier.check(headers, given["body"].encode()) is Authenticity.VERIFIED
     assert verified is vector["expected"]["accepted"]
+
+
+WECHAT_REASONS = {
+    "wechat-ntf-tampered": "signature",
+    "wechat-ntf-signtest": "probe",
+    "wechat-ntf-wrong-serial": "unknown_key",
+    "wechat-ntf-other-key": "signature",
+    "wechat-ntf-bad-cipher": "sealed",
+    "wechat-ntf-stale": "stale",
+}
+
+
+@pytest.mark.parametrize("vector", vectors("wechat", "notification"), ids=name_of)
+def test_wechat_notifications_are_read_or_refused_as_by_the_sdks(vector: dict[str, Any]) -> None:
+    given, expected = vector["input"], vector["expected"]
+    settings = WechatSettings(**wechat_settings())
+    verifier = AnswerVerifier(settings.platform_public_keys, clock=lambda: given["clock"])
+    reader = WechatNotifications(settings, verifier)
+    headers = {name.lower(): value for name, value in given["headers"].items()}
+    if not expected["accepted"]:
+        with pytest.raises(NotificationRefused, match=f"^{WECHAT_REASONS[vector['id']]}$"):
+            reader.read(headers, given["body"].encode())
+        return
+    told, resource = reader.read(headers, given["body"].encode()), expected["resource"]
+    assert (told.order_no, told.refund_no) == (resource["out_trade_no"], resource.get("out_refund_no"))
+    report = told.trade or told.refund
+    assert report is not None
+    assert report.amount_fen == resource["amount"]["refund" if told.refund else "total"]
+
+
+@pytest.mark.parametrize("vector", vectors("wechat", "aead"), ids=name_of)
+def test_wechat_resources_open_as_the_sdks_open_them(vector: dict[str, Any]) -> None:
+    key = WECHAT["api_v3_key"].encode()
+    if vector["expected"]["accepted"]:
+        assert open_sealed(vector["input"], key).decode() == vector["expected"]["plaintext"]
+    else:
+        with pytest.raises(ValueError, match="does not open"):
+            open_sealed(vector["input"], key)
+
+
+@pytest.mark.parametrize("vector", vectors("wechat", "certificates"), ids=name_of)
+def test_wechat_certificates_open_as_the_sdks_open_them_and_verify(vector: dict[str, Any]) -> None:
+    named = {
+        item["serial_no"]: open_sealed(item["encrypt_certificate"], WECHAT["api_v3_key"].encode()).decode()
+        for item in json.loads(vector["input"]["body"])["data"]
+    }
+    assert named == {item["serial_no"]: item["pem"] for item in vector["expected"]["certificates"]}
+    assert AnswerVerifier(named)
+
+
+@pytest.mark.parametrize("vector", vectors("wechat", "callup"), ids=name_of)
+def test_wechat_pages_are_called_up_as_the_sdks_call_them_up(vector: dict[str, Any]) -> None:
+    given = vector["input"]
+    signer = RequestSigner(
+        WECHAT["mchid"],
+        WECHAT["merchant_serial_no"],
+        WECHAT["merchant_private_key_pem"],
+        clock=lambda: float(given["timeStamp"]),
+    )
+    called = signer.call_up(given["appId"], given["package"], given["nonceStr"])
+    assert called == given | {"paySign": vector["expected"]["paySign"]}
 
 
 @pytest.mark.parametrize(
@@ -101,6 +160,20 @@ def test_alipay_answers_are_judged_as_the_sdks_judge_them(vector: dict[str, Any]
     assert (opened.authenticity is Authenticity.VERIFIED) is expected["accepted"]
     if expected["accepted"]:
         assert opened.node == expected["node"]
+
+
+@pytest.mark.parametrize("vector", vectors("alipay", "notification"), ids=name_of)
+def test_alipay_notifications_are_read_or_refused_as_by_the_sdks(vector: dict[str, Any]) -> None:
+    settings = AlipaySettings(**(alipay_settings() | {"seller_id": "2088201916734621"}))
+    key, body = load_public_key(ALIPAY["alipay_public_key_pem"]), vector["input"]["body"].encode()
+    if not vector["expected"]["accepted"]:
+        with pytest.raises(NotificationRefused, match=r"^signature$"):
+            read_alipay_notification(body, settings, key)
+        return
+    told, fields = read_alipay_notification(body, settings, key), vector["expected"]["fields"]
+    assert (told.order_no, told.refund_no) == (fields["out_trade_no"], fields.get("out_biz_no"))
+    if told.trade is not None:
+        assert told.trade.amount_fen == 1280
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,14 @@ def test_every_setting_is_required_and_named(kind: str, name: str, value: object
         ("wechat", {"platform_public_keys": {}}),
         ("wechat", {"platform_public_keys": {"PUB_KEY_ID_1": "secret-that-is-no-key"}}),
         ("wechat", {"platform_public_keys": {"PUB_KEY_ID_1": 1}}),
+        ("wechat", {"app_secret": 5}),
+        ("wechat", {"oauth_url": "open.weixin.qq.com"}),
+        ("wechat", {"token_url": "https://x?a=secret"}),
+        ("wechat", {"notify_url": "https://x/callbacks?a=secret"}),
+        ("wechat", {"bridge_url": 5}),
+        ("alipay", {"oauth_url": "javascript:secret"}),
+        ("alipay", {"notify_url": ["secret"]}),
+        ("alipay", {"bridge_url": "//x"}),
         ("alipay", {"alipay_public_key_pem": "secret-that-is-no-key"}),
         ("unionpay", {"sign_method": "12"}),
         ("unionpay", {"sign_method": "11", "secret_key": ""}),
@@ -118,12 +126,12 @@ def test_every_setting_is_required_and_named(kind: str, name: str, value: object
 def test_wrong_settings_are_named_and_never_quoted(kind: str, wrong: dict[str, Any]) -> None:
     with pytest.raises(ChannelSettingsError) as caught:
         build_channel(kind, GOOD.get(kind, {}) | wrong, TRANSPORT)
-    assert "secret" not in str(caught.value).replace("secret_key", "")
+    assert "secret" not in str(caught.value).replace("secret_key", "").replace("app_secret", "")
     assert caught.value.__cause__ is None
 
 
 def test_settings_show_no_secret() -> None:
-    wechat = WechatSettings("u", "m", "a", "s", "SECRET", "SECRET", {"s": "SECRET"})
+    wechat = WechatSettings("u", "m", "a", "s", "SECRET", "SECRET", {"s": "SECRET"}, "SECRET")
     alipay = AlipaySettings("u", "a", "s", "SECRET", "SECRET")
     unionpay = UnionpaySettings("u", "u", "m", "01", "SECRET", "SECRET", "SECRET", "SECRET", "SECRET")
     assert "SECRET" not in repr((wechat, alipay, unionpay))
@@ -156,3 +164,14 @@ def test_production_opens_accounts_at_the_channels_own_addresses(kind: str) -> N
 def test_the_rhythm_of_codes_on_display_can_be_quickened_too() -> None:
     channel = build_channel("unionpay", GOOD["unionpay"] | {"rhythm": {"after_shown_s": [0.1]}}, TRANSPORT)
     assert channel.rhythm.after_shown_s == (0.1,)
+
+
+@pytest.mark.parametrize("kind", ["wechat", "alipay"])
+def test_production_has_no_stand_in_for_the_bridge_of_a_wallet(kind: str) -> None:
+    settings = {
+        name: value.replace(".invalid", ".com.cn") if isinstance(value, str) else value
+        for name, value in GOOD[kind].items()
+    }
+    build_channel(kind, settings | {"bridge_url": ""}, TRANSPORT, public_only=True)
+    with pytest.raises(ChannelSettingsError, match=r"bridge_url is for development only"):
+        build_channel(kind, settings | {"bridge_url": "https://sim.example/bridge.js"}, TRANSPORT, public_only=True)

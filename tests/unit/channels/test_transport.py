@@ -225,6 +225,22 @@ async def test_a_failure_after_sending_is_unknown_and_is_not_repeated(
         assert len(peer.requests) == 1
 
 
+async def test_a_call_can_have_a_bound_of_its_own_and_the_next_on_the_connection_has_not(
+    transport: HttpTransport,
+) -> None:
+    async def script(visit: Visit) -> None:
+        while True:
+            await visit.request()
+            await visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: 90000\r\n\r\n" + b"x" * 90_000)
+
+    async with listening(script) as peer:
+        assert len(await _post(transport, peer.url, CallLimits(5.0, response_bytes_max=90_000))) == 90_000
+        for limits in (LIMITS, CallLimits(5.0, response_bytes_max=89_999)):
+            with pytest.raises(ChannelUnknown) as caught:
+                await _post(transport, peer.url, limits)
+            assert caught.value.code == "answer_too_large"
+
+
 async def test_no_answer_in_time_is_unknown_and_closes_the_connection(transport: HttpTransport) -> None:
     async with listening(never_answers) as peer:
         with pytest.raises(ChannelUnknown) as caught:

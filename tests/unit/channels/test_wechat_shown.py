@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, urlsplit
@@ -11,10 +12,12 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
+from hypothesis import given
 
 from gateway.kernel.failures import FailureCode
 from gateway.kernel.money import Money
 from routing.channels.base import (
+    Channel,
     ChannelOrder,
     ChannelRejected,
     ChannelUnknown,
@@ -22,10 +25,11 @@ from routing.channels.base import (
     RefundRules,
     TransportResponse,
 )
-from routing.channels.reports import CloseState
+from routing.channels.reports import CloseReport, CloseState
 from routing.channels.rsa import load_public_key
 from tests.unit.channels.answering import LIMITS, ORDER, REFUND, wechat_answer
-from tests.unit.channels.shown import CODE, NOTIFY_URL, SECRET, WECHAT_PAGE, wechat_shop
+from tests.unit.channels.shown import CODE, NOTIFY_URL, SECRET, WECHAT_PAGE, Scripted, alipay_shop, wechat_shop
+from tests.unit.channels.test_any_answer import BODIES, HEADERS, QUIETLY, STATUSES
 from tests.unit.channels.test_wechat import REFUND_ANSWER
 from tests.unit.channels.vectors import keys
 
@@ -329,3 +333,46 @@ async def test_without_a_secret_of_the_application_nobody_is_identified() -> Non
         await channel.identify_payer("c", "", LIMITS)
     assert caught.value.code == "no_app_secret"
     assert not sent.urls
+
+
+NEW_CALLS: dict[str, Callable[[Channel], Coroutine[None, None, object]]] = {
+    "create_code": lambda channel: channel.create_code(CODE, LIMITS),
+    "create_page_order": lambda channel: channel.create_page_order(WECHAT_PAGE, LIMITS),
+    "close": lambda channel: channel.close(ORDER, LIMITS),
+    "statement": lambda channel: channel.statement(ORDER.created_at.date(), LIMITS),
+    "identify_payer": lambda channel: channel.identify_payer("c", "", LIMITS),
+}
+
+
+def ends_well(coroutine: Coroutine[None, None, object]) -> object:
+    """What a call that never waits returns; None where it raised one of the three kinds of error, well formed."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return end.value
+    except (ChannelRejected, ChannelUnknown) as error:
+        assert len(error.code) <= 64  # noqa: PT017 (other errors must pass)
+        return None
+    raise AssertionError("the call waits")
+
+
+@pytest.mark.parametrize("call", [name for name in NEW_CALLS if name != "identify_payer"])
+@pytest.mark.parametrize("shop", [wechat_shop, alipay_shop])
+@QUIETLY
+@given(status=STATUSES, headers=HEADERS, body=BODIES)
+def test_bytes_that_nobody_signed_show_no_code_and_close_nothing(
+    shop: Callable[[TransportResponse], tuple[Channel, Scripted]],
+    call: str,
+    status: int,
+    headers: dict[str, str],
+    body: bytes,
+) -> None:
+    ended = ends_well(NEW_CALLS[call](shop(TransportResponse(status, headers, body))[0]))
+    assert ended is None or (isinstance(ended, CloseReport) and ended.state is not CloseState.CLOSED)
+
+
+@QUIETLY
+@given(status=STATUSES, body=BODIES)
+def test_any_bytes_identify_a_payer_in_words_or_nobody(status: int, body: bytes) -> None:
+    ended = ends_well(NEW_CALLS["identify_payer"](wechat_shop(TransportResponse(status, {}, body))[0]))
+    assert ended is None or (isinstance(ended, str) and ended.isprintable())

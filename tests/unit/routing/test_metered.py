@@ -12,8 +12,17 @@ from prometheus_client import REGISTRY
 from gateway.kernel.failures import FailureCode
 from gateway.kernel.hot_metrics import flush_hot_metrics
 from gateway.kernel.money import Money
-from routing.channels.base import CallLimits, ChannelOrder, ChannelRejected, ChannelUnknown, ChannelUnsent, RefundOrder
-from routing.channels.reports import TradeReport
+from routing.channels.base import (
+    CallLimits,
+    Channel,
+    ChannelOrder,
+    ChannelRejected,
+    ChannelUnknown,
+    ChannelUnsent,
+    RefundOrder,
+)
+from routing.channels.notifications import Acknowledgement, Acknowledgements, Notification
+from routing.channels.reports import CloseReport, CloseState, CodeReport, PageReport, TradeReport
 from routing.metered import MeteredChannel
 from tests.support.fake_channel import PENDING, FakeChannel
 
@@ -87,3 +96,73 @@ async def test_closing_closes_the_channel_behind_it() -> None:
     await MeteredChannel("acc_close", inner).aclose()
     assert inner.closed
     assert MeteredChannel("acc_close", inner).rhythm is inner.rhythm
+
+
+class Shop(FakeChannel):
+    """A channel that answers every call about codes, pages, payers, notifications and statements."""
+
+    acknowledgements = Acknowledgements(Acknowledgement(200, "a/b", b"y"), Acknowledgement(400, "a/b", b"n"))
+
+    async def create_code(self, *asked: Any) -> CodeReport:
+        return self._answer("create_code", asked, CodeReport("weixin://x"))
+
+    async def create_page_order(self, *asked: Any) -> PageReport:
+        return self._answer("create_page_order", asked, PageReport({"tradeNO": "1"}))
+
+    async def identify_payer(self, *asked: Any) -> str:
+        return self._answer("identify_payer", asked, "openid")
+
+    async def close(self, *asked: Any) -> CloseReport:
+        return self._answer("close", asked, CloseReport(CloseState.PAID))
+
+    async def statement(self, *asked: Any) -> None:
+        return self._answer("statement", asked, None)
+
+    def authorize_url(self, *asked: Any) -> str:
+        return self._answer("authorize_url", asked, "https://x")
+
+    def read_notification(self, *asked: Any) -> Notification:
+        return self._answer("read_notification", asked, Notification("n", "o"))
+
+    def _answer(self, call: str, asked: Any, answer: Any) -> Any:
+        self.calls.append((call, asked))
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("call", "asked", "said"),
+    [
+        ("create_code", ("code", LIMITS), "done"),
+        ("create_page_order", ("page", LIMITS), "done"),
+        ("identify_payer", ("code", "app", LIMITS), "done"),
+        ("close", (ORDER, LIMITS), "paid"),
+        ("statement", (ORDER.created_at.date(), LIMITS), "none"),
+    ],
+)
+async def test_calls_without_a_state_are_counted_too(call: str, asked: tuple[Any, ...], said: str) -> None:
+    inner = Shop()
+    expected = await getattr(Shop(), call)(*asked)
+    assert await getattr(MeteredChannel("acc_shop", inner), call)(*asked) == expected
+    assert inner.calls == [(call, asked)]
+    assert counted("acc_shop", call, said) == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "asked"), [("authorize_url", ("https://x", "state")), ("read_notification", ({}, b"body"))]
+)
+def test_what_asks_nobody_passes_through(call: str, asked: tuple[Any, ...]) -> None:
+    inner = Shop()
+    assert getattr(MeteredChannel("acc_pass", inner), call)(*asked) == getattr(Shop(), call)(*asked)
+    assert inner.calls == [(call, asked)]
+
+
+def test_the_channels_own_rules_and_words_pass_through() -> None:
+    inner = Shop()
+    metered = MeteredChannel("acc_rules", inner)
+    assert metered.refund_rules is inner.refund_rules
+    assert metered.acknowledgements is inner.acknowledgements
+
+
+def test_the_wrapper_offers_everything_that_a_channel_offers() -> None:
+    offered = {name for name in vars(Channel) if not name.startswith("_")}
+    assert offered == {name for name in vars(MeteredChannel) if not name.startswith("_")}
