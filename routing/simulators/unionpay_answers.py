@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
+import orjson
+
 from gateway.kernel.clock import BEIJING
-from routing.simulators.acts import Refusal, Sealing
+from routing.simulators.acts import RefundOutcome, Refusal, Sealing
 from routing.simulators.books import GivenBack, Refund, Status, Trade
 from routing.simulators.channel import HttpAnswer
 from routing.simulators.numbers import refund_no, trade_no
@@ -25,6 +27,7 @@ DUPLICATE: Final = "12"
 MISSING_FIELD: Final = "13"
 UNKNOWN_MERCHANT: Final = "31"
 NO_PERMISSION: Final = "32"
+FAILED: Final = "01"
 NO_SUCH_TRANSACTION: Final = "34"
 ORIGINAL_MISSING: Final = "35"
 ORIGINAL_MISMATCH: Final = "36"
@@ -32,6 +35,7 @@ TOO_FREQUENT: Final = "37"
 ALREADY_GIVEN_BACK: Final = "45"
 BAD_CODE: Final = "61"
 CODE_IS_SPENT: Final = "80"
+NO_FILE: Final = "98"
 
 REFUSALS: Final[dict[str, str]] = {
     Refusal.INSUFFICIENT_FUNDS: "64",
@@ -43,6 +47,7 @@ REFUSALS: Final[dict[str, str]] = {
 
 _MESSAGES: Final[dict[str, str]] = {
     ACCEPTED: "成功[0000000]",
+    FAILED: "交易失败，订单已超时未支付[1000001]",
     UNCLEAR: "交易状态未明，请查询对账结果[2040004]",
     IN_PROCESS: "交易已受理，请稍后查询交易结果[2050005]",
     BAD_FORMAT: "报文格式错误[1010010]",
@@ -61,12 +66,20 @@ _MESSAGES: Final[dict[str, str]] = {
     "64": "您的余额不足[6100064]",
     "69": "交易超时，客户未确认[6100069]",
     CODE_IS_SPENT: "付款码已失效，请刷新后重试[6100080]",
+    NO_FILE: "文件不存在[9000098]",
 }
 
+_ENDS: Final[dict[str, str]] = {
+    RefundOutcome.SUCCEEDED: ACCEPTED,
+    RefundOutcome.ABNORMAL: UNCLEAR,
+    RefundOutcome.CLOSED: FAILED,
+}
 _ECHOED: Final = (
     "version", "encoding", "signMethod", "txnType", "txnSubType", "bizType", "accessType",
     "merId", "orderId", "txnTime", "txnAmt", "currencyCode", "origQryId", "reqReserved",
+    "settleDate", "fileType",
 )  # fmt: skip
+_KEPT: Final = ("encoding", "bizType", "accessType", "qrNo", "termId", "reqReserved", "frontUrl")
 _CLEARING_CUT: Final = timedelta(hours=1)
 """A clearing day runs from 23:00 to 23:00, so an hour later it is the calendar's day."""
 
@@ -81,13 +94,18 @@ def echo(request: Fields) -> Fields:
     return {name: request[name] for name in _ECHOED if request.get(name)}
 
 
+def kept(request: Fields) -> str:
+    """What is kept of a request for its notification and its line of the file, as JSON."""
+    return orjson.dumps({name: request[name] for name in _KEPT if request.get(name)}).decode()
+
+
 def _beijing(at_ms: int) -> datetime:
     return datetime.fromtimestamp(at_ms / 1_000, BEIJING)
 
 
 def same_clearing_day(one_ms: int, other_ms: int) -> bool:
     """Whether two moments lie between the same 23:00 and 23:00."""
-    return (_beijing(one_ms) + _CLEARING_CUT).date() == (_beijing(other_ms) + _CLEARING_CUT).date()
+    return clearing_day(one_ms) == clearing_day(other_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +119,8 @@ class UnionpayDraft:
     def seal(self, sealing: Sealing) -> HttpAnswer:
         """Signed with our certificate, or by keyed hash for a merchant that has no certificate."""
         fields = dict(self.fields)
-        if sealing is Sealing.UNSIGNED:
-            return self._answer(raw_answer(fields))
-        if not isinstance(self.merchant, KeyedMerchant):
-            fields["signPubKeyCert"] = self.account.sign_certificate_pem
-        signed = fields if sealing is Sealing.SIGNED else fields | {"respMsg": "伪造"}
-        if isinstance(self.merchant, KeyedMerchant):
-            fields["signature"] = keyed_hash(self.merchant.secret_key, signed)
-        else:
-            fields["signature"] = rsa_sign(self.account.sign_key, signed)
+        if sealing is not Sealing.UNSIGNED:
+            fields = proven_by_us(self.account, self.merchant, fields, broken=sealing is Sealing.BADLY_SIGNED)
         return self._answer(raw_answer(fields))
 
     def malformed(self) -> HttpAnswer:
@@ -120,6 +131,18 @@ class UnionpayDraft:
     def _answer(self, body: bytes) -> HttpAnswer:
         charset = encoding_of(self.fields).upper().encode()
         return HttpAnswer(200, [(b"Content-Type", b"text/html;charset=" + charset)], body)
+
+
+def proven_by_us(
+    account: UnionpayAccount, merchant: Merchant | None, fields: Fields, *, broken: bool = False
+) -> Fields:
+    """The fields with our signature by the merchant's own method; a broken one belongs to another text."""
+    keyed = isinstance(merchant, KeyedMerchant)
+    whole = dict(fields) if keyed else fields | {"signPubKeyCert": account.sign_certificate_pem}
+    signed = whole | {"respMsg": "伪造"} if broken else whole
+    if isinstance(merchant, KeyedMerchant):
+        return whole | {"signature": keyed_hash(merchant.secret_key, signed)}
+    return whole | {"signature": rsa_sign(account.sign_key, signed)}
 
 
 def result(code: str) -> Fields:
@@ -133,10 +156,15 @@ def refusal_of(trade: Trade) -> str:
 
 
 def original_code(trade: Trade) -> str:
-    """origRespCode: the transaction's own result.  A void is a transaction of its own and leaves the consume's 00."""
+    """origRespCode: the transaction's own result; 01 for an order that nobody paid in time.
+
+    A void is a transaction of its own and leaves the consume's 00.
+    """
     match trade.status:
-        case Status.PENDING:
+        case Status.PENDING | Status.OPEN:
             return IN_PROCESS
+        case Status.CLOSED:
+            return FAILED
         case Status.REFUSED:
             return refusal_of(trade)
         case Status.REVERSED if trade.reason != GivenBack.VOID:
@@ -157,24 +185,32 @@ def traces(query_id: str, at_ms: int) -> Fields:
     }
 
 
-def _masked_account(trade: Trade) -> str:
+def clearing_day(at_ms: int) -> date:
+    """The settlement date of a moment."""
+    return (_beijing(at_ms) + _CLEARING_CUT).date()
+
+
+def masked_account(trade: Trade) -> str:
     return f"6225***********{int(trade.payer, 16) % 10_000:04d}"
+
+
+def paid_with(trade: Trade, amount_fen: int) -> Fields:
+    """What was settled, and the card behind it."""
+    card = {"accNo": masked_account(trade), "payCardType": "01", "payType": "0001", "issInsCode": "01020000"}
+    return {"settleAmt": str(amount_fen)} | card
 
 
 def consume_result(trade: Trade, amount_fen: int) -> Fields:
     """What a query tells of a consume."""
     code = original_code(trade)
     fields = {"origRespCode": code, "origRespMsg": message_of(code), "txnAmt": str(amount_fen), "currencyCode": "156"}
-    fields |= traces(trade_no("unionpay", trade), trade.created_ms)
-    if trade.captured_ms is not None:
-        fields |= {"settleAmt": str(amount_fen), "accNo": _masked_account(trade), "payCardType": "01"}
-        fields |= {"payType": "0001", "issInsCode": "01020000"}
-    return fields
+    fields |= traces(trade_no("unionpay", trade), trade.captured_ms or trade.created_ms)
+    return fields | ({} if trade.captured_ms is None else paid_with(trade, amount_fen))
 
 
 def refund_result(refund: Refund, now_ms: int) -> Fields:
     """What a query tells of a refund or a void."""
-    code = ACCEPTED if refund.settles_ms <= now_ms else IN_PROCESS
+    code = IN_PROCESS if refund.settles_ms > now_ms else _ENDS[refund.outcome]
     fields = {"origRespCode": code, "origRespMsg": message_of(code), "txnAmt": str(refund.amount_fen)}
     fields |= traces(refund_no("unionpay", refund), refund.created_ms)
     return fields | {"currencyCode": "156", "settleAmt": str(refund.amount_fen)}

@@ -21,11 +21,13 @@ from routing.simulators.unionpay_answers import (
     ORIGINAL_MISSING,
     Fields,
     consume_result,
+    kept,
     refund_result,
     refusal_of,
     result,
     same_clearing_day,
 )
+from routing.simulators.unionpay_fields import Ask
 
 _CODE: Final = re.compile(r"62[0-9]{17}")
 _REFUND_LATEST_MS: Final = 330 * 86_400_000
@@ -48,8 +50,9 @@ class UnionpayDesk:
             settings.refund_interval_s, settings.refund_count_max, settings.refund_settles_after_s
         )
 
-    def consume(self, request: Fields, act: Act) -> Fields:
+    def consume(self, ask: Ask, act: Act) -> Fields:
         """Accept a bar code payment; issuers decide a moment later, codes are judged at once."""
+        request, notify_url = ask.fields, ask.notify_url
         code, amount_fen = request["qrNo"], int(request["txnAmt"])
         if not _CODE.fullmatch(code):
             return result(BAD_CODE)
@@ -59,8 +62,9 @@ class UnionpayDesk:
             amount_fen=amount_fen,
             auth_code=code,
             fingerprint=digest_of(amount_fen, code),
-            details="{}",
+            details=kept(request) if notify_url else "{}",
             txn_time=request["txnTime"],
+            notify_url=notify_url,
         )
         taken = take(self._books, sale, act, self._settings.settles_after_s)
         trade = taken.trade
@@ -78,8 +82,9 @@ class UnionpayDesk:
         seq = seq_of(request.get("queryId", ""))
         return None if seq is None else self._books.find_by_seq(request["merId"], seq)
 
-    def query(self, request: Fields, act: Act) -> Fields:
+    def query(self, ask: Ask, act: Act) -> Fields:
         """respCode tells of the query, origRespCode of the transaction: a consume, a refund or a void."""
+        request = ask.fields
         trade = self._trade(request)
         if trade is not None:
             answer = result(ACCEPTED) | consume_result(trade, trade.amount_fen + act.amount_delta_fen)
@@ -94,10 +99,13 @@ class UnionpayDesk:
         """Whether that transaction is a refund or a void."""
         return self._books.find_refund(merchant, order_no, txn_time) is not None
 
-    def reverse(self, request: Fields, act: Act) -> Fields:
-        """99/01: undo the consume with the same orderId and txnTime, on its clearing day."""
-        trade = self._trade(request)
-        if trade is None:
+    def reverse(self, ask: Ask, act: Act) -> Fields:
+        """99/01: undo the consume with the same orderId and txnTime, on its clearing day.
+
+        An order that waits for its customer is no consume yet: it ends by its payTimeout and by nothing else.
+        """
+        trade = self._trade(ask.fields)
+        if trade is None or trade.status == Status.OPEN:
             return result(ORIGINAL_MISSING)
         if trade.refunded_fen and trade.reason != GivenBack.REVERSAL:
             return result(ALREADY_GIVEN_BACK)
@@ -107,8 +115,9 @@ class UnionpayDesk:
         answer = result(ACCEPTED) | {"orderId": act.shown_order_no(trade.order_no)}
         return answer | {"queryId": trade_no("unionpay", trade)}
 
-    def void(self, request: Fields, act: Act) -> Fields:
+    def void(self, ask: Ask, act: Act) -> Fields:
         """31/00: take back a whole capture on its clearing day, under an orderId of its own."""
+        request = ask.fields
         trade = self._original(request)
         if trade is None:
             return result(ORIGINAL_MISSING)
@@ -119,16 +128,16 @@ class UnionpayDesk:
             return result(ALREADY_GIVEN_BACK)
         if not repeated and not same_clearing_day(trade.captured_ms or 0, self._books.now_ms()):
             return result(ORIGINAL_MISMATCH)
-        return self._give_back(request, trade, GivenBack.VOID, act)
+        return self._give_back(ask, trade, GivenBack.VOID, act)
 
-    def refund(self, request: Fields, act: Act) -> Fields:
+    def refund(self, ask: Ask, act: Act) -> Fields:
         """04/00: give back some of a capture, under an orderId of its own."""
-        trade = self._original(request)
+        trade = self._original(ask.fields)
         if trade is None:
             return result(ORIGINAL_MISSING)
         if self._books.now_ms() - trade.created_ms > _REFUND_LATEST_MS:
             return result(ORIGINAL_MISMATCH)
-        return self._give_back(request, trade, GivenBack.REFUND, act)
+        return self._give_back(ask, trade, GivenBack.REFUND, act)
 
     def _original(self, request: Fields) -> Trade | None:
         """The paid consume that origQryId names."""
@@ -136,11 +145,14 @@ class UnionpayDesk:
         trade = None if seq is None else self._books.find_by_seq(request["merId"], seq)
         return trade if trade is not None and trade.captured_ms is not None else None
 
-    def _give_back(self, request: Fields, trade: Trade, kind: GivenBack, act: Act) -> Fields:
+    def _give_back(self, ask: Ask, trade: Trade, kind: GivenBack, act: Act) -> Fields:
+        request, notify_url = ask.fields, ask.notify_url
         order_no, txn_time = request["orderId"], request["txnTime"]
         if self._books.find_underway(trade.merchant, order_no, txn_time) is not None:
             return result(DUPLICATE)
-        wanted = GiveBack(order_no, int(request["txnAmt"]), kind, txn_time)
+        details = kept(request) if notify_url else "{}"
+        amount_fen, outcome = int(request["txnAmt"]), act.refund_outcome
+        wanted = GiveBack(order_no, amount_fen, kind, txn_time, outcome, notify_url, details)
         verdict, refund = give_back(self._books, trade, wanted, self._refund_rules)
         if refund is None or verdict is RefundVerdict.DIFFERENT:
             given_back = verdict is RefundVerdict.NOT_PAID or not trade.left_fen

@@ -88,7 +88,7 @@ def test_one_merchants_signature_is_no_proof_for_the_other(
         ({"qrNo": ""}, "13"),
         ({"txnAmt": ""}, "13"),
         ({"qrNo": "134567890123456789"}, "61"),
-        ({"txnType": "01", "txnSubType": "07"}, "32"),
+        ({"txnType": "02", "txnSubType": "05"}, "32"),
     ],
 )
 def test_a_field_that_breaks_the_rules_is_refused_signed(
@@ -145,6 +145,6 @@ def test_refunds_of_what_was_never_paid_find_no_original(till: UnionpayTill) -> 
 
 
 def test_paths_and_methods_that_do_not_exist(till: UnionpayTill) -> None:
-    assert till.wire("POST", "/gateway/api/order.do", {}, b"", 5).status == 404
+    assert till.wire("POST", "/gateway/api/cardTransReq.do", {}, b"", 5).status == 404
     assert till.wire("GET", f"/gateway/api/{BACK}", {}, b"", 5).status == 405
     assert b"respCode=10" in till.wire("POST", f"/gateway/api/{BACK}", {}, "中".encode(), 5).body
