@@ -54,7 +54,7 @@ def due_at(original: Original, refunds: Sequence[Refund], rules: RefundRules) ->
     """When the channel takes one more refund of the payment.  Raises Conflict where it never will."""
     if len([refund for refund in refunds if _counts(refund)]) >= rules.count_max:
         raise _conflict("refund_limit_reached", f"The channel takes at most {rules.count_max} refunds of a payment.")
-    due = max(original.now, _behind_all(refunds, rules) or original.now)
+    due = _behind_all(original.now, refunds, timedelta(seconds=rules.interval_s))
     paid_at = original.completed_at or original.now
     if due >= paid_at + timedelta(days=rules.window_days):
         raise _conflict(
@@ -64,17 +64,21 @@ def due_at(original: Original, refunds: Sequence[Refund], rules: RefundRules) ->
 
 
 def free_at(refunds: Iterable[Refund], rules: RefundRules) -> datetime | None:
-    """From when on the rate allows another refund beside these; None where none of them was ever sent."""
+    """From when on the rate allows another refund beside these; None where nothing stands in its way."""
     asked = [refund.last_asked_at for refund in refunds if refund.last_asked_at is not None]
-    return max(asked) + timedelta(seconds=rules.interval_s) if asked else None
+    return max(asked) + timedelta(seconds=rules.interval_s) if asked and rules.interval_s else None
 
 
-def _behind_all(refunds: Sequence[Refund], rules: RefundRules) -> datetime | None:
-    """The end of the queue: behind what was sent, and behind those that wait for their turn."""
-    interval = timedelta(seconds=rules.interval_s)
-    waiting = [refund.next_at + interval for refund in refunds if is_pending(refund) and refund.asked_at is None]
-    sent = free_at(refunds, rules)
-    return max([*waiting, *([] if sent is None else [sent])], default=None)
+def _behind_all(now: datetime, refunds: Iterable[Refund], interval: timedelta) -> datetime:
+    """The end of the queue, as far as can be told: behind what was sent, and behind those that wait for their turn.
+
+    (A request under way counts as sent now; the worker looks again before it sends.)
+    """
+    if not interval:
+        return now
+    sent = [min(refund.last_asked_at, now) for refund in refunds if refund.last_asked_at is not None]
+    waiting = [refund.next_at for refund in refunds if is_pending(refund) and refund.asked_at is None]
+    return max([now, *[moment + interval for moment in (*sent, *waiting)]])
 
 
 def is_pending(refund: Refund) -> bool:

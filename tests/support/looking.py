@@ -38,7 +38,9 @@ async def look_now(database: asyncpg.Connection, payment_id: str) -> None:
     await database.execute("UPDATE recovery_tasks SET next_at = now() WHERE payment_id = $1", payment_id)
 
 
-async def until_row(database: asyncpg.Connection, query: str, *arguments: Any, timeout_s: float = 20) -> None:
+async def until_row(
+    database: asyncpg.Connection | asyncpg.Pool, query: str, *arguments: Any, timeout_s: float = 20
+) -> None:
     """Wait until the query finds a row."""
     deadline = time.monotonic() + timeout_s
     while await database.fetchrow(query, *arguments) is None:
