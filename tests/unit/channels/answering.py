@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,8 +19,12 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from gateway.kernel.money import Money
 from routing.channels.base import BarcodeCharge, CallLimits, Channel, ChannelOrder, RefundOrder, TransportResponse
 from routing.channels.registry import build_channel
+from routing.channels.settings import WechatSettings
+from routing.channels.wechat import WechatChannel
 from tests.unit.channels.vectors import alipay_settings, keys, unionpay_settings, wechat_settings
 
+NOW = 1_795_313_730.0
+"""The time of WeChat Pay's answers and of who reads them: they are made when the tests are collected, and age."""
 LIMITS = CallLimits(timeout_s=5.0)
 ORDER = ChannelOrder("MS20261122000001", datetime(2026, 11, 22, 2, 15, 30, tzinfo=UTC), Money(1280), "701122334455")
 CHARGE = BarcodeCharge(ORDER, "134567890123456789", "豆浆油条套餐", "S1", "T0000001", "O1")
@@ -82,7 +85,7 @@ def wechat_answer(status: int, value: object, *, seal: str = "signed", body: byt
     raw = json.dumps(value, ensure_ascii=False).encode() if body is None else body
     headers = {"content-type": "application/json", "request-id": "08F1"}
     if seal != "unsigned":
-        now, nonce = str(int(time.time())), "A90DA3AF6ADB3B66072942CA4E797958"
+        now, nonce = str(int(NOW)), "A90DA3AF6ADB3B66072942CA4E797958"
         signature = rsa(WECHAT_KEY, f"{now}\n{nonce}\n".encode() + raw + b"\n")
         headers |= {
             "wechatpay-timestamp": now,
@@ -117,7 +120,7 @@ def unionpay_answer(fields: Mapping[str, str], *, seal: str = "signed") -> Trans
 def wechat(answer: TransportResponse | Exception) -> tuple[Channel, Canned]:
     """A WeChat Pay channel whose only answer is this one."""
     transport = Canned(answer)
-    return build_channel("wechat", wechat_settings(), transport), transport
+    return WechatChannel(WechatSettings(**wechat_settings()), transport, lambda: NOW), transport
 
 
 def alipay(answer: TransportResponse | Exception) -> tuple[Channel, Canned]:

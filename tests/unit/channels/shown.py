@@ -7,7 +7,6 @@ import gzip
 import hashlib
 import io
 import json
-import time
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +19,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from routing.channels.base import CallLimits, Channel, CodeOrder, PageOrder, TransportResponse
 from routing.channels.registry import build_channel
-from tests.unit.channels.answering import ALIPAY_KEY, ORDER, WECHAT_KEY, Canned, rsa
+from routing.channels.settings import WechatSettings
+from routing.channels.wechat import WechatChannel
+from tests.unit.channels.answering import ALIPAY_KEY, NOW, ORDER, WECHAT_KEY, Canned, rsa
 from tests.unit.channels.vectors import alipay_settings, keys, wechat_settings
 
 NOTIFY_URL = "https://pay.example/callbacks/wechat/w1"
@@ -51,7 +52,7 @@ def wechat_shop(*answers: TransportResponse, **settings: Any) -> tuple[Channel, 
     """A WeChat Pay channel that is notified and identifies payers."""
     transport = Scripted(answers[0], more=answers[1:])
     stored = wechat_settings() | {"notify_url": NOTIFY_URL, "app_secret": SECRET} | settings
-    return build_channel("wechat", stored, transport), transport
+    return WechatChannel(WechatSettings(**stored), transport, lambda: NOW), transport
 
 
 def alipay_shop(*answers: TransportResponse, **settings: Any) -> tuple[Channel, Scripted]:
@@ -78,7 +79,7 @@ def wechat_signed(
     body: bytes, *, key: RSAPrivateKey = WECHAT_KEY, serial: str | None = None, age_s: float = 0.0
 ) -> dict[str, str]:
     """The headers of a notification."""
-    now, nonce = str(int(time.time() - age_s)), "332D9FD6CD7322164DC5718037C5A7C8"
+    now, nonce = str(int(NOW - age_s)), "332D9FD6CD7322164DC5718037C5A7C8"
     return {
         "wechatpay-timestamp": now,
         "wechatpay-nonce": nonce,
