@@ -45,6 +45,8 @@ from gateway.reports import api as reports_api
 from gateway.reports.store import ReportStore
 from gateway.refunds import api as refunds_api
 from gateway.settings import Settings
+from gateway.webhooks import api as webhooks_api
+from gateway.webhooks.running import webhook_desk
 from routing.router import Router
 
 _log = logging.getLogger("mashang.http")
@@ -65,6 +67,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     app.include_router(codes_api.router)
     app.include_router(reports_api.router)
     app.include_router(callbacks_api.router)
+    app.include_router(webhooks_api.router)
     app.include_router(admin_api.router)
     app.include_router(health.router)
     app.include_router(errors_page.router)
@@ -109,6 +112,7 @@ def _lifespan(settings: Settings) -> Any:
                 refunds=base.refunds,
                 callbacks=callbacks,
                 reports=ReportStore(base.pool),
+                webhooks=stack.enter_context(webhook_desk(base)),
             )
             async with asyncio.TaskGroup() as tasks:
                 _settle_memory()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from enum import StrEnum
 from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated
 
@@ -75,6 +76,15 @@ class Settings(BaseSettings):
     metrics_dir: Path | None = None
     """Folder of the multi-process metric files, shared by the processes of one host; emptied at each start."""
     log_level: str = "INFO"
+    webhook_interval_s: Annotated[float, Field(gt=0)] = 0.2
+    webhook_timeout_s: Annotated[float, Field(gt=0)] = 15.0
+    webhook_lease_s: Annotated[float, Field(gt=0)] = 45.0
+    """A delivery of a worker that died is sent again after so long; longer than `webhook_timeout_s`."""
+    webhook_concurrency_max: Annotated[int, Field(ge=8)] = 512
+    """Messages that one worker has under way at once."""
+    webhook_disable_after_days: Annotated[float, Field(gt=0)] = 5.0
+    webhook_allowed_networks: str = ""
+    """Inner networks to which webhooks may be sent all the same, e.g. `127.0.0.0/8,::1/128`; none in production."""
     log_json: bool = False
 
     @field_validator("database_url")
@@ -102,3 +112,22 @@ class Settings(BaseSettings):
     def master_key_bytes(self) -> bytes:
         """The master key itself."""
         return base64.b64decode(self.master_key.get_secret_value())
+    @field_validator("webhook_allowed_networks")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        _networks(value)
+        return value
+
+    @cached_property
+    def webhook_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The allowed inner networks, read."""
+        return _networks(self.webhook_allowed_networks)
+
+    @cached_property
+    def master_key_bytes(self) -> bytes:
+        """The master key itself."""
+        return base64.b64decode(self.master_key.get_secret_value())
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())

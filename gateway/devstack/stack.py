@@ -153,6 +153,7 @@ class Stack:
         """The settings that the children will read, with an empty folder for their metrics."""
         metrics = self._options.state / "metrics"
         shutil.rmtree(metrics, ignore_errors=True)
+        os.environ.setdefault("MASHANG_WEBHOOK_ALLOWED_NETWORKS", "127.0.0.0/8,::1/128")  # receivers run here too
         os.environ.update(
             MASHANG_DATABASE_URL=self._stores.database_url,
             MASHANG_REDIS_URL=self._stores.redis_url,

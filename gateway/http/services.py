@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # the rooms import this module for their endpoints
     from gateway.payments.store import PaymentStore
     from gateway.reports.store import ReportStore
     from gateway.refunds.desk import RefundDesk
+    from gateway.webhooks.running import WebhookDesk
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Services:
     refunds: RefundDesk
     callbacks: Reception
     reports: ReportStore
+    webhooks: WebhookDesk
 
 
 def services_of(request: Request) -> Services:

@@ -55,6 +55,11 @@ ERRORS: Final = {
     "too_many_codes": "The merchant has as many active codes as it may have. Revoke what is no longer on a wall.",
     "too_many_requests": "Too many requests came from this address or for this code. Wait for `Retry-After`.",
     "report_too_large": "The report would hold too much. Ask for a shorter time, or for one store, terminal or operator.",
+    "address_refused": "Webhooks go to http(s) addresses on the public internet only; `message` says what is wrong "
+    "with this one.",
+    "too_many_endpoints": "A merchant has at most 16 webhook endpoints. Delete one that is no longer needed.",
+    "endpoint_disabled": "The webhook endpoint is switched off, so nothing is sent there. Enable it first.",
+    "nobody_to_tell": "No enabled webhook endpoint wants events of this type, and the payment has no `notify_url`.",
     "busy": "The gateway carries as many payments as it can. Send the same request again after `Retry-After`.",
     "database_busy": "Too much waits for the database. Send the same request again after `Retry-After`.",
     "database_unavailable": "The database is away. Send the same request again after `Retry-After`: it is safe.",

@@ -97,6 +97,25 @@ REFUNDS_PENDING_AGE: Final = Gauge(
     "Age of the oldest pending refund that no person was asked to look at.",
     multiprocess_mode="mostrecent",
 )
+WEBHOOK_DELIVERIES: Final = hot_counter(
+    Counter("mashang_webhook_deliveries_total", "Tries to deliver a webhook, by how they went.", ["result"])
+)
+WEBHOOK_SECONDS: Final = hot_histogram(
+    Histogram("mashang_webhook_delivery_seconds", "One try to deliver a webhook.", ["result"], buckets=_SECONDS)
+)
+WEBHOOK_BACKLOG: Final = Gauge(
+    "mashang_webhook_backlog",
+    "Webhooks that are still to be sent, retries included; counted up to 100,000.",
+    multiprocess_mode="mostrecent",
+)
+WEBHOOK_OLDEST_AGE: Final = Gauge(
+    "mashang_webhook_oldest_age_seconds",
+    "How long the webhook that is due for longest has been so.",
+    multiprocess_mode="mostrecent",
+)
+WEBHOOK_ENDPOINTS_DISABLED: Final = Counter(
+    "mashang_webhook_endpoints_disabled_total", "Webhook endpoints that were switched off, by why.", ["reason"]
+)
 LOOP_LAG: Final = Gauge(
     "mashang_event_loop_lag_seconds", "How late the event loop runs its timers.", multiprocess_mode="livemax"
 )

@@ -23,6 +23,8 @@ class Scope(StrEnum):
     PAY = "pay"
     REFUND = "refund"
     READ = "read"
+    WEBHOOKS = "webhooks"
+    """Say where events are told: not for a till's key, which could turn them away from the merchant's server."""
 
 
 ALL_SCOPES: Final = frozenset(Scope)

@@ -49,6 +49,8 @@ async def take(services: Services, call: Call) -> Answer:
         request = PaymentRequest.model_validate_json(call.body)
     except ValidationError as error:
         raise invalid_body(error) from None
+    if request.notify_url is not None:
+        services.webhooks.check_address(request.notify_url, "notify_url")
     key = idempotency_key(call.header(b"idempotency-key"))
     order = PaymentOrder.of(holder.merchant.id, holder.merchant.name, request, key, services.vault)
     answered = await services.desk.take(order, deadline)

@@ -15,6 +15,7 @@ from gateway.kernel.errors import ApiError
 from gateway.kernel.hot_metrics import flush_hot_metrics
 from gateway.kernel.logs import set_up_logs
 from gateway.settings import Settings
+from gateway.webhooks.running import webhooks_delivered
 from gateway.workers.callbacks import CallbackSweep
 from gateway.workers.housekeeping import keep_house
 from gateway.workers.late import LateWatch
@@ -31,7 +32,7 @@ async def run(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with compose(settings) as base, asyncio.TaskGroup() as group:
+    async with compose(settings) as base, webhooks_delivered(base), asyncio.TaskGroup() as group:
         loops = (base.revision.run(), keep_house(base), CallbackSweep(base).run())
         background = [group.create_task(loop) for loop in loops]
         _log.info("worker started")
