@@ -214,7 +214,8 @@ async def list_accounts(
 
 async def forget_previous(database: Database) -> None:
     """Forget earlier credentials whose overlap is over."""
-    await database.execute(SQL["forget_previous"])
+    if await database.fetchval(SQL["has_past_overlap"]):
+        await database.execute(SQL["forget_previous"])
 
 
 def _check_identity(

@@ -40,5 +40,9 @@ UPDATE channel_accounts SET
 WHERE id = $1
 RETURNING *
 
+-- name: has_past_overlap
+-- Looked at first: an update, even one of no row, makes every process read its accounts again.
+SELECT EXISTS (SELECT FROM channel_accounts WHERE previous_until <= now())
+
 -- name: forget_previous
 UPDATE channel_accounts SET previous_settings_sealed = NULL, previous_until = NULL WHERE previous_until <= now()

@@ -1,25 +1,23 @@
 """Carries a request of the admin API out once per `Idempotency-Key`: what it does and its answer are one transaction.
 
-An answer is kept for a day, sealed, for some hold secrets that are shown once.  Refusals bind nothing and are not kept.
+Refusals bind nothing and are not kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import timedelta
 from typing import Final, TypeAlias, cast
 
 import asyncpg
 import orjson
 from fastapi import Request, Response
 
-from gateway.database.pool import Connection, named_statements
+from gateway.admin.kept_answers import KeptAnswer, find_answer, keep_answer, take_turn
+from gateway.database.pool import Connection
 from gateway.http.services import Services, services_of
 from gateway.kernel.errors import Conflict
 
-SQL: Final = named_statements("gateway.admin", "statements.sql")
-KEPT: Final = timedelta(hours=24)
 _REPLAYED: Final = {"Idempotent-Replayed": "true"}
 
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
@@ -32,14 +30,14 @@ async def carry_out_once(services: Services, key: str, request: Request, handle:
     """
     fingerprint = await _fingerprint(services, request)
     async with services.pool.acquire() as connection, connection.transaction():
-        await connection.execute(SQL["lock_key"], key)
-        known = await connection.fetchrow(SQL["find_answer"], key, KEPT)
+        await take_turn(connection, key)
+        known = await find_answer(connection, services.vault, key)
         if known is not None:
-            return _replayed(services, key, known, fingerprint)
+            return _replayed(known, fingerprint)
         request.state.database = connection
         answer = await handle(request)
-        sealed = services.vault.seal(bytes(answer.body), key.encode())
-        await connection.execute(SQL["keep_answer"], key, fingerprint, answer.status_code, sealed)
+        kept = KeptAnswer(fingerprint, answer.status_code, bytes(answer.body))
+        await keep_answer(connection, services.vault, key, kept)
     return answer
 
 
@@ -48,18 +46,12 @@ def database_of(request: Request) -> asyncpg.Pool | Connection:
     return cast("asyncpg.Pool | Connection", getattr(request.state, "database", services_of(request).pool))
 
 
-async def forget_answers(database: asyncpg.Pool | Connection) -> None:
-    """Forget the answers of more than a day ago."""
-    await database.execute(SQL["forget_answers"], KEPT)
-
-
-def _replayed(services: Services, key: str, known: asyncpg.Record, fingerprint: bytes) -> Response:
-    if known["fingerprint"] != fingerprint:
+def _replayed(known: KeptAnswer, fingerprint: bytes) -> Response:
+    if known.fingerprint != fingerprint:
         raise Conflict(
             "idempotency_key_reused", "This key belongs to another request: use a new one.", param="Idempotency-Key"
         )
-    body = services.vault.open(known["answer_sealed"], key.encode())
-    return Response(body, known["status"], dict(_REPLAYED), media_type="application/json" if body else None)
+    return Response(known.body, known.status, dict(_REPLAYED), media_type="application/json" if known.body else None)
 
 
 async def _fingerprint(services: Services, request: Request) -> bytes:

@@ -1,4 +1,4 @@
--- Answers of the admin API by idempotency key (once.py).
+-- Answers of the admin API by idempotency key (kept_answers.py).
 
 -- name: lock_key
 -- Requests with one key come one after the other; the lock ends with the transaction.

@@ -1,14 +1,17 @@
-"""Keeps house: the gauges of what is open, and the partitions of the coming months."""
+"""Keeps house: the gauges of what is open, the partitions of the coming months, and what is no longer to be kept."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final
 
 import asyncpg
 
+from gateway.admin.kept_answers import forget_answers
 from gateway.composition import Base
 from gateway.database.batches import BROKEN
 from gateway.database.partitions import ensure_partitions
@@ -16,31 +19,59 @@ from gateway.kernel.clock import utc_now
 from gateway.kernel.hot_metrics import flush_hot_metrics
 from gateway.kernel.metrics import REFUNDS_PENDING, REFUNDS_PENDING_AGE, REVIEWS, UNRESOLVED, UNRESOLVED_AGE
 from gateway.workers.tasks import SQL
+from routing.account_store import forget_previous
 
 _log = logging.getLogger("mashang.housekeeping")
 _GAUGES_S: Final = 1.0
 _PARTITIONS_S: Final = 3_600.0
-_PARTITIONS_RETRY_S: Final = 60.0
+_FORGET_S: Final = 60.0
+_RETRY_S: Final = 60.0
 """While a partition waits for its lock, every payment waits behind it: not again at once where that failed."""
+
+
+@dataclass(slots=True)
+class Chore:
+    """What is done every so often."""
+
+    every_s: float
+    work: Callable[[Base], Awaitable[None]]
+    due_s: float = 0.0
+
+    async def do_if_due(self, base: Base) -> None:
+        """Do it where its time has come; where it fails, its time comes again a little later."""
+        if time.monotonic() < self.due_s:
+            return
+        self.due_s = time.monotonic() + _RETRY_S
+        await self.work(base)
+        self.due_s = time.monotonic() + self.every_s
 
 
 async def keep_house(base: Base) -> None:
     """Run until cancelled."""
-    partitions_due = 0.0
+    chores = (Chore(_PARTITIONS_S, make_partitions), Chore(_FORGET_S, forget))
     while True:
         flush_hot_metrics()
         try:
             await measure(base)
-            if time.monotonic() >= partitions_due:
-                partitions_due = time.monotonic() + _PARTITIONS_RETRY_S
-                async with base.pool.acquire() as connection:
-                    await ensure_partitions(connection, utc_now())
-                partitions_due = time.monotonic() + _PARTITIONS_S
+            for chore in chores:
+                await chore.do_if_due(base)
         except (*BROKEN, asyncpg.PostgresError) as error:
             _log.warning("housekeeping was put off: %s", type(error).__name__)
         except Exception:  # the end of this loop would be the worker's
             _log.exception("housekeeping was put off")
         await asyncio.sleep(_GAUGES_S)
+
+
+async def make_partitions(base: Base) -> None:
+    """Make the partitions of the coming months."""
+    async with base.pool.acquire() as connection:
+        await ensure_partitions(connection, utc_now())
+
+
+async def forget(base: Base) -> None:
+    """Forget answers of the admin API and earlier credentials of channel accounts whose time is over."""
+    await forget_answers(base.pool)
+    await forget_previous(base.pool)
 
 
 async def measure(base: Base) -> None:
