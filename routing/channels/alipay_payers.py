@@ -19,7 +19,7 @@ _USER_ID: Final = re.compile(r"2088[0-9]{12}")
 def authorize_url(settings: AlipaySettings, return_url: str, state: str) -> str:
     """Where the browser is sent; it comes back to `return_url` with `auth_code` and `state`, the payer unasked."""
     params = {"app_id": settings.app_id, "scope": "auth_base", "redirect_uri": return_url, "state": state}
-    return f"{settings.oauth_url}/oauth2/publicAppAuthorize.htm?{urlencode(params)}"
+    return f"{settings.oauth_url}?{urlencode(params)}"
 
 
 async def identify_payer(calls: AlipayCalls, code: str, limits: CallLimits) -> str:

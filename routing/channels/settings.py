@@ -33,9 +33,9 @@ UNIONPAY_RHYTHM: Final = Rhythm(
 """CHANNEL-PROTOCOLS 3.4: what was accepted is decided soon; the unknown is asked for before it is reversed."""
 
 
-WECHAT_OAUTH_URL: Final = "https://open.weixin.qq.com"
-WECHAT_TOKEN_URL: Final = "https://api.weixin.qq.com"  # noqa: S105 (an address)
-ALIPAY_OAUTH_URL: Final = "https://openauth.alipay.com"
+WECHAT_OAUTH_URL: Final = "https://open.weixin.qq.com/connect/oauth2/authorize"
+WECHAT_TOKEN_URL: Final = "https://api.weixin.qq.com/sns/oauth2/access_token"  # noqa: S105 (an address)
+ALIPAY_OAUTH_URL: Final = "https://openauth.alipay.com/oauth2/publicAppAuthorize.htm"
 
 ALIPAY_TIMEOUT_EXPRESS: Final = "2m"
 """An unpaid order closes by itself soon after the gateway has given up on it."""
@@ -70,8 +70,9 @@ class AccountLimits:
 class WechatSettings:
     """A direct merchant of WeChat Pay APIv3.  `platform_public_keys` are PEMs by serial or PUB_KEY_ID.
 
-    `oauth_url` and `token_url` identify payers, which needs `app_secret`; `notify_url` is where the merchant hears of
-    codes, pages and refunds; `bridge_url` is the script of a stand-in for the in-page bridge (development).
+    `oauth_url` is the page where a payer is identified and `token_url` where its code is redeemed with `app_secret`;
+    an account without a secret has not that call.  `notify_url` is where the merchant hears of codes, pages and
+    refunds; `bridge_url` is the script of a stand-in for the in-page bridge (development).
     """
 
     base_url: str
@@ -93,8 +94,8 @@ class WechatSettings:
 class AlipaySettings:
     """An application of Alipay in public-key mode.
 
-    `oauth_url` identifies payers; `notify_url` is where the merchant hears of codes, pages and refunds; `bridge_url`
-    is the script of a stand-in for the in-page bridge (development).
+    `oauth_url` is the page where a payer is identified; `notify_url` is where the merchant hears of codes, pages and
+    refunds; `bridge_url` is the script of a stand-in for the in-page bridge (development).
     """
 
     gateway_url: str
@@ -247,8 +248,8 @@ class SettingsReader:
         return Rhythm(
             self._waits(value, "after_pending_s", otherwise.after_pending_s),
             self._waits(value, "after_unknown_s", otherwise.after_unknown_s),
-            self._seconds(value.get("reverse_not_before_s", otherwise.reverse_not_before_s), "reverse_not_before_s"),
-            self._seconds(value.get("repeat_reversal_s", otherwise.repeat_reversal_s), "repeat_reversal_s"),
+            self._seconds(value.get("reverse_not_before_s", otherwise.reverse_not_before_s), "rhythm"),
+            self._seconds(value.get("repeat_reversal_s", otherwise.repeat_reversal_s), "rhythm"),
             self._waits(value, "after_shown_s", otherwise.after_shown_s),
         )
 
@@ -261,7 +262,7 @@ class SettingsReader:
         return AccountLimits(
             self._count(value.get("calls_max", standard.calls_max), 1),
             self._count(value.get("waiting_max", standard.waiting_max), 0),
-            self._seconds(value.get("wait_s", standard.wait_s), "wait_s"),
+            self._seconds(value.get("wait_s", standard.wait_s), "concurrency"),
         )
 
     def error(self, name: str, problem: str) -> ChannelSettingsError:
@@ -278,11 +279,11 @@ class SettingsReader:
         waits = values.get(name, otherwise)
         if not isinstance(waits, list | tuple) or not waits:
             raise self.error("rhythm", f"needs at least one wait in {name}")
-        return tuple(self._seconds(wait, name) for wait in waits)
+        return tuple(self._seconds(wait, "rhythm") for wait in waits)
 
     def _seconds(self, value: object, name: str) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 86_400:
-            raise self.error(name, "must be seconds between 0 and 86400")
+            raise self.error(name, "takes seconds between 0 and 86400")
         return float(value)
 
     def _count(self, value: object, least: int) -> int:

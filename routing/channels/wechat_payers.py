@@ -20,7 +20,7 @@ def authorize_url(settings: WechatSettings, return_url: str, state: str) -> str:
         "scope": "snsapi_base",
         "state": state,
     }
-    return f"{settings.oauth_url}/connect/oauth2/authorize?{urlencode(params)}#wechat_redirect"
+    return f"{settings.oauth_url}?{urlencode(params)}#wechat_redirect"
 
 
 async def identify_payer(settings: WechatSettings, transport: Transport, code: str, limits: CallLimits) -> str:
@@ -33,7 +33,7 @@ async def identify_payer(settings: WechatSettings, transport: Transport, code: s
         "code": checked_payer_code(code),
         "grant_type": "authorization_code",
     }
-    url = f"{settings.token_url}/sns/oauth2/access_token?{urlencode(params)}"
+    url = f"{settings.token_url}?{urlencode(params)}"
     response = await transport.send("GET", url, {"User-Agent": USER_AGENT}, b"", limits)
     if response.status != 200:
         raise ChannelUnknown(f"http_{response.status}")

@@ -232,8 +232,8 @@ def test_the_browser_is_sent_to_the_page_that_identifies_payers() -> None:
         "redirect_uri": "https://pay.example/q/sAb?x=1&y=二",
         "state": "st4te",
     }
-    elsewhere, _ = alipay_shop(alipay_answer(CLOSE, CLOSED), oauth_url="http://127.0.0.1:1")
-    assert elsewhere.authorize_url("https://x", "s").startswith("http://127.0.0.1:1/oauth2/")
+    elsewhere, _ = alipay_shop(alipay_answer(CLOSE, CLOSED), oauth_url="http://127.0.0.1:1/a")
+    assert elsewhere.authorize_url("https://x", "s").startswith("http://127.0.0.1:1/a?")
 
 
 @pytest.mark.parametrize(

@@ -267,11 +267,11 @@ async def test_a_payer_is_identified_by_the_code_that_the_browser_brought_back()
 
 async def test_the_addresses_of_the_pages_can_be_others() -> None:
     channel, sent = wechat_shop(
-        _plain({"openid": "o1"}), oauth_url="http://127.0.0.1:1/a", token_url="http://127.0.0.1:2"
+        _plain({"openid": "o1"}), oauth_url="http://127.0.0.1:1/a", token_url="http://127.0.0.1:2/b"
     )
-    assert channel.authorize_url("https://x", "s").startswith("http://127.0.0.1:1/a/connect/oauth2/authorize?")
+    assert channel.authorize_url("https://x", "s").startswith("http://127.0.0.1:1/a?")
     await channel.identify_payer("c", "", LIMITS)
-    assert sent.urls[0].startswith("GET http://127.0.0.1:2/sns/oauth2/access_token?")
+    assert sent.urls[0].startswith("GET http://127.0.0.1:2/b?")
 
 
 @pytest.mark.parametrize(
