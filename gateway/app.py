@@ -25,6 +25,7 @@ from gateway.codes import api as codes_api
 from gateway.composition import compose
 from gateway.database.batches import BROKEN, database_away
 from gateway.database.intents import intents
+from gateway.database.shown import shown_codes
 from gateway.http import errors_page, health
 from gateway.http.answers import InternalError, error_answer, invalid_request
 from gateway.http.edge import Edge
@@ -37,13 +38,16 @@ from gateway.kernel.logs import set_up_logs
 from gateway.kernel.metrics import IN_FLIGHT, LOOP_LAG
 from gateway.merchants.nonces import Nonces
 from gateway.payments import api as payments_api
+from gateway.payments.attempt_store import AttemptStore
+from gateway.payments.attempts import Attempts
 from gateway.payments.claims import Claims
 from gateway.payments.desk import Desk
 from gateway.payments.flow import PaymentFlow
 from gateway.payments.replays import Replays
+from gateway.payments.showing import Showing
+from gateway.refunds import api as refunds_api
 from gateway.reports import api as reports_api
 from gateway.reports.store import ReportStore
-from gateway.refunds import api as refunds_api
 from gateway.settings import Settings
 from gateway.webhooks import api as webhooks_api
 from gateway.webhooks.running import webhook_desk
@@ -92,6 +96,15 @@ def _lifespan(settings: Settings) -> Any:
                 router=Router(base.accounts),
                 intents=intents(base.hot_pool, settings),
                 charging=base.charging,
+                showing=Showing(base.store, base.charging, shown_codes(base.hot_pool, settings)),
+            )
+            attempts = Attempts(
+                settings=settings,
+                vault=base.vault,
+                store=base.store,
+                attempts=AttemptStore(base.pool, base.vault),
+                accounts=base.accounts,
+                charging=base.charging,
             )
             desk = Desk(flow, replays, settings.payments_in_flight_max)
             inbox = Inbox(base.pool, base.vault)
@@ -109,6 +122,7 @@ def _lifespan(settings: Settings) -> Any:
                 store=base.store,
                 charging=base.charging,
                 desk=desk,
+                attempts=attempts,
                 refunds=base.refunds,
                 callbacks=callbacks,
                 reports=ReportStore(base.pool),

@@ -62,20 +62,19 @@ class Settings(BaseSettings):
     """So long after `send_before`, an order that query and reversal both do not find was never created."""
     watch_until_hours: Annotated[float, Field(gt=0)] = 36.0
     """How long an order that was never found stays watched: past the channel's next statement (T+1, 10:00)."""
+    pay_until_margin_s: Annotated[float, Field(ge=0)] = 30.0
+    """So long after a channel's own time limit for a code, a query that says unpaid is final."""
+    code_watch_s: Annotated[float, Field(ge=0)] = 600.0
+    """So long after that time limit, the order of a code that is over stays watched."""
+    page_protected_s: Annotated[float, Field(ge=0)] = 60.0
+    """Whoever chose a wallet for a code that any wallet can pay is not pushed out by another payer for so long."""
+    page_pay_within_s: Annotated[float, Field(ge=30)] = 120.0
+    """How long such an order can be paid at a channel that has no call to shut it (UnionPay)."""
     recovery_interval_s: Annotated[float, Field(gt=0)] = 0.5
     recovery_lease_s: Annotated[float, Field(gt=0)] = 30.0
     recovery_concurrency_max: Annotated[int, Field(ge=1)] = 64
     callback_body_days: Annotated[int, Field(ge=1)] = 90
     """So long the notifications of the channels are kept as they came; what they said is kept with the payments."""
-    claim_ttl_s: Annotated[float, Field(gt=0)] = 15.0
-
-    public_url: str = "http://127.0.0.1:8000"
-    """Where callers reach this gateway; the errors' `docs_url` points there."""
-    trusted_proxies: Annotated[int, Field(ge=0, le=8)] = 0
-    """How many proxies of our own stand before the gateway: where the caller's address is read in X-Forwarded-For."""
-    metrics_dir: Path | None = None
-    """Folder of the multi-process metric files, shared by the processes of one host; emptied at each start."""
-    log_level: str = "INFO"
     webhook_interval_s: Annotated[float, Field(gt=0)] = 0.2
     webhook_timeout_s: Annotated[float, Field(gt=0)] = 15.0
     webhook_lease_s: Annotated[float, Field(gt=0)] = 45.0
@@ -85,6 +84,15 @@ class Settings(BaseSettings):
     webhook_disable_after_days: Annotated[float, Field(gt=0)] = 5.0
     webhook_allowed_networks: str = ""
     """Inner networks to which webhooks may be sent all the same, e.g. `127.0.0.0/8,::1/128`; none in production."""
+    claim_ttl_s: Annotated[float, Field(gt=0)] = 15.0
+
+    public_url: str = "http://127.0.0.1:8000"
+    """Where callers reach this gateway; the errors' `docs_url` points there."""
+    trusted_proxies: Annotated[int, Field(ge=0, le=8)] = 0
+    """How many proxies of our own stand before the gateway: where the caller's address is read in X-Forwarded-For."""
+    metrics_dir: Path | None = None
+    """Folder of the multi-process metric files, shared by the processes of one host; emptied at each start."""
+    log_level: str = "INFO"
     log_json: bool = False
 
     @field_validator("database_url")
@@ -108,10 +116,6 @@ class Settings(BaseSettings):
             raise ValueError("must have at least 24 characters")
         return value
 
-    @cached_property
-    def master_key_bytes(self) -> bytes:
-        """The master key itself."""
-        return base64.b64decode(self.master_key.get_secret_value())
     @field_validator("webhook_allowed_networks")
     @classmethod
     def _are_networks(cls, value: str) -> str:

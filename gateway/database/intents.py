@@ -52,6 +52,7 @@ class IntentRow(NamedTuple):
     recover_after_s: float
     qr_code: str | None
     event_id: str | None
+    code_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

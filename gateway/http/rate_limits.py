@@ -40,16 +40,25 @@ class RateLimits:
 
     async def admit(self, limit: Limit, who: str) -> None:
         """Count one more call of `who` (an address, a token).  Raises RateLimited beyond the limit."""
-        key = f"rate:{{{limit.name}:{who}}}"
-        try:
-            count, left_ms = await self._valkey.script("count_window", [key], [int(limit.window_s * 1000)])
-            left_s = max(0, left_ms) / 1000
-        except (ValkeyAway, RedisError):
-            count, left_s = self._count_here(key, limit.window_s)
+        count, left_s = await self._count(limit, who)
         if count > limit.calls:
             REFUSED.labels("rate_limit").inc()
             wait_s = max(1, math.ceil(left_s))
             raise RateLimited("too_many_requests", f"Too many requests: wait {wait_s} s.", retry_after_s=wait_s)
+
+    async def allows(self, limit: Limit, who: str) -> bool:
+        """Count one more call of `who`; False beyond the limit, for callers that can do without it."""
+        count, _ = await self._count(limit, who)
+        return count <= limit.calls
+
+    async def _count(self, limit: Limit, who: str) -> tuple[int, float]:
+        """The calls in this window, and the seconds that are left of it."""
+        key = f"rate:{{{limit.name}:{who}}}"
+        try:
+            count, left_ms = await self._valkey.script("count_window", [key], [int(limit.window_s * 1000)])
+        except (ValkeyAway, RedisError):
+            return self._count_here(key, limit.window_s)
+        return count, max(0, left_ms) / 1000
 
     def _count_here(self, key: str, window_s: float) -> tuple[int, float]:
         now = time.monotonic()

@@ -18,11 +18,12 @@ from routing.accounts import AccountBook
 
 if TYPE_CHECKING:  # the rooms import this module for their endpoints
     from gateway.callbacks.reception import Reception
+    from gateway.payments.attempts import Attempts
     from gateway.payments.charging import Charging
     from gateway.payments.desk import Desk
     from gateway.payments.store import PaymentStore
-    from gateway.reports.store import ReportStore
     from gateway.refunds.desk import RefundDesk
+    from gateway.reports.store import ReportStore
     from gateway.webhooks.running import WebhookDesk
 
 
@@ -41,6 +42,7 @@ class Services:
     store: PaymentStore
     charging: Charging
     desk: Desk
+    attempts: Attempts
     refunds: RefundDesk
     callbacks: Reception
     reports: ReportStore

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import ValidationError
@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from gateway.http.answers import Answer, Call, invalid_body, json_answer, no_unknown_parameters
 from gateway.http.authentication import authenticated, authenticated_call
 from gateway.http.preferences import idempotency_key, wait_s
+from gateway.http.rate_limits import Limit
 from gateway.http.services import Services, services_of
 from gateway.kernel.clock import Deadline
 from gateway.kernel.errors import not_found
@@ -30,9 +31,12 @@ from gateway.payments.schemas import (
 )
 from gateway.payments.states import Status
 from gateway.payments.store import ListFilter
+from routing.channels.base import Wallet
 
 _log = logging.getLogger("mashang.payments")
 _REPLAYED: Final = ((b"idempotent-replayed", b"true"),)
+_REFRESHES: Final = Limit("payment_refreshes", 1, 1.0)
+"""Of one payment: tills may poll as often as they like, the channel is asked once a second."""
 
 router = APIRouter(prefix="/v1/payments", tags=["payments"], dependencies=[Depends(no_unknown_parameters)])
 
@@ -75,9 +79,10 @@ async def post_payment(
     prefer: Prefer = None,  # noqa: ARG001  documented here, read from the call
     idempotency_key: Annotated[str | None, Header(max_length=255)] = None,  # noqa: ARG001
 ) -> Response:
-    """Take a payment by the code that the till scanned.
+    """Take a payment by the code that the till scanned (`barcode`), or get a code to show (`qrcode`).
 
     Answers 201 with the payment whatever its status: one that the wallet or the risk check declines is no HTTP error.
+    A code to show has the status `requires_action` and stands in `qr_code`; without a `wallet` any wallet can pay it.
     The same request again gives the same payment (`Idempotent-Replayed: true`); another request under the same number
     is a conflict that names the field.
     """
@@ -97,7 +102,9 @@ async def post_payment(
 async def get_payment(
     request: Request,
     payment_id: PaymentId,
-    refresh: Annotated[bool, Query(description="Ask the channel first where the payment is unresolved.")] = False,
+    refresh: Annotated[
+        bool, Query(description="Ask the channel first where the payment is unresolved, at most once a second.")
+    ] = False,
 ) -> Response:
     """A payment by its id."""
     services = services_of(request)
@@ -105,9 +112,8 @@ async def get_payment(
     payment = await services.store.find(holder.merchant.id, payment_id)
     if payment is None:
         raise not_found("payment")
-    account = services.accounts.get(payment.account_id or "")
-    if refresh and account is not None and not payment.status.is_final and payment.review is None:
-        payment = await services.charging.settle(payment, account, await services.charging.query(payment, account))
+    if refresh:
+        payment = await _refreshed(services, payment)
     return json_answer(200, payment.to_json()).to_response()
 
 
@@ -121,6 +127,11 @@ async def list_payments(
     created_to: Moment | None = None,
     store_id: Annotated[Text | None, Query(max_length=32)] = None,
     terminal_id: Annotated[Text | None, Query(max_length=32)] = None,
+    operator_id: Annotated[Text | None, Query(max_length=32)] = None,
+    method: Literal["barcode", "qrcode"] | None = None,
+    wallet: Wallet | None = None,
+    reversal: Literal["pending", "succeeded", "failed"] | None = None,
+    review: Annotated[bool | None, Query(description="Whether a person has to look at it.")] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     starting_after: Annotated[str | None, Query(pattern=PAYMENT_ID_PATTERN)] = None,
 ) -> Response:
@@ -130,22 +141,45 @@ async def list_payments(
     if merchant_order_no is not None:
         found = await services.store.find_by_order_no(holder.merchant.id, merchant_order_no)
         return json_answer(200, _page([] if found is None else [found], len([found]))).to_response()
-    wanted = ListFilter(status, created_from, created_to, store_id, terminal_id)
+    wanted = ListFilter(
+        status=status,
+        created_from=created_from,
+        created_to=created_to,
+        store_id=store_id,
+        terminal_id=terminal_id,
+        operator_id=operator_id,
+        method=method,
+        wallet=wallet,
+        reversal=reversal,
+        in_review=review,
+    )
     payments = list(await services.store.list(holder.merchant.id, wanted, limit + 1, starting_after))
     return json_answer(200, _page(payments, limit)).to_response()
 
 
 @router.post("/{payment_id}/cancel", response_model=PaymentObject, summary="Cancel a payment")
 async def post_cancel(request: Request, payment_id: PaymentId, prefer: Prefer = None) -> Response:
-    """Reverse a payment whose outcome is unknown, or void one of the same channel day.
+    """Close a code, reverse a payment whose outcome is unknown, or void one of the same channel day.
 
-    `reversal` shows how it goes; `status` becomes `reversed` only once the channel has confirmed it.
+    `reversal` shows how it goes; `status` becomes `closed` or `reversed` only once the channel has confirmed it.  A
+    code whose channel has no call to close it can be paid until `expires_at`; money that comes then goes back.
     """
     services = services_of(request)
     holder = await authenticated(request, Scope.PAY)
     deadline = Deadline.after(wait_s(services.settings, prefer))
     payment = await cancelling.cancel(services.store, holder.merchant.id, payment_id, deadline)
     return json_answer(200, payment.to_json()).to_response()
+
+
+async def _refreshed(services: Services, payment: Payment) -> Payment:
+    """The payment as its channel knows it now, where that can still be news."""
+    account = services.accounts.get(payment.account_id or "")
+    has_order = payment.has_open_attempt if payment.is_code else True
+    if account is None or payment.status.is_final or payment.review is not None or not has_order:
+        return payment
+    if not await services.rate_limits.allows(_REFRESHES, payment.id):
+        return payment
+    return await services.charging.settle(payment, account, await services.charging.query(payment, account))
 
 
 def _page(payments: list[Payment], limit: int) -> dict[str, Any]:

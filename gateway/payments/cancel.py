@@ -1,4 +1,4 @@
-"""Cancels a payment: the worker reverses unknown outcomes and voids captures of the same channel day."""
+"""Cancels a payment: the worker closes codes, reverses unknown outcomes and voids captures of the same channel day."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gateway.payments.store import PaymentStore
 _CUT_OFF: Final = timedelta(hours=1)
 """UnionPay's clearing day runs from 23:00 to 23:00 Beijing time; no channel's day is shorter, so it serves for all."""
 _POLL_S: Final = 0.1
-_CANCELLABLE: Final = frozenset({Status.PROCESSING, Status.SUCCEEDED})
+_CANCELLABLE: Final = frozenset({Status.PROCESSING, Status.REQUIRES_ACTION, Status.SUCCEEDED})
 
 
 def same_channel_day(payment: Payment) -> bool:
@@ -28,7 +28,10 @@ def _channel_day(moment: datetime) -> date:
 
 
 async def cancel(store: PaymentStore, merchant_id: str, payment_id: str, deadline: Deadline) -> Payment:
-    """Ask for the reversal and wait for it within the deadline.  Raises Conflict `use_refund` where it is too late."""
+    """Ask for the reversal and wait for it within the deadline, as long as the worker is at it.
+
+    Raises Conflict `use_refund` where it is too late.
+    """
     payment = await store.find(merchant_id, payment_id)
     if payment is None:
         raise not_found("payment")
@@ -47,5 +50,7 @@ async def _await_reversal(store: PaymentStore, payment: Payment, deadline: Deadl
     while True:
         found = await store.find(payment.merchant_id, payment.id) or payment
         if found.reversal != "pending" or deadline.passed:
+            return found
+        if found.is_code and await store.rests(found, deadline.left_s):  # only the order's own time limit ends it
             return found
         await asyncio.sleep(min(_POLL_S, deadline.left_s))

@@ -23,11 +23,12 @@ from routing.channels.base import (
     ChannelUnknown,
     ChannelUnsent,
 )
-from routing.channels.reports import TradeReport, TradeState
+from routing.channels.reports import CloseState, TradeReport, TradeState
 
 _CHANNEL_PHASE: Final = PHASE_SECONDS.labels("channel")
 _OUTCOME_PHASE: Final = PHASE_SECONDS.labels("outcome")
 _QUERY_TIMEOUT_S: Final = 5.0
+_CLOSE_TIMEOUT_S: Final = 5.0
 _UNPAID_AT_CHANNEL: Final = frozenset({Event.CLOSED, Event.REVERSED})
 _GIVEN_BACK: Final = frozenset({TradeState.CLOSED, TradeState.REFUNDED})
 _REVERSAL_TRIES: Final = 2
@@ -75,8 +76,20 @@ class Charging:
         except (ChannelUnsent, ChannelRejected, ChannelUnknown) as error:
             return ChannelUnknown(error.code)
 
+    async def close(self, payment: Payment, account: Account) -> CloseState:
+        """Ask the channel to shut the order of a code; where that could not be asked, it has to be asked again."""
+        try:
+            report = await account.channel.close(payment.channel_order, CallLimits(_CLOSE_TIMEOUT_S))
+        except ChannelError:
+            return CloseState.REPEAT
+        return report.state
+
     async def settle(self, payment: Payment, account: Account, answer: Answer) -> Payment:
-        """Commit what the answer decides, if it decides anything; returns the payment as it stands then."""
+        """Commit what the answer decides, if it decides anything; returns the payment as it stands then.
+
+        `payment` says of which attempt the answer is.  What is found out about one that is not the current one any more
+        changes nothing; money that arrived there is looked for by the worker, and goes back.
+        """
         if isinstance(answer, TradeReport) and answer.state in _GIVEN_BACK and payment.reversal is None:
             payment = await self._unless_decided(payment)  # a cancel may be what closed it
         if isinstance(answer, TradeReport) and (reason := settle.review_reason(payment, answer)) is not None:
@@ -86,7 +99,8 @@ class Charging:
         if row is None:
             return payment
         found = await self.commit(payment, row)
-        if row.event in _UNPAID_AT_CHANNEL and found.status is Status.SUCCEEDED:
+        is_current = found.attempt_seq == payment.attempt_seq
+        if row.event in _UNPAID_AT_CHANNEL and found.status is Status.SUCCEEDED and is_current:
             return await self.commit_reversal(found)
         return found
 
@@ -116,12 +130,15 @@ class Charging:
     async def _found(self, payment: Payment, *, is_capture: bool) -> Payment:
         """The payment as another process left it; a capture that came when it was over is looked into.
 
-        One that was booked before, and given back, is no news: UnionPay goes on calling a voided order paid.
+        So is one of an attempt that is not the current one.  One that was booked before, and given back, is no news:
+        UnionPay goes on calling a voided order paid.
         """
         found = await self._store.find(payment.merchant_id, payment.id) or payment
-        is_over = found.status.is_final and found.status is not Status.SUCCEEDED
-        if is_capture and is_over and not await self._store.booked(found):
-            await self._store.watch(found)
+        if is_capture:
+            is_older = payment.attempt_seq < found.attempt_seq
+            is_over = found.status.is_final and found.status is not Status.SUCCEEDED
+            if is_older or (is_over and not await self._store.has_booked_capture(found)):
+                await self._store.watch(found)
         return found
 
     def _outcome(self, payment: Payment, account: Account, answer: Answer) -> OutcomeRow | None:

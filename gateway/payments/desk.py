@@ -74,8 +74,8 @@ class Desk:
         payment = await self._await(taking, task, deadline)
         if order.idempotency_key != taking.order.idempotency_key:
             await self._replays.check_same(order, payment)
-        if not payment.status.is_final and not deadline.passed:
-            payment = await self._replays.await_final(payment.merchant_id, payment.id, deadline)
+        if not payment.status.is_answer and not deadline.passed:
+            payment = await self._replays.await_answer(payment, deadline)
         return Answered(payment, replayed=True)
 
     async def _await(self, taking: Taking, task: asyncio.Task[Payment], deadline: Deadline) -> Payment:

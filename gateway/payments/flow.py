@@ -2,6 +2,7 @@
 
 Nothing leaves this machine before the intent is durable, no transaction is open while a channel is called, and nothing
 is answered `succeeded` before the outcome is durable.  What is not decided in the till's wait is handed to the worker.
+A code is answered as soon as it is durable; from then on it is the worker's, and the notifications'.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.codes.tokens import payment_token
 from gateway.database.batches import BROKEN
 from gateway.database.group_commit import GroupCommit
 from gateway.database.intents import IntentResult, IntentRow
@@ -27,13 +29,14 @@ from gateway.payments.claims import Claims
 from gateway.payments.intent import Plan, intent_row, payment_of_intent
 from gateway.payments.payment import Payment, PaymentOrder
 from gateway.payments.replays import Replays
+from gateway.payments.showing import Showing
 from gateway.payments.states import Status
 from gateway.payments.store import PaymentStore
 from gateway.settings import Settings
 from promotions.offer import Offer
 from risk.decision import APPROVED, Verdict
 from routing.accounts import Account
-from routing.channels.base import ChannelUnsent
+from routing.channels.base import ChannelUnsent, Wallet
 from routing.channels.codes import wallet_of
 from routing.router import Router
 
@@ -68,6 +71,7 @@ class PaymentFlow:
         router: Router,
         intents: GroupCommit[IntentRow, IntentResult],
         charging: Charging,
+        showing: Showing,
     ) -> None:
         self._settings = settings
         self._vault = vault
@@ -77,6 +81,7 @@ class PaymentFlow:
         self._router = router
         self._intents = intents
         self._charging = charging
+        self._showing = showing
 
     async def take(self, taking: Taking) -> Payment:
         """Take one payment.  Raises ApiError for what binds nothing; every other end is a payment.  I1–I5."""
@@ -86,7 +91,7 @@ class PaymentFlow:
             return await self._replay(taking)
 
         try:
-            plan = await self._plan(order, deadline)
+            plan = await self._plan(order, payment_id, deadline)
             send_before = time.monotonic() + self._settings.send_within_s
             payment = await self._commit_intent(taking, payment_id, plan)
         except Exception:  # nothing was bound as far as we know: let the next request try at once
@@ -112,9 +117,12 @@ class PaymentFlow:
             return taking.payment
 
     async def _carry_out(self, taking: Taking, payment: Payment, account: Account, send_before: float) -> Payment:
-        """Charge once, commit what came of it, and ask again while it is not decided."""
+        """Charge once, commit what came of it, and ask again while it is not decided; or get the code to show."""
         request = taking.order.request
         description = request.description or taking.order.merchant_name
+        if payment.is_code and not taking.given_up:
+            at_work = Deadline.after(self._at_work_s(taking.deadline))
+            return await self._showing.show(payment, account, description, at_work)
         answer: Answer = ChannelUnsent("given_up")
         if not taking.given_up:
             answer = await self._charging.charge(
@@ -149,11 +157,12 @@ class PaymentFlow:
         taking.payment = taking.payment or await self._replays.replay(taking.order, taking.deadline)
         return taking.payment
 
-    async def _plan(self, order: PaymentOrder, deadline: Deadline) -> Plan:
+    async def _plan(self, order: PaymentOrder, payment_id: str, deadline: Deadline) -> Plan:
         """Screen, price and route; all in process, but for the payment that this one replaces."""
         refusal = await self._refusal_of_replaced(order, deadline)
         decision, offer = APPROVED, Offer.full_price(order.amount)
-        wallet = order.request.wallet if order.request.auth_code is None else wallet_of(order.request.auth_code)
+        auth_code = order.request.auth_code
+        wallet = order.request.wallet if auth_code is None else wallet_of(auth_code)
         expected = order.request.expected_payable
         if refusal is not None:
             pass
@@ -161,6 +170,10 @@ class PaymentFlow:
             refusal = FailureCode.RISK_DECLINED
         elif expected is not None and expected != offer.payable.amount_fen:
             refusal = FailureCode.PRICE_CHANGED
+        elif wallet is None and auth_code is None:
+            if any(self._router.candidates(each, order.merchant_id) for each in Wallet):
+                return Plan(None, decision, offer, None, None, qr_code=self._own_code(payment_id))
+            refusal = FailureCode.NO_CHANNEL
         elif wallet is None:
             refusal = FailureCode.WALLET_UNSUPPORTED
         elif candidates := self._router.candidates(wallet, order.merchant_id):
@@ -169,11 +182,15 @@ class PaymentFlow:
             refusal = FailureCode.NO_CHANNEL
         return Plan(wallet, decision, offer, None, refusal)
 
+    def _own_code(self, payment_id: str) -> str:
+        """The address of the cashier page of this payment, for any wallet."""
+        return f"{self._settings.public_url}/q/{payment_token(self._vault, payment_id)}"
+
     async def _refusal_of_replaced(self, order: PaymentOrder, deadline: Deadline) -> FailureCode | None:
         """`replaces`: wait until the earlier payment is finally not paid; refuse this one where it was paid."""
         if order.request.replaces is None:
             return None
-        earlier = await self._replays.await_final(order.merchant_id, order.request.replaces, deadline, param="replaces")
+        earlier = await self._replays.await_end_of_replaced(order.merchant_id, order.request.replaces, deadline)
         if earlier.status is Status.SUCCEEDED and earlier.reversal != "pending":
             return FailureCode.REPLACED_PAYMENT_PAID
         if earlier.status is Status.SUCCEEDED or not earlier.status.is_final:
@@ -190,13 +207,13 @@ class PaymentFlow:
         if taking.given_up:
             raise Unavailable("busy", "Not begun in time. Send the same request again: it is safe.", retry_after_s=1)
         began, order = time.monotonic(), taking.order
-        at_work_s = max(taking.deadline.left_s, self._settings.channel_timeout_s)
+        at_work_s = self._at_work_s(taking.deadline)
         row = intent_row(
             order,
             payment_id,
             plan,
             self._vault,
-            send_within_s=self._settings.send_within_s,
+            send_within_s=self._settings.send_within_s if order.request.method == "barcode" else at_work_s,
             recover_after_s=at_work_s + self._settings.take_over_after_s,
         )
         result = await self._intents.submit(row)
@@ -206,6 +223,10 @@ class PaymentFlow:
         # Another payment has the number or the key, unless an earlier sending of this very row was committed unseen.
         holder = await self._store.find_by_order_no(*order.key)
         return holder if holder is not None and holder.id == payment_id else None
+
+    def _at_work_s(self, deadline: Deadline) -> float:
+        """For so long this process may be at work on a payment; the worker waits a little longer."""
+        return max(deadline.left_s, self._settings.channel_timeout_s)
 
     async def _poll(self, taking: Taking, payment: Payment, account: Account, answer: Answer) -> Payment:
         """Ask again in the channel's rhythm while the till waits; then hand the payment to the worker."""

@@ -69,9 +69,10 @@ def intent_row(
         failure_code=plan.refusal,
         expires_in_s=request.expires_in_s,
         send_within_s=send_within_s,
-        recover_after_s=recover_after_s,
+        recover_after_s=recover_after_s if plan.qr_code is None else request.expires_in_s,
         qr_code=plan.qr_code,
         event_id=None if plan.status is Status.PROCESSING else new_id("evt"),
+        code_id=order.code_id,
     )
 
 
@@ -101,4 +102,5 @@ def payment_of_intent(order: PaymentOrder, payment_id: str, plan: Plan, at: date
         failure=plan.refusal,
         completed_at=at if plan.status is Status.FAILED else None,
         qr_code=plan.qr_code,
+        code_id=order.code_id,
     )

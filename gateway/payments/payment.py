@@ -31,16 +31,25 @@ class PaymentOrder:
     request: PaymentRequest
     idempotency_key: str | None
     fields: Mapping[str, Any]
+    code_id: str | None = None
+    """The static code that the customer scanned, where it is not the till that asks."""
 
     @classmethod
     def of(
-        cls, merchant_id: str, merchant_name: str, request: PaymentRequest, idempotency_key: str | None, vault: Vault
+        cls,
+        merchant_id: str,
+        merchant_name: str,
+        request: PaymentRequest,
+        idempotency_key: str | None,
+        vault: Vault,
+        *,
+        code_id: str | None = None,
     ) -> PaymentOrder:
         """Build the order and its canonical fields."""
         fields = request.model_dump()
         if request.auth_code is not None:
             fields["auth_code"] = vault.keyed_hash(request.auth_code.encode()).hex()
-        return cls(merchant_id, merchant_name, request, idempotency_key, fields)
+        return cls(merchant_id, merchant_name, request, idempotency_key, fields, code_id)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -139,6 +148,28 @@ class Payment(NamedTuple):
             amount=self.payable,
             channel_trade_no=self.channel_trade_no,
         )
+
+    @property
+    def is_unresolved(self) -> bool:
+        """Whether the worker owes it an end, of itself or of its reversal; one under review is a person's."""
+        if self.review is not None:
+            return False
+        return not self.status.is_final or (self.status is Status.SUCCEEDED and self.reversal == "pending")
+
+    @property
+    def is_code(self) -> bool:
+        """Whether the customer scans a code of ours (主扫)."""
+        return self.method == "qrcode"
+
+    @property
+    def is_aggregated(self) -> bool:
+        """Whether any wallet can pay the code: then attempts come and go while it is on display."""
+        return self.is_code and (self.attempt_seq == 0 or self.attempt_at is not None)
+
+    @property
+    def has_open_attempt(self) -> bool:
+        """Whether a code that is not over has an order at a channel; one that any wallet can pay may have none."""
+        return self.attempt_seq > 0 and (self.pay_until is not None or not self.is_aggregated)
 
     def to_json(self) -> dict[str, Any]:
         """The payment object of the API (schemas.PaymentObject)."""

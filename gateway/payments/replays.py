@@ -32,12 +32,12 @@ class Replays:
         return payment
 
     async def replay(self, order: PaymentOrder, deadline: Deadline) -> Payment:
-        """The payment of an earlier request, decided if that happens within the deadline."""
+        """The payment of an earlier request, with its answer if that comes within the deadline."""
         payment = await self.find(order)
         if payment is None:
             await self._raise_what_stands_in_the_way(order)
             raise Unavailable("try_again", "Send the same request again: it is safe.", retry_after_s=1)
-        return await self.await_final(payment.merchant_id, payment.id, deadline)
+        return await self.await_answer(payment, deadline)
 
     async def await_winner(self, order: PaymentOrder, deadline: Deadline) -> Payment | None:
         """The payment of the request that holds the claim; None after a second without one (claim again)."""
@@ -48,15 +48,27 @@ class Replays:
                 return None
             await _pause(tries, patience)
             tries += 1
-        return await self.await_final(payment.merchant_id, payment.id, deadline)
+        return await self.await_answer(payment, deadline)
 
-    async def await_final(self, merchant_id: str, payment_id: str, deadline: Deadline, *, param: str = "id") -> Payment:
-        """A payment once it is decided, or as it stands at the deadline.  Raises the 404 where there is none."""
+    async def await_answer(self, payment: Payment, deadline: Deadline) -> Payment:
+        """A payment once it is decided or its code is to be shown, or as it stands at the deadline."""
+        tries = 0
+        while not (payment.status.is_answer or deadline.passed):
+            await _pause(tries, deadline)
+            tries += 1
+            payment = await self._store.find(payment.merchant_id, payment.id) or payment
+        return payment
+
+    async def await_end_of_replaced(self, merchant_id: str, payment_id: str, deadline: Deadline) -> Payment:
+        """An earlier payment once it is decided, or as it stands at the deadline.  Raises the 404 where there is none.
+
+        A code on display is waited for too: it can still be paid.
+        """
         tries = 0
         while True:
             payment = await self._store.find(merchant_id, payment_id)
             if payment is None:
-                raise not_found("payment", param)
+                raise not_found("payment", "replaces")
             if payment.status.is_final or deadline.passed:
                 return payment
             await _pause(tries, deadline)

@@ -36,6 +36,8 @@ def outcome_of_report(
     match report.state:
         case TradeState.CAPTURED if report.amount_fen == payment.payable.amount_fen:
             return _captured(payment, fee_rate_millionths, report, vault)
+        case _ if payment.is_code:
+            return _outcome_of_code(payment, report)
         case TradeState.REFUSED:
             failure = report.failure or FailureCode.CHANNEL_REFUSED
             return _over(payment, Event.DECLINED, "refused", failure=failure, channel_code=report.channel_code)
@@ -45,6 +47,41 @@ def outcome_of_report(
             return reversed_(payment)
         case _:
             return None
+
+
+def _outcome_of_code(payment: Payment, report: TradeReport) -> OutcomeRow | None:
+    """What shuts an order shuts the code, unless any wallet can pay it: then another one may still.
+
+    While a cancellation is pending, only the worker tells money that it gave back from money that never came.
+    """
+    shut = report.state in {TradeState.REFUSED, TradeState.CLOSED}
+    if shut and payment.reversal is None and not payment.is_aggregated:
+        return closed(payment, report.channel_code)
+    if payment.reversal == "failed" and report.state in {TradeState.CLOSED, TradeState.REFUNDED}:
+        return reversed_(payment)
+    return None
+
+
+def closed(payment: Payment, channel_code: str | None = None) -> OutcomeRow:
+    """The outcome of a code that nobody paid and nobody can pay any more; its orders stay watched (outcome.sql)."""
+    return _over(payment, Event.CLOSED, "closed", channel_code=channel_code)
+
+
+def no_code(payment: Payment, channel_code: str | None = None) -> OutcomeRow:
+    """The outcome of a code that was never shown, and whose order may be at the channel all the same; it is watched."""
+    failure = FailureCode.CHANNEL_UNAVAILABLE
+    return _over(payment, Event.NOT_CREATED, "not_created", failure=failure, channel_code=channel_code)
+
+
+def given_back(payment: Payment, fee_rate_millionths: int, channel_trade_no: str | None) -> OutcomeRow:
+    """The outcome of a code that was paid while its cancellation was pending, once the money went back.
+
+    Both ways of the money are booked: the channel's statement will have both.
+    """
+    account_id = payment.account_id or ""
+    captured = postings.capture(payment.merchant_id, account_id, payment.payable, fee_rate_millionths)
+    row = _over(payment, Event.REVERSED, "reversed", transfers=(*captured, *postings.capture_reversed(captured)))
+    return row._replace(from_states=payment.status, channel_trade_no=channel_trade_no)
 
 
 def outcome_of_refusal(payment: Payment, error: ChannelRejected) -> OutcomeRow:

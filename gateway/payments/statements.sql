@@ -34,8 +34,13 @@ WHERE merchant_id = $1
     AND ($5::timestamptz IS NULL OR created_at < $5)
     AND ($6::text IS NULL OR store_id = $6)
     AND ($7::text IS NULL OR terminal_id = $7)
+    AND ($8::text IS NULL OR operator_id = $8)
+    AND ($9::text IS NULL OR method = $9)
+    AND ($10::text IS NULL OR wallet = $10)
+    AND ($11::text IS NULL OR reversal = $11)
+    AND ($12::boolean IS NULL OR (review IS NOT NULL) = $12)
 ORDER BY id DESC
-LIMIT $8
+LIMIT $13
 
 -- name: request_sealed
 SELECT request_sealed FROM payments WHERE id = $1 AND merchant_id = $2
@@ -50,13 +55,14 @@ UPDATE recovery_tasks SET next_at = CASE WHEN next_at <= now() THEN next_at ELSE
 WHERE payment_id = $1 AND purpose = 'resolve'
 
 -- name: watch
+-- From the beginning: the first look is at every attempt, however long ago it was over (late.py).
 INSERT INTO recovery_tasks (payment_id, merchant_id, purpose, next_at, created_at)
 VALUES ($1, $2, 'watch', now(), now())
-ON CONFLICT (payment_id, purpose) DO UPDATE SET next_at = now()
+ON CONFLICT (payment_id, purpose) DO UPDATE SET next_at = now(), tries = 0
 
 -- name: mark_for_review
 UPDATE payments SET review = $3, reversal = CASE WHEN reversal = 'pending' THEN 'failed' ELSE reversal END
-WHERE id = $1 AND merchant_id = $2 AND status = 'processing'
+WHERE id = $1 AND merchant_id = $2 AND status IN ('processing', 'requires_action') AND attempt_seq = $4
 
 -- name: drop_task
 DELETE FROM recovery_tasks WHERE payment_id = $1 AND purpose = 'resolve'
@@ -73,7 +79,7 @@ WHERE id = $1 AND merchant_id = $2 AND status = 'processing' AND review IS NULL
 -- name: wake
 INSERT INTO recovery_tasks (payment_id, merchant_id, purpose, next_at, created_at)
 VALUES ($1, $2, 'resolve', now(), now())
-ON CONFLICT (payment_id, purpose) DO UPDATE SET next_at = now()
+ON CONFLICT (payment_id, purpose) DO UPDATE SET next_at = now(), tries = 0
 
 -- name: late_captures
 SELECT amount, account_id, channel_trade_no, status, found_at, refunded_at
@@ -86,3 +92,93 @@ WHERE payment_id = $1 AND merchant_id = $2 ORDER BY seq
 
 -- name: fail_reversal
 UPDATE payments SET reversal = 'failed' WHERE id = $1 AND merchant_id = $2 AND reversal = 'pending'
+
+-- name: attempt
+SELECT
+    seq, account_id, state, send_before, created_at, pay_until, channel_trade_no, payer_hash, page_sealed, now() AS now
+FROM attempts WHERE payment_id = $1 AND merchant_id = $2 AND seq = $3
+
+-- name: open_attempt
+-- One wallet's order for a code that any wallet can pay.  Only while no other one is open: of two that try at once, the
+-- second finds the number of attempts raised.
+WITH opened AS (
+    UPDATE payments p SET
+        attempt_seq = p.attempt_seq + 1,
+        version = p.version + 1,
+        wallet = $4,
+        account_id = $5,
+        channel_trade_no = NULL,
+        attempt_at = now(),
+        pay_until = least(p.expires_at, now() + make_interval(secs => $6))
+    WHERE p.id = $1 AND p.merchant_id = $2 AND p.attempt_seq = $3 AND p.attempt_seq < 31
+        AND p.method = 'qrcode' AND p.status = 'requires_action' AND p.pay_until IS NULL
+        AND p.reversal IS NULL AND p.review IS NULL
+        AND p.expires_at > now() + make_interval(secs => $9)
+        AND NOT EXISTS (
+            SELECT FROM attempts a
+            WHERE a.payment_id = $1 AND a.merchant_id = $2 AND a.seq = $3 AND a.state = 'open'
+        )
+    RETURNING p.id, p.merchant_id, p.attempt_seq, p.version, p.attempt_at, p.pay_until
+), attempt AS (
+    INSERT INTO attempts (payment_id, merchant_id, seq, account_id, send_before, pay_until, payer_hash, created_at)
+    SELECT id, merchant_id, attempt_seq, $5, now() + make_interval(secs => $7), pay_until, $8, now()
+    FROM opened
+), event AS (
+    INSERT INTO events (payment_id, merchant_id, seq, type, from_status, to_status, at)
+    SELECT id, merchant_id, version, 'payment.attempt_opened', 'requires_action', 'requires_action', now()
+    FROM opened
+), task AS (
+    INSERT INTO recovery_tasks (payment_id, merchant_id, purpose, next_at, created_at)
+    SELECT id, merchant_id, 'resolve', least(now() + make_interval(secs => $10), pay_until), now()
+    FROM opened
+    ON CONFLICT (payment_id, purpose) DO UPDATE SET next_at = excluded.next_at, tries = 0
+)
+SELECT attempt_seq, attempt_at, pay_until FROM opened
+
+-- name: close_attempt
+-- That wallet's order holds no money and will have none; the code stays on display.  The order stays watched.
+WITH closed AS (
+    UPDATE payments p SET version = p.version + 1, pay_until = NULL
+    WHERE p.id = $1 AND p.merchant_id = $2 AND p.attempt_seq = $3
+        AND p.status = 'requires_action' AND p.attempt_at IS NOT NULL AND p.pay_until IS NOT NULL
+        AND p.reversal IS DISTINCT FROM 'pending' AND p.review IS NULL
+    RETURNING p.id, p.merchant_id, p.version, p.expires_at
+), attempt AS (
+    UPDATE attempts a SET state = $4, channel_code = $5, finished_at = now()
+    FROM closed c
+    WHERE a.payment_id = c.id AND a.merchant_id = c.merchant_id AND a.seq = $3
+), event AS (
+    INSERT INTO events (payment_id, merchant_id, seq, type, from_status, to_status, at)
+    SELECT id, merchant_id, version, 'payment.attempt_closed', 'requires_action', 'requires_action', now()
+    FROM closed
+), task AS (
+    UPDATE recovery_tasks t SET next_at = greatest(c.expires_at, now()), tries = 0
+    FROM closed c WHERE t.payment_id = c.id AND t.purpose = 'resolve'
+), watch AS (
+    INSERT INTO recovery_tasks (payment_id, merchant_id, purpose, next_at, created_at)
+    SELECT id, merchant_id, 'watch', now() + interval '1 minute', now()
+    FROM closed WHERE $4 = 'closed'
+    ON CONFLICT DO NOTHING
+)
+SELECT version FROM closed
+
+-- name: renew_attempt
+-- One more try to open its order: only one request at a time has it, and only while nobody was shown its page.
+UPDATE attempts SET send_before = now() + make_interval(secs => $4)
+WHERE payment_id = $1 AND merchant_id = $2 AND seq = $3
+    AND state = 'open' AND page_sealed IS NULL AND send_before < now()
+
+-- name: save_page
+UPDATE attempts SET page_sealed = $4, channel_trade_no = coalesce($5, channel_trade_no)
+WHERE payment_id = $1 AND merchant_id = $2 AND seq = $3 AND state = 'open'
+
+-- name: note_capture
+-- Paid, and not booked: a cancellation was pending.
+UPDATE attempts SET state = 'captured', channel_trade_no = coalesce($4, channel_trade_no),
+    payer_paid = $5, payer_hash = coalesce($6, payer_hash), paid_at = $7
+WHERE payment_id = $1 AND merchant_id = $2 AND seq = $3 AND state = 'open'
+
+-- name: rests
+-- Whether the worker will not look at the payment within so many seconds.
+SELECT coalesce(bool_and(next_at > now() + make_interval(secs => $2)), true)
+FROM recovery_tasks WHERE payment_id = $1 AND purpose = 'resolve'

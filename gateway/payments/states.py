@@ -21,6 +21,11 @@ class Status(StrEnum):
         """Whether a till need not ask again (a succeeded payment can still be reversed by its merchant)."""
         return self not in _OPEN
 
+    @property
+    def is_answer(self) -> bool:
+        """Whether a till that waits for an answer has it: an end, or a code to show, which may be paid much later."""
+        return self is not Status.PROCESSING
+
 
 class Event(StrEnum):
     """What happened to a payment, in the past tense; the name under which it stands in the events."""

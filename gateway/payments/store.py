@@ -16,9 +16,10 @@ from gateway.kernel.errors import Unavailable
 from gateway.kernel.failures import FailureCode
 from gateway.kernel.money import Currency, Money
 from gateway.kernel.secrets import Vault
-from gateway.ledger.postings import Transfer
+from gateway.ledger.postings import Kind, Transfer
 from gateway.payments.payment import LateCaptureView, Payment
 from gateway.payments.states import Status
+from routing.channels.base import Wallet
 
 _LISTS_MAX: Final = 2
 """A list whose filter finds little reads all that a merchant has: the other connections are for payments."""
@@ -35,6 +36,11 @@ class ListFilter:
     created_to: datetime | None = None
     store_id: str | None = None
     terminal_id: str | None = None
+    operator_id: str | None = None
+    method: str | None = None
+    wallet: Wallet | None = None
+    reversal: str | None = None
+    in_review: bool | None = None
 
 
 class PaymentStore:
@@ -97,6 +103,11 @@ class PaymentStore:
                 wanted.created_to,
                 wanted.store_id,
                 wanted.terminal_id,
+                wanted.operator_id,
+                wanted.method,
+                wanted.wallet,
+                wanted.reversal,
+                wanted.in_review,
                 limit,
             )
         finally:
@@ -130,7 +141,7 @@ class PaymentStore:
         )
 
     async def watch(self, payment: Payment) -> None:
-        """Have the worker look at the channel again: money seems to have arrived for a payment that is over."""
+        """Have the worker look at every attempt again: money seems to have arrived for one that is over."""
         await self._pool.execute(
             _SQL["watch"],
             payment.id,
@@ -140,7 +151,9 @@ class PaymentStore:
     async def mark_for_review(self, payment: Payment, reason: str) -> None:
         """Leave an unresolved payment to a person: nothing automatic touches it any more."""
         async with self._pool.acquire() as connection, connection.transaction():
-            marked = await connection.execute(_SQL["mark_for_review"], payment.id, payment.merchant_id, reason)
+            marked = await connection.execute(
+                _SQL["mark_for_review"], payment.id, payment.merchant_id, reason, payment.attempt_seq
+            )
             if marked == "UPDATE 1":  # it has not been decided meanwhile: then its task may be another one
                 await connection.execute(_SQL["drop_task"], payment.id)
 
@@ -159,6 +172,15 @@ class PaymentStore:
             )
             for record in records
         )
+
+    async def has_booked_capture(self, payment: Payment) -> bool:
+        """Whether the payment's own capture is in the books, booked back or not; late captures are not its own."""
+        return any(transfer.seq == Kind.CAPTURE for transfer in await self.booked(payment))
+
+    async def rests(self, payment: Payment, seconds: float) -> bool:
+        """Whether the worker will not look at the payment within so many seconds."""
+        found: bool = await self._pool.fetchval(_SQL["rests"], payment.id, seconds)
+        return found
 
     async def fail_reversal(self, payment: Payment) -> None:
         """The channel will not reverse: the payment stands as it is."""

@@ -1,31 +1,49 @@
-"""Late captures: an order never found stays watched; money that arrives for it is booked, given back and shown."""
+"""Late captures: orders that are over stay watched; money that arrives for one is booked, given back and shown.
+
+Each attempt of a payment is looked at by itself: a payment that succeeded by one wallet may have been paid by another.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 import asyncpg
 
 from gateway.composition import Base
 from gateway.database.pool import Connection
+from gateway.kernel.ids import new_id
 from gateway.kernel.metrics import LATE_CAPTURES, RECOVERY_STEPS
 from gateway.kernel.money import Money
 from gateway.ledger import postings
+from gateway.payments.numbers import attempt_order_no, give_back_no
 from gateway.payments.payment import Payment
 from gateway.payments.states import Event, Status
-from gateway.workers.returning import ReturnState, give_back
+from gateway.workers.returning import GiveBack, ReturnState, give_back
 from gateway.workers.tasks import SQL, Task, TaskQueue
+from routing.accounts import Account
+from routing.channels.base import ChannelOrder
 from routing.channels.reports import TradeReport, TradeState
 
 _log = logging.getLogger("mashang.late")
 _WATCH_S: Final = (30, 60, 120, 300, 600, 1_800, 3_600)
-"""Pauses between looks at an order that was never found; the last one repeats."""
+"""Pauses between looks at what is watched; the last one repeats."""
 _GIVE_BACK_RETRY_S: Final = (2, 5, 10, 30, 60, 300)
 _REFUSALS_MAX: Final = 5
 """So many refusals of one refund, and a person has to look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One attempt that is over, and until when money may still arrive for it."""
+
+    seq: int
+    account_id: str
+    created_at: datetime
+    until: datetime
 
 
 class LateWatch:
@@ -36,28 +54,84 @@ class LateWatch:
         self._queue = queue
 
     async def watch(self, task: Task) -> None:
-        """Look at the channel once more."""
-        base = self._base
-        payment = await base.store.find(task.merchant_id, task.payment_id)
-        account = None if payment is None else base.accounts.get(payment.account_id or "")
-        if payment is None or payment.status is Status.SUCCEEDED:
+        """Look at the channels once more: at first at every attempt, later at those for which money may still come."""
+        payment = await self._base.store.find(task.merchant_id, task.payment_id)
+        watched = [] if payment is None else await self._watched(task, payment)
+        due = [each for each in watched if task.tries == 1 or task.now < each.until]
+        looks = [] if payment is None else await asyncio.gather(*[self._look(task, payment, each) for each in due])
+        ahead = [(until - task.now).total_seconds() for until in looks if until is not None and until > task.now]
+        if ahead:
+            await self._queue.put_off(task, min(_WATCH_S[min(task.tries, len(_WATCH_S)) - 1], max(ahead)))
+        else:
             await self._queue.finish(task)
-            return
+
+    async def _watched(self, task: Task, payment: Payment) -> list[Watched]:
+        """The attempts that are over and whose money, if it came, has not been dealt with."""
+        records = await self._base.pool.fetch(SQL["attempts_without_late_capture"], payment.id, payment.merchant_id)
+        settled = payment.status is Status.SUCCEEDED or await self._base.store.has_booked_capture(payment)
+        return [
+            Watched(record["seq"], record["account_id"], record["created_at"], self._until(task, payment, record))
+            for record in records
+            if record["seq"] != payment.attempt_seq
+            or not (settled or (record["state"] == "open" and not payment.status.is_final))
+        ]
+
+    def _until(self, task: Task, payment: Payment, attempt: asyncpg.Record) -> datetime:
+        settings = self._base.settings
+        if payment.is_code:
+            return (attempt["pay_until"] or payment.expires_at) + timedelta(seconds=settings.code_watch_s)
+        return task.created_at + timedelta(hours=settings.watch_until_hours)
+
+    async def _look(self, task: Task, payment: Payment, watched: Watched) -> datetime | None:
+        """One look at one attempt; returns until when it has to be looked at again."""
+        account = self._base.accounts.get(watched.account_id)
         if account is None:
-            _log.error("a watched payment has no channel account", extra={"payment_id": task.payment_id})
-            await self._queue.put_off(task, _WATCH_S[-1])
-            return
-        answer = await base.charging.query(payment, account)
+            _log.error("a watched payment has no channel account", extra={"payment_id": payment.id})
+            return max(watched.until, task.now + timedelta(seconds=_WATCH_S[-1]))
+        order = payment.with_(
+            attempt_seq=watched.seq, account_id=account.id, attempt_at=watched.created_at, channel_trade_no=None
+        )
+        answer = await self._base.charging.query(order, account)
         if isinstance(answer, TradeReport) and answer.state is TradeState.CAPTURED:
             RECOVERY_STEPS.labels("watch", "late_capture").inc()
-            await self._record(task, payment, answer)
-        elif task.now >= task.created_at + timedelta(hours=base.settings.watch_until_hours):
-            await self._queue.finish(task)
+            await self._captured(order, account, answer, is_current=watched.seq == payment.attempt_seq)
+            return None
+        if isinstance(answer, TradeReport) and answer.state is TradeState.PENDING and payment.is_code:
+            RECOVERY_STEPS.labels("watch", await self._base.charging.close(order, account)).inc()
+        return watched.until
+
+    async def _captured(self, order: Payment, account: Account, report: TradeReport, *, is_current: bool) -> None:
+        """The money of a code that is still on display pays it; any other came too late."""
+        if is_current and not order.status.is_final:
+            await self._base.charging.settle(order, account, report)
         else:
-            await self._queue.put_off(task, _WATCH_S[min(task.tries, len(_WATCH_S)) - 1])
+            await self._record(order, report)
+
+    async def _record(self, order: Payment, report: TradeReport) -> None:
+        """Write the late capture, its posting and its event, and order its return; all at once, and only once."""
+        amount = Money(report.amount_fen or order.payable.amount_fen, order.amount.currency)
+        account_id = order.account_id or ""
+        async with self._base.pool.acquire() as connection, connection.transaction():
+            held = await connection.fetchrow(SQL["hold_payment"], order.id, order.merchant_id)
+            if held is None or (held["attempt_seq"] == order.attempt_seq and Status(held["status"]) not in _UNPAID):
+                return  # it is the payment's own
+            recorded = await connection.fetchval(
+                SQL["record_late_capture"],
+                order.id,
+                order.merchant_id,
+                order.attempt_seq,
+                account_id,
+                report.channel_trade_no,
+                amount.amount_fen,
+            )
+            if recorded is not None:
+                posting = postings.late_capture(account_id, order.attempt_seq, amount)
+                await _note(connection, order, Event.LATE_CAPTURE_FOUND, posting, found=1)
+                await connection.execute(SQL["add_give_back"], order.id, order.merchant_id)
+                LATE_CAPTURES.labels("found").inc()
 
     async def give_back(self, task: Task) -> None:
-        """One step towards giving late money back."""
+        """One step towards giving late money back; several late captures of one payment go back one after another."""
         base = self._base
         payment = await base.store.find(task.merchant_id, task.payment_id)
         late = await base.pool.fetchrow(SQL["late_capture"], task.payment_id, task.merchant_id)
@@ -69,9 +143,7 @@ class LateWatch:
             _log.error("a late capture has no channel account", extra={"payment_id": task.payment_id})
             await self._queue.put_off(task, _GIVE_BACK_RETRY_S[-1])
             return
-        amount = Money(late["amount"], payment.amount.currency)
-        order = replace(payment.channel_order, channel_trade_no=late["channel_trade_no"], amount=amount)
-        state = await give_back(account, order, payment, task, first=task.tries == 1, void=False)
+        state = await give_back(account, _return_of(payment, late), task, first=task.tries == 1)
         RECOVERY_STEPS.labels("give_back", state).inc()
         if state is ReturnState.RETURNED:
             await self._close(task, payment, late, "refunded")
@@ -81,30 +153,11 @@ class LateWatch:
         else:
             await self._queue.put_off(task, _GIVE_BACK_RETRY_S[min(task.tries, len(_GIVE_BACK_RETRY_S)) - 1])
 
-    async def _record(self, task: Task, payment: Payment, report: TradeReport) -> None:
-        """Write the late capture, its posting and its event, and order its return; all at once, and only once."""
-        amount = Money(report.amount_fen or payment.payable.amount_fen, payment.amount.currency)
-        account_id = payment.account_id or ""
-        async with self._base.pool.acquire() as connection, connection.transaction():
-            recorded = await connection.fetchval(
-                SQL["record_late_capture"],
-                payment.id,
-                payment.merchant_id,
-                payment.attempt_seq,
-                account_id,
-                report.channel_trade_no,
-                amount.amount_fen,
-            )
-            if recorded is not None:
-                posting = postings.late_capture(account_id, payment.attempt_seq, amount)
-                await _note(connection, payment, Event.LATE_CAPTURE_FOUND, posting, found=1)
-                await connection.execute(SQL["add_give_back"], payment.id, payment.merchant_id)
-                LATE_CAPTURES.labels("found").inc()
-            await connection.execute(SQL["finish"], task.payment_id, task.purpose, task.lease_token, task.created_at)
-
     async def _close(self, task: Task, payment: Payment, late: asyncpg.Record, status: str) -> None:
+        """That late capture is done; the task too, unless another one waits."""
         amount = Money(late["amount"], payment.amount.currency)
         async with self._base.pool.acquire() as connection, connection.transaction():
+            await connection.execute(SQL["hold_payment"], payment.id, payment.merchant_id)
             closed = await connection.fetchval(
                 SQL["close_late_capture"], payment.id, payment.merchant_id, late["attempt_seq"], status
             )
@@ -112,7 +165,25 @@ class LateWatch:
                 posting = postings.late_capture_returned(late["account_id"], late["attempt_seq"], amount)
                 await _note(connection, payment, Event.LATE_CAPTURE_REFUNDED, posting, found=0)
             LATE_CAPTURES.labels(status).inc()
-            await connection.execute(SQL["finish"], task.payment_id, task.purpose, task.lease_token, task.created_at)
+            if await connection.fetchrow(SQL["late_capture"], payment.id, payment.merchant_id) is None:
+                lease = (task.payment_id, task.purpose, task.lease_token, task.created_at)
+                await connection.execute(SQL["finish"], *lease)
+            else:
+                await connection.execute(SQL["next_give_back"], task.payment_id, task.lease_token, task.created_at)
+
+
+_UNPAID: Final = frozenset({Status.FAILED, Status.CLOSED, Status.REVERSED})
+
+
+def _return_of(payment: Payment, late: asyncpg.Record) -> GiveBack:
+    """The whole of what arrived, under the number of the attempt that it arrived for."""
+    order = ChannelOrder(
+        order_no=attempt_order_no(payment.id, late["attempt_seq"]),
+        created_at=late["attempt_at"],
+        amount=Money(late["amount"], payment.amount.currency),
+        channel_trade_no=late["channel_trade_no"],
+    )
+    return GiveBack(order, give_back_no(payment.id, late["attempt_seq"]), "paid too late")
 
 
 async def _note(
@@ -121,7 +192,9 @@ async def _note(
     """The event and the posting, under the lock of the payment's row."""
     row = await connection.fetchrow(SQL["touch_payment"], payment.id, payment.merchant_id, found)
     assert row is not None
-    await connection.execute(SQL["add_event"], payment.id, payment.merchant_id, row["version"], event, row["status"])
+    await connection.execute(
+        SQL["add_event"], payment.id, payment.merchant_id, row["version"], event, row["status"], new_id("evt")
+    )
     await connection.execute(
         SQL["add_transfer"],
         payment.id,

@@ -17,12 +17,15 @@ from typing import Final
 from gateway.composition import Base
 from gateway.kernel.metrics import RECOVERY_STEPS
 from gateway.payments import resolution, settle
+from gateway.payments.attempt_store import AttemptStore
 from gateway.payments.charging import Answer
+from gateway.payments.numbers import give_back_no
 from gateway.payments.payment import Payment
 from gateway.payments.resolution import Facts, Sighting, Verdict
 from gateway.payments.states import Status
-from gateway.workers.returning import ReturnState, give_back
-from gateway.workers.tasks import SQL, Task, TaskQueue
+from gateway.workers.codes import CodeRecovery
+from gateway.workers.returning import GiveBack, ReturnState, give_back
+from gateway.workers.tasks import Task, TaskQueue
 from routing.accounts import Account
 from routing.channels.base import CallLimits, ChannelError
 from routing.channels.reports import ReversalState, TradeReport, TradeState
@@ -78,12 +81,14 @@ class Recovery:
     def __init__(self, base: Base, queue: TaskQueue) -> None:
         self._base = base
         self._queue = queue
+        self._attempts = AttemptStore(base.pool, base.vault)
+        self._codes = CodeRecovery(base, queue, self._attempts)
         self._hands = Hands(base.settings.recovery_concurrency_max // 4)
 
     async def handle(self, task: Task) -> None:
         """Take one step for one payment."""
         payment = await self._base.store.find(task.merchant_id, task.payment_id)
-        if payment is None or not _is_unresolved(payment):
+        if payment is None or not payment.is_unresolved:
             await self._queue.finish(task)
             return
         with self._hands.at(payment.account_id or "") as is_free:
@@ -93,6 +98,9 @@ class Recovery:
                 await self._queue.defer(task, random.uniform(*_DEFER_S))  # noqa: S311  jitter, not a secret
 
     async def _step(self, task: Task, payment: Payment) -> None:
+        if payment.is_code and not payment.status.is_final:
+            await self._codes.step(task, payment)
+            return
         case = await self._open(task, payment)
         if case is None:
             _log.error("an unresolved payment has no channel account", extra={"payment_id": payment.id})
@@ -104,14 +112,14 @@ class Recovery:
 
     async def _open(self, task: Task, payment: Payment) -> Case | None:
         base = self._base
-        attempt = await base.pool.fetchrow(SQL["attempt"], payment.id, payment.merchant_id, payment.attempt_seq)
+        attempt = await self._attempts.current(payment)
         account = base.accounts.get(payment.account_id or "")
         if attempt is None or account is None:
             return None
         facts = Facts(
             now=task.now,
             created_at=payment.created_at,
-            send_before=attempt["send_before"],
+            send_before=attempt.send_before,
             expires_at=payment.expires_at,
             reversal_pending=payment.reversal == "pending",
             tries=task.tries - 1,
@@ -127,7 +135,7 @@ class Recovery:
         seen = _sighting(answer)
         RECOVERY_STEPS.labels("query", seen).inc()
         payment = await charging.settle(case.payment, case.account, answer)
-        if not _is_unresolved(payment):
+        if not payment.is_unresolved:
             await self._queue.finish(case.task)
         elif resolution.reverse_now(case.facts):
             await self._reverse(case, seen)
@@ -171,9 +179,9 @@ class Recovery:
     async def _void(self, case: Case) -> None:
         """Give back a capture of this channel day, whole."""
         payment = case.payment
-        state = await give_back(
-            case.account, payment.channel_order, payment, case.task, first=case.task.tries == 1, void=True
-        )
+        refund_no = give_back_no(payment.id, payment.attempt_seq)
+        what = GiveBack(payment.channel_order, refund_no, "cancelled", void=True)
+        state = await give_back(case.account, what, case.task, first=case.task.tries == 1)
         RECOVERY_STEPS.labels("void", state).inc()
         match state:
             case ReturnState.RETURNED:
@@ -184,12 +192,6 @@ class Recovery:
                 await self._queue.finish(case.task)
             case ReturnState.OPEN:
                 await self._queue.put_off(case.task, _VOID_RETRY_S[min(case.task.tries, len(_VOID_RETRY_S)) - 1])
-
-
-def _is_unresolved(payment: Payment) -> bool:
-    if payment.review is not None:
-        return False
-    return not payment.status.is_final or (payment.status is Status.SUCCEEDED and payment.reversal == "pending")
 
 
 def _sighting(answer: Answer) -> Sighting:

@@ -15,11 +15,15 @@ WHERE t.payment_id = due.payment_id AND t.purpose = due.purpose
 RETURNING t.payment_id, t.merchant_id, t.purpose, t.tries, t.lease_token, t.created_at, now() AS now
 
 -- name: put_off
-UPDATE recovery_tasks SET next_at = now() + make_interval(secs => $4), lease_until = NULL
+-- A task that was woken since it was leased ($6) stays due: what woke it may have come after the worker looked.
+UPDATE recovery_tasks SET
+    next_at = CASE WHEN next_at > $6 THEN next_at ELSE now() + make_interval(secs => $4) END, lease_until = NULL
 WHERE payment_id = $1 AND purpose = $2 AND lease_token = $3 AND created_at = $5
 
 -- name: defer
-UPDATE recovery_tasks SET next_at = now() + make_interval(secs => $4), lease_until = NULL, tries = tries - 1
+UPDATE recovery_tasks SET
+    next_at = CASE WHEN next_at > $6 THEN next_at ELSE now() + make_interval(secs => $4) END, lease_until = NULL,
+    tries = tries - 1
 WHERE payment_id = $1 AND purpose = $2 AND lease_token = $3 AND created_at = $5
 
 -- name: put_off_until
@@ -30,9 +34,25 @@ WHERE payment_id = $1 AND purpose = $2 AND lease_token = $3 AND created_at = $4
 -- A task that was made anew counts its leases from the beginning: its time tells it from the one before.
 DELETE FROM recovery_tasks WHERE payment_id = $1 AND purpose = $2 AND lease_token = $3 AND created_at = $4
 
--- name: attempt
-SELECT seq, account_id, state, send_before, created_at FROM attempts
-WHERE payment_id = $1 AND merchant_id = $2 AND seq = $3
+-- name: finish_unless_woken
+-- The same, but for a task that was woken since it was leased ($5).
+WITH woken AS (
+    UPDATE recovery_tasks SET lease_until = NULL
+    WHERE payment_id = $1 AND purpose = $2 AND lease_token = $3 AND created_at = $4 AND next_at > $5
+)
+DELETE FROM recovery_tasks
+WHERE payment_id = $1 AND purpose = $2 AND lease_token = $3 AND created_at = $4 AND next_at <= $5
+
+-- name: attempts_without_late_capture
+SELECT a.seq, a.account_id, a.state, a.created_at, a.pay_until FROM attempts a
+WHERE a.payment_id = $1 AND a.merchant_id = $2 AND NOT EXISTS (
+    SELECT FROM late_captures l
+    WHERE l.payment_id = a.payment_id AND l.merchant_id = a.merchant_id AND l.attempt_seq = a.seq
+)
+ORDER BY a.seq
+
+-- name: hold_payment
+SELECT status, attempt_seq FROM payments WHERE id = $1 AND merchant_id = $2 FOR UPDATE
 
 -- name: record_late_capture
 INSERT INTO late_captures (payment_id, merchant_id, attempt_seq, account_id, channel_trade_no, amount, found_at)
@@ -46,8 +66,15 @@ WHERE id = $1 AND merchant_id = $2
 RETURNING version, status
 
 -- name: add_event
-INSERT INTO events (payment_id, merchant_id, seq, type, from_status, to_status, at)
-VALUES ($1, $2, $3, $4, $5, $5, now())
+WITH event AS (
+    INSERT INTO events (payment_id, merchant_id, seq, type, from_status, to_status, at, id)
+    VALUES ($1, $2, $3, $4, $5, $5, now(), $6)
+)
+INSERT INTO webhook_outbox (event_id, merchant_id, payment_id, seq)
+SELECT $6, p.merchant_id, p.id, $3 FROM payments p
+WHERE p.id = $1 AND p.merchant_id = $2 AND (p.notify_url IS NOT NULL OR EXISTS (
+    SELECT FROM webhook_endpoints w WHERE w.merchant_id = p.merchant_id AND w.status = 'enabled'
+))
 
 -- name: add_transfer
 INSERT INTO transfers (payment_id, merchant_id, seq, kind, debit, credit, amount, currency, booked_at)
@@ -58,10 +85,17 @@ INSERT INTO recovery_tasks (payment_id, merchant_id, purpose, next_at, created_a
 VALUES ($1, $2, 'give_back', now(), now())
 ON CONFLICT DO NOTHING
 
+-- name: next_give_back
+-- The next one begins anew: the first refund of it has not been asked for.
+UPDATE recovery_tasks SET next_at = now(), lease_until = NULL, tries = 0
+WHERE payment_id = $1 AND purpose = 'give_back' AND lease_token = $2 AND created_at = $3
+
 -- name: late_capture
-SELECT attempt_seq, account_id, channel_trade_no, amount, found_at FROM late_captures
-WHERE payment_id = $1 AND merchant_id = $2 AND status = 'pending'
-ORDER BY attempt_seq LIMIT 1
+SELECT l.attempt_seq, l.account_id, l.channel_trade_no, l.amount, a.created_at AS attempt_at
+FROM late_captures l
+JOIN attempts a ON a.payment_id = l.payment_id AND a.merchant_id = l.merchant_id AND a.seq = l.attempt_seq
+WHERE l.payment_id = $1 AND l.merchant_id = $2 AND l.status = 'pending'
+ORDER BY l.attempt_seq LIMIT 1
 
 -- name: close_late_capture
 UPDATE late_captures SET status = $4, refunded_at = CASE WHEN $4 = 'refunded' THEN now() END

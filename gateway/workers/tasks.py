@@ -72,17 +72,19 @@ class TaskQueue:
         ]
 
     async def put_off(self, task: Task, after_s: float) -> None:
-        """Come back to it after so many seconds; nothing happens where the lease was lost."""
+        """Come back to it after so many seconds, or at once where it was woken meanwhile; not where it was lost."""
         await self._pool.execute(
-            SQL["put_off"], task.payment_id, task.purpose, task.lease_token, after_s, task.created_at
+            SQL["put_off"], task.payment_id, task.purpose, task.lease_token, after_s, task.created_at, task.now
         )
 
     async def defer(self, task: Task, after_s: float) -> None:
         """The same, for a step that was not taken: it does not count as a try."""
         await self._pool.execute(
-            SQL["defer"], task.payment_id, task.purpose, task.lease_token, after_s, task.created_at
+            SQL["defer"], task.payment_id, task.purpose, task.lease_token, after_s, task.created_at, task.now
         )
 
     async def finish(self, task: Task) -> None:
-        """The task is done; nothing happens where the lease was lost."""
-        await self._pool.execute(SQL["finish"], task.payment_id, task.purpose, task.lease_token, task.created_at)
+        """The task is done, unless it was woken meanwhile; nothing happens where the lease was lost."""
+        await self._pool.execute(
+            SQL["finish_unless_woken"], task.payment_id, task.purpose, task.lease_token, task.created_at, task.now
+        )

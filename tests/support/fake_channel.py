@@ -13,20 +13,36 @@ from routing.channels.base import (
     ChannelOrder,
     ChannelUnknown,
     ChannelUnsent,
+    CodeOrder,
+    PageOrder,
     RefundOrder,
     RefundRules,
     Rhythm,
 )
-from routing.channels.reports import RefundReport, RefundState, ReversalReport, ReversalState, TradeReport, TradeState
+from routing.channels.reports import (
+    CloseReport,
+    CloseState,
+    CodeReport,
+    PageReport,
+    RefundReport,
+    RefundState,
+    ReversalReport,
+    ReversalState,
+    TradeReport,
+    TradeState,
+)
 
-Report = TypeVar("Report", TradeReport, ReversalReport, RefundReport)
+Report = TypeVar("Report", TradeReport, ReversalReport, RefundReport, CodeReport, PageReport, CloseReport)
 Script: TypeAlias = list[Report | ChannelError]
+Call: TypeAlias = BarcodeCharge | ChannelOrder | RefundOrder | CodeOrder | PageOrder
 
 SILENT: Final = ChannelUnknown("timeout")
 NOT_FOUND: Final = TradeReport(TradeState.NOT_FOUND)
 PENDING: Final = TradeReport(TradeState.PENDING)
 RHYTHM: Final = Rhythm((5.0,), (5.0,), reverse_not_before_s=15.0, repeat_reversal_s=5.0)
 REVERSED: Final = ReversalReport(ReversalState.REVERSED)
+CODE: Final = CodeReport("weixin://wxpay/bizpayurl?pr=abcdefg")
+PAGE: Final = PageReport({"package": "prepay_id=wx01"})
 
 
 def captured(amount_fen: int = 2_599, trade_no: str = "4200001") -> TradeReport:
@@ -39,6 +55,11 @@ def refused(failure: FailureCode = FailureCode.INSUFFICIENT_FUNDS, code: str = "
     return TradeReport(TradeState.REFUSED, channel_code=code, failure=failure)
 
 
+def shut(state: CloseState) -> CloseReport:
+    """What the channel answers to closing."""
+    return CloseReport(state)
+
+
 @dataclass(eq=False)
 class FakeChannel:
     """Implements routing.channels.base.Channel.  Each script is used up from the front; its last answer repeats."""
@@ -49,9 +70,12 @@ class FakeChannel:
     voids: Script[RefundReport] = field(default_factory=lambda: [SILENT])
     refunds: Script[RefundReport] = field(default_factory=lambda: [SILENT])
     refund_queries: Script[RefundReport] = field(default_factory=lambda: [RefundReport(RefundState.NOT_FOUND)])
+    codes: Script[CodeReport] = field(default_factory=lambda: [CODE])
+    pages: Script[PageReport] = field(default_factory=lambda: [PAGE])
+    closings: Script[CloseReport] = field(default_factory=lambda: [SILENT])
     rhythm: Rhythm = RHYTHM
     refund_rules: RefundRules = field(default_factory=lambda: RefundRules(60.0, 50, 365))
-    calls: list[tuple[str, BarcodeCharge | ChannelOrder | RefundOrder]] = field(default_factory=list)
+    calls: list[tuple[str, Call]] = field(default_factory=list)
     closed: bool = False
 
     @property
@@ -82,6 +106,18 @@ class FakeChannel:
     async def query_refund(self, refund: RefundOrder, limits: CallLimits) -> RefundReport:
         self.calls.append(("query_refund", refund))
         return _next(self.refund_queries)
+
+    async def create_code(self, code: CodeOrder, limits: CallLimits) -> CodeReport:
+        self.calls.append(("code", code))
+        return _next(self.codes, limits)
+
+    async def create_page_order(self, page: PageOrder, limits: CallLimits) -> PageReport:
+        self.calls.append(("page", page))
+        return _next(self.pages, limits)
+
+    async def close(self, order: ChannelOrder, limits: CallLimits) -> CloseReport:
+        self.calls.append(("close", order))
+        return _next(self.closings, limits)
 
     async def aclose(self) -> None:
         self.closed = True

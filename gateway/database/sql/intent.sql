@@ -9,12 +9,13 @@ WITH rows AS (
     SELECT * FROM unnest(
         $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::text[], $9::text[],
         $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[],
-        $18::bytea[], $19::bytea[], $20::text[], $21::int[], $22::text[], $23::int[], $24::float8[], $25::float8[], $26::text[], $27::text[]
+        $18::bytea[], $19::bytea[], $20::text[], $21::int[], $22::text[], $23::int[], $24::float8[], $25::float8[], $26::text[], $27::text[],
+        $28::text[]
     ) AS r (
         payment_id, merchant_id, merchant_order_no, idempotency_key, status, amount, payable, currency, method,
         wallet, account_id, store_id, terminal_id, operator_id, metadata, notify_url, replaces,
         request_fingerprint, request_sealed, risk_decision, risk_score, failure_code, expires_in_s, send_within_s,
-        recover_after_s, qr_code, event_id
+        recover_after_s, qr_code, event_id, code_id
     )
 ), new AS (
     INSERT INTO order_numbers (merchant_id, merchant_order_no, payment_id)
@@ -40,18 +41,18 @@ WITH rows AS (
 ), replacement AS (
     INSERT INTO replacements (merchant_id, replaced_id, payment_id)
     SELECT merchant_id, replaces, payment_id
-    FROM admitted WHERE replaces IS NOT NULL AND account_id IS NOT NULL
+    FROM admitted WHERE replaces IS NOT NULL AND status <> 'failed'
     ORDER BY merchant_id, replaces
 ), payment AS (
     INSERT INTO payments (
         id, merchant_id, merchant_order_no, status, amount, payable, currency, method, wallet, account_id, attempt_seq,
         store_id, terminal_id, operator_id, metadata, notify_url, replaces, request_fingerprint, request_sealed,
-        risk_decision, risk_score, failure_code, qr_code, created_at, completed_at, expires_at
+        risk_decision, risk_score, failure_code, qr_code, code_id, created_at, completed_at, expires_at
     )
     SELECT
         payment_id, merchant_id, merchant_order_no, status, amount, payable, currency, method, wallet, account_id,
         (account_id IS NOT NULL)::int, store_id, terminal_id, operator_id, metadata::json, notify_url, replaces,
-        request_fingerprint, request_sealed, risk_decision, risk_score, failure_code, qr_code,
+        request_fingerprint, request_sealed, risk_decision, risk_score, failure_code, qr_code, code_id,
         now(), CASE WHEN status = 'failed' THEN now() END, now() + make_interval(secs => expires_in_s)
     FROM admitted
 ), attempt AS (

@@ -3,7 +3,8 @@
 -- payment's current one is not applied.
 -- A row whose payment is no longer in a state that the transition table allows writes nothing and comes back with
 -- applied = false and where the payment stands; its neighbours are not touched.  A capture that races the merchant's
--- cancellation is not applied either: the worker, which still has the task, reverses it.
+-- cancellation is not applied either: the worker, which still has the task, reverses it.  Nor is a reversal of a
+-- payment that has refunds.
 -- No constant or parameter may bound the ids below: PostgreSQL 18.6 loses rows, or crashes, where it leaves partitions
 -- out before such an update starts and then looks again at a row that changed meanwhile (test_unknown_fate.py).
 WITH rows AS (
@@ -35,6 +36,7 @@ WITH rows AS (
         AND p.status = ANY (string_to_array(r.from_states, ','))
         AND p.attempt_seq = r.seq
         AND (r.event <> 'payment.captured' OR p.reversal IS DISTINCT FROM 'pending')
+        AND (p.refund_held = 0 OR r.event <> 'payment.reversed')
     RETURNING p.id, p.merchant_id, p.version, p.status, p.notify_url, h.from_status
 ), attempt AS (
     UPDATE attempts a SET
@@ -47,6 +49,7 @@ WITH rows AS (
         finished_at = now()
     FROM rows r JOIN changed c ON c.id = r.payment_id
     WHERE a.payment_id = r.payment_id AND a.merchant_id = r.merchant_id AND a.seq = r.seq
+        AND a.state <> r.attempt_state  -- one that was over before its payment stays as it was
 ), task AS (
     DELETE FROM recovery_tasks t USING changed c WHERE t.payment_id = c.id AND t.purpose = 'resolve'
 ), watch AS (

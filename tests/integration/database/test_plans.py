@@ -112,8 +112,8 @@ async def test_a_month_that_has_just_begun_is_not_analysed_while_it_is_nearly_em
     ("name", "arguments"),
     [
         ("lease", (8, 30.0)),
-        ("put_off", ("pay_1", "resolve", 1, 5.0, EARLIER)),
-        ("finish", ("pay_1", "resolve", 1, EARLIER)),
+        ("put_off", ("pay_1", "resolve", 1, 5.0, EARLIER, EARLIER)),
+        ("finish_unless_woken", ("pay_1", "resolve", 1, EARLIER, EARLIER)),
     ],
 )
 async def test_the_workers_queue_is_never_scanned(pool: asyncpg.Pool, name: str, arguments: tuple[Any, ...]) -> None:

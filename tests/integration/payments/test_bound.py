@@ -13,6 +13,7 @@ import pytest
 from gateway.database.intents import intents
 from gateway.database.outcomes import OutcomeRow, outcomes
 from gateway.database.pool import open_pool
+from gateway.database.shown import shown_codes
 from gateway.database.valkey import Valkey
 from gateway.kernel.clock import Deadline
 from gateway.kernel.errors import Unavailable
@@ -26,6 +27,7 @@ from gateway.payments.intent import Plan
 from gateway.payments.payment import PaymentOrder
 from gateway.payments.replays import Replays
 from gateway.payments.schemas import PaymentRequest
+from gateway.payments.showing import Showing
 from gateway.payments.states import Status
 from gateway.payments.store import PaymentStore
 from routing.accounts import AccountBook, save_account
@@ -75,6 +77,7 @@ async def counter(database_url: str, redis_url: str) -> AsyncIterator[Counter]:
         router=Router(accounts),
         intents=intents(pool, chosen),
         charging=charging,
+        showing=Showing(store, charging, shown_codes(pool, chosen)),
     )
     yield Counter(Desk(flow, replays, 16), flow, charging, channel, pool, vault)
     await valkey.aclose()
@@ -121,9 +124,9 @@ async def test_a_payment_of_which_the_till_was_told_that_it_is_not_begun_is_neve
     plan_it = counter.flow._plan
     go_on = asyncio.Event()
 
-    async def plan_slowly(order: PaymentOrder, deadline: Deadline) -> Plan:
+    async def plan_slowly(order: PaymentOrder, payment_id: str, deadline: Deadline) -> Plan:
         await go_on.wait()
-        return await plan_it(order, deadline)
+        return await plan_it(order, payment_id, deadline)
 
     monkeypatch.setattr(counter.flow, "_plan", plan_slowly)
     counter.channel.charges = [captured()]
