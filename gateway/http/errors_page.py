@@ -16,10 +16,14 @@ from routing.channels import alipay_codes, unionpay_codes, wechat_codes
 
 router = APIRouter(include_in_schema=False)
 
-CHANNEL_CODES: Final[Mapping[str, Mapping[str, FailureCode]]] = {
-    "WeChat Pay": {code: row.failure for code, row in wechat_codes.CHARGE_REFUSALS.items()},
-    "Alipay": {code: row.failure for code, row in alipay_codes.CHARGE_REFUSALS.items()},
-    "UnionPay": {code: row.failure for code, row in unionpay_codes.REFUSALS.items()},
+_TABLES: Final = {
+    "WeChat Pay": (wechat_codes.CHARGE_REFUSALS, wechat_codes.REFUND_REFUSALS),
+    "Alipay": (alipay_codes.CHARGE_REFUSALS, alipay_codes.REFUND_REFUSALS),
+    "UnionPay": (unionpay_codes.REFUSALS, unionpay_codes.REFUND_REFUSALS),
+}
+CHANNEL_CODES: Final[Mapping[str, frozenset[tuple[str, FailureCode]]]] = {
+    channel: frozenset([(code, row.failure) for table in tables for code, row in table.items()])
+    for channel, tables in _TABLES.items()
 }
 
 _PAGE: Final = """<!doctype html>
@@ -41,8 +45,8 @@ send them again as they were.</p>
 {errors}
 </table>
 <h1>Failures</h1>
-<p>A payment that is declined is no error: it answers 201 with <code>status: failed</code> and a <code>failure</code>.
-<em>Retryable</em> means: with a new order number.</p>
+<p>A payment that is declined, or a refund that is refused, is no error: it answers 201 with
+<code>status: failed</code> and a <code>failure</code>. <em>Retryable</em> means: with a new number.</p>
 <table><tr><th>code</th><th>for the till</th><th>retryable</th><th>the channels' own codes</th></tr>
 {failures}
 </table></body></html>
@@ -75,7 +79,7 @@ def channel_codes() -> dict[FailureCode, str]:
     """For each failure the codes of the channels that lead to it."""
     found: dict[FailureCode, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for channel, codes in CHANNEL_CODES.items():
-        for code, failure in codes.items():
+        for code, failure in codes:
             found[failure][channel].append(code)
     return {
         failure: "<br>".join(f"{channel}: {escape(', '.join(sorted(codes)))}" for channel, codes in channels.items())

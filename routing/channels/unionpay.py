@@ -46,7 +46,14 @@ from routing.channels.settings import UnionpaySettings
 from routing.channels.statements import Statement
 from routing.channels.unionpay_answers import queried_state, refund_report, trade_report
 from routing.channels.unionpay_calls import UnionpayCalls, beijing_stamp, must_be_accepted
-from routing.channels.unionpay_codes import ACCEPTED, DUPLICATE, FILE_NOT_FOUND, REVERSAL_ERRORS, SUCCEEDED
+from routing.channels.unionpay_codes import (
+    ACCEPTED,
+    DUPLICATE,
+    FILE_NOT_FOUND,
+    REFUND_REFUSALS,
+    REVERSAL_ERRORS,
+    SUCCEEDED,
+)
 from routing.channels.unionpay_files import read_statement
 from routing.channels.unionpay_notifications import ACKNOWLEDGEMENTS, ORDER_CHARACTERS, read_notification
 from routing.channels.unionpay_signing import CertificateSigning, KeyedHashSigning, Signing
@@ -227,7 +234,7 @@ class UnionpayChannel:
         }
         request = self._calls.transaction(kind, "00", refund.refund_no, refund.created_at) | fields
         answer = await self._calls.send(self._settings.back_trans_url, request, limits)
-        must_be_accepted(answer, ACCEPTED | {DUPLICATE})
+        must_be_accepted(answer, ACCEPTED | {DUPLICATE}, REFUND_REFUSALS)
         return RefundReport(RefundState.PENDING, text_of(answer.fields, "queryId"), channel_code=answer.plain_code)
 
 

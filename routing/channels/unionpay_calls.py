@@ -12,7 +12,7 @@ from routing.channels.base import CallLimits, ChannelUnknown, ChannelUnsent, Tra
 from routing.channels.unionpay_answers import TIME_LAYOUT, UnionpayAnswer
 from routing.channels.unionpay_codes import CONFIGURATION_REFUSALS, REFUSALS
 from routing.channels.unionpay_signing import Signing, parse_answer
-from routing.channels.wire import Authenticity, checked_number, rejected
+from routing.channels.wire import Authenticity, Refusal, checked_number, rejected
 
 _HEADERS: Final = {"Content-Type": "application/x-www-form-urlencoded;charset=UTF-8", "User-Agent": "mashang/0.1"}
 _ECHOED: Final = ("merId", "orderId", "txnTime", "txnType", "txnSubType", "settleDate")
@@ -68,11 +68,13 @@ class UnionpayCalls:
         return answer
 
 
-def must_be_accepted(answer: UnionpayAnswer, accepted: frozenset[str]) -> None:
+def must_be_accepted(
+    answer: UnionpayAnswer, accepted: frozenset[str], refusals: Mapping[str, Refusal] = REFUSALS
+) -> None:
     """Raises ChannelRejected for a code of the table, ChannelUnknown for any other that is not accepted."""
     if answer.code in accepted:
         return
-    refusal = REFUSALS.get(answer.code)
+    refusal = refusals.get(answer.code)
     if refusal is None:
         raise answer.unknown()
     raise rejected(answer.plain_code, refusal, answer.authenticity)

@@ -81,6 +81,13 @@ REFUSALS: Final = {
 OTHER_FAILURE: Final = _REFUSED
 """In a query any other two digits are a failure of the order: "anything not 00/03/04/05 (and 42, 74, 75)"."""
 
+REFUND_REFUSALS: Final = {
+    **{code: Refusal(FailureCode.REFUND_REFUSED) for code in REFUSALS if code != "02"},
+    **CONFIGURATION_REFUSALS,
+    "64": Refusal(FailureCode.MERCHANT_BALANCE_INSUFFICIENT),
+}
+"""In answers to a refund or a void: the money is taken from the merchant, and 02 (closed for now) is asked again."""
+
 REVERSAL_ERRORS: Final = {
     "34": ReversalState.NOT_FOUND,
     "35": ReversalState.NOT_FOUND,

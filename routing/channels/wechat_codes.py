@@ -75,19 +75,22 @@ SHOW_REFUSALS: Final = _by_spelling(
 """Codes on display and orders of pages.  Not here: INVALID_REQUEST, which can also mean that an order with other values
 stands under our number, and that one could still be paid."""
 
+_REFUND_REFUSED: Final = Refusal(FailureCode.REFUND_REFUSED)
+_UNREACHABLE: Final = Refusal(FailureCode.PAYER_CANNOT_RECEIVE)
+
 REFUND_REFUSALS: Final = _by_spelling(
     {
         **_ONBOARDING,
-        "NOT_ENOUGH": Refusal(FailureCode.CHANNEL_REFUSED),  # the merchant's balance: top up, same refund again
-        "USER_ACCOUNT_ABNORMAL": Refusal(FailureCode.CUSTOMER_ACCOUNT_RESTRICTED),
-        "USER_NOT_EXIST": Refusal(FailureCode.CUSTOMER_ACCOUNT_RESTRICTED),
-        "REQUEST_BLOCKED": Refusal(FailureCode.CHANNEL_RISK_DECLINED),
-        "TRADE_OVERDUE": Refusal(FailureCode.CHANNEL_REFUSED),
-        "TRADE_ERROR": Refusal(FailureCode.CHANNEL_REFUSED),
-        "REFUND_FEE_MISMATCH": Refusal(FailureCode.CHANNEL_REFUSED),
-        "RULE_LIMIT": Refusal(FailureCode.CHANNEL_REFUSED),
-        "PARAM_ERROR": Refusal(FailureCode.CHANNEL_REFUSED),
-        "INVALID_REQUEST": Refusal(FailureCode.CHANNEL_REFUSED),
+        "NOT_ENOUGH": Refusal(FailureCode.MERCHANT_BALANCE_INSUFFICIENT),
+        "USER_ACCOUNT_ABNORMAL": _UNREACHABLE,
+        "USER_NOT_EXIST": _UNREACHABLE,
+        "TRADE_OVERDUE": Refusal(FailureCode.REFUND_TOO_LATE),
+        "REQUEST_BLOCKED": _REFUND_REFUSED,
+        "TRADE_ERROR": _REFUND_REFUSED,
+        "REFUND_FEE_MISMATCH": _REFUND_REFUSED,
+        "RULE_LIMIT": _REFUND_REFUSED,
+        "PARAM_ERROR": _REFUND_REFUSED,
+        "INVALID_REQUEST": _REFUND_REFUSED,
     }
 )
 

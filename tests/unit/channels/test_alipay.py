@@ -315,28 +315,28 @@ async def test_a_refund_has_succeeded_where_money_moved(fund_change: str, state:
 
 
 @pytest.mark.parametrize(
-    "sub_code",
+    ("sub_code", "failure"),
     [
-        "ACQ.SELLER_BALANCE_NOT_ENOUGH",
-        "ACQ.REFUND_AMT_NOT_EQUAL_TOTAL",
-        "ACQ.REASON_TRADE_REFUND_FEE_ERR",
-        "ACQ.REFUND_FEE_ERROR",
-        "ACQ.TRADE_HAS_FINISHED",
-        "ACQ.TRADE_HAS_CLOSE",
-        "ACQ.TRADE_STATUS_ERROR",
-        "ACQ.TRADE_NOT_ALLOW_REFUND",
-        "ACQ.NOT_ALLOW_PARTIAL_REFUND",
-        "ACQ.REASON_TRADE_BEEN_FREEZEN",
-        "ACQ.BUYER_NOT_EXIST",
-        "ACQ.BUYER_ERROR",
-        "ACQ.REFUND_CHARGE_ERROR",
-        "ACQ.INVALID_PARAMETER",
+        ("ACQ.SELLER_BALANCE_NOT_ENOUGH", FailureCode.MERCHANT_BALANCE_INSUFFICIENT),
+        ("ACQ.REFUND_AMT_NOT_EQUAL_TOTAL", FailureCode.REFUND_REFUSED),
+        ("ACQ.REASON_TRADE_REFUND_FEE_ERR", FailureCode.REFUND_REFUSED),
+        ("ACQ.REFUND_FEE_ERROR", FailureCode.REFUND_REFUSED),
+        ("ACQ.TRADE_HAS_FINISHED", FailureCode.REFUND_TOO_LATE),
+        ("ACQ.TRADE_HAS_CLOSE", FailureCode.REFUND_REFUSED),
+        ("ACQ.TRADE_STATUS_ERROR", FailureCode.REFUND_REFUSED),
+        ("ACQ.TRADE_NOT_ALLOW_REFUND", FailureCode.REFUND_REFUSED),
+        ("ACQ.NOT_ALLOW_PARTIAL_REFUND", FailureCode.REFUND_REFUSED),
+        ("ACQ.REASON_TRADE_BEEN_FREEZEN", FailureCode.REFUND_REFUSED),
+        ("ACQ.BUYER_NOT_EXIST", FailureCode.PAYER_CANNOT_RECEIVE),
+        ("ACQ.BUYER_ERROR", FailureCode.PAYER_CANNOT_RECEIVE),
+        ("ACQ.REFUND_CHARGE_ERROR", FailureCode.REFUND_REFUSED),
+        ("ACQ.INVALID_PARAMETER", FailureCode.REFUND_REFUSED),
     ],
 )
-async def test_a_refund_can_be_refused(sub_code: str) -> None:
+async def test_a_refund_can_be_refused(sub_code: str, failure: FailureCode) -> None:
     with pytest.raises(ChannelRejected) as caught:
         await alipay(alipay_answer(REFUND_METHOD, _failed("40004", sub_code)))[0].refund(REFUND, LIMITS)
-    assert caught.value.code == sub_code
+    assert (caught.value.code, caught.value.failure) == (sub_code, failure)
 
 
 @pytest.mark.parametrize("sub_code", ["ACQ.SYSTEM_ERROR", "ACQ.DISCORDANT_REPEAT_REQUEST", "ACQ.TRADE_NOT_EXIST"])

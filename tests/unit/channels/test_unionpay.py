@@ -276,13 +276,21 @@ async def test_money_is_given_back_only_of_an_order_whose_query_id_is_known() ->
     assert not sent.urls
 
 
-@pytest.mark.parametrize("code", ["01", "36", "45", "33", "31"])
-async def test_a_refund_can_be_refused(code: str) -> None:
-    with pytest.raises(ChannelRejected):
+@pytest.mark.parametrize(
+    ("code", "failure"),
+    [
+        *[(code, FailureCode.REFUND_REFUSED) for code in ("01", "33", "35", "36", "45", "60", "99")],
+        ("31", FailureCode.CHANNEL_MISCONFIGURED),
+        ("64", FailureCode.MERCHANT_BALANCE_INSUFFICIENT),
+    ],
+)
+async def test_a_refund_can_be_refused(code: str, failure: FailureCode) -> None:
+    with pytest.raises(ChannelRejected) as caught:
         await unionpay(unionpay_answer(_given_back("04", code)))[0].refund(REFUND, LIMITS)
+    assert caught.value.failure is failure
 
 
-@pytest.mark.parametrize("code", [*UNDECIDED, "34", "37", "43"])
+@pytest.mark.parametrize("code", [*UNDECIDED, "02", "34", "37", "43"])
 async def test_a_refund_without_a_proven_answer_is_unknown(code: str) -> None:
     with pytest.raises(ChannelUnknown):
         await unionpay(unionpay_answer(_given_back("04", code)))[0].refund(REFUND, LIMITS)

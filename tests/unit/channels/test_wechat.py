@@ -311,12 +311,13 @@ async def test_a_refund_and_its_query_report_the_status(status: str, state: Refu
 @pytest.mark.parametrize(
     ("code", "failure"),
     [
-        ("NOT_ENOUGH", FailureCode.CHANNEL_REFUSED),
-        ("TRADE_OVERDUE", FailureCode.CHANNEL_REFUSED),
-        ("REFUND_FEE_MISMATCH", FailureCode.CHANNEL_REFUSED),
-        ("USER_ACCOUNT_ABNORMAL", FailureCode.CUSTOMER_ACCOUNT_RESTRICTED),
-        ("REQUEST_BLOCKED", FailureCode.CHANNEL_RISK_DECLINED),
-        ("PARAM_ERROR", FailureCode.CHANNEL_REFUSED),
+        ("NOT_ENOUGH", FailureCode.MERCHANT_BALANCE_INSUFFICIENT),
+        ("NOTENOUGH", FailureCode.MERCHANT_BALANCE_INSUFFICIENT),
+        ("TRADE_OVERDUE", FailureCode.REFUND_TOO_LATE),
+        ("REFUND_FEE_MISMATCH", FailureCode.REFUND_REFUSED),
+        ("USER_ACCOUNT_ABNORMAL", FailureCode.PAYER_CANNOT_RECEIVE),
+        ("REQUEST_BLOCKED", FailureCode.REFUND_REFUSED),
+        ("PARAM_ERROR", FailureCode.REFUND_REFUSED),
         ("SIGN_ERROR", FailureCode.CHANNEL_MISCONFIGURED),
     ],
 )
