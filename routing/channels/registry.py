@@ -52,7 +52,7 @@ def build_channel(
 
 def _wechat(reader: SettingsReader, transport: Transport) -> Channel:
     settings = WechatSettings(
-        base_url=reader.url("base_url"),
+        base_url=reader.url("base_url").rstrip("/"),
         mchid=reader.word("mchid"),
         appid=reader.word("appid"),
         merchant_serial=reader.word("merchant_serial"),

@@ -190,7 +190,7 @@ class SettingsReader:
         return value
 
     def url(self, name: str) -> str:
-        """An absolute http or https address without a query, and without a slash at its end.
+        """An absolute http or https address without a query.
 
         Where only public addresses are taken (production), it must be https, and no address inside a network.
         """
@@ -200,7 +200,7 @@ class SettingsReader:
             raise self.error(name, "must be an http(s) address without a query")
         if self._public_only and not _is_public(value):
             raise self.error(name, "must be a public https address")
-        return value.rstrip("/")
+        return value
 
     def optional_url(self, name: str, otherwise: str = "") -> str:
         """As `url`; `otherwise` where it is missing or empty."""
