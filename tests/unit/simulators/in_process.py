@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from routing.simulators.acts import ORDINARY, Act, Delivery
 from routing.simulators.app import build_channel
 from routing.simulators.books import Books
-from routing.simulators.channel import HttpAnswer, HttpRequest
+from routing.simulators.channel import Channel, HttpAnswer, HttpRequest, Visit
+from routing.simulators.faults import FaultPlan, read_plan
+from routing.simulators.notifications import Post
+from routing.simulators.postman import Postman
 from routing.simulators.provision import Provision
+from routing.simulators.wallet import Wallet
 from tests.unit.simulators.till import Raw, Till
 from tests.unit.simulators.tills import TILLS
 
@@ -25,16 +30,61 @@ class Lost(Exception):
 
 
 @dataclass
+class Faults:
+    """The faults in force."""
+
+    faults: FaultPlan = field(default_factory=FaultPlan)
+
+    def set(self, *rules: dict[str, object], **plan: object) -> None:
+        """Replace them."""
+        self.faults = read_plan({"rules": list(rules), **plan})
+
+
+@dataclass
 class Bench:
-    """A till, the channel's books, and the clock of both."""
+    """A till, the channel's books, and the clock of both; a customer, and what the channel told.
+
+    `answers` are what the merchant's server says to notifications, one by one; then it says `answer`.
+    """
 
     till: Till
     books: Books
+    channel: Channel
+    holder: Faults
+    wallet: Wallet
     now_ms: int = START_MS
+    posted: list[tuple[str, Post]] = field(default_factory=list)
+    answers: list[tuple[int, bytes]] = field(default_factory=list)
+    answer: tuple[int, bytes] = (200, b"success")
+
+    def __post_init__(self) -> None:
+        self.postman = Postman(self.books, self.channel.herald, self.holder, self._take_in)
+
+    async def _take_in(self, url: str, post: Post, _timeout_s: float) -> tuple[int, bytes]:
+        self.posted.append((url, post))
+        return self.answers.pop(0) if self.answers else self.answer
 
     def pass_time(self, seconds: float) -> None:
         """Move the clock."""
         self.now_ms += round(seconds * 1_000)
+
+    async def tell(self) -> list[tuple[str, Post]]:
+        """Send what is due; everything that was posted so far."""
+        await asyncio.gather(*self.postman.send_due())
+        return self.posted
+
+    def visit(self, request: HttpRequest) -> HttpAnswer:
+        """A browser's request to a page of the wallet."""
+        found = self.channel.visit(request) if request.path.startswith("/_simulator/") else self.channel.read(request)
+        assert isinstance(found, Visit)
+        return found.answer(self.wallet)
+
+
+def browse(method: str, target: str, body: bytes = b"", **headers: str) -> HttpRequest:
+    """A browser's request."""
+    path, _, query = target.partition("?")
+    names = {name.encode(): value.encode() for name, value in headers.items()}
+    return HttpRequest(method, path, path, query, names, body)
 
 
 @contextmanager
@@ -49,17 +99,21 @@ def bench_of(account: str, provisioned: Provision, folder: Path, **settings: obj
         path, _, query = target.partition("?")
         names = {name.encode(): value.encode() for name, value in headers.items()}
         call = channel.read(HttpRequest(method, path, path, query, names, body))
-        if isinstance(call, HttpAnswer):
+        if isinstance(call, Visit):
+            answer = call.answer(bench.wallet)
+        elif isinstance(call, HttpAnswer):
             answer = call
         else:
-            act: Act = call.magic or ORDINARY
+            act: Act = holder.faults.act_for(call.kind, call.order_no, call.magic or ORDINARY)
             draft = call.perform(act) if act.processed else None
             if draft is None or act.delivery is Delivery.NEVER:
                 raise Lost
             answer = draft.seal(act.sealing)
         return Raw(answer.status, {n.decode().lower(): v.decode() for n, v in answer.headers}, answer.body)
 
-    bench = Bench(TILLS[account](seed.settings, send, lambda: bench.now_ms / 1_000), books)
+    holder = Faults()
+    till = TILLS[account](seed.settings, send, lambda: bench.now_ms / 1_000)
+    bench = Bench(till, books, channel, holder, Wallet(books, holder))
     try:
         yield bench
     finally:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
 import pytest
 
 from routing.simulators.pem import private_key, public_key
+from routing.simulators.wechat_notifications import Event, envelope
 from routing.simulators.wechat_signing import (
+    SIGNTEST,
+    call_up_text,
     encrypt,
     fresh,
+    open_field,
     read_authorization,
     request_text,
+    sign,
     signature_headers,
     verifies,
 )
@@ -85,6 +91,76 @@ def test_the_certificate_download_carries_the_very_bytes_that_an_sdk_reads() -> 
     sealed = downloaded["encrypt_certificate"]
     assert downloaded["serial_no"] == expected["serial_no"]
     assert encrypt(KEYS["api_v3_key"], sealed["nonce"], expected["pem"], sealed["associated_data"]) == sealed
+
+
+def accepted(kind: str) -> list[dict[str, Any]]:
+    return [vector for vector in vectors("wechat", kind) if vector["expected"]["accepted"]]
+
+
+@pytest.mark.parametrize("vector", accepted("notification"), ids=name_of)
+def test_a_notification_has_the_very_bytes_that_sdks_accept(vector: dict[str, Any]) -> None:
+    sent, document = vector["input"]["headers"], json.loads(vector["input"]["body"])
+    shown = document["resource"]
+    sealed = encrypt(KEYS["api_v3_key"], shown["nonce"], vector["expected"]["plaintext"], shown["associated_data"])
+    event = Event(document["id"], document["create_time"], document["event_type"], shown["original_type"])
+    body = envelope(event, sealed)
+    assert body.decode() == vector["input"]["body"]
+    made = signature_headers(
+        private_key(KEYS["platform_private_key_pem"]),
+        KEYS["platform_public_key_id"],
+        body,
+        sent["Wechatpay-Timestamp"],
+        sent["Wechatpay-Nonce"],
+    )
+    assert {name.decode(): value.decode() for name, value in made} == sent
+
+
+@pytest.mark.parametrize(
+    "vector", [v for v in vectors("wechat", "notification") if not v["expected"]["accepted"]], ids=name_of
+)
+def test_a_notification_that_must_be_refused_differs_from_ours_in_what_is_wrong_with_it(vector: dict[str, Any]) -> None:
+    sent, body = vector["input"]["headers"], vector["input"]["body"].encode()
+    ours = signature_headers(
+        private_key(KEYS["platform_private_key_pem"]),
+        KEYS["platform_public_key_id"],
+        body,
+        sent["Wechatpay-Timestamp"],
+        sent["Wechatpay-Nonce"],
+    )
+    made = {name.decode(): value.decode() for name, value in ours}
+    different = {name for name in made if made[name] != sent[name]}
+    assert (
+        different
+        == {
+            "wechat-ntf-tampered": {"Wechatpay-Signature"},
+            "wechat-ntf-signtest": {"Wechatpay-Signature"},
+            "wechat-ntf-other-key": {"Wechatpay-Signature"},
+            "wechat-ntf-wrong-serial": {"Wechatpay-Serial"},
+            "wechat-ntf-bad-cipher": set(),
+            "wechat-ntf-stale": set(),
+        }[vector["id"]]
+    )
+    assert sent["Wechatpay-Signature"].startswith(SIGNTEST) is (vector["id"] == "wechat-ntf-signtest")
+
+
+@pytest.mark.parametrize("vector", vectors("wechat", "callup"), ids=name_of)
+def test_a_call_up_of_each_sdk_verifies_and_a_changed_one_does_not(vector: dict[str, Any]) -> None:
+    sent, expected = vector["input"], vector["expected"]
+    text = call_up_text(sent["appId"], sent["timeStamp"], sent["nonceStr"], sent["package"])
+    assert text.decode() == expected["canonical"]
+    assert sign(private_key(KEYS["merchant_private_key_pem"]), text).decode() == expected["paySign"]
+    key = public_key(KEYS["merchant_public_key_pem"])
+    assert verifies(key, base64.b64decode(expected["paySign"]), text)
+    other = call_up_text(sent["appId"], sent["timeStamp"], sent["nonceStr"], f"{sent['package']}1")
+    assert not verifies(key, base64.b64decode(expected["paySign"]), other)
+
+
+@pytest.mark.parametrize("vector", vectors("wechat", "oaep"), ids=name_of)
+def test_a_sensitive_field_of_each_sdk_opens(vector: dict[str, Any]) -> None:
+    sealed = base64.b64decode(vector["input"]["ciphertext"])
+    assert open_field(private_key(KEYS["platform_private_key_pem"]), sealed) == vector["expected"]["plaintext"]
+    with pytest.raises(ValueError, match="ecrypt"):
+        open_field(private_key(KEYS["platform_certificate_private_key_pem"]), sealed)
 
 
 @pytest.mark.parametrize(
