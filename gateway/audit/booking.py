@@ -12,6 +12,7 @@ from gateway.audit.scene import Scene, was_booked, was_taken_back
 from gateway.kernel.money import Currency, Money, share_half_up
 from gateway.ledger import postings
 from gateway.ledger.postings import Kind, Transfer
+from gateway.payments.states import Status
 
 _RATE_SPREAD: Final = timedelta(seconds=5)
 """A new rate has surely reached every process after so long."""
@@ -38,9 +39,10 @@ def _wanted(dossier: Dossier) -> list[Transfer]:
     payment = dossier.payment
     currency = Currency(payment.currency)
     rows: list[Transfer] = []
-    if was_booked(dossier) is not None:
+    in_one_commit = _was_booked_both_ways(dossier)
+    if was_booked(dossier) is not None or in_one_commit:
         rows += _capture(dossier, Money(payment.payable, currency))
-    if was_taken_back(dossier) is not None:
+    if was_taken_back(dossier) is not None or in_one_commit:
         rows += [_mirror(row) for row in rows]
     for late in dossier.lates.values():
         amount = Money(late.amount, currency)
@@ -48,6 +50,12 @@ def _wanted(dossier: Dossier) -> list[Transfer]:
         if late.status == "refunded":
             rows.append(postings.late_capture_returned(late.account_id, late.attempt_seq, amount))
     return rows
+
+
+def _was_booked_both_ways(dossier: Dossier) -> bool:
+    """A code was paid while its cancellation was pending: it never succeeded, and the reversal books both ways."""
+    booked = any(row.seq == Kind.CAPTURE for row in dossier.transfers)
+    return booked and was_booked(dossier) is None and dossier.payment.status == Status.REVERSED
 
 
 def _capture(dossier: Dossier, payable: Money) -> list[Transfer]:

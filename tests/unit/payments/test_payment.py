@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -143,3 +144,34 @@ def test_a_payment_object_shows_the_discount_the_failure_and_every_late_capture(
     assert shown["late_captures"][0]["refunded_at"] is None
     assert shown["created_at"] == "2026-11-22T04:05:06.007Z"
     assert shown["completed_at"] is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_aggregated", "has_open_attempt"),
+    [
+        ({"method": "barcode"}, False, True),
+        ({"status": Status.PROCESSING}, False, True),
+        ({"pay_until": CREATED}, False, True),
+        ({"attempt_seq": 0, "wallet": None}, True, False),
+        ({"attempt_at": CREATED, "pay_until": CREATED}, True, True),
+        ({"attempt_at": CREATED, "attempt_seq": 2}, True, False),
+    ],
+    ids=["bar code", "one wallet's", "one wallet's, shown", "any wallet's", "chosen", "shut again"],
+)
+def test_a_payment_knows_which_kind_of_code_it_is_and_whether_its_order_is_open(
+    changes: dict[str, Any], *, is_aggregated: bool, has_open_attempt: bool
+) -> None:
+    code = payment(**({"method": "qrcode", "status": Status.REQUIRES_ACTION} | changes))
+    assert (code.is_aggregated, code.has_open_attempt) == (is_aggregated, has_open_attempt)
+
+
+@pytest.mark.parametrize("status", Status)
+def test_a_code_is_shown_only_while_it_can_be_paid(status: Status) -> None:
+    shown = payment(method="qrcode", status=status, qr_code="weixin://x").to_json()["qr_code"]
+    assert shown == ("weixin://x" if status is Status.REQUIRES_ACTION else None)
+
+
+def test_an_attempt_that_was_opened_later_goes_to_its_channel_with_its_own_time() -> None:
+    later = CREATED + timedelta(minutes=1)
+    assert payment(attempt_seq=2, attempt_at=later).channel_order.created_at == later
+    assert payment().channel_order.created_at == CREATED

@@ -14,6 +14,7 @@ from gateway.kernel.money import Money
 from gateway.kernel.secrets import Vault
 from gateway.ledger import postings
 from gateway.payments import settle
+from gateway.payments.payment import Payment
 from gateway.payments.states import Event, Status, sources, target
 from routing.channels.base import ChannelRejected, ChannelUnsent
 from routing.channels.reports import TradeReport, TradeState
@@ -158,3 +159,60 @@ def test_every_outcome_is_of_the_payments_current_attempt(state: TradeState) -> 
     report = TradeReport(state, amount_fen=2_599)
     row = settle.outcome_of_report(payment(attempt_seq=3), RATE, report, VAULT)
     assert row is None or (row.payment_id, row.merchant_id, row.seq) == (payment().id, "mer_1", 3)
+
+
+CODE = payment(method="qrcode", status=Status.REQUIRES_ACTION, qr_code="weixin://x")
+ANY_WALLET = CODE.with_(attempt_at=CODE.created_at, pay_until=CODE.expires_at)
+
+
+@pytest.mark.parametrize("state", [TradeState.REFUSED, TradeState.CLOSED])
+def test_a_code_whose_order_is_shut_is_closed_and_never_failed(state: TradeState) -> None:
+    row = settle.outcome_of_report(CODE, RATE, TradeReport(state, channel_code="61"), VAULT)
+    assert row is not None
+    assert (row.event, row.to_status, row.attempt_state) == (Event.CLOSED, Status.CLOSED, "closed")
+    assert (row.failure_code, row.channel_code) == (None, "61")
+
+
+@pytest.mark.parametrize("state", [TradeState.REFUSED, TradeState.CLOSED])
+def test_one_wallets_order_that_is_shut_leaves_the_code_to_the_others(state: TradeState) -> None:
+    assert settle.outcome_of_report(ANY_WALLET, RATE, TradeReport(state), VAULT) is None
+
+
+@pytest.mark.parametrize("state", [TradeState.REFUSED, TradeState.CLOSED, TradeState.REFUNDED])
+def test_of_a_cancelled_code_only_the_worker_tells_how_it_ended(state: TradeState) -> None:
+    """What Alipay calls closed may be what we have just given back."""
+    assert settle.outcome_of_report(CODE.with_(reversal="pending"), RATE, TradeReport(state), VAULT) is None
+
+
+@pytest.mark.parametrize("code", [CODE, ANY_WALLET])
+def test_a_code_is_captured_like_any_payment(code: Payment) -> None:
+    row = settle.outcome_of_report(code, RATE, captured(), VAULT)
+    assert row is not None
+    assert (row.event, row.seq) == (Event.CAPTURED, 1)
+
+
+def test_a_refund_of_a_code_that_nobody_here_asked_for_is_for_a_person_to_look_at() -> None:
+    assert settle.review_reason(CODE, TradeReport(TradeState.REFUNDED)) == settle.REFUNDED_ELSEWHERE
+
+
+def test_a_code_that_never_came_fails_as_unavailable_and_its_order_stays_watched() -> None:
+    row = settle.no_code(CODE.with_(status=Status.PROCESSING), "timeout")
+    assert (row.event, row.to_status, row.attempt_state) == (Event.NOT_CREATED, Status.FAILED, "not_created")
+    assert (row.failure_code, row.channel_code) == (FailureCode.CHANNEL_UNAVAILABLE, "timeout")
+
+
+def test_money_that_a_cancelled_code_gave_back_is_booked_both_ways() -> None:
+    row = settle.given_back(CODE.with_(reversal="pending"), RATE, "42")
+    assert (row.event, row.to_status, row.from_states, row.reversal) == (
+        Event.REVERSED,
+        Status.REVERSED,
+        Status.REQUIRES_ACTION,
+        "succeeded",
+    )
+    assert [(posting.kind, posting.amount) for posting in row.transfers] == [
+        ("capture", 2_599),
+        ("fee", 10),
+        ("capture_reversed", 2_599),
+        ("fee_reversed", 10),
+    ]
+    assert row.channel_trade_no == "42"

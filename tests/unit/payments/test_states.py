@@ -53,6 +53,12 @@ def test_a_till_need_not_ask_again_unless_the_payment_is_open(status: Status) ->
     assert status.is_final is (status not in {Status.PROCESSING, Status.REQUIRES_ACTION})
 
 
+@pytest.mark.parametrize("status", Status)
+def test_a_code_to_show_is_an_answer_though_it_is_no_end(status: Status) -> None:
+    assert status.is_answer is (status is not Status.PROCESSING)
+    assert status.is_answer or not status.is_final
+
+
 @pytest.mark.parametrize("event", Event)
 def test_an_event_is_named_in_the_past_tense_under_what_it_happened_to(event: Event) -> None:
     kind, _, happened = event.partition(".")
