@@ -10,7 +10,7 @@ import asyncpg
 
 from gateway.devstack.secrets import MerchantSecrets, StateSecrets, save_secrets
 from gateway.kernel.secrets import Vault, secret_hash
-from gateway.merchants.store import create_key, create_merchant, find_holder
+from gateway.merchants.store import ALL_SCOPES, create_key, create_merchant, find_holder
 from gateway.processes.errors import StackError
 from gateway.settings import Settings
 from routing.account_store import AccountIdentityChanged, save_account
@@ -18,11 +18,14 @@ from routing.channels.base import Wallet
 from routing.simulators.provision import AccountSeed
 
 _PRIORITY_FIRST: Final = 100
+_EVERYTHING: Final = sorted(ALL_SCOPES)
 
 
 async def seed_merchant(connection: asyncpg.Connection, vault: Vault, state: Path, kept: StateSecrets) -> StateSecrets:
     """The demo merchant with a key that we know; made anew where this database does not know the key we kept."""
     if kept.merchant is not None and await find_holder(connection, secret_hash(kept.merchant.api_key)):
+        # Made by an earlier version, it may lack a scope that has come since: the demo's key may do everything.
+        await connection.execute("UPDATE api_keys SET scopes = $2 WHERE id = $1", kept.merchant.key_id, _EVERYTHING)
         return kept
     created = await create_merchant(connection, vault, "demo")
     key = await create_key(connection, vault, created.merchant.id)

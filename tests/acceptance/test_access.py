@@ -107,7 +107,7 @@ async def test_a_merchant_and_a_key_made_by_the_admin_can_pay_until_the_key_is_r
         assert merchant["webhook_secret"].startswith("whsec_")
         keys = [(await admin.post(f"/admin/v1/merchants/{merchant['id']}/keys", json={})).json() for _ in range(2)]
         assert set(keys[0]) == {"id", "merchant_id", "scopes", "secret", "signing_secret"}
-        assert keys[0]["scopes"] == ["pay", "read", "refund"]
+        assert keys[0]["scopes"] == ["pay", "read", "refund", "webhooks"]
 
         tills = [stack.till(key=keys[0]["secret"], gateway=number) for number in range(2)]
         other = stack.till(key=keys[1]["secret"])
