@@ -158,7 +158,7 @@ class AlipayChannel:
         if key is None:
             return self._refuse(name, problem or "isv.invalid-signature")
         charset, method = charset_of(parameters), self._methods.get(name)
-        content = _json_object(parameters.get("biz_content", "{}"))
+        content = _json_object(parameters.get("biz_content") or "{}")
         if content is None or method is None:
             sub_code = "isv.illegal-json" if content is None else "isv.invalid-method"
             return AlipayDraft(key, self._error_name(name), failure(sub_code), charset).seal(Sealing.SIGNED)

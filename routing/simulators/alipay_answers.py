@@ -144,12 +144,10 @@ def open_id(payer: str) -> str:
 
 def payer_behind(content: dict[str, Any]) -> str | None:
     """The payer whom `buyer_id` or `buyer_open_id` names; None where they name nobody."""
-    named = content.get("buyer_id") or content.get("buyer_open_id")
-    if not isinstance(named, str):
-        return None
-    if found := _USER_ID.fullmatch(named):
+    user, person = content.get("buyer_id"), content.get("buyer_open_id")
+    if isinstance(user, str) and (found := _USER_ID.fullmatch(user)):
         return f"{int(found[1]):024x}"
-    found = _OPEN_ID.fullmatch(named)
+    found = _OPEN_ID.fullmatch(person) if isinstance(person, str) else None
     return None if found is None else found[1]
 
 

@@ -1,6 +1,7 @@
 // The Alipay app as a page inside it sees it: AlipayJSBridge, and the sheet on which the customer pays or does not.
 (function () {
   "use strict";
+  if (window.AlipayJSBridge) { return; }
   var home = new URL(document.currentScript.src).origin;
 
   function ask(tradeNo, action) {
