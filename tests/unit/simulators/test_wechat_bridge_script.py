@@ -1,0 +1,106 @@
+"""The bridge's script in a real browser: a page of another origin, under a strict policy, opens the sheet and pays."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from routing.simulators.provision import Provision
+from routing.simulators.wallet import payer_named
+from tests.unit.simulators.conftest import Simulator, stage_of
+from tests.unit.simulators.wechat_till import WechatTill
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or ""
+PAGE = """<!doctype html><meta charset="utf-8"><title>cashier</title><p id="outcome">waiting</p>
+<script nonce="n">
+var parameters = __PARAMETERS__, button = "__BUTTON__", shown = "";
+var watcher = new MutationObserver(function () {
+  var found = document.querySelector('[data-testid="' + button + '"]');
+  if (!found || shown) { return; }
+  shown = document.querySelector('[data-testid="wallet-merchant"]').textContent + " "
+    + document.querySelector('[data-testid="wallet-amount"]').textContent + " "
+    + getComputedStyle(document.querySelector('[data-testid="wallet-sheet"]')).position;
+  found.click();
+});
+watcher.observe(document, { childList: true, subtree: true });
+document.addEventListener("WeixinJSBridgeReady", function () {
+  WeixinJSBridge.invoke("getBrandWCPayRequest", parameters, function (answer) {
+    document.getElementById("outcome").textContent = shown + " " + answer.err_msg + " " + (answer.err_desc || "");
+  });
+});
+</script>
+<script nonce="n" async src="__SCRIPT__"></script>"""
+
+
+@contextmanager
+def serving(page: str, policy: str) -> Iterator[str]:
+    """One page at an address of its own."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # the name that http.server calls
+            self.send_response(200)
+            self.send_header("content-type", "text/html; charset=utf-8")
+            self.send_header("content-security-policy", policy)
+            self.end_headers()
+            self.wfile.write(page.encode())
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Be quiet."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+    finally:
+        server.shutdown()
+        thread.join(10)
+        server.server_close()
+
+
+def outcome(url: str, profile: Path) -> str:
+    """What the page says in the end."""
+    command = [
+        CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+        f"--user-data-dir={profile}", "--window-size=390,844", "--virtual-time-budget=8000", "--dump-dom", url,
+    ]  # fmt: skip
+    page = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    return page.partition('id="outcome">')[2].partition("</p>")[0]
+
+
+@pytest.fixture
+def till(simulators: dict[str, Simulator], provisioned: Provision) -> WechatTill:
+    found = stage_of("wechat_direct", simulators, provisioned).till
+    assert isinstance(found, WechatTill)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CHROMIUM, reason="needs Chromium")
+@pytest.mark.parametrize(
+    ("button", "changes", "says", "state"),
+    [
+        ("wallet-pay", {}, "码上咖啡 ¥25.99 fixed get_brand_wcpay_request:ok ", "captured"),
+        ("wallet-cancel", {}, "码上咖啡 ¥25.99 fixed get_brand_wcpay_request:cancel ", "open"),
+        ("wallet-pay", {"paySign": "AAAA"}, " get_brand_wcpay_request:fail 支付验证签名失败", "open"),
+    ],
+)
+def test_a_page_of_the_merchants_pays_in_the_sheet(  # noqa: PLR0917  # pytest names them
+    till: WechatTill, tmp_path: Path, button: str, changes: dict[str, str], says: str, state: str
+) -> None:
+    number, base = till.order_no(), till.settings["base_url"]
+    prepay_id = till.jsapi(number, 2_599, "oSim" + payer_named("alice")).fields["prepay_id"]
+    page = PAGE.replace("__PARAMETERS__", json.dumps(till.call_up(prepay_id, **changes)))
+    page = page.replace("__BUTTON__", button).replace("__SCRIPT__", till.settings["bridge_url"])
+    policy = f"default-src 'none'; script-src 'nonce-n' {base}; connect-src {base}; style-src 'self'"
+    with serving(page, policy) as url:
+        assert outcome(url, tmp_path) == says
+    assert till.query(number).state == state
