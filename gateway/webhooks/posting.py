@@ -211,13 +211,14 @@ class Exchange(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Feed the parser, within the bound; what nobody asked for ends the connection."""
         self.has_answered = True
-        self._bytes_left -= len(data)
-        if self._complete or self._bytes_left < 0:
-            self._fail("answer_malformed")
-            return
+        surplus = self._complete or len(data) > self._bytes_left
+        wanted = b"" if self._complete else data[: self._bytes_left]
+        self._bytes_left -= len(wanted)
         try:
-            self._parser.feed_data(data)
+            self._parser.feed_data(wanted)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            surplus = True
+        if surplus:  # the status stands where it came before
             self._fail("answer_malformed")
 
     def connection_lost(self, _exc: Exception | None) -> None:

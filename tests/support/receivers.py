@@ -117,7 +117,7 @@ def start_receiver(ssl_context: ssl.SSLContext | None = None) -> Iterator[Receiv
 
         do_GET = do_PUT = do_HEAD = do_POST  # noqa: N815  the server's own names
 
-        def log_message(self, format: str, *args: Any) -> None:
+        def log_message(self, *_: Any) -> None:
             """Tests read what was received instead."""
 
     class Server(ThreadingHTTPServer):
