@@ -22,6 +22,7 @@ from gateway.callbacks.applying import Applying
 from gateway.callbacks.inbox import Inbox
 from gateway.callbacks.reception import Reception
 from gateway.codes import api as codes_api
+from gateway.codes import cashier
 from gateway.composition import compose
 from gateway.database.batches import BROKEN, database_away
 from gateway.database.intents import intents
@@ -69,6 +70,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     app.include_router(payments_api.router)
     app.include_router(refunds_api.router)
     app.include_router(codes_api.router)
+    app.include_router(cashier.router)
     app.include_router(reports_api.router)
     app.include_router(callbacks_api.router)
     app.include_router(webhooks_api.router)
@@ -87,13 +89,14 @@ def _lifespan(settings: Settings) -> Any:
         async with AsyncExitStack() as stack:
             base = await stack.enter_async_context(compose(settings))
             replays = Replays(base.store, base.vault)
+            router = Router(base.accounts)
             flow = PaymentFlow(
                 settings=settings,
                 vault=base.vault,
                 claims=Claims(base.valkey, settings.claim_ttl_s),
                 store=base.store,
                 replays=replays,
-                router=Router(base.accounts),
+                router=router,
                 intents=intents(base.hot_pool, settings),
                 charging=base.charging,
                 showing=Showing(base.store, base.charging, shown_codes(base.hot_pool, settings)),
@@ -119,6 +122,7 @@ def _lifespan(settings: Settings) -> Any:
                 nonces=Nonces(base.valkey),
                 rate_limits=RateLimits(base.valkey),
                 accounts=base.accounts,
+                router=router,
                 store=base.store,
                 charging=base.charging,
                 desk=desk,

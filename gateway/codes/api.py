@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
 import orjson
@@ -15,7 +14,8 @@ from gateway.codes.card import card_page
 from gateway.codes.code import addresses
 from gateway.codes.schemas import CODE_ID_PATTERN, CodeList, CodeObject, CodeRequest
 from gateway.codes.store import CodeStore
-from gateway.codes.tokens import payment_of_token, payment_token
+from gateway.codes.targets import Target, find_target
+from gateway.codes.tokens import payment_token
 from gateway.http.answers import invalid_body, json_answer, no_unknown_parameters
 from gateway.http.authentication import authenticated
 from gateway.http.pages import language_of
@@ -117,7 +117,7 @@ async def get_image(
     scale: Annotated[int, Query(ge=1, le=images.SCALE_MAX, description="Pixels a module.")] = 8,
 ) -> Response:
     """The code as an image; no key is needed, for the code is there to be seen."""
-    content = (await scanned(request, token)).url
+    content = (await looked_up(request, token)).url
     drawn, media_type = (
         (images.svg(content, scale), "image/svg+xml") if kind == "svg" else (images.png(content, scale), "image/png")
     )
@@ -127,35 +127,16 @@ async def get_image(
 @router.get("/q/{token}/card", summary="The code as a card to print", response_class=Response)
 async def get_card(request: Request, token: Token) -> Response:
     """One page with the code, the shop's name and the wallets that take it."""
-    found = await scanned(request, token)
+    found = await looked_up(request, token)
     language = language_of(request.headers.get("accept-language"))
     return card_page(language, found.title, found.url, found.amount_fen)
 
 
-@dataclass(frozen=True, slots=True)
-class Scanned:
-    """What a token leads to, as far as it may be shown to anybody; no amount where the customer types it."""
-
-    url: str
-    title: str
-    amount_fen: int | None
-
-
-async def scanned(request: Request, token: str) -> Scanned:
-    """Look a token up.  Raises the 404 for one that was not made here, RateLimited for who asks too often."""
+async def looked_up(request: Request, token: str) -> Target:
+    """What the token leads to.  Raises the 404 for one that was not made here, RateLimited for who asks too often."""
     services = services_of(request)
     await services.rate_limits.admit(LOOKS, client_address(request, services.settings.trusted_proxies))
-    payment_id = payment_of_token(services.vault, token)
-    url = addresses(services.settings.public_url, token)["url"]
-    if payment_id is not None:
-        paid = await CodeStore(services.pool).find_payment(payment_id)
-        if paid is not None:
-            return Scanned(url, paid.merchant_name, paid.payable_fen)
-    else:
-        found = await CodeStore(services.pool).find_by_token(token)
-        if found is not None and found.code.status == "active":
-            return Scanned(url, found.code.name, found.code.amount_fen)
-    raise not_found("code", "token")
+    return await find_target(services, token)
 
 
 def _payment_request(wanted: CodeRequest) -> PaymentRequest:

@@ -15,6 +15,7 @@ from gateway.merchants.directory import Directory
 from gateway.merchants.nonces import Nonces
 from gateway.settings import Settings
 from routing.accounts import AccountBook
+from routing.router import Router
 
 if TYPE_CHECKING:  # the rooms import this module for their endpoints
     from gateway.callbacks.reception import Reception
@@ -39,6 +40,7 @@ class Services:
     nonces: Nonces
     rate_limits: RateLimits
     accounts: AccountBook
+    router: Router
     store: PaymentStore
     charging: Charging
     desk: Desk

@@ -52,6 +52,8 @@ ERRORS: Final = {
     "Send the same request again after `Retry-After`.",
     "already_replaced": "Another payment replaces the one named by `replaces` already; `message` names it. A sale's "
     "payments form one chain, so that it is paid once: replace the newest.",
+    "not_identified": "The cashier page does not know the payer (any more). Open the code again in the wallet.",
+    "unknown_sale": "The cashier page is out of date. Open the code again.",
     "too_many_codes": "The merchant has as many active codes as it may have. Revoke what is no longer on a wall.",
     "too_many_requests": "Too many requests came from this address or for this code. Wait for `Retry-After`.",
     "report_too_large": "The report would hold too much. Ask for a shorter time, or for one store, terminal or operator.",

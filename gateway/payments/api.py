@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from gateway.http.answers import Answer, Call, invalid_body, json_answer, no_unknown_parameters
 from gateway.http.authentication import authenticated, authenticated_call
 from gateway.http.preferences import idempotency_key, wait_s
-from gateway.http.rate_limits import Limit
 from gateway.http.services import Services, services_of
 from gateway.kernel.clock import Deadline
 from gateway.kernel.errors import not_found
@@ -20,6 +19,7 @@ from gateway.kernel.metrics import PAYMENT_SECONDS, PAYMENTS
 from gateway.merchants.store import Scope
 from gateway.payments import cancel as cancelling
 from gateway.payments.payment import Payment, PaymentOrder
+from gateway.payments.refreshing import refreshed
 from gateway.payments.schemas import (
     ORDER_NO_PATTERN,
     PAYMENT_ID_PATTERN,
@@ -35,7 +35,6 @@ from routing.channels.base import Wallet
 
 _log = logging.getLogger("mashang.payments")
 _REPLAYED: Final = ((b"idempotent-replayed", b"true"),)
-_REFRESHES: Final = Limit("payment_refreshes", 1, 1.0)
 """Of one payment: tills may poll as often as they like, the channel is asked once a second."""
 
 router = APIRouter(prefix="/v1/payments", tags=["payments"], dependencies=[Depends(no_unknown_parameters)])
@@ -113,7 +112,7 @@ async def get_payment(
     if payment is None:
         raise not_found("payment")
     if refresh:
-        payment = await _refreshed(services, payment)
+        payment = await refreshed(services, payment)
     return json_answer(200, payment.to_json()).to_response()
 
 
@@ -169,17 +168,6 @@ async def post_cancel(request: Request, payment_id: PaymentId, prefer: Prefer = 
     deadline = Deadline.after(wait_s(services.settings, prefer))
     payment = await cancelling.cancel(services.store, holder.merchant.id, payment_id, deadline)
     return json_answer(200, payment.to_json()).to_response()
-
-
-async def _refreshed(services: Services, payment: Payment) -> Payment:
-    """The payment as its channel knows it now, where that can still be news."""
-    account = services.accounts.get(payment.account_id or "")
-    has_order = payment.has_open_attempt if payment.is_code else True
-    if account is None or payment.status.is_final or payment.review is not None or not has_order:
-        return payment
-    if not await services.rate_limits.allows(_REFRESHES, payment.id):
-        return payment
-    return await services.charging.settle(payment, account, await services.charging.query(payment, account))
 
 
 def _page(payments: list[Payment], limit: int) -> dict[str, Any]:
