@@ -148,28 +148,6 @@ class Herald(Protocol):
         """Whether the merchant's answer means that it need not be told again."""
 
 
-class Silent:
-    """The herald of a channel that tells nothing by itself."""
-
-    schedule: Final = Schedule(retry_s=())
-
-    def of_trade(self, trade: Trade) -> News | None:  # noqa: ARG002
-        """Nothing."""
-        return None
-
-    def of_refund(self, trade: Trade, refund: Refund) -> News | None:  # noqa: ARG002
-        """Nothing."""
-        return None
-
-    def post(self, notification: Notification, sent_ms: int, forging: Forging) -> Post:
-        """Never asked for, as there is nothing to tell."""
-        raise NotImplementedError
-
-    def acknowledges(self, status: int, body: bytes) -> bool:  # noqa: ARG002
-        """Nothing is ever told again."""
-        return True
-
-
 def moved(order_no: str) -> str:
     """Another number of the same length, for notifications that tell of a wrong order or merchant."""
     return order_no[:-1] + ("1" if order_no[-1:] != "1" else "2")
