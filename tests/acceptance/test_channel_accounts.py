@@ -16,8 +16,9 @@ import pytest_asyncio
 from gateway.admin.account_schemas import AccountDetail, AccountObject
 from gateway.kernel.ids import new_id
 from gateway.payments.numbers import attempt_order_no
+from tests.support.channels import QUICK_RHYTHM
 from tests.support.gateway import GatewayStack, Shop
-from tests.support.till import Till, error_of, new_order, shape_of
+from tests.support.till import Till, error_of, new_order, payment_of, shape_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 ACCOUNTS = "/admin/v1/channel_accounts"
@@ -38,8 +39,7 @@ async def admin(stack: GatewayStack) -> AsyncIterator[httpx.AsyncClient]:
 def settings_of(stack: GatewayStack, account_id: str, **changes: Any) -> dict[str, Any]:
     """The settings with which that simulated account opens, with changes."""
     [seed] = [seed for seed in stack.simulators.accounts if seed.id == account_id]
-    quick = {"after_pending_s": [0.2], "after_unknown_s": [0.2], "reverse_not_before_s": 0.5, "repeat_reversal_s": 0.2}
-    return {**seed.settings, "rhythm": quick, **changes}
+    return {**seed.settings, "rhythm": {**QUICK_RHYTHM, "after_shown_s": [0.5]}, **changes}
 
 
 def detail_of(answer: httpx.Response, status: int = 200) -> dict[str, Any]:
@@ -153,6 +153,35 @@ async def test_while_credentials_overlap_what_was_signed_for_the_earlier_ones_is
         )
         assert kept is None
         await own.paid("wechat")
+
+
+@pytest.mark.parametrize("overlap_hours", [1, 0])
+async def test_a_callback_signed_for_the_earlier_credentials_is_taken_in_while_they_overlap(
+    stack: GatewayStack, admin: httpx.AsyncClient, database: asyncpg.Connection, overlap_hours: int
+) -> None:
+    """The channel signs with the secret key from before; without an overlap only asking finds the payment."""
+    shop = stack.new_shop("called back")
+    account_id = f"own_{shop.id[-6:]}"
+    notified = {"notify_url": f"{stack.url}/callbacks/unionpay/{account_id}"}
+    await own_account(
+        admin, stack, shop, "unionpay_keyed", id=account_id, settings=settings_of(stack, "unionpay_keyed", **notified)
+    )
+    async with stack.till(shop) as own:
+        await taken_on(own, account_id, "unionpay")
+        order = new_order("unionpay", method="qrcode", auth_code=None) | {"wallet": "unionpay"}
+        payment = payment_of(await own.pay(order), 201)
+        assert payment["status"] == "requires_action"
+        [seed] = [seed for seed in stack.simulators.rotated if seed.id == "unionpay_keyed"]
+        new = settings_of(stack, "unionpay_keyed", **notified) | {"secret_key": seed.settings["secret_key"]}
+        rotation = {"settings": new, "overlap_hours": overlap_hours}
+        rotated = detail_of(await admin.post(f"{ACCOUNTS}/{account_id}/rotate", json=rotation))
+        assert (rotated["previous_until"] is not None) == bool(overlap_hours)
+        await asyncio.sleep(1)  # by now every process has followed
+        stack.simulators.scan("unionpay", payment["qr_code"])
+        settled = await own.settled(payment["id"])
+        assert (settled["status"], settled["channel"]) == ("succeeded", account_id)
+        taken_in = await database.fetchval("SELECT count(*) FROM callbacks WHERE payment_id = $1", payment["id"])
+        assert taken_in == (1 if overlap_hours else 0)
 
 
 async def test_a_repeated_rotation_leaves_the_overlap_as_it_was(stack: GatewayStack, admin: httpx.AsyncClient) -> None:

@@ -30,11 +30,15 @@ QUICK_RHYTHM: Final[Mapping[str, Any]] = {
 
 @dataclass(slots=True)
 class Simulators:
-    """The running simulators.  `children` can be killed and started again by their channel's name."""
+    """The running simulators.  `children` can be killed and started again by their channel's name.
+
+    `rotated` are the accounts with their next credentials, which the simulators know already.
+    """
 
     base_urls: Mapping[str, str]
     children: Mapping[str, Child]
     accounts: Sequence[AccountSeed]
+    rotated: Sequence[AccountSeed] = ()
     client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=5, trust_env=False))
 
     def accounts_with(self, rhythm: Mapping[str, Any] | None) -> list[AccountSeed]:
@@ -59,6 +63,13 @@ class Simulators:
         """The same, where there must be exactly one."""
         [trade] = self.trades_of(payment)
         return trade
+
+    def scan(self, channel: str, qr_code: str, **more: str) -> dict[str, Any]:
+        """A customer scans a code on display and, unless told otherwise, pays."""
+        answer = self.client.post(f"{self.base_urls[channel]}/_simulator/scan", json={"qr_code": qr_code, **more})
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
 
     def set_faults(self, channel: str, *rules: Mapping[str, Any], **plan: Any) -> None:
         """Replace the faults in force at a channel (docs/simulators.md)."""
@@ -92,7 +103,7 @@ def start_simulators(folder: Path, keys: Path) -> Iterator[Simulators]:
             child.start()
             stack.callback(child.stop, signal.SIGTERM, timeout_s=5)
             children[name] = child
-        simulators = Simulators(base_urls, children, made.accounts)
+        simulators = Simulators(base_urls, children, made.accounts, made.rotated)
         stack.callback(simulators.client.close)
         for name, child in children.items():
             wait_until_answers(simulators.client, f"{base_urls[name]}/_simulator/health", child)
