@@ -1,4 +1,4 @@
-"""The HTML of the cashier page: one file of at most 30 KB with style and script in it, and nothing loaded from elsewhere.
+"""The HTML of the cashier page: one file of at most 30 KB with its style and script; nothing is loaded from elsewhere.
 
 In development the wallets' in-page bridges are stand-ins of the simulators, the only other origin that may be asked.
 """
@@ -186,8 +186,8 @@ def _page(
     other = f" {_DEVELOPMENT_ORIGINS}" if development else ""
     scripts = f"script-src {_digest(script)}{other}; connect-src 'self'{other}; " if with_script else ""
     headers = {
-        "Content-Security-Policy": f"default-src 'none'; {scripts}style-src {_digest(style)}; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'",
+        "Content-Security-Policy": f"default-src 'none'; {scripts}style-src {_digest(style)}; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'",
         "Content-Language": language,
         "Vary": "Accept-Language, User-Agent, Cookie",
         "Cache-Control": "private, no-store",

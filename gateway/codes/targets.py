@@ -1,4 +1,4 @@
-"""What a scanned token leads to: a static code or the payment of a code of its own; found for anybody, shown sparingly."""
+"""What a scanned token leads to: a static code, or the payment that has a code of its own."""
 
 from __future__ import annotations
 
@@ -37,16 +37,8 @@ async def find_target(services: Services, token: str, sale: str | None = None) -
         coded = await codes.find_payment(payment_id)
         payment = None if coded is None else await services.store.find(coded.merchant_id, payment_id)
         if coded is not None and payment is not None:
-            return Target(
-                token,
-                url,
-                coded.merchant_id,
-                coded.merchant_name,
-                coded.merchant_name,
-                coded.payable_fen,
-                None,
-                payment,
-            )
+            name, amount = coded.merchant_name, coded.payable_fen
+            return Target(token, url, coded.merchant_id, name, name, amount, code=None, payment=payment)
     else:
         found = await codes.find_by_token(token)
         if found is not None:
