@@ -155,6 +155,8 @@ def test_any_id_in_a_path_is_refused(world: World, piece: str) -> None:
         ("GET", f"/v1/payments/{piece}"),
         ("POST", f"/v1/payments/{piece}/cancel"),
         ("PATCH", f"/admin/v1/channel_accounts/{piece}"),
+        ("GET", f"/admin/v1/channel_accounts/{piece}"),
+        ("POST", f"/admin/v1/channel_accounts/{piece}/rotate"),
         ("GET", f"/{piece}"),
     ):
         answer = world.request(method, path)
@@ -185,7 +187,17 @@ def test_any_header_is_taken_or_refused(world: World, name: str, value: bytes) -
 
 
 @BOUNDED
-@given(changes=st.dictionaries(st.sampled_from(["name", "timezone", "scopes", "status"]) | TEXTS, VALUES, max_size=3))
+@given(
+    changes=st.dictionaries(
+        st.sampled_from(
+            ["name", "timezone", "scopes", "status", "id", "channel", "merchant_id", "settings", "priority",
+             "fee_rate_millionths", "overlap_hours"]
+        )
+        | TEXTS,
+        VALUES | st.dictionaries(st.sampled_from(["mchid", "base_url", "api_v3_key", "rhythm"]) | TEXTS, VALUES),
+        max_size=3,
+    )
+)  # fmt: skip
 def test_any_request_of_the_admin_api_is_taken_or_refused(world: World, changes: dict[str, Any]) -> None:
     headers = {"Authorization": f"Bearer {world.stack.admin_token}", "Content-Type": "application/json"}
     for method, path in (
@@ -193,6 +205,9 @@ def test_any_request_of_the_admin_api_is_taken_or_refused(world: World, changes:
         ("POST", f"/merchants/{world.stack.shop.id}/keys"),
         ("POST", f"/merchants/{new_id('mer')}/keys"),
         ("PATCH", "/channel_accounts/nobody"),
+        ("POST", "/channel_accounts"),
+        ("POST", "/channel_accounts/nobody/rotate"),
+        ("POST", "/channel_accounts/wechat_direct/rotate"),
     ):
         content = json.dumps(changes).encode()
         answer = world.request(method, f"/admin/v1{path}", content=content, headers=headers)
