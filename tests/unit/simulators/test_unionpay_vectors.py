@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import base64
+import io
+import json
+import zipfile
+import zlib
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -13,10 +17,13 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from routing.simulators.books import Books
 from routing.simulators.channel import HttpAnswer, HttpRequest
+from routing.simulators.notifications import Forging, Notification
 from routing.simulators.pem import private_key
 from routing.simulators.unionpay import UnionpayCall, UnionpayChannel
 from routing.simulators.unionpay_account import KeyedMerchant, SigningMerchant, UnionpayAccount
 from routing.simulators.unionpay_fields import BACK, FILE, QUERY
+from routing.simulators.unionpay_files import ZM_COLUMNS, file_content, zm_line
+from routing.simulators.unionpay_herald import UnionpayHerald
 from routing.simulators.unionpay_signing import (
     digest_hex,
     keyed_hash,
@@ -27,6 +34,7 @@ from routing.simulators.unionpay_signing import (
     rsa_verifies,
     signed_text,
 )
+from tests.unit.simulators.unionpay_till import parse
 from tests.unit.simulators.vectors import golden, name_of, vectors
 
 KEYS = golden("unionpay")["keys"]
@@ -39,6 +47,14 @@ NOT_OURS = {
     "unionpay-res-5.0.0": "SHA-1",
     "unionpay-res-sm3": "SM3",
 }
+WELL_FORMED = {
+    "unionpay-parse-nested",
+    "unionpay-parse-brackets",
+    "unionpay-parse-brace-in-bracket",
+    "unionpay-parse-equals",
+    "unionpay-parse-noescape",
+}
+"""The other texts are odd ones that the simulator never writes."""
 TAMPERED = {"tampered", "respcode", "added", "removed"}
 PATHS = {"00": QUERY, "76": FILE}
 
@@ -130,3 +146,85 @@ def test_an_answer_that_was_changed_would_have_been_signed_otherwise(vector: dic
     pairs = [pair.partition("=") for pair in body_of(vector).decode().split("&")]
     fields = {name: value for name, _, value in pairs}
     assert rsa_sign(SIGN_KEY, fields) != fields["signature"]
+
+
+def posted_fields(vector: dict[str, Any]) -> dict[str, str]:
+    return read_form(vector["input"]["body"].encode())
+
+
+@pytest.mark.parametrize("vector", vectors("unionpay", "notification"), ids=name_of)
+def test_a_notification_is_signed_as_the_sdk_accepts_it(vector: dict[str, Any]) -> None:
+    fields = posted_fields(vector)
+    if not vector["expected"]["accepted"]:
+        assert rsa_sign(SIGN_KEY, fields) != fields["signature"]
+        return
+    assert fields == vector["expected"]["fields"]
+    assert signed_text(fields) == vector["expected"]["string"]
+    assert digest_hex(fields).decode() == vector["expected"]["digest_hex"]
+    assert rsa_sign(SIGN_KEY, fields) == fields["signature"]
+
+
+@pytest.mark.parametrize(
+    "vector",
+    [vector for vector in vectors("unionpay", "notification") if vector["expected"]["accepted"]],
+    ids=name_of,
+)
+def test_what_the_herald_posts_is_the_same_form(vector: dict[str, Any]) -> None:
+    fields = vector["expected"]["fields"]
+    told = {name: value for name, value in fields.items() if name not in {"signature", "signPubKeyCert", "signMethod"}}
+    merchant = SigningMerchant(fields["merId"], KEYS["merchant_cert_id"], certificate_key("merchant_certificate_pem"))
+    account = UnionpayAccount(fields["signPubKeyCert"], SIGN_KEY, {merchant.mer_id: (merchant,)})
+    about = Notification(1, "", "", "", None, 1, 0, "", "", json.dumps(told), 0, None)
+    post = UnionpayHerald(account).post(about, 0, Forging())
+    assert read_form(post.body) == fields
+
+
+@pytest.mark.parametrize("vector", vectors("unionpay", "parse"), ids=name_of)
+def test_the_tests_read_answers_as_the_sdk_does(vector: dict[str, Any]) -> None:
+    if vector["expected"].get("error"):
+        with pytest.raises(ValueError, match="without a name"):
+            parse(vector["input"]["text"])
+    else:
+        assert parse(vector["input"]["text"]) == vector["expected"]["fields"]
+
+
+@pytest.mark.parametrize(
+    "vector", [vector for vector in vectors("unionpay", "parse") if vector["id"] in WELL_FORMED], ids=name_of
+)
+def test_groups_and_equals_signs_are_written_as_the_sdk_reads_them(vector: dict[str, Any]) -> None:
+    text, fields = vector["input"]["text"], vector["expected"]["fields"]
+    in_order = sorted(fields, key=lambda name: f"&{text}".index(f"&{name}="))
+    assert raw_answer({name: fields[name] for name in in_order}).decode() == text
+
+
+def test_a_file_is_packed_as_the_sdk_unpacks_it() -> None:
+    [vector] = [vector for vector in vectors("unionpay", "file") if "entries" in vector["expected"]]
+    packed = unpacked(vector["input"]["fileContent"])
+    assert packed == base64.b64decode(vector["expected"]["file_base64"])
+    wanted = {name: base64.b64decode(content) for name, content in vector["expected"]["entries"].items()}
+    assert entries_of(packed) == wanted
+    [details] = [content for name, content in wanted.items() if name[11:14] == "ZM_"]
+    mer_id = vector["input"]["fileName"].partition("_")[0]
+    rewritten = [zm_line(fields_of(line)) for line in details.split(b"\r\n")[:-1]]
+    ours = file_content(mer_id, "261121", rewritten)
+    assert ours["fileName"] == vector["input"]["fileName"]
+    assert entries_of(unpacked(ours["fileContent"])) == wanted
+
+
+def unpacked(content: str) -> bytes:
+    return zlib.decompress(base64.b64decode(content, validate=True))
+
+
+def entries_of(packed: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def fields_of(line: bytes) -> dict[str, str]:
+    """A line's fields by the simulator's names, cut at the widths of the simulator's columns."""
+    fields, at = {}, 0
+    for name, width in ZM_COLUMNS:
+        fields[name] = line[at : at + width].decode("gbk").rstrip()
+        at += width + 1
+    assert at == len(line)
+    return fields

@@ -6,12 +6,37 @@ import hashlib
 import time
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import parse_qsl, quote_plus, urlencode
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.unit.simulators.till import Answer, Raw, Till, Wire, good, private, signature
+
+
+def parse(text: str) -> dict[str, str]:
+    """An answer's fields as UnionPay's own parser reads them: a group in braces or brackets keeps its &."""
+    text = text[1:-1] if text.startswith("{") and text.endswith("}") else text
+    fields: dict[str, str] = {}
+    at = 0
+    while at < len(text):
+        equals = text.find("=", at)
+        end = len(text) if equals < 0 else _end_of_value(text, equals + 1)
+        name, _, value = text[at:end].partition("=")
+        if not name:
+            raise ValueError("a value without a name")
+        fields[name] = value
+        at = end + 1
+    return fields
+
+
+def _end_of_value(text: str, at: int) -> int:
+    closing = ""
+    for place, sign in enumerate(text[at:], at):
+        if sign == "&" and not closing:
+            return place
+        closing = "" if sign == closing else closing or {"{": "}", "[": "]"}.get(sign, "")
+    return len(text)
 
 
 class UnionpayTill(Till):
@@ -62,8 +87,7 @@ class UnionpayTill(Till):
         return self.read(self.wire("POST", f"/gateway/api/{path}", headers, form.encode(), timeout_s), encoding)
 
     def read(self, raw: Raw, encoding: str = "utf-8") -> Answer:
-        pairs = [pair.partition("=") for pair in raw.body.decode(encoding).split("&")]
-        fields = {name: value for name, _, value in pairs}
+        fields = parse(raw.body.decode(encoding))
         seal = self.seal_of(fields, encoding)
         code = fields.get("respCode", "")
         if not code or ("signature" not in fields and "signPubKeyCert" in fields):
@@ -141,3 +165,43 @@ class UnionpayTill(Till):
         answer = self.query(refund_no)
         answer.state = {"captured": "succeeded"}.get(answer.state, answer.state)
         return answer
+
+    def order(self, kind: str, path: str, order_no: str, fen: int, **more: str) -> Answer:
+        """An order that the customer pays later."""
+        return self.call(
+            kind, path, orderId=order_no, txnTime=self.time_of(order_no), txnAmt=str(fen), currencyCode="156", **more
+        )
+
+    def show(self, order_no: str, fen: int, **more: str) -> Answer:
+        """A code; its content is in `qrCode`."""
+        return self.order("0107", "backTransReq.do", order_no, fen, **more)
+
+    def open_page(
+        self, order_no: str, fen: int, user_id: str, *, path: str = "newAppTransReq.do", **more: str
+    ) -> Answer:
+        """A page; its address is in `payUrl`."""
+        page = {"tradeType": "mobileWeb", "frontUrl": "https://pay.example.com/q/abc?x=1"} | more
+        return self.order("0101", path, order_no, fen, appUserId=user_id, **page)
+
+    def identify(self, code: str, **more: str) -> Answer:
+        """Who is behind a userAuthCode: `appUserId`."""
+        number = self.order_no()
+        asked = {"userAuthCode": code, "appUpIdentifier": "UnionPay/1.0 CloudPay"} | more
+        return self.call("0010", "newAppTransReq.do", orderId=number, txnTime=self.time_of(number), **asked)
+
+    def file(self, settle_date: str, **more: str) -> Answer:
+        """The file of a settlement date: `fileContent`."""
+        asked = {"settleDate": settle_date, "fileType": "00", "txnTime": self.beijing("%Y%m%d%H%M%S")} | more
+        fields = self.fields("7601", asked)
+        del fields["channelType"]
+        form = urlencode(fields | {"signature": self.sign(fields)})
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        return self.read(self.wire("POST", "/file/", headers, form.encode(), 5))
+
+    def told(self, body: bytes) -> tuple[dict[str, str], str]:
+        """A notification's fields, and how it is sealed."""
+        encoding = dict(parse_qsl(body.decode("ascii"))).get("encoding", "UTF-8").lower()
+        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, strict_parsing=True, encoding=encoding)
+        fields = dict(pairs)
+        assert len(fields) == len(pairs)
+        return fields, self.seal_of(fields, encoding)
