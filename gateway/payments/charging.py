@@ -105,7 +105,7 @@ class Charging:
         return found
 
     async def _unless_decided(self, payment: Payment) -> Payment:
-        """The payment as it stands now while this attempt is undecided; else as it was read, for the guards to judge."""
+        """The payment as it stands now while this attempt is undecided; else as read, for the guards to judge."""
         found = await self._store.find(payment.merchant_id, payment.id)
         if found is None or found.status.is_final or found.attempt_seq != payment.attempt_seq:
             return payment
