@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
@@ -38,10 +40,12 @@ class Account:
 
 @pytest.fixture(scope="module")
 def seeds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, AccountSeed]]:
-    """The accounts of three running simulators."""
+    """The accounts of three running simulators, also as they are after a rotation of keys (`…_rotated`)."""
     folder = tmp_path_factory.mktemp("simulators")
     urls = {channel: f"http://127.0.0.1:{_free_port()}" for channel in CHANNELS}
     made = provision(folder / "keys", urls)
+    for channel in CHANNELS:
+        _switch(made.simulators[channel], statement_today=True)
     processes = [
         subprocess.Popen(
             [
@@ -54,7 +58,8 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Accoun
     try:
         for url, process in zip(urls.values(), processes, strict=True):
             _wait_until_healthy(url, process)
-        yield {account.id: account for account in made.accounts}
+        rotated = {f"{account.id}_rotated": account for account in made.rotated}
+        yield {account.id: account for account in made.accounts} | rotated
     finally:
         for process in processes:
             process.terminate()
@@ -73,13 +78,21 @@ async def transport() -> AsyncIterator[HttpTransport]:
 @pytest.fixture(scope="module")
 def accounts(seeds: dict[str, AccountSeed], transport: HttpTransport) -> dict[str, Account]:
     """Every account, open."""
-    return {name: _opened(seed, transport) for name, seed in seeds.items()}
+    return {name: opened(seeds[name], transport) for name in ACCOUNTS}
 
 
-def _opened(seed: AccountSeed, transport: HttpTransport) -> Account:
+def opened(seed: AccountSeed, transport: HttpTransport, **settings: str) -> Account:
+    """An account of its settings and these."""
     address = httpx.URL(next(value for name, value in seed.settings.items() if name.endswith("_url")))
-    channel = build_channel(seed.channel, seed.settings, transport)
+    channel = build_channel(seed.channel, seed.settings | settings, transport)
     return Account(seed, channel, f"http://{address.host}:{address.port}")
+
+
+def _switch(config: Path, **switches: object) -> None:
+    """Set switches of a simulator before it starts."""
+    document = json.loads(config.read_text("utf-8"))
+    document["settings"] = document.get("settings", {}) | switches
+    config.write_text(json.dumps(document), "utf-8")
 
 
 def _free_port() -> int:
