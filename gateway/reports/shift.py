@@ -92,10 +92,12 @@ class Books(_Added):
 
     @classmethod
     def of(cls, kind: str, debit: str, credit: str, amount: int) -> Books:
-        """What one kind of posting between two kinds of account says.  Raises KeyError for a kind that is no sale's."""
+        """What one kind of posting between two kinds of account says."""
+        owed = amount * ((credit == _MERCHANT) - (debit == _MERCHANT))
+        if kind not in _KINDS:  # no sale's and no refund's: where it concerns the merchant, the books do not agree
+            return cls(merchant=owed)
         field, sign = _KINDS[kind]
-        merchant = amount * ((credit == _MERCHANT) - (debit == _MERCHANT))
-        return cls(**{field: sign * amount}, merchant=merchant)
+        return cls(**{field: sign * amount}, merchant=owed)
 
     @property
     def fees(self) -> int:
