@@ -19,7 +19,11 @@ _ADD: Final = (
     "ON CONFLICT (trade_seq, refund_seq, event) DO NOTHING"
 )
 _SAVE: Final = "UPDATE notifications SET next_ms = ?, plan = ?, tries = ?, status = ?, last_answer = ? WHERE seq = ?"
-_EARLIER: Final = "UPDATE notifications SET content = ?, next_ms = ? WHERE refund_seq = ? AND event = ? AND tries = 0"
+_EARLIER: Final = (
+    "UPDATE notifications SET content = ?, next_ms = ? "
+    "WHERE trade_seq = ? AND refund_seq = ? AND event = ? AND tries = 0 AND next_ms IS NOT NULL"
+)
+_KNOWN: Final = "SELECT 1 FROM notifications WHERE trade_seq = ? AND refund_seq = ? AND event = ?"
 _DUE_AT_ONCE_MAX: Final = 1_000
 
 
@@ -48,8 +52,9 @@ class Outbox:
         if news is None:
             return
         content, first_ms = orjson.dumps(news.content).decode(), self._first_ms(refund.settles_ms)
-        if self._books.rows("SELECT 1 FROM notifications WHERE refund_seq = ? AND event = ?", (refund.seq, news.event)):
-            self._books.write(_EARLIER, (content, first_ms, refund.seq, news.event))
+        event = (trade.seq, refund.seq, news.event)
+        if self._books.rows(_KNOWN, event):
+            self._books.write(_EARLIER, (content, first_ms, *event))
         else:
             self._add(trade, refund, news, refund.settles_ms)
         self.stirred()
