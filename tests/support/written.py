@@ -13,6 +13,9 @@ _TABLES: Final = (
     "attempts",
     "events",
     "transfers",
+    "refunds",
+    "refund_numbers",
+    "refund_keys",
     "merchants",
     "api_keys",
 )
