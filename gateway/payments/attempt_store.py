@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -81,7 +82,7 @@ class AttemptStore:
             return None
         fields = dict(record)
         sealed = fields.pop("page_sealed")
-        page = None if sealed is None else _page_of(self._vault.open(sealed, _place(payment)))
+        page = None if sealed is None else PageReport(**orjson.loads(self._vault.open(sealed, _place(payment))))
         return Attempt(**fields, page=page)
 
     async def open(self, payment: Payment, attempt: NewAttempt) -> Payment | None:
@@ -126,7 +127,7 @@ class AttemptStore:
 
     async def save_page(self, payment: Payment, page: PageReport) -> bool:
         """Keep how the page goes on, sealed, for the same payer; False where the attempt is not open any more."""
-        plain = orjson.dumps({"bridge": dict(page.bridge), "pay_url": page.pay_url})
+        plain = orjson.dumps(asdict(page))
         saved = await self._pool.execute(
             _SQL["save_page"],
             payment.id,
@@ -153,8 +154,3 @@ class AttemptStore:
 
 def _place(payment: Payment) -> bytes:
     return attempt_order_no(payment.id, payment.attempt_seq).encode()
-
-
-def _page_of(plain: bytes) -> PageReport:
-    fields = orjson.loads(plain)
-    return PageReport(bridge=fields["bridge"], pay_url=fields["pay_url"])
