@@ -18,7 +18,7 @@ from gateway.kernel.money import fen_of_yuan
 
 PACKED_BYTES_MAX: Final = 64 * 1_048_576
 UNPACKED_BYTES_MAX: Final = 256 * 1_048_576
-"""Lines of statements are 300 bytes or so: some 800,000 payments of one merchant in a day."""
+"""Lines of statements have some 270 bytes: about a million payments and refunds of one merchant in a day."""
 _GZIP: Final = 31
 _FEE: Final = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,8})?")
 _ZIP_TROUBLE: Final = (
