@@ -123,7 +123,8 @@ WITH rows AS (
     WHERE q.endpoint_id = h.endpoint_id AND q.event_id = h.event_id AND h.verdict <> 'pending'
 ), put_off AS (
     UPDATE webhook_queue q SET
-        again = true, tries = q.tries + 1, lease_until = NULL, next_at = now() + make_interval(secs => h.wait_s)
+        again = true, tries = q.tries + 1, next_at = now() + make_interval(secs => h.wait_s),
+        lease_until = NULL, lease_token = q.lease_token + 1  -- the same row sent once more writes nothing
     FROM held h
     WHERE q.endpoint_id = h.endpoint_id AND q.event_id = h.event_id AND h.verdict = 'pending'
 ), delivery AS (
