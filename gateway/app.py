@@ -45,6 +45,8 @@ from gateway.payments.claims import Claims
 from gateway.payments.desk import Desk
 from gateway.payments.flow import PaymentFlow
 from gateway.payments.replays import Replays
+from gateway.receipts import api as receipts_api
+from gateway.receipts.store import ReceiptStore
 from gateway.payments.showing import Showing
 from gateway.refunds import api as refunds_api
 from gateway.reports import api as reports_api
@@ -71,6 +73,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     app.include_router(refunds_api.router)
     app.include_router(codes_api.router)
     app.include_router(cashier.router)
+    app.include_router(receipts_api.router)
     app.include_router(reports_api.router)
     app.include_router(callbacks_api.router)
     app.include_router(webhooks_api.router)
@@ -130,6 +133,7 @@ def _lifespan(settings: Settings) -> Any:
                 refunds=base.refunds,
                 callbacks=callbacks,
                 reports=ReportStore(base.pool),
+                receipts=ReceiptStore(base.pool, base.vault, base.store, base.refunds.store, settings.public_url),
                 webhooks=stack.enter_context(webhook_desk(base)),
             )
             async with asyncio.TaskGroup() as tasks:

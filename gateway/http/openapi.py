@@ -50,6 +50,7 @@ _STATUSES: Final = {
 }
 _PUBLIC: Final = ("/callbacks/", "/q/", "/r/")
 """Channels and customers come here without a key."""
+_WITH_A_KEY: Final = frozenset({"401", "403"})
 _OPERATIONS: Final = frozenset({"/livez", "/readyz", "/metrics"})
 
 
@@ -87,6 +88,8 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
             operation["security"] = [] if path.startswith(_PUBLIC) else [{"key": []}]
             operation["responses"].pop("422", None)
             for status, description in _STATUSES.items():
+                if path.startswith(_PUBLIC) and status in _WITH_A_KEY:
+                    continue
                 operation["responses"].setdefault(status, {"description": description, **error})
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)

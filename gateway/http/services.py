@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # the rooms import this module for their endpoints
     from gateway.payments.charging import Charging
     from gateway.payments.desk import Desk
     from gateway.payments.store import PaymentStore
+    from gateway.receipts.store import ReceiptStore
     from gateway.refunds.desk import RefundDesk
     from gateway.reports.store import ReportStore
     from gateway.webhooks.running import WebhookDesk
@@ -48,6 +49,7 @@ class Services:
     refunds: RefundDesk
     callbacks: Reception
     reports: ReportStore
+    receipts: ReceiptStore
     webhooks: WebhookDesk
 
 

@@ -56,6 +56,7 @@ ERRORS: Final = {
     "unknown_sale": "The cashier page is out of date. Open the code again.",
     "too_many_codes": "The merchant has as many active codes as it may have. Revoke what is no longer on a wall.",
     "too_many_requests": "Too many requests came from this address or for this code. Wait for `Retry-After`.",
+    "no_receipt": "Nothing was paid for this payment, so there is no receipt of it.",
     "report_too_large": "The report would hold too much. Ask for a shorter time, or for one store, terminal or operator.",
     "address_refused": "Webhooks go to http(s) addresses on the public internet only; `message` says what is wrong "
     "with this one.",

@@ -72,7 +72,7 @@ def _totals(report: ShiftReport, words: Words) -> str:
         f'<tr><th scope="row" class="t">{name}</th><td>{count}</td><td>{_yuan(ours)}</td><td>{_yuan(theirs)}</td></tr>'
         for name, count, ours, theirs in rows
     )
-    head = _row("th", (words.totals, words.count, words.amount, words.books))
+    head = _row("th", ("", words.count, words.amount, words.books))
     table = f"<h2>{words.totals}</h2><table><thead>{head}</thead><tbody>{body}</tbody></table>"
     return f'{table}<p class="{kind}">{verdict}</p>'
 
