@@ -24,15 +24,21 @@ run: setup ## bring up everything, take a payment on each wallet, and serve unti
 	@$(BIN)/mashang dev --state $(STATE) $(ARGS)
 
 test: setup ## every test that needs nothing but PyPI
-	$(BIN)/pytest -m "not sdk" -n 4 --dist loadfile
+	$(BIN)/pytest -m "not sdk and not browser" -n 4 --dist loadfile
 
 test-fast: setup ## the quick tests (under a minute)
-	$(BIN)/pytest -m "not slow and not sdk" -n 4 --dist loadfile
+	$(BIN)/pytest -m "not slow and not sdk and not browser" -n 4 --dist loadfile
 
 .PHONY: test-sdk
 test-sdk: setup ## drive the simulators with the channels' own SDKs (from PyPI; from npm too where it is there)
 	@$(BIN)/python -m tests.sdk.install
 	$(BIN)/pytest -m sdk -rs tests/sdk
+
+.PHONY: test-browser
+test-browser: setup ## the cashier page in Debian's chromium, at phone size
+	@command -v chromium >/dev/null || { echo "make test-browser needs chromium: apt install chromium"; exit 1; }
+	@$(SYNC) --group browser 2>/dev/null || $(SYNC) --group browser --system-certs
+	$(BIN)/pytest -m browser tests/browser
 
 soak: setup ## kill gateways and workers at random under load for SOAK_MINUTES (10), then audit; SOAK_SEED replays one
 	SOAK_MINUTES=$(or $(SOAK_MINUTES),10) $(BIN)/pytest -s tests/faults/test_random_kills.py
@@ -57,10 +63,13 @@ bench: setup ## yardstick, gateway and baseline side by side; ARGS="--quick" for
 bench-profile: setup ## where the gateway's time goes under the benchmark's load (py-spy)
 	$(BIN)/python -m loadtests.profile $(ARGS)
 
+bench-webhooks: setup ## how fast queued events reach a local receiver, with the audit of what arrived
+	$(BIN)/python -m loadtests.webhooks $(ARGS)
+
 load: setup ## Locust against a stack of its own, or ARGS="--ready-file FILE", with the audit at the end
 	$(BIN)/python -m loadtests.load $(ARGS)
 
-.PHONY: bench bench-profile load
+.PHONY: bench bench-profile bench-webhooks load
 
 clean: ## remove the environment and the state of `make run`
 	rm -rf $(VENV) .venv-sdk $(STATE)
