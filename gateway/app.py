@@ -45,9 +45,9 @@ from gateway.payments.claims import Claims
 from gateway.payments.desk import Desk
 from gateway.payments.flow import PaymentFlow
 from gateway.payments.replays import Replays
+from gateway.payments.showing import Showing
 from gateway.receipts import api as receipts_api
 from gateway.receipts.store import ReceiptStore
-from gateway.payments.showing import Showing
 from gateway.refunds import api as refunds_api
 from gateway.reports import api as reports_api
 from gateway.reports.store import ReportStore
