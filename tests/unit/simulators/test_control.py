@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from tests.unit.simulators.conftest import Stage
+import httpx
+
+from routing.simulators.provision import Provision
+from routing.simulators.wallet import payer_named
+from tests.unit.simulators.conftest import Simulator, Stage, stage_of
 
 
 def test_health_names_the_channel(channel_stage: Stage) -> None:
@@ -53,6 +57,24 @@ def test_faults_are_replaced_shown_and_cleared(channel_stage: Stage) -> None:
     assert shown == {"rules": [{"kind": "rate_limit", "calls": ["query"], "seen": 0, "struck": 0}]}
     assert simulator.client.delete(f"{simulator.base_url}/_simulator/faults").status_code == 200
     assert simulator.control("faults") == {"rules": []}
+
+
+def test_a_browser_that_was_made_somebody_is_that_payer_in_the_wallets_pages(
+    simulators: dict[str, Simulator], provisioned: Provision
+) -> None:
+    stage = stage_of("wechat_direct", simulators, provisioned)
+    settings, base = stage.till.settings, stage.simulator.base_url
+    with httpx.Client(base_url=base, trust_env=False) as browser:
+        payer = browser.get("/_simulator/payer", params={"payer": "alice"}).json()["payer"]
+        assert browser.get("/_simulator/payer").json()["payer"] == payer == payer_named("alice")
+        query = {"appid": settings["appid"], "redirect_uri": base, "response_type": "code", "scope": "snsapi_base"}
+        sent_back = browser.get("/connect/oauth2/authorize", params=query)
+    code = httpx.URL(sent_back.headers["location"]).params["code"]
+    exchange = {"appid": settings["appid"], "secret": settings["app_secret"], "grant_type": "authorization_code"}
+    told = stage.simulator.client.get(settings["token_url"], params=exchange | {"code": code}).json()
+    assert told["openid"] == f"oSim{payer}"
+    stage.simulator.set_faults({"kind": "rate_limit", "calls": ["identify"]})
+    assert stage.simulator.client.get(settings["token_url"], params=exchange).json()["errcode"] == 45009
 
 
 def test_bad_controls_are_refused_and_change_nothing(channel_stage: Stage) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from routing.simulators.faults import FaultError, read_plan
 from routing.simulators.provision import Provision
+from routing.simulators.wallet import payer_named
 from tests.unit.simulators.conftest import Simulator, free_port, http_wire, stage_of
 from tests.unit.simulators.listener import Heard, Listener, listening
 from tests.unit.simulators.till import Raw
@@ -249,6 +250,16 @@ def test_it_can_come_before_the_answer_of_the_call_that_caused_it(shop: Shop) ->
     shop.simulator.set_faults({"kind": "notify", "effect": "before_answer"})
     shop.scan(code)
     assert shop.notifications(other)[0]["status"] == "acknowledged"
+
+
+def test_a_page_that_pays_can_be_answered_after_its_merchant_was_told(shop: Shop) -> None:
+    number, openid = shop.till.order_no(), f"oSim{payer_named('alice')}"
+    opened = shop.till.jsapi(number, 100, openid, notify_url=shop.listener.url())
+    shop.simulator.set_faults({"kind": "notify", "effect": "before_answer"})
+    shop.listener.answer_after_s = 0.2
+    paid = shop.control("POST", "bridge/pay", shop.till.call_up(opened.fields["prepay_id"]))
+    assert paid[1]["status"] == "captured"
+    assert shop.notifications(number)[0]["status"] == "acknowledged"
 
 
 def test_rules_name_orders_or_refunds_and_count_what_they_did(shop: Shop) -> None:
