@@ -42,6 +42,11 @@ def new_order(wallet: str = "wechat", magic: str | None = None, **changes: Any) 
     return {name: value for name, value in order.items() if value is not None}
 
 
+def new_code(wallet: str | None = "wechat", **changes: Any) -> dict[str, Any]:
+    """A request for a code to show, with a new order number; without a wallet any wallet can pay it."""
+    return new_order(method="qrcode", auth_code=None, **changes) | ({} if wallet is None else {"wallet": wallet})
+
+
 class Till:
     """One client of the payment API.  The calls give back whole answers; `paid` and `settled` give payments."""
 

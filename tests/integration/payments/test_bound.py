@@ -3,85 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 import pytest
 
-from gateway.database.intents import intents
-from gateway.database.outcomes import OutcomeRow, outcomes
-from gateway.database.pool import open_pool
-from gateway.database.shown import shown_codes
-from gateway.database.valkey import Valkey
+from gateway.database.outcomes import OutcomeRow
 from gateway.kernel.clock import Deadline
 from gateway.kernel.errors import Unavailable
-from gateway.kernel.secrets import Vault
 from gateway.payments import desk as desks
-from gateway.payments.charging import Charging
-from gateway.payments.claims import Claims
-from gateway.payments.desk import Desk
-from gateway.payments.flow import PaymentFlow
 from gateway.payments.intent import Plan
 from gateway.payments.payment import PaymentOrder
-from gateway.payments.replays import Replays
-from gateway.payments.schemas import PaymentRequest
-from gateway.payments.showing import Showing
 from gateway.payments.states import Status
-from gateway.payments.store import PaymentStore
-from routing.accounts import AccountBook, save_account
-from routing.channels.base import Wallet
-from routing.router import Router
-from tests.support.fake_channel import FakeChannel, captured
-from tests.support.rows import MASTER_KEY, settings
-from tests.support.till import new_order
-
-
-@dataclass
-class Counter:
-    """A desk with all that stands behind it, and one channel account that the test scripts."""
-
-    desk: Desk
-    flow: PaymentFlow
-    charging: Charging
-    channel: FakeChannel
-    pool: asyncpg.Pool
-    vault: Vault
-
-    def order(self) -> PaymentOrder:
-        return PaymentOrder.of("mer_1", "shop", PaymentRequest(**new_order()), None, self.vault)
-
-    async def payments(self, order: PaymentOrder) -> list[str]:
-        """The states of the payments with that number."""
-        found = await self.pool.fetch(
-            "SELECT status FROM payments WHERE merchant_order_no = $1", order.request.merchant_order_no
-        )
-        return [record["status"] for record in found]
-
-
-@pytest.fixture
-async def counter(database_url: str, redis_url: str) -> AsyncIterator[Counter]:
-    chosen, vault, channel = settings(database_url, redis_url), Vault(MASTER_KEY), FakeChannel()
-    pool, valkey = await open_pool(chosen), Valkey(chosen)
-    await save_account(pool, vault, "wechat_direct", channel="fake", wallets=[Wallet.WECHAT], settings={})
-    accounts, store = AccountBook(pool, vault, lambda *_: channel), PaymentStore(pool, vault)
-    await accounts.reload()
-    replays, charging = Replays(store, vault), Charging(store, outcomes(pool, chosen), vault, 1.0)
-    flow = PaymentFlow(
-        settings=chosen,
-        vault=vault,
-        claims=Claims(valkey, chosen.claim_ttl_s),
-        store=store,
-        replays=replays,
-        router=Router(accounts),
-        intents=intents(pool, chosen),
-        charging=charging,
-        showing=Showing(store, charging, shown_codes(pool, chosen)),
-    )
-    yield Counter(Desk(flow, replays, 16), flow, charging, channel, pool, vault)
-    await valkey.aclose()
-    await pool.close()
+from tests.integration.payments.conftest import Counter
+from tests.support.fake_channel import captured
 
 
 @pytest.mark.parametrize(
