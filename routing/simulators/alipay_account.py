@@ -31,7 +31,7 @@ class AlipaySettings:
     notify_timeout_s: float = 5.0
     notify_retry_s: tuple[float, ...] = (0, 0, 0, 240, 600, 600, 3_600, 7_200, 21_600, 54_000)
     notify_full_refunds: bool = False
-    fee_millionths: int = USUAL_FEE_MILLIONTHS
+    fee_rate_millionths: int = USUAL_FEE_MILLIONTHS
     bill_good_for_s: float = 30.0
     statement_today: bool = False
 

@@ -27,12 +27,12 @@
       "padding:1.2rem;background:#fff;color:#333;box-shadow:0 0 2rem #0006;text-align:center;font:16px/1.6 sans-serif");
     sheet.setAttribute("role", "dialog");
     sheet.setAttribute("aria-modal", "true");
-    sheet.setAttribute("aria-label", "支付宝");
+    sheet.setAttribute("aria-label", "模拟支付宝");
     var button = "display:block;width:100%;min-height:2.8rem;margin:.5rem 0;border:0;border-radius:.4rem;font:inherit;";
     var pay = make("button", "wallet-pay", "确认付款", button + "background:#1677ff;color:#fff");
     var cancel = make("button", "wallet-cancel", "取消", button + "background:#eee;color:#333");
     sheet.append(
-      make("div", "wallet-name", "支付宝", ""),
+      make("div", "wallet-name", "模拟支付宝", ""),
       make("div", "wallet-subject", order.subject, ""),
       make("div", "wallet-amount", "¥" + order.amount, "font-size:2rem"),
       pay,

@@ -21,6 +21,8 @@ from routing.simulators.files import Files
 from routing.simulators.statement_lines import lines_between
 
 FILE_PATH: Final = "/downloadBillFile.resource"
+_READY: Final = time(9)
+"""On the day after, in Beijing."""
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}(-[0-9]{2})?")
 _MAKERS: Final[dict[str, Callable[[Bill], bytes]]] = {"trade": Bill.business, "signcustomer": Bill.account}
 
@@ -61,7 +63,7 @@ class AlipayStatements:
         self._files = Files(books)
 
     def download_url(self, ask: Ask, act: Act) -> Document:  # noqa: ARG002  # a bill is no order
-        """The link to a ZIP that is made now; BILL_NOT_EXIST where the span is not over or nothing happened in it."""
+        """The link to a ZIP that is made now; BILL_NOT_EXIST before nine o'clock after the span, or of nothing."""
         kind, wanted = ask.content.get("bill_type"), ask.content.get("bill_date")
         if not isinstance(kind, str) or kind not in _MAKERS:
             raise Bad("TYPE_NOT_SUPPORTED")
@@ -81,10 +83,10 @@ class AlipayStatements:
 
     def _bill(self, span: Span) -> Bill:
         settings, now = self._account.settings, datetime.fromtimestamp(self._books.now_ms() / 1_000, BEIJING)
-        if now.date() < span.until and not settings.statement_today:
+        if now < datetime.combine(span.until, _READY, BEIJING) and not settings.statement_today:
             raise Bad("BILL_NOT_EXIST")
         from_ms, until_ms = _midnight_ms(span.first), _midnight_ms(span.until)
-        lines = lines_between(self._books, self._account.app_id, from_ms, until_ms, settings.fee_millionths)
+        lines = lines_between(self._books, self._account.app_id, from_ms, until_ms, settings.fee_rate_millionths)
         if not lines:
             raise Bad("BILL_NOT_EXIST")
         return Bill(self._account.seller_id, span.label, span.first, span.until, lines, now)

@@ -43,7 +43,7 @@ class AlipayVisits:
         back = query.get("redirect_uri", "")
         scopes = set(query.get("scope", "").split(","))
         if query.get("app_id") != self._account.app_id or not scopes <= _SCOPES or not pages.web_address(back):
-            return pages.html("支付宝", "<h1>授权失败</h1><p>参数错误</p>", 400)
+            return pages.html("模拟支付宝", "<h1>授权失败</h1><p>参数错误</p>", 400)
         payer, headers = pages.payer_of_visit(request, query)
         added = {"app_id": self._account.app_id, "source": "alipay_wallet", "scope": query["scope"]}
         added["auth_code"] = self._grants.give(self._account.app_id, payer)

@@ -32,16 +32,16 @@ class Line:
     fee_fen: int
 
 
-def fee_of(amount_fen: int, fee_millionths: int) -> int:
+def fee_of(amount_fen: int, fee_rate_millionths: int) -> int:
     """A fee in fen, rounded half up."""
-    return (amount_fen * fee_millionths + 500_000) // 1_000_000
+    return (amount_fen * fee_rate_millionths + 500_000) // 1_000_000
 
 
-def lines_between(books: Books, merchant: str, from_ms: int, until_ms: int, fee_millionths: int) -> list[Line]:
+def lines_between(books: Books, merchant: str, from_ms: int, until_ms: int, fee_rate_millionths: int) -> list[Line]:
     """The lines of a span of time.  Refunds give the fee back pro rata: what was given back so far, rounded down."""
     books.let_due_happen(" WHERE due_ms < ?", min(until_ms, books.now_ms() + 1))
     paid = [
-        Line(trade, None, trade.captured_ms or 0, trade.amount_fen, fee_of(trade.amount_fen, fee_millionths))
+        Line(trade, None, trade.captured_ms or 0, trade.amount_fen, fee_of(trade.amount_fen, fee_rate_millionths))
         for trade in books.trades_where(_PAID, merchant, from_ms, until_ms)
     ]
     closed = RefundOutcome.CLOSED
@@ -49,7 +49,7 @@ def lines_between(books: Books, merchant: str, from_ms: int, until_ms: int, fee_
     back = []
     for refund in books.refunds_where(_GIVEN_BACK, merchant, from_ms, until_ms, closed):
         trade = books.by_seq(refund.trade_seq)
-        fee_fen = fee_of(trade.amount_fen, fee_millionths)
+        fee_fen = fee_of(trade.amount_fen, fee_rate_millionths)
         now_fen, before_fen = so_far[refund.seq], so_far[refund.seq] - refund.amount_fen
         returned_fen = fee_fen * now_fen // trade.amount_fen - fee_fen * before_fen // trade.amount_fen
         back.append(Line(trade, refund, refund.created_ms, refund.amount_fen, returned_fen))

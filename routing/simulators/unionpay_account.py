@@ -33,7 +33,7 @@ class UnionpaySettings:
     notify_first_s: float = 0.0
     notify_timeout_s: float = 30.0
     notify_retry_s: tuple[float, ...] = (60, 120, 240, 300, 300)
-    fee_millionths: int = USUAL_FEE_MILLIONTHS
+    fee_rate_millionths: int = USUAL_FEE_MILLIONTHS
     statement_today: bool = False
 
 

@@ -49,7 +49,7 @@ class UnionpayStatements:
         if day == today and not self._settings.statement_today:
             return result(NO_FILE)
         mer_id, from_ms, until_ms = ask.fields["merId"], _cut_ms(day - timedelta(days=1)), _cut_ms(day)
-        lines = lines_between(self._books, mer_id, from_ms, until_ms, self._settings.fee_millionths)
+        lines = lines_between(self._books, mer_id, from_ms, until_ms, self._settings.fee_rate_millionths)
         if not lines:
             return result(NO_FILE)
         content = file_content(mer_id, f"{day:%y%m%d}", [zm_line(_row(line)) for line in lines])

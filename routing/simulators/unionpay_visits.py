@@ -63,7 +63,7 @@ class UnionpayVisits:
         query = pages.query_of(request)
         back = query.get("redirectUrl", "")
         if query.get("version") != "1.0.0" or not pages.web_address(back):
-            return pages.html("云闪付", "<h1>授权失败</h1><p>参数错误</p>", 400)
+            return pages.html("模拟云闪付", "<h1>授权失败</h1><p>参数错误</p>", 400)
         payer, headers = pages.payer_of_visit(request, query)
         code = auth_code_of(self._grants.give(_EVERY_MERCHANT, payer))
         before, mark, anchor = back.partition("#")
@@ -93,14 +93,14 @@ class UnionpayVisits:
             return _refused(error.reason, trade)
         assert trade is not None
         body = (
-            '<form method="post" data-testid="wallet-sheet"><h1>云闪付</h1>'
+            '<form method="post" data-testid="wallet-sheet"><h1>模拟云闪付</h1>'
             f'<p>商户 <b data-testid="wallet-merchant">{escape(trade.merchant)}</b></p>'
             f'<p>¥<b data-testid="wallet-amount">{trade.amount_fen // 100}.{trade.amount_fen % 100:02d}</b></p>'
             f'<input type="hidden" name="tn" value="{escape(number)}">'
             '<button name="action" value="pay" data-testid="wallet-pay">立即付款</button>'
             '<button name="action" value="cancel" data-testid="wallet-cancel">取消</button></form>'
         )
-        return pages.html("云闪付", body)
+        return pages.html("模拟云闪付", body)
 
     def _decide(self, wallet: Wallet, number: str, action: str) -> HttpAnswer:
         """Pay or do not, and go back to the merchant's page."""
@@ -128,7 +128,7 @@ class UnionpayVisits:
         )
         action = escape(_front_url(trade))
         form = f'<form id="back" method="post" action="{action}">{inputs}<button>返回商户</button></form>'
-        return pages.html("云闪付", f'{form}<script>document.getElementById("back").submit()</script>')
+        return pages.html("模拟云闪付", f'{form}<script>document.getElementById("back").submit()</script>')
 
 
 def _refused(reason: str, trade: Trade | None) -> HttpAnswer:
@@ -137,7 +137,7 @@ def _refused(reason: str, trade: Trade | None) -> HttpAnswer:
     link = (
         "" if trade is None else f'<p><a href="{escape(_front_url(trade))}" data-testid="wallet-back">返回商户</a></p>'
     )
-    return pages.html("云闪付", f'<h1>云闪付</h1><p data-testid="wallet-refused">{text}</p>{link}', 409)
+    return pages.html("模拟云闪付", f'<h1>模拟云闪付</h1><p data-testid="wallet-refused">{text}</p>{link}', 409)
 
 
 def _front_url(trade: Trade) -> str:

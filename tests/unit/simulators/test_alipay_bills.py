@@ -161,7 +161,7 @@ async def test_days_begin_and_end_at_midnight_in_beijing(bench: Bench) -> None:
     till.pay(numbers[0], 100, till.code())
     bench.pass_time(1)
     till.pay(numbers[1], 100, till.code())
-    bench.pass_time(DAY_S)
+    bench.pass_time(2 * DAY_S)
     for day, number in ((DAY, numbers[0]), ("2026-11-23", numbers[1])):
         details, _ = files(fetch(bench, ask(bench, day))).values()
         assert [row["商户订单号"] for row in table(details)] == [number]
@@ -170,7 +170,7 @@ async def test_days_begin_and_end_at_midnight_in_beijing(bench: Bench) -> None:
 async def test_a_month_is_one_bill(bench: Bench) -> None:
     a_day_of_business(bench)
     assert ask(bench, "2026-11").code == "BILL_NOT_EXIST"
-    bench.pass_time(9 * DAY_S)
+    bench.pass_time(9 * DAY_S)  # the first of December
     details, _ = files(fetch(bench, ask(bench, "2026-11"))).values()
     assert details[2] == "#起始日期：[2026年11月01日 00:00:00]   终止日期：[2026年12月01日 00:00:00]"
     assert len(table(details)) == 5
@@ -181,6 +181,14 @@ async def test_a_day_without_business_or_not_over_has_no_bill(bench: Bench) -> N
     for day in (DAY, "2026-11-21", "2026-12-24"):
         answer = ask(bench, day)
         assert (answer.code, answer.fields["code"], answer.seal) == ("BILL_NOT_EXIST", "40004", "good")
+
+
+async def test_the_bill_of_a_day_is_there_from_nine_the_next_morning(bench: Bench) -> None:
+    till_of(bench).pay(bench.till.order_no(), 100, till_of(bench).code())
+    bench.pass_time(23 * 3_600 - 1)
+    assert ask(bench).code == "BILL_NOT_EXIST"
+    bench.pass_time(1)
+    assert ask(bench).fields["code"] == "10000"
 
 
 async def test_a_switch_makes_the_bill_of_a_day_that_is_not_over(provisioned: Provision, tmp_path: Path) -> None:
