@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from gateway.database import intents, outcomes
+from gateway.database import intents, outcomes, shown
 from gateway.database.partitions import month_start
 from gateway.database.pool import named_statements, sql
 from gateway.kernel.ids import new_id
@@ -62,7 +62,7 @@ async def plan_of(pool: asyncpg.Pool, statement: str, arguments: Any) -> dict[st
     return next(
         plan
         for plan in plans
-        if any(node.get("Relation Name", "")[:3] in {"ide", "pay", "rec"} for node in nodes(plan))
+        if any(node.get("Relation Name", "")[:3] in {"att", "ide", "pay", "rec"} for node in nodes(plan))
     )
 
 
@@ -97,6 +97,37 @@ async def test_an_outcome_finds_every_row_by_an_index_in_its_own_month_only(pool
     for table in PARTITIONED:
         ran = {node["Relation Name"] for node in scans(plan, table) if node["Actual Loops"]}
         assert ran == {f"{table}_{month}"}
+
+
+async def test_a_code_that_is_shown_is_found_by_an_index_in_its_own_month_only(pool: asyncpg.Pool) -> None:
+    rows = [intent(new_id("pay"), "mer_plan", method="qrcode") for _ in range(4)]
+    await pool.fetch(sql("intent"), *intents._arguments(rows))
+    codes = [shown.ShownRow(row.payment_id, "mer_plan", 1, "weixin://x", 5.0, new_id("evt")) for row in rows]
+    plan = await plan_of(pool, sql("shown"), shown._arguments(codes))
+    found = scans(plan, *PARTITIONED, "recovery_tasks")
+    assert not [node for node in found if node["Node Type"] == "Seq Scan"]
+    month = f"{month_start(datetime.now(UTC)):%Y_%m}"
+    for table in PARTITIONED:
+        ran = {node["Relation Name"] for node in scans(plan, table) if node["Actual Loops"]}
+        assert ran == {f"{table}_{month}"}
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("open_attempt", ("wechat", "wechat_direct", None, 5.0, b"p", 5.0, 5.0)),
+        ("close_attempt", ("closed", None)),
+        ("attempt", ()),
+        ("save_page", (b"sealed", None)),
+    ],
+)
+async def test_the_attempts_of_a_code_are_found_by_their_keys(
+    pool: asyncpg.Pool, name: str, more: tuple[Any, ...]
+) -> None:
+    await pool.execute("VACUUM ANALYZE")
+    statement = named_statements("gateway.payments", "statements.sql")[name]
+    found = scans(await plan_of(pool, statement, (new_id("pay"), "mer_plan", 0, *more)), *PARTITIONED, "recovery_tasks")
+    assert not [node for node in found if node["Node Type"] == "Seq Scan"]
 
 
 async def test_a_month_that_has_just_begun_is_not_analysed_while_it_is_nearly_empty(pool: asyncpg.Pool) -> None:
