@@ -63,6 +63,11 @@ class Dispatch:
         """How long the oldest delivery that is due has been so, as far as the last round saw."""
         return self._overdue_s
 
+    @property
+    def under_way(self) -> int:
+        """Messages that are being sent now."""
+        return self._lines.busy
+
     def wake(self) -> None:
         """There may be something to send."""
         self._woken.set()

@@ -6,7 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import asyncpg
@@ -23,6 +23,7 @@ from gateway.webhooks.rendering import EventRecord, JsonObject, Renderers, body_
 _LISTS_MAX: Final = 2
 """A list whose filter finds little reads all that a merchant has: the other connections are for payments."""
 _LIST_WAIT_S: Final = 2.0
+_FIRST_MOMENT: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOCKS_DIFFER_MAX: Final = timedelta(hours=1)
 """An event's id has the time of the process that made it, its `timestamp` the database's."""
 
@@ -155,7 +156,8 @@ class Events:
 
 
 def _bound(moment: datetime | None, slack: timedelta) -> str | None:
-    return None if moment is None else f"evt_{first_ulid_at(moment + slack)}"
+    """An id that lies before (or behind) every event of that moment."""
+    return None if moment is None else f"evt_{first_ulid_at(max(moment + slack, _FIRST_MOMENT))}"
 
 
 def _payment_of(event: EventRecord) -> str | None:
