@@ -141,7 +141,7 @@ def test_a_refund_of_more_than_was_paid_is_refused(sdk: Sdk, counter: Counter) -
 
 
 def test_a_method_that_is_not_there_is_an_error(sdk: Sdk) -> None:
-    outcome = sdk.call("other", method="alipay.data.dataservice.bill.downloadurl.query")
+    outcome = sdk.call("other", method="alipay.trade.orderinfo.sync")
     assert outcome.raised == "AliPayException"
     assert "isv.invalid-method" in outcome.message
 
