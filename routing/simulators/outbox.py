@@ -98,10 +98,9 @@ class Outbox:
         """The notification with that id."""
         return next(iter(self._where(" WHERE id = ?", notification_id)), None)
 
-    def due(self) -> list[Notification]:
-        """What is to be sent now, the oldest first."""
-        where = " WHERE next_ms <= ? ORDER BY next_ms LIMIT ?"
-        return self._where(where, self._books.now_ms(), _DUE_AT_ONCE_MAX)
+    def due(self, now_ms: int) -> list[Notification]:
+        """What is to be sent at that moment, the oldest first."""
+        return self._where(" WHERE next_ms <= ? ORDER BY next_ms LIMIT ?", now_ms, _DUE_AT_ONCE_MAX)
 
     def waiting(self, order_no: str) -> list[Notification]:
         """What an order's merchant has still to be told of it."""
@@ -118,13 +117,12 @@ class Outbox:
         [(count,)] = self._books.rows("SELECT count(*) FROM notifications WHERE next_ms IS NOT NULL")
         return int(count)
 
-    def settle(self) -> None:
+    def settle(self, now_ms: int) -> None:
         """Let captures that are due happen where somebody waits to be told of them."""
-        self._books.let_due_happen(" WHERE due_ms <= ? AND notify_url <> ''", self._books.now_ms())
+        self._books.let_due_happen(" WHERE due_ms <= ? AND notify_url <> ''", now_ms)
 
-    def next_ms(self) -> int | None:
-        """The next moment at which something is to be sent, or happens of which somebody is to be told."""
-        now_ms = self._books.now_ms()
+    def next_ms(self, now_ms: int) -> int | None:
+        """The next moment after that one at which something is to be sent, or happens of which somebody is told."""
         [(sending,)] = self._books.rows("SELECT min(next_ms) FROM notifications WHERE next_ms > ?", (now_ms,))
         [(happening,)] = self._books.rows(
             "SELECT min(due_ms) FROM trades WHERE due_ms IS NOT NULL AND notify_url <> '' AND due_ms > ?", (now_ms,)

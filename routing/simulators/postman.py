@@ -115,9 +115,10 @@ class Postman:
         try:
             while True:
                 self._stirred.clear()
-                self.send_due()
+                now_ms = self._books.now_ms()  # one for the round: nothing falls between what is due and what is next
+                self.send_due(now_ms)
                 try:
-                    async with asyncio.timeout(self._sleep_s()):
+                    async with asyncio.timeout(self._sleep_s(now_ms)):
                         await self._stirred.wait()
                 except TimeoutError:
                     continue
@@ -125,15 +126,14 @@ class Postman:
             for task in self._under_way.values():
                 task.cancel()
 
-    def send_due(self) -> list[asyncio.Task[None]]:
-        """Start a try of everything that is due and not under way."""
-        self.outbox.settle()
-        return [
-            self._start(notification) for notification in self.outbox.due() if notification.seq not in self._under_way
-        ]
+    def send_due(self, now_ms: int) -> list[asyncio.Task[None]]:
+        """Start a try of everything that is due at that moment and not under way."""
+        self.outbox.settle(now_ms)
+        due = self.outbox.due(now_ms)
+        return [self._start(notification) for notification in due if notification.seq not in self._under_way]
 
-    def _sleep_s(self) -> float:
-        next_ms = self.outbox.next_ms()
+    def _sleep_s(self, now_ms: int) -> float:
+        next_ms = self.outbox.next_ms(now_ms)
         if next_ms is None:
             return _LONGEST_SLEEP_S
         return min(_LONGEST_SLEEP_S, max(0.0, (next_ms - self._books.now_ms()) / 1_000))

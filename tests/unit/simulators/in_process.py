@@ -70,7 +70,7 @@ class Bench:
 
     async def tell(self) -> list[tuple[str, Post]]:
         """Send what is due; everything that was posted so far."""
-        await asyncio.gather(*self.postman.send_due())
+        await asyncio.gather(*self.postman.send_due(self.now_ms))
         return self.posted
 
     def visit(self, request: HttpRequest) -> HttpAnswer:

@@ -70,7 +70,7 @@ async def test_bar_code_payments_with_an_address_are_told_too_also_after_a_pin(b
         till.call("alipay.trade.pay", till.sale(number, 100, till.code(tail)), notify_url=URL)
     assert [till.told(post.body)[0]["out_trade_no"] for _, post in await bench.tell()] == [at_once]
     bench.pass_time(4)
-    bench.postman.outbox.settle()
+    bench.postman.outbox.settle(bench.now_ms)
     assert [till.told(post.body)[0]["out_trade_no"] for _, post in await bench.tell()] == [at_once, later]
 
 
@@ -186,3 +186,13 @@ async def test_after_a_rotation_the_next_key_signs(provisioned: Provision, bench
     rotated = AlipayTill(seed.settings, bench.till.wire)
     assert [till_of(bench).told(post.body)[1] for _, post in bench.posted] == ["good", "bad"]
     assert [rotated.told(post.body)[1] for _, post in bench.posted] == ["bad", "good"]
+
+
+async def test_what_falls_due_while_the_postman_looks_is_his_next_stop(bench: Bench) -> None:
+    till = till_of(bench)
+    till.call("alipay.trade.pay", till.sale(till.order_no(), 100, till.code("9003")), notify_url=URL)
+    looked_ms = bench.now_ms
+    bench.pass_time(4)  # the PIN was typed meanwhile
+    outbox = bench.postman.outbox
+    assert outbox.due(looked_ms) == []
+    assert outbox.next_ms(looked_ms) == looked_ms + 3_000

@@ -64,7 +64,7 @@ async def test_each_kind_of_consume_names_itself(bench: Bench, till: UnionpayTil
     bench.wallet.scan(page.fields["tn"], Action.PAY)
     paid_code(bench)
     bench.pass_time(1)
-    bench.postman.outbox.settle()
+    bench.postman.outbox.settle(bench.now_ms)
     told = [till.told(post.body) for _, post in await bench.tell()]
     assert {fields["txnSubType"] for fields, _ in told} == {"06", "01", "07"}
     assert {seal for _, seal in told} == {"good"}
@@ -83,7 +83,7 @@ async def test_those_who_want_no_notification_get_none(bench: Bench, till: Union
               origQryId=query_id, **more)  # fmt: skip
     bench.wallet.scan(till.show(till.order_no(), 100, **more).fields["qrCode"], Action.PAY)
     bench.pass_time(1)
-    bench.postman.outbox.settle()
+    bench.postman.outbox.settle(bench.now_ms)
     assert await bench.tell() == []
 
 
@@ -91,7 +91,7 @@ async def test_refused_payments_are_told_to_nobody(bench: Bench, till: UnionpayT
     till.consume(till.order_no(), 100, till.code("9001"), backUrl=URL)
     till.show(till.order_no(), 100, backUrl=URL, payTimeout="20261122100100")
     bench.pass_time(120)
-    bench.postman.outbox.settle()
+    bench.postman.outbox.settle(bench.now_ms)
     assert await bench.tell() == []
 
 
