@@ -7,11 +7,11 @@ from typing import Final
 
 from gateway.audit.checks import Check
 from gateway.audit.findings import Findings
-from gateway.audit.rows import Dossier, TransferRow
+from gateway.audit.rows import Dossier, RefundRow, TransferRow
 from gateway.audit.scene import Scene, was_booked, was_taken_back
 from gateway.kernel.money import Currency, Money, share_half_up
 from gateway.ledger import postings
-from gateway.ledger.postings import Kind, Transfer
+from gateway.ledger.postings import Funder, Kind, Transfer
 from gateway.payments.states import Status
 
 _RATE_SPREAD: Final = timedelta(seconds=5)
@@ -32,10 +32,11 @@ def check_postings(dossier: Dossier, scene: Scene, findings: Findings) -> None:
                 payment_id=payment.id,
             )
     _check_fee(dossier, scene, findings)
+    _check_discount(dossier, findings)
 
 
 def _wanted(dossier: Dossier) -> list[Transfer]:
-    """The postings that the payment's history makes; the fee is taken as posted, and judged by itself."""
+    """The postings that the payment's history makes; fee and funding are taken as posted, and judged by themselves."""
     payment = dossier.payment
     currency = Currency(payment.currency)
     rows: list[Transfer] = []
@@ -43,7 +44,9 @@ def _wanted(dossier: Dossier) -> list[Transfer]:
     if was_booked(dossier) is not None or in_one_commit:
         rows += _capture(dossier, Money(payment.payable, currency))
     if was_taken_back(dossier) is not None or in_one_commit:
-        rows += [_mirror(row) for row in rows]
+        rows += postings.capture_reversed(rows)
+    for refund in dossier.refund_rows.values():
+        rows += _refund(refund, currency) if refund.is_done else ()
     for late in dossier.lates.values():
         amount = Money(late.amount, currency)
         rows.append(postings.late_capture(late.account_id, late.attempt_seq, amount))
@@ -62,16 +65,26 @@ def _capture(dossier: Dossier, payable: Money) -> list[Transfer]:
     payment, fee = dossier.payment, _posted_fee(dossier)
     attempt = dossier.attempts.get(payment.attempt_seq)
     account_id = "" if attempt is None else attempt.account_id
-    rows = list(postings.capture(payment.merchant_id, account_id, payable, 0))
+    rows = list(postings.capture(payment.merchant_id, account_id, payable, 0, _posted_funding(dossier)))
     if fee is not None:
         merchant, channel = postings.merchant_payable(payment.merchant_id), postings.channel_receivable(account_id)
         rows.append(Transfer(Kind.FEE, Kind.FEE.name.lower(), merchant, channel, Money(fee.amount, payable.currency)))
     return rows
 
 
-def _mirror(row: Transfer) -> Transfer:
-    kind = {Kind.CAPTURE: Kind.CAPTURE_REVERSED, Kind.FEE: Kind.FEE_REVERSED}[Kind(row.seq)]
-    return Transfer(kind, kind.name.lower(), row.credit, row.debit, row.amount)
+def _refund(row: RefundRow, currency: Currency) -> tuple[Transfer, ...]:
+    return postings.refund(
+        row.merchant_id,
+        row.account_id,
+        row.seq,
+        customer=Money(row.customer, currency),
+        fee=Money(row.fee, currency),
+        funding=[Funder(sponsor, Money(part, currency)) for sponsor, part in row.shares],
+    )
+
+
+def _transfer(row: TransferRow) -> Transfer:
+    return Transfer(row.seq, row.kind, row.debit, row.credit, Money(row.amount, Currency(row.currency)))
 
 
 def _check_fee(dossier: Dossier, scene: Scene, findings: Findings) -> None:
@@ -94,6 +107,24 @@ def _check_fee(dossier: Dossier, scene: Scene, findings: Findings) -> None:
                 f"a fee of {fee} fen; {account.id}'s rate, unchanged since, makes it {due}",
                 payment_id=payment.id,
             )
+
+
+def _check_discount(dossier: Dossier, findings: Findings) -> None:
+    """Every fen of a discount that was booked has its funder."""
+    payment = dossier.payment
+    if was_booked(dossier) is None:
+        return
+    posted = sum([funder.amount.amount_fen for funder in _posted_funding(dossier)])
+    if posted != payment.amount - payment.payable:
+        findings.add(
+            Check.POSTINGS,
+            f"its funders' postings come to {posted} fen, the discount is {payment.amount - payment.payable}",
+            payment_id=payment.id,
+        )
+
+
+def _posted_funding(dossier: Dossier) -> tuple[Funder, ...]:
+    return postings.funding_of([_transfer(row) for row in dossier.transfers])
 
 
 def _posted_fee(dossier: Dossier) -> TransferRow | None:

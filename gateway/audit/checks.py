@@ -19,16 +19,22 @@ class Check(StrEnum):
     ACKNOWLEDGED_LOST = "I2.acknowledged_lost"
     ACKNOWLEDGED_CHANGED = "I2.acknowledged_changed"
     WENT_BACK = "I2.went_back"
+    REFUND_TOLD = "I2.refund_told"
     GAPLESS = "I3.gapless"
     TRANSITION = "I3.transition"
     STATUS = "I3.status"
     ORPHAN_ROW = "I3.orphan_row"
+    REFUND_EVENTS = "I3.refund_events"
     AMOUNT_REFUNDED = "I4.amount_refunded"
     REFUNDS_WITHIN_CAPTURE = "I4.refunds_within_capture"
     REFUNDS_KNOWN = "I4.refunds_known"
     REFUNDS_ADD_UP = "I4.refunds_add_up"
+    REFUND_GIVEN_BACK = "I4.refund_given_back"
+    REFUND_PARTS = "I4.refund_parts"
     ORDER_NUMBER = "I5.order_number"
     IDEMPOTENCY_KEY = "I5.idempotency_key"
+    REFUND_NUMBER = "I5.refund_number"
+    REFUND_KEY = "I5.refund_key"
     SAME_ORDER_SAME_PAYMENT = "I5.same_order_same_payment"
     DIFFERENT_REQUEST = "I5.different_request"
     CONFLICT_SHAPE = "I5.conflict_shape"
@@ -52,16 +58,22 @@ HOLDS: Final[dict[Check, str]] = {
     Check.ACKNOWLEDGED_LOST: "every payment that a client was told of exists",
     Check.ACKNOWLEDGED_CHANGED: "it has the amount, the payable and the order number that the client was told",
     Check.WENT_BACK: "it never went back to an earlier state than the client was told",
+    Check.REFUND_TOLD: "every refund that a client was told of exists as it was told, and kept its end",
     Check.GAPLESS: "a payment's events are numbered from 1 to its version",
     Check.TRANSITION: "each event is legal where it happened and follows on the one before",
     Check.STATUS: "the events lead to the status",
-    Check.ORPHAN_ROW: "every event, attempt, transfer, late capture and task belongs to a payment",
-    Check.AMOUNT_REFUNDED: "no more is refunded than the payment's amount",
+    Check.ORPHAN_ROW: "every event, attempt, transfer, refund, late capture and task belongs to a payment",
+    Check.REFUND_EVENTS: "each refund was taken once, and ended once where it has ended, as the events tell",
+    Check.AMOUNT_REFUNDED: "what is refunded, and held for refunds, is the refunds' sum and no more than the amount",
     Check.REFUNDS_WITHIN_CAPTURE: "no more is given back at a channel than was captured",
     Check.REFUNDS_KNOWN: "what a channel gave back, and its refund numbers, are ours",
     Check.REFUNDS_ADD_UP: "the refunds in a simulator's books add up to what its orders say",
+    Check.REFUND_GIVEN_BACK: "a channel gave back what succeeded as a refund, under its number, and nothing else",
+    Check.REFUND_PARTS: "a refund's parts are the contract's formula, over the refunds before it that did not fail",
     Check.ORDER_NUMBER: "order numbers and payments are one to one",
     Check.IDEMPOTENCY_KEY: "every idempotency key leads to a payment of its merchant",
+    Check.REFUND_NUMBER: "refund numbers and refunds are one to one",
+    Check.REFUND_KEY: "every idempotency key of a refund leads to a refund of its merchant",
     Check.SAME_ORDER_SAME_PAYMENT: "the same order number was always answered with the same payment",
     Check.DIFFERENT_REQUEST: "no different request was accepted under an order number",
     Check.CONFLICT_SHAPE: "every 409 has the error shape of the contract",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from gateway.audit.checks import Check
 from gateway.audit.findings import CannotAudit, Findings
-from gateway.audit.rows import ClientAnswer
+from gateway.audit.rows import ClientAnswer, RefundAnswer
 from gateway.audit.scratch import Scratch
 from gateway.payments.schemas import PaymentRequest
 
@@ -34,20 +34,27 @@ class ClientLogSummary:
     """Last lines that a killed client could not finish."""
     answers: int = 0
     """Answers that told of a payment."""
+    refunds: int = 0
+    """Answers that told of a refund."""
     http_statuses: Counter[str] = field(default_factory=Counter)
 
 
 def read_client_log(path: Path, scratch: Scratch, findings: Findings, summary: ClientLogSummary) -> None:
     """Put the log's answers into the scratch file, and check what one line alone can show.  Raises CannotAudit."""
-    chunk: list[ClientAnswer] = []
+    chunk: list[ClientAnswer | RefundAnswer] = []
     for number, line in _lines(path, summary):
         answer = _read_line(number, line, findings, summary)
         if answer is not None:
             chunk.append(answer)
         if len(chunk) == _CHUNK:
-            scratch.add_answers(chunk)
+            _write(chunk, scratch)
             chunk.clear()
-    scratch.add_answers(chunk)
+    _write(chunk, scratch)
+
+
+def _write(chunk: Sequence[ClientAnswer | RefundAnswer], scratch: Scratch) -> None:
+    scratch.add_answers([answer for answer in chunk if isinstance(answer, ClientAnswer)])
+    scratch.add_refund_answers([answer for answer in chunk if isinstance(answer, RefundAnswer)])
 
 
 def check_orders(scratch: Scratch, findings: Findings) -> None:
@@ -94,22 +101,38 @@ def _lines(path: Path, summary: ClientLogSummary) -> Iterator[tuple[int, dict[st
 
 def _read_line(
     number: int, line: Mapping[str, Any], findings: Findings, summary: ClientLogSummary
-) -> ClientAnswer | None:
+) -> ClientAnswer | RefundAnswer | None:
     status = line.get("http_status", line.get("status"))
     summary.http_statuses[str(status) if status else NO_ANSWER] += 1
     answer = _document(line.get("answer"))
     if status == 409:
         _check_conflict(number, line, answer, findings)
-    if status not in {200, 201} or answer.get("object") != "payment":
-        if status == 201:
-            findings.add(Check.ACKNOWLEDGED_LOST, f"line {number}: a 201 without a payment in it", **_order(line))
-        return None
-    summary.answers += 1
+    told_of = answer.get("object") if status in {200, 201} else None
     try:
-        return _client_answer(number, line, answer, created=status == 201)
+        if told_of == "payment":
+            summary.answers += 1
+            return _client_answer(number, line, answer, created=status == 201)
+        if told_of == "refund":
+            summary.refunds += 1
+            return _refund_answer(number, answer)
     except (KeyError, TypeError):
-        findings.add(Check.ACKNOWLEDGED_CHANGED, f"line {number}: not a whole payment object", **_order(line))
+        check = Check.REFUND_TOLD if told_of == "refund" else Check.ACKNOWLEDGED_CHANGED
+        findings.add(check, f"line {number}: not a whole {told_of} object", **_order(line))
         return None
+    if status == 201:
+        findings.add(Check.ACKNOWLEDGED_LOST, f"line {number}: a 201 without a payment in it", **_order(line))
+    return None
+
+
+def _refund_answer(number: int, answer: Mapping[str, Any]) -> RefundAnswer:
+    return RefundAnswer(
+        payment_id=_text(answer["payment_id"]),
+        refund_id=_text(answer["id"]),
+        status=_text(answer["status"]),
+        amount=_whole(answer["amount"]),
+        returned=_whole(answer["returned_to_customer"]),
+        line=number,
+    )
 
 
 def _client_answer(number: int, line: Mapping[str, Any], answer: Mapping[str, Any], *, created: bool) -> ClientAnswer:

@@ -20,6 +20,7 @@ from gateway.audit.rows import (
     EventRow,
     LateRow,
     PaymentRow,
+    RefundRow,
     TaskRow,
     TransferRow,
 )
@@ -29,7 +30,7 @@ _SQL: Final = named_statements("gateway.audit", "statements.sql")
 PAGE: Final = 2_000
 _ASTRAY_PAGE: Final = 500
 _CONNECT_S: Final = 10.0
-_Child = TypeVar("_Child", AttemptRow, EventRow, TransferRow, LateRow, TaskRow)
+_Child = TypeVar("_Child", AttemptRow, EventRow, TransferRow, LateRow, RefundRow, TaskRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,8 @@ async def _add_children(connection: asyncpg.Connection, page: Page, findings: Fi
         dossier.transfers.append(transfer)
     async for dossier, late in _children(connection, "late_captures", LateRow, page, findings):
         dossier.lates[late.attempt_seq] = late
+    async for dossier, refund in _children(connection, "refunds", RefundRow, page, findings):
+        dossier.refund_rows[refund.seq] = refund
     async for dossier, task in _children(connection, "tasks", TaskRow, page, findings):
         dossier.tasks[task.purpose] = task
 
@@ -140,13 +143,16 @@ async def _children(
 
 
 async def check_numbers(connection: asyncpg.Connection, count: asyncpg.Record, findings: Findings) -> None:
-    """I5: order numbers and idempotency keys that lead to no payment."""
-    findings.compare(Check.ORDER_NUMBER, count["order_numbers"])
-    findings.compare(Check.IDEMPOTENCY_KEY, count["idempotency_keys"])
-    async for row in connection.cursor(_SQL["order_numbers_astray"], prefetch=_ASTRAY_PAGE):
-        findings.add(Check.ORDER_NUMBER, "leads to no payment with that number", **_ids(row))
-    async for row in connection.cursor(_SQL["idempotency_keys_astray"], prefetch=_ASTRAY_PAGE):
-        findings.add(Check.IDEMPOTENCY_KEY, "leads to no payment of that merchant", **_ids(row))
+    """I5: numbers and idempotency keys that lead to no payment, or to no refund."""
+    for check, table, explanation in (
+        (Check.ORDER_NUMBER, "order_numbers", "leads to no payment with that number"),
+        (Check.IDEMPOTENCY_KEY, "idempotency_keys", "leads to no payment of that merchant"),
+        (Check.REFUND_NUMBER, "refund_numbers", "leads to no refund with that number"),
+        (Check.REFUND_KEY, "refund_keys", "leads to no refund of that merchant"),
+    ):
+        findings.compare(check, count[table])
+        async for row in connection.cursor(_SQL[f"{table}_astray"], prefetch=_ASTRAY_PAGE):
+            findings.add(check, explanation, **_ids(row))
 
 
 def check_order_number(dossier: Dossier, findings: Findings) -> None:

@@ -8,18 +8,12 @@ from gateway.audit.checks import Check
 from gateway.audit.findings import Findings
 from gateway.audit.rows import Dossier, LateRow, Refund, Trade
 from gateway.audit.scene import Scene, Standing
-from gateway.payments.numbers import attempt_order_no, give_back_no
+from gateway.payments.numbers import attempt_order_no
 from gateway.payments.states import Status
 
 
 def check_money(dossier: Dossier, standing: Standing, scene: Scene, findings: Findings) -> None:
     """I1 and I4; payments that are in motion are held only against what must hold at any moment."""
-    payment = dossier.payment
-    findings.compare(Check.AMOUNT_REFUNDED)
-    if payment.amount_refunded > payment.amount:
-        findings.add(
-            Check.AMOUNT_REFUNDED, f"{payment.amount_refunded} refunded of {payment.amount}", payment_id=payment.id
-        )
     for seq, trade in dossier.trades:
         _check_trade(dossier, seq, trade, scene, findings)
     if standing in {Standing.DECIDED, Standing.REVIEW}:
@@ -29,7 +23,6 @@ def check_money(dossier: Dossier, standing: Standing, scene: Scene, findings: Fi
         _check_success(dossier, findings)
         _check_returns(dossier, scene, findings)
         _check_late_captures(dossier, findings)
-        _check_refunds_known(dossier, findings)
 
 
 def report_unknown(trade: Trade, findings: Findings) -> None:
@@ -142,30 +135,6 @@ def _difference(late: LateRow, trades: list[Trade]) -> str | None:
     if late.status == "refunded" and kept:
         return f"said to be returned, but the channel keeps {kept} fen"
     return None
-
-
-def _check_refunds_known(dossier: Dossier, findings: Findings) -> None:
-    """What went back of a success is what we refunded; refunds have our numbers."""
-    payment = dossier.payment
-    if payment.status == Status.SUCCEEDED:
-        findings.compare(Check.REFUNDS_KNOWN)
-        known = payment.payable * payment.amount_refunded // payment.amount
-        gone = sum(trade.refunded for trade in dossier.trades_of(payment.attempt_seq))
-        if gone != known:
-            findings.add(
-                Check.REFUNDS_KNOWN,
-                f"the channel gave back {gone} fen, we know of {known}",
-                payment_id=payment.id,
-            )
-    for seq, refund in dossier.refunds:
-        findings.compare(Check.REFUNDS_KNOWN)
-        if refund.kind != "reversal" and refund.refund_no != give_back_no(payment.id, seq):
-            findings.add(
-                Check.REFUNDS_KNOWN,
-                f"{refund.channel} gave back {refund.amount} fen under {refund.refund_no}, a number that is not ours",
-                payment_id=payment.id,
-                order_no=refund.order_no,
-            )
 
 
 def _check_refunds_add_up(dossier: Dossier, findings: Findings) -> None:

@@ -38,6 +38,10 @@ def as_json(report: AuditReport) -> bytes:
         "quiet": report.quiet,
         "bound_s": report.bound_s,
         "payments": {"count": report.payments, "by_status": dict(sorted(totals.statuses.items()))},
+        "refunds": {
+            "count": sum(totals.refund_statuses.values()),
+            "by_status": dict(sorted(totals.refund_statuses.items())),
+        },
         "simulators": {"orders": report.trades, "refunds": report.refunds, "unknown_orders": _piles(totals.unknown)},
         "client_log": None
         if log is None
@@ -45,6 +49,7 @@ def as_json(report: AuditReport) -> bytes:
             "lines": log.lines,
             "torn_lines": log.torn,
             "payments_told": log.answers,
+            "refunds_told": log.refunds,
             "http_statuses": dict(sorted(log.http_statuses.items())),
         },
         "accounts": {

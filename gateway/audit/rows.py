@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
 
+import orjson
+
+from gateway.payments.numbers import refund_order_no
+
 LAST: Final = "\U0010ffff"
 """Sorts behind every id, in PostgreSQL's byte order as in SQLite's."""
 
@@ -25,6 +29,7 @@ class PaymentRow(NamedTuple):
     reversal: str | None
     review: str | None
     amount_refunded: int
+    refund_held: int
     late_captures: int
     created_at: datetime
     expires_at: datetime
@@ -50,6 +55,7 @@ class EventRow(NamedTuple):
     from_status: str | None
     to_status: str
     at: datetime
+    refund_id: str | None
 
 
 class TransferRow(NamedTuple):
@@ -77,6 +83,49 @@ class LateRow(NamedTuple):
     status: str
     found_at: datetime
     refunded_at: datetime | None
+
+
+class RefundRow(NamedTuple):
+    """A refund as we have it; `number_owner` is the refund to which its number leads."""
+
+    payment_id: str
+    merchant_id: str
+    id: str
+    seq: int
+    attempt_seq: int
+    account_id: str
+    merchant_refund_no: str
+    amount: int
+    customer: int
+    discount: int
+    fee: int
+    funding: str | None
+    status: str
+    review: str | None
+    asked_at: datetime | None
+    next_at: datetime
+    completed_at: datetime | None
+    number_owner: str | None
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it has no end yet."""
+        return self.status == "pending"
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the money went back."""
+        return self.status == "succeeded"
+
+    @property
+    def refund_no(self) -> str:
+        """The number under which its channel knows it."""
+        return refund_order_no(self.payment_id, self.attempt_seq, self.seq)
+
+    @property
+    def shares(self) -> tuple[tuple[str, int], ...]:
+        """The discount that goes back, by funder."""
+        return tuple([(share["sponsor"], share["amount"]) for share in orjson.loads(self.funding or "[]")])
 
 
 class TaskRow(NamedTuple):
@@ -146,6 +195,17 @@ class ClientAnswer(NamedTuple):
     line: int
 
 
+class RefundAnswer(NamedTuple):
+    """A refund as a client was told of it."""
+
+    payment_id: str
+    refund_id: str
+    status: str
+    amount: int
+    returned: int
+    line: int
+
+
 @dataclass(slots=True)
 class Dossier:
     """A payment with everything that any book says of it."""
@@ -159,8 +219,15 @@ class Dossier:
     trades: list[tuple[int, Trade]] = field(default_factory=list)
     """With the number of the attempt that each belongs to."""
     refunds: list[tuple[int, Refund]] = field(default_factory=list)
+    """What the channels gave back; `refund_rows` are ours, by their number within the payment."""
+    refund_rows: dict[int, RefundRow] = field(default_factory=dict)
     answers: list[ClientAnswer] = field(default_factory=list)
+    refund_answers: list[RefundAnswer] = field(default_factory=list)
 
     def trades_of(self, seq: int) -> list[Trade]:
         """The orders of one attempt: one, unless a channel knows its number twice."""
         return [trade for number, trade in self.trades if number == seq]
+
+    def given_back(self, row: RefundRow) -> list[Refund]:
+        """What its channel gave back for one of our refunds: one entry, unless it did so twice."""
+        return [refund for _, refund in self.refunds if refund.refund_no == row.refund_no]

@@ -20,6 +20,7 @@ from gateway.audit.history import check_answers, check_history, report_lost
 from gateway.audit.money import check_money, report_astray, report_unknown
 from gateway.audit.progress import Steps
 from gateway.audit.quiet import wait_until_quiet
+from gateway.audit.refunds import check_refunds, report_refund_lost
 from gateway.audit.rows import Dossier
 from gateway.audit.scene import BOUND_S, Scene
 from gateway.audit.scratch import Scratch
@@ -181,6 +182,7 @@ class _Audit:
         check_answers(dossier, findings)
         check_work(dossier, scene, findings)
         check_postings(dossier, scene, findings)
+        check_refunds(dossier, standing, findings)
         database.check_order_number(dossier, findings)
         self._totals.add(dossier, standing, scene)
 
@@ -207,6 +209,12 @@ class _Audit:
                 report_lost(answer, self._findings)
             else:
                 dossier.answers.append(answer)
+        for told in self._scratch.refund_answers(page.after, page.to):
+            dossier = page.dossiers.get(told.payment_id)
+            if dossier is None:
+                report_refund_lost(told, self._findings)
+            else:
+                dossier.refund_answers.append(told)
 
     def _require_all_walked(self, payments: int, payments_counted: int) -> None:
         """An audit that left something out would agree for the wrong reason."""

@@ -26,6 +26,8 @@ class Standing(StrEnum):
     """No outcome yet, or its reversal is pending."""
     RETURNING = "returning"
     """A late capture is on its way back."""
+    REFUNDING = "refunding"
+    """A refund is on its way: its channel may have carried it out."""
     REVIEW = "review"
     """Left to a person."""
     CHANGING = "changing"
@@ -44,12 +46,15 @@ class Scene:
     def standing(self, dossier: Dossier) -> Standing:
         """How the payment stands."""
         payment = dossier.payment
-        if payment.review is not None:
+        refunds = dossier.refund_rows.values()
+        if payment.review is not None or any(refund.review is not None for refund in refunds):
             return Standing.REVIEW
         if is_unresolved(payment):
             return Standing.UNRESOLVED
         if any(late.status == "pending" for late in dossier.lates.values()):
             return Standing.RETURNING
+        if any(refund.is_pending for refund in refunds):
+            return Standing.REFUNDING
         if any(event.at >= self.books_read_from for event in dossier.events):
             return Standing.CHANGING
         return Standing.DECIDED

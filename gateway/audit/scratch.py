@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.audit.rows import LAST, ClientAnswer, Refund, Trade
+from gateway.audit.rows import LAST, ClientAnswer, Refund, RefundAnswer, Trade
 from gateway.database.pool import named_statements
 
 _SQL: Final = named_statements("gateway.audit", "scratch.sql")
@@ -43,6 +43,10 @@ class Scratch:
         """Write some answers of a client log."""
         self._add("add_answer", rows)
 
+    def add_refund_answers(self, rows: Iterable[RefundAnswer]) -> None:
+        """Write some answers of a client log that told of refunds."""
+        self._add("add_refund_answer", rows)
+
     def sort(self) -> None:
         """Make it ready to be read."""
         self._db.executescript(_SQL["indexes"])
@@ -58,6 +62,10 @@ class Scratch:
     def answers(self, after: str, to: str) -> Iterator[ClientAnswer]:
         """What clients were told of the payments in a range of ids."""
         return map(ClientAnswer._make, self._db.execute(_SQL["answers"], (after, to)))
+
+    def refund_answers(self, after: str, to: str) -> Iterator[RefundAnswer]:
+        """What clients were told of the refunds of the payments in a range of ids."""
+        return map(RefundAnswer._make, self._db.execute(_SQL["refund_answers"], (after, to)))
 
     def orders_with_two_payments(self) -> Iterator[tuple[str, str]]:
         """Order keys that were answered with different payments, and these."""

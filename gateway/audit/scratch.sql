@@ -7,10 +7,14 @@ CREATE TABLE answers (
     payment_id TEXT, order_key TEXT, merchant_order_no TEXT, created INTEGER, status TEXT, amount INTEGER,
     payable INTEGER, amount_refunded INTEGER, asked_amount INTEGER, request_digest BLOB, line INTEGER
 );
+CREATE TABLE refund_answers (
+    payment_id TEXT, refund_id TEXT, status TEXT, amount INTEGER, returned INTEGER, line INTEGER
+);
 
 -- name: indexes
 CREATE INDEX trades_by_order ON trades (order_no);
 CREATE INDEX refunds_by_order ON refunds (order_no);
+CREATE INDEX refund_answers_by_payment ON refund_answers (payment_id);
 CREATE INDEX answers_by_payment ON answers (payment_id);
 CREATE INDEX answers_by_order ON answers (order_key) WHERE created;
 
@@ -23,6 +27,9 @@ INSERT INTO refunds VALUES (?, ?, ?, ?, ?)
 -- name: add_answer
 INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
+-- name: add_refund_answer
+INSERT INTO refund_answers VALUES (?, ?, ?, ?, ?, ?)
+
 -- name: trades
 SELECT * FROM trades WHERE order_no > ? AND order_no <= ? ORDER BY order_no
 
@@ -31,6 +38,9 @@ SELECT * FROM refunds WHERE order_no > ? AND order_no <= ? ORDER BY order_no
 
 -- name: answers
 SELECT * FROM answers WHERE payment_id > ? AND payment_id <= ? ORDER BY payment_id
+
+-- name: refund_answers
+SELECT * FROM refund_answers WHERE payment_id > ? AND payment_id <= ? ORDER BY payment_id
 
 -- name: orders_with_two_payments
 SELECT order_key, group_concat(payment_id, ', ') FROM (SELECT DISTINCT order_key, payment_id FROM answers WHERE created)

@@ -3,7 +3,7 @@
 -- name: payments
 SELECT
     p.id, p.merchant_id, p.merchant_order_no, p.status, p.version, p.amount, p.payable, p.currency, p.attempt_seq,
-    p.reversal, p.review, p.amount_refunded, p.late_captures, p.created_at, p.expires_at, o.payment_id AS order_owner
+    p.reversal, p.review, p.amount_refunded, p.refund_held, p.late_captures, p.created_at, p.expires_at, o.payment_id AS order_owner
 FROM (SELECT * FROM payments WHERE id > $1 ORDER BY id LIMIT $2) p
 LEFT JOIN order_numbers o ON o.merchant_id = p.merchant_id AND o.merchant_order_no = p.merchant_order_no
 ORDER BY p.id
@@ -13,7 +13,7 @@ SELECT payment_id, merchant_id, seq, account_id FROM attempts
 WHERE payment_id > $1 AND payment_id <= $2
 
 -- name: events
-SELECT payment_id, merchant_id, seq, type, from_status, to_status, at FROM events
+SELECT payment_id, merchant_id, seq, type, from_status, to_status, at, refund_id FROM events
 WHERE payment_id > $1 AND payment_id <= $2
 ORDER BY payment_id, merchant_id, seq
 
@@ -24,6 +24,15 @@ WHERE payment_id > $1 AND payment_id <= $2
 -- name: late_captures
 SELECT payment_id, merchant_id, attempt_seq, account_id, amount, status, found_at, refunded_at FROM late_captures
 WHERE payment_id > $1 AND payment_id <= $2
+
+-- name: refunds
+SELECT
+    r.payment_id, r.merchant_id, r.id, r.seq, r.attempt_seq, r.account_id, r.merchant_refund_no, r.amount,
+    r.returned_to_customer, r.discount_returned, r.fee_returned, r.funding, r.status, r.review, r.asked_at, r.next_at,
+    r.completed_at, n.refund_id AS number_owner
+FROM refunds r
+LEFT JOIN refund_numbers n ON n.merchant_id = r.merchant_id AND n.merchant_refund_no = r.merchant_refund_no
+WHERE r.payment_id > $1 AND r.payment_id <= $2
 
 -- name: tasks
 SELECT payment_id, merchant_id, purpose, next_at, created_at, coalesce(lease_until > now(), false) AS leased
@@ -38,6 +47,9 @@ SELECT
     (SELECT count(*) FROM payments) AS payments,
     (SELECT count(*) FROM order_numbers) AS order_numbers,
     (SELECT count(*) FROM idempotency_keys) AS idempotency_keys,
+    (SELECT count(*) FROM refunds) AS refunds,
+    (SELECT count(*) FROM refund_numbers) AS refund_numbers,
+    (SELECT count(*) FROM refund_keys) AS refund_keys,
     now() AS now
 
 -- name: order_numbers_astray
@@ -53,20 +65,35 @@ FROM idempotency_keys k
 LEFT JOIN payments p ON p.id = k.payment_id AND p.merchant_id = k.merchant_id
 WHERE p.id IS NULL
 
+-- name: refund_numbers_astray
+SELECT n.merchant_id, n.merchant_refund_no, n.refund_id
+FROM refund_numbers n
+LEFT JOIN refunds r
+    ON r.id = n.refund_id AND r.merchant_id = n.merchant_id AND r.merchant_refund_no = n.merchant_refund_no
+WHERE r.id IS NULL
+
+-- name: refund_keys_astray
+SELECT k.merchant_id, k.key, k.refund_id
+FROM refund_keys k
+LEFT JOIN refunds r ON r.id = k.refund_id AND r.merchant_id = k.merchant_id
+WHERE r.id IS NULL
+
 -- name: receivables
 -- What each channel account owes, per day of Beijing, before fees and in fees.
 SELECT
     substr(entry.account, length('channel_receivable:') + 1) AS account_id,
     (t.booked_at AT TIME ZONE 'Asia/Shanghai')::date AS day,
-    coalesce(sum(entry.amount) FILTER (WHERE t.kind NOT IN ('fee', 'fee_reversed')), 0)::bigint AS gross,
-    coalesce(sum(entry.amount) FILTER (WHERE t.kind IN ('fee', 'fee_reversed')), 0)::bigint AS fees
+    coalesce(sum(entry.amount) FILTER (WHERE t.kind NOT IN ('fee', 'fee_reversed', 'refund_fee')), 0)::bigint AS gross,
+    coalesce(sum(entry.amount) FILTER (WHERE t.kind IN ('fee', 'fee_reversed', 'refund_fee')), 0)::bigint AS fees
 FROM transfers t
 CROSS JOIN LATERAL (VALUES (t.debit, t.amount), (t.credit, -t.amount)) AS entry (account, amount)
 WHERE starts_with(entry.account, 'channel_receivable:')
 GROUP BY 1, 2
 
 -- name: stirring
--- What tells a quiet stack: nothing to resolve or give back, and nothing new.
+-- What tells a quiet stack: nothing to resolve or give back, and nothing new.  Refunds that a person has to look at are
+-- asked about once a day; every other one is looked at within minutes.
 SELECT
-    (SELECT count(*) FROM recovery_tasks WHERE purpose IN ('resolve', 'give_back')) AS open,
-    (SELECT max(id) FROM payments) AS newest
+    (SELECT count(*) FROM recovery_tasks WHERE purpose IN ('resolve', 'give_back')
+        OR (purpose = 'refund' AND next_at < now() + interval '1 hour')) AS open,
+    concat((SELECT max(id) FROM payments), ' ', (SELECT max(id) FROM refunds)) AS newest

@@ -18,7 +18,7 @@ from gateway.kernel.clock import BEIJING
 from gateway.ledger.postings import channel_receivable
 from gateway.payments.states import Status
 
-_FEES: Final = frozenset({"fee", "fee_reversed"})
+_FEES: Final = frozenset({"fee", "fee_reversed", "refund_fee"})
 
 
 @dataclass(slots=True)
@@ -67,6 +67,7 @@ class Totals:
 
     accounts: defaultdict[str, AccountSums] = field(default_factory=lambda: defaultdict(AccountSums))
     statuses: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    refund_statuses: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     apart: dict[str, Pile] = field(
         default_factory=lambda: {
             **{standing.value: Pile() for standing in Standing if standing is not Standing.DECIDED},
@@ -83,6 +84,8 @@ class Totals:
         """Count one payment."""
         payment = dossier.payment
         self.statuses[payment.status] += 1
+        for refund in dossier.refund_rows.values():
+            self.refund_statuses[refund.status] += 1
         for seq, trade in dossier.trades:
             self._add_trade(self.accounts[dossier.attempts[seq].account_id], trade)
         if payment.status == Status.SUCCEEDED and payment.attempt_seq in dossier.attempts:
@@ -133,6 +136,9 @@ class Totals:
             account_id, trades = dossier.attempts[seq].account_id, dossier.trades_of(seq)
             self._expect_on(account_id, was_booked(dossier), sum(trade.captured for trade in trades))
             self._expect_on(account_id, was_taken_back(dossier), -sum(trade.refunded for trade in trades))
+        for row in dossier.refund_rows.values():
+            given_back = sum(refund.amount for refund in dossier.given_back(row))
+            self._expect_on(row.account_id, row.completed_at if row.is_done else None, -given_back)
         for late in dossier.lates.values():
             self._expect_late(late, dossier.trades_of(late.attempt_seq))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from gateway.audit.checks import Check
 from gateway.audit.findings import Findings
-from gateway.audit.rows import Dossier
+from gateway.audit.rows import Dossier, RefundRow
 from gateway.audit.scene import Scene, is_unresolved
 from gateway.payments.states import Status
 
@@ -18,9 +19,13 @@ _GRACE: Final = timedelta(seconds=10)
 def check_work(dossier: Dossier, scene: Scene, findings: Findings) -> None:
     """I6 for one payment."""
     unresolved, returning = is_unresolved(dossier.payment), _oldest_return(dossier)
+    refunding = [refund for refund in dossier.refund_rows.values() if refund.is_pending]
     findings.compare(Check.STALE_TASK, len(dossier.tasks))
     _check_stale("resolve", dossier, scene, findings, wanted=unresolved)
     _check_stale("give_back", dossier, scene, findings, wanted=returning is not None)
+    _check_stale("refund", dossier, scene, findings, wanted=bool(refunding))
+    if refunding:
+        _check_due("refund", _refund_began(refunding), dossier, scene, findings)
     if unresolved:
         _check_due("resolve", _resolution_began(dossier), dossier, scene, findings)
     if returning is not None:
@@ -68,6 +73,11 @@ def _resolution_began(dossier: Dossier) -> datetime | None:
     if payment.status == Status.PROCESSING:
         return payment.created_at
     return None if task is None else task.created_at
+
+
+def _refund_began(pending: Sequence[RefundRow]) -> datetime | None:
+    """From when the bound counts: a refund that has not had its turn yet is not late.  A person's have none."""
+    return min([refund.asked_at or refund.next_at for refund in pending if refund.review is None], default=None)
 
 
 def _oldest_return(dossier: Dossier) -> datetime | None:

@@ -151,8 +151,7 @@ def _discounts(first: int, merchant_id: str, funding: Sequence[Funder]) -> tuple
     return tuple(
         [
             Transfer(first + number, "discount", funder_account(sponsor, merchant_id), merchant, amount)
-            for number, (sponsor, amount) in enumerate(funding)
-            if amount.amount_fen
+            for number, (sponsor, amount) in enumerate([part for part in funding if part.amount.amount_fen])
         ]
     )
 

@@ -14,11 +14,12 @@ async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     """The module's database."""
     connection = await asyncpg.connect(database_url)
     try:
-        name = await connection.fetchval(
-            "SELECT conname FROM pg_constraint WHERE conrelid = 'payments'::regclass AND contype = 'c'"
-            " AND pg_get_constraintdef(oid) LIKE '%amount_refunded%'"
-        )
-        await connection.execute(f"ALTER TABLE payments DROP CONSTRAINT {name}")
+        for constraint in await connection.fetch(
+            "SELECT conrelid::regclass AS table, conname AS name FROM pg_constraint WHERE contype = 'c' AND ("
+            "conrelid = 'refunds'::regclass OR conrelid = 'payments'::regclass"
+            " AND pg_get_constraintdef(oid) LIKE '%refund%')"
+        ):
+            await connection.execute(f"ALTER TABLE {constraint['table']} DROP CONSTRAINT {constraint['name']}")
         yield connection
     finally:
         await connection.close()

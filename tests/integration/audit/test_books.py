@@ -39,6 +39,7 @@ def whole_world() -> World:
         world.reversed_unseen(channel)
         world.not_created(channel)
         world.late(channel)
+        world.refunded(channel)
     world.refused()
     first = world.stories[0]
     first.told("succeeded", http_status=200)
@@ -56,6 +57,9 @@ def add_what_stands_apart(world: World) -> None:
     world.late("alipay", status="pending", found_s=60)
     world.late("wechat", status="review")
     world.trade(world.not_created("unionpay"))
+    world.refunding("alipay")
+    world.refunding("alipay", carried_out=False)
+    world.unreachable("wechat")
 
 
 async def test_books_that_agree_are_found_to_agree_and_every_check_compared_something(
@@ -92,7 +96,8 @@ async def test_what_is_not_settled_is_counted_apart_with_its_money(
     apart = {name: (pile.count, pile.kept_fen) for name, pile in report.totals.apart.items()}
     assert apart == {
         "unresolved": (1, 2_599),
-        "review": (1, 2_600),
+        "refunding": (2, 2_599 + 1_599),
+        "review": (2, 2_600 + 1_599),
         "returning": (1, 2_599),
         "changing": (0, 0),
         "late_capture_sought": (1, 2_599),
@@ -177,7 +182,9 @@ async def test_the_json_report_has_every_check_and_the_sums(
     assert document["agrees"] is True
     assert [check["name"] for check in document["checks"]] == list(Check) == list(HOLDS)
     assert document["accounts"]["wechat_direct"]["difference_fen"] == 0
-    assert document["client_log"]["http_statuses"] == {"200": 1, "201": 23, "409": 1, "none": 1}
+    assert document["client_log"]["http_statuses"] == {"200": 1, "201": 35, "409": 1, "none": 1}
+    assert document["client_log"]["refunds_told"] == 9
+    assert document["refunds"] == {"count": 9, "by_status": {"failed": 3, "succeeded": 6}}
     assert document["mismatches"] == []
 
 

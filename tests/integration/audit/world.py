@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,11 @@ from gateway.kernel.clock import rfc3339
 from gateway.kernel.ids import new_ulid
 from gateway.kernel.money import Money
 from gateway.ledger import postings
+from gateway.ledger.postings import Funder
 from gateway.payments.numbers import attempt_order_no, give_back_no
+from gateway.refunds.split import Parts
+from tests.integration.audit.story import Row, Story
 
-Row = dict[str, Any]
 CHANNELS = ("wechat", "alipay", "unionpay")
 FEE_RATE = 3_800
 MERCHANT = "mer_01JD5ZV8W3M0Q9C6R1T2X4Y7KB"
@@ -34,102 +35,12 @@ _TABLES = (
     "transfers",
     "recovery_tasks",
     "late_captures",
+    "refunds",
+    "refund_numbers",
+    "refund_keys",
 )
-
-
-@dataclass
-class Story:
-    """One payment's rows in every book, each free to be changed before they are written."""
-
-    payment: Row
-    attempts: list[Row] = field(default_factory=list)
-    events: list[Row] = field(default_factory=list)
-    transfers: list[Row] = field(default_factory=list)
-    late_captures: list[Row] = field(default_factory=list)
-    recovery_tasks: list[Row] = field(default_factory=list)
-    order_numbers: list[Row] = field(default_factory=list)
-    trades: list[Row] = field(default_factory=list)
-    refunds: list[Row] = field(default_factory=list)
-    answers: list[Row] = field(default_factory=list)
-
-    @property
-    def id(self) -> str:
-        """The payment's id."""
-        return str(self.payment["id"])
-
-    def event(self, kind: str, to: str, at: datetime) -> None:
-        """One more event."""
-        start = self.events[-1]["to_status"] if self.events else None
-        self.payment["version"] = len(self.events) + 1
-        self.payment["status"] = to
-        self.events.append(
-            self.key(seq=len(self.events) + 1, type=f"payment.{kind}", from_status=start, to_status=to, at=at)
-        )
-
-    def task(self, purpose: str, at: datetime, due: datetime | None = None) -> None:
-        """Something for the worker."""
-        self.recovery_tasks.append(self.key(purpose=purpose, next_at=due or at, created_at=at))
-
-    def post(self, rows: Sequence[postings.Transfer], at: datetime) -> None:
-        """Postings."""
-        for row in rows:
-            self.transfers.append(
-                self.key(
-                    seq=row.seq,
-                    kind=row.kind,
-                    debit=row.debit,
-                    credit=row.credit,
-                    amount=row.amount.amount_fen,
-                    currency="CNY",
-                    booked_at=at,
-                )
-            )
-
-    def give_back(self, kind: str, refund_no: str, at: datetime) -> None:
-        """The channel gives the whole capture back."""
-        trade = self.trades[-1]
-        trade.update(status="refunded" if kind == "refund" else "reversed", refunded=trade["amount"])
-        self.refunds.append(
-            {
-                "channel": trade["channel"],
-                "order_no": trade["order_no"],
-                "refund_no": refund_no,
-                "amount": trade["amount"],
-                "kind": kind,
-                "created_at": rfc3339(at),
-            }
-        )
-
-    def told(self, status: str, http_status: int = 201) -> None:
-        """A client gets an answer."""
-        payment = self.payment
-        self.answers.append(
-            {
-                "time": rfc3339(payment["created_at"]),
-                "merchant_order_no": payment["merchant_order_no"],
-                "request": {
-                    "merchant_order_no": payment["merchant_order_no"],
-                    "amount": payment["amount"],
-                    "currency": "CNY",
-                    "method": "barcode",
-                    "auth_code": "134567890123456789",
-                },
-                "http_status": http_status,
-                "answer": {
-                    "object": "payment",
-                    "id": self.id,
-                    "status": status,
-                    "merchant_order_no": payment["merchant_order_no"],
-                    "amount": payment["amount"],
-                    "payable": payment["payable"],
-                    "amount_refunded": 0,
-                },
-            }
-        )
-
-    def key(self, **values: Any) -> Row:
-        """The columns of a row that belongs to the payment."""
-        return {"payment_id": self.payment["id"], "merchant_id": self.payment["merchant_id"], **values}
+_ROWS = {"refunds": "refund_rows"}
+"""Where the rows of a table have another name here: `refunds` are the channels' own."""
 
 
 class World:
@@ -139,7 +50,8 @@ class World:
         self.now = datetime.now(UTC)
         self.stories: list[Story] = []
         self.idempotency_keys: list[Row] = []
-        self.strays: dict[str, list[Row]] = {name: [] for name in (*_TABLES, "trades", "refunds", "answers")}
+        places = (*_TABLES, *_ROWS.values(), "trades", "refunds", "answers")
+        self.strays: dict[str, list[Row]] = {name: [] for name in places}
         self.accounts = [
             {
                 "id": f"{channel}_direct",
@@ -156,7 +68,9 @@ class World:
         """So many seconds before now."""
         return self.now - timedelta(seconds=seconds)
 
-    def begin(self, channel: str | None = "wechat", *, age_s: float = 3_600, amount: int = 2_599) -> Story:
+    def begin(
+        self, channel: str | None = "wechat", *, age_s: float = 3_600, amount: int = 2_599, payable: int | None = None
+    ) -> Story:
         """An intent, with an attempt at the channel if one is named."""
         at = self.ago(age_s)
         payment_id = f"pay_{new_ulid(int(at.timestamp() * 1_000))}"
@@ -167,7 +81,7 @@ class World:
                 "merchant_id": MERCHANT,
                 "merchant_order_no": order_no,
                 "amount": amount,
-                "payable": amount,
+                "payable": amount if payable is None else payable,
                 "currency": "CNY",
                 "method": "barcode",
                 "account_id": channel and f"{channel}_direct",
@@ -200,14 +114,58 @@ class World:
         story.trades.append(row)
         return row
 
-    def succeeded(self, channel: str = "wechat", *, age_s: float = 3_600, amount: int = 2_599) -> Story:
+    def succeeded(
+        self,
+        channel: str = "wechat",
+        *,
+        age_s: float = 3_600,
+        amount: int = 2_599,
+        payable: int | None = None,
+        funding: Sequence[tuple[str, int]] = (),
+    ) -> Story:
         """Taken and booked."""
-        story = self.begin(channel, age_s=age_s, amount=amount)
+        story = self.begin(channel, age_s=age_s, amount=amount, payable=payable)
         self.trade(story)
-        at = story.payment["created_at"] + timedelta(seconds=1)
+        at, paid = story.payment["created_at"] + timedelta(seconds=1), Money(story.payment["payable"])
         story.event("captured", "succeeded", at)
-        story.post(postings.capture(MERCHANT, f"{channel}_direct", Money(amount), FEE_RATE), at)
+        funders = [Funder(sponsor, Money(part)) for sponsor, part in funding]
+        story.post(postings.capture(MERCHANT, f"{channel}_direct", paid, FEE_RATE, funders), at)
         story.told("succeeded")
+        return story
+
+    def discounted(self, channel: str = "wechat") -> Story:
+        """Goods of 25.99 for 20.99: the bank gave 3.50, the merchant 1.50."""
+        return self.succeeded(channel, payable=2_099, funding=(("bank", 350), ("merchant", 150)))
+
+    def refunded(self, channel: str = "wechat") -> Story:
+        """A discounted sale whose goods came back in parts; one refund failed in between, and clients were told."""
+        story, sponsors = self.discounted(channel), ("bank", "merchant")
+        at = story.payment["created_at"] + timedelta(seconds=60)
+        for amount, parts, status in (
+            (1_000, Parts(807, 193, 3, (135, 58)), "succeeded"),
+            (500, Parts(404, 96, 1, (67, 29)), "failed"),
+            (1_000, Parts(808, 192, 3, (134, 58)), "succeeded"),
+        ):
+            story.told_of_refund(story.refund(amount, parts, at, status=status, sponsors=sponsors))
+            at += timedelta(seconds=120)
+        story.refund_keys.append(
+            {"merchant_id": MERCHANT, "key": f"k-{story.id[-6:]}", "refund_id": story.refund_rows[0]["id"]}
+        )
+        return story
+
+    def refunding(self, channel: str = "wechat", *, asked_s: float = 60, carried_out: bool = True) -> Story:
+        """A refund on its way, which its channel may have carried out."""
+        story = self.succeeded(channel)
+        row = story.refund(1_000, Parts(1_000, 0, 3), self.ago(asked_s), status="pending")
+        story.told_of_refund(row)
+        if carried_out:
+            story.give_back_part(row, 1_000, self.ago(asked_s))
+        return story
+
+    def unreachable(self, channel: str = "wechat") -> Story:
+        """A refund that only people can settle: the payer's account is gone."""
+        story = self.refunding(channel, asked_s=3_000)
+        story.refund_rows[0]["review"] = "abnormal"
         return story
 
     def cancelled(self, channel: str = "unionpay") -> Story:
@@ -315,7 +273,7 @@ class World:
         """PostgreSQL's part, in place of whatever is there."""
         await connection.execute(f"TRUNCATE {', '.join(_TABLES)}")
         for table in _TABLES:
-            for row in [*self._rows(table), *self.strays[table]]:
+            for row in [*self._rows(table), *self.strays[_ROWS.get(table, table)]]:
                 columns = ", ".join(row)
                 places = ", ".join(f"${number}" for number in range(1, len(row) + 1))
                 await connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({places})", *row.values())
@@ -335,7 +293,7 @@ class World:
             case "payments":
                 return [story.payment for story in self.stories]
             case _:
-                return [row for story in self.stories for row in getattr(story, table)]
+                return [row for story in self.stories for row in getattr(story, _ROWS.get(table, table))]
 
     def _transport(self, channel: str) -> httpx.MockTransport:
         """Serves the simulators' control API from the stories, with pages as the real one has them."""
