@@ -37,6 +37,7 @@ QUICK_SETTINGS: Final[Mapping[str, str]] = {
     "MASHANG_CHANNEL_TIMEOUT_S": "1.5",
     "MASHANG_SEND_WITHIN_S": "2",
     "MASHANG_NOT_CREATED_AFTER_S": "1",
+    "MASHANG_PAY_UNTIL_MARGIN_S": "0.5",
     "MASHANG_RECOVERY_INTERVAL_S": "0.1",
     "MASHANG_LOG_JSON": "true",
 }
@@ -152,14 +153,20 @@ def start_gateway(
     workers: int = 1,
     rhythm: Mapping[str, Any] | None = QUICK_RHYTHM,
     settings: Mapping[str, str] | None = None,
+    callbacks: bool = False,
 ) -> Iterator[GatewayStack]:
-    """Seed accounts and a shop, start the processes, and wait until every gateway takes payments (some 1.5 s)."""
+    """Seed accounts and a shop, start the processes, and wait until every gateway takes payments (some 1.5 s).
+
+    With `callbacks` the channels reach the first gateway; without, everything comes to its end by asking them.
+    """
     environment = _environment(folder, database_url, redis_url) | dict(settings or {})
     with ExitStack() as stack:
         running = GatewayStack(simulators, database_url, redis_url, environment)
         stack.callback(running.close)
         listeners = [stack.enter_context(listen(0)) for _ in range(gateways)]
         running.urls = [f"http://127.0.0.1:{port_of(listener)}" for listener in listeners]
+        if callbacks:
+            environment["MASHANG_PUBLIC_URL"] = running.url
         _seed(running, rhythm)
         running.gateways = [
             _start(stack, folder, f"gateway-{number}", environment, "serve", "--fd", listener.fileno())
