@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from routing.simulators.provision import Provision
 from routing.simulators.wallet import payer_named
+from tests.unit.simulators.browser import CHROMIUM, outcome, serving
 from tests.unit.simulators.conftest import Simulator, stage_of
 from tests.unit.simulators.wechat_till import WechatTill
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or ""
 PAGE = """<!doctype html><meta charset="utf-8"><title>cashier</title><p id="outcome">waiting</p>
 <script nonce="n">
 var parameters = __PARAMETERS__, button = "__BUTTON__", shown = "";
@@ -38,42 +32,6 @@ document.addEventListener("WeixinJSBridgeReady", function () {
 });
 </script>
 <script nonce="n" async src="__SCRIPT__"></script>"""
-
-
-@contextmanager
-def serving(page: str, policy: str) -> Iterator[str]:
-    """One page at an address of its own."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # the name that http.server calls
-            self.send_response(200)
-            self.send_header("content-type", "text/html; charset=utf-8")
-            self.send_header("content-security-policy", policy)
-            self.end_headers()
-            self.wfile.write(page.encode())
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            """Be quiet."""
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/"
-    finally:
-        server.shutdown()
-        thread.join(10)
-        server.server_close()
-
-
-def outcome(url: str, profile: Path) -> str:
-    """What the page says in the end."""
-    command = [
-        CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-        f"--user-data-dir={profile}", "--window-size=390,844", "--virtual-time-budget=8000", "--dump-dom", url,
-    ]  # fmt: skip
-    page = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
-    return page.partition('id="outcome">')[2].partition("</p>")[0]
 
 
 @pytest.fixture
