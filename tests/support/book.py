@@ -35,7 +35,7 @@ class ClientBook:
         """Note one request and its answer; None where none came."""
         line = {
             "time": rfc3339(utc_now()),
-            "merchant_order_no": order["merchant_order_no"],
+            "merchant_order_no": order.get("merchant_order_no"),
             "request": dict(order),
             "http_status": None if answer is None else answer.status_code,
             "answer": None if answer is None else _document(answer),
@@ -91,6 +91,28 @@ class PatientTill:
         return await self._send(
             order, gateway, f"/v1/payments/{payment_id}/cancel", headers={"Prefer": "wait=1"}, timeout=15
         )
+
+    async def ask_refund(
+        self, request: Mapping[str, Any], *, gateway: int = 0, wait_s: int | None = None
+    ) -> httpx.Response | None:
+        """POST /v1/refunds; None where no answer came."""
+        headers = {} if wait_s is None else {"Prefer": f"wait={wait_s}"}
+        return await self._send(request, gateway, "/v1/refunds", json=dict(request), headers=headers, timeout=15)
+
+    async def refund(self, request: Mapping[str, Any], *, gateway: int = 0, within_s: float = 60) -> dict[str, Any]:
+        """The refund once it has an end: the same request is sent until then.  Other refusals are AssertionErrors."""
+        began = time.monotonic()
+        while True:
+            answer = await self.ask_refund(request, gateway=gateway, wait_s=1)
+            gateway += 1
+            if answer is not None and answer.status_code == 201:
+                refund: dict[str, Any] = answer.json()
+                if refund["status"] != "pending":
+                    return refund
+            elif answer is not None:
+                assert answer.status_code in _REFUSED_FOR_NOW, f"{answer.status_code}: {answer.text}"
+            assert time.monotonic() < began + within_s, f"no end: {_shown(answer)}"
+            await asyncio.sleep(self.rng.uniform(0.02, 0.1))
 
     async def ring_up(
         self,
