@@ -18,9 +18,9 @@ from typing import Final
 
 HERE: Final = Path(__file__).parent
 ENVIRONMENTS: Final = HERE.parents[1] / ".venv-sdk"
-PYTHON_SDKS: Final = ("wechat", "alipay", "alipay-official")
+PYTHON_SDKS: Final = ("wechat", "alipay", "alipay-official", "webhooks")
 NODE_MIN: Final = (20, 18, 1)
-NPM_SDKS: Final = "alipay-sdk 4.14.0, wechatpay-axios-plugin 0.9.6"
+NPM_SDKS: Final = "alipay-sdk 4.14.0, wechatpay-axios-plugin 0.9.6, standardwebhooks 1.1.1"
 STAMP: Final = ".ready"
 """Lies in an environment that is whole."""
 
