@@ -15,6 +15,7 @@ from gateway.payments.store import PaymentStore
 _CUT_OFF: Final = timedelta(hours=1)
 """UnionPay's clearing day runs from 23:00 to 23:00 Beijing time; no channel's day is shorter, so it serves for all."""
 _POLL_S: Final = 0.1
+_REST_S: Final = 2.0
 _CANCELLABLE: Final = frozenset({Status.PROCESSING, Status.REQUIRES_ACTION, Status.SUCCEEDED})
 
 
@@ -51,6 +52,6 @@ async def _await_reversal(store: PaymentStore, payment: Payment, deadline: Deadl
         found = await store.find(payment.merchant_id, payment.id) or payment
         if found.reversal != "pending" or deadline.passed:
             return found
-        if found.is_code and await store.rests(found, deadline.left_s):  # only the order's own time limit ends it
-            return found
+        if found.is_code and await store.rests(found, min(deadline.left_s, _REST_S)):
+            return found  # the channel has no call to close it, or does not answer: the till has no use for waiting
         await asyncio.sleep(min(_POLL_S, deadline.left_s))

@@ -17,6 +17,8 @@ from routing.channels.reports import CloseState, TradeReport, TradeState
 
 _SOONEST_S: Final = 0.2
 """No two steps of one payment follow faster than this."""
+_PAID_S: Final = 1.0
+"""An order that could not be shut because it was paid is asked about so soon."""
 
 Answer: TypeAlias = TradeReport | ChannelError
 
@@ -118,7 +120,9 @@ def wait_s(facts: CodeFacts, answer: CloseState | None = None) -> float:
     """
     rhythm = facts.rhythm.after_shown_s
     wait = rhythm[min(facts.tries, len(rhythm) - 1)]
-    if answer in {CloseState.PAID, CloseState.REPEAT}:
+    if answer is CloseState.PAID:
+        wait = min(wait, _PAID_S)
+    elif answer is CloseState.REPEAT:
         wait = min(wait, facts.rhythm.repeat_reversal_s)
     due = [facts.expires_at, facts.unpayable_from, *([facts.absent_from] if facts.absent_from else [])]
     ahead = [(moment - facts.now).total_seconds() for moment in due if moment > facts.now]

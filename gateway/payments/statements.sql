@@ -179,6 +179,6 @@ UPDATE attempts SET state = 'captured', channel_trade_no = coalesce($4, channel_
 WHERE payment_id = $1 AND merchant_id = $2 AND seq = $3 AND state = 'open'
 
 -- name: rests
--- Whether the worker will not look at the payment within so many seconds.
-SELECT coalesce(bool_and(next_at > now() + make_interval(secs => $2)), true)
+-- Whether the worker has looked at the payment since it was woken, and will not look again within so many seconds.
+SELECT coalesce(bool_and(tries > 0 AND lease_until IS NULL AND next_at > now() + make_interval(secs => $2)), true)
 FROM recovery_tasks WHERE payment_id = $1 AND purpose = 'resolve'

@@ -178,7 +178,7 @@ class PaymentStore:
         return any(transfer.seq == Kind.CAPTURE for transfer in await self.booked(payment))
 
     async def rests(self, payment: Payment, seconds: float) -> bool:
-        """Whether the worker will not look at the payment within so many seconds."""
+        """Whether the worker has looked at the payment since it was woken, and will not again for so many seconds."""
         found: bool = await self._pool.fetchval(_SQL["rests"], payment.id, seconds)
         return found
 

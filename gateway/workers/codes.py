@@ -129,6 +129,8 @@ class CodeRecovery:
             case ReturnState.REFUSED:
                 await self._base.store.fail_reversal(payment)  # the next look books the capture
                 await self._queue.put_off(task, 0)
+            case ReturnState.OPEN if not case.facts.was_paid:
+                await self._queue.begin_anew(task, _RETURN_RETRY_S[0])
             case ReturnState.OPEN:
                 tries = min(task.tries, len(_RETURN_RETRY_S))
                 await self._queue.put_off(task, _RETURN_RETRY_S[tries - 1])

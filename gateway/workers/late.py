@@ -165,11 +165,11 @@ class LateWatch:
                 posting = postings.late_capture_returned(late["account_id"], late["attempt_seq"], amount)
                 await _note(connection, payment, Event.LATE_CAPTURE_REFUNDED, posting, found=0)
             LATE_CAPTURES.labels(status).inc()
+            lease = (task.payment_id, task.purpose, task.lease_token, task.created_at)
             if await connection.fetchrow(SQL["late_capture"], payment.id, payment.merchant_id) is None:
-                lease = (task.payment_id, task.purpose, task.lease_token, task.created_at)
                 await connection.execute(SQL["finish"], *lease)
             else:
-                await connection.execute(SQL["next_give_back"], task.payment_id, task.lease_token, task.created_at)
+                await connection.execute(SQL["begin_anew"], *lease, 0.0)
 
 
 _UNPAID: Final = frozenset({Status.FAILED, Status.CLOSED, Status.REVERSED})

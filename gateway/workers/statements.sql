@@ -30,6 +30,11 @@ WHERE payment_id = $1 AND purpose = $2 AND lease_token = $3 AND created_at = $5
 UPDATE recovery_tasks SET next_at = $5, lease_until = NULL
 WHERE payment_id = $1 AND purpose = $2 AND lease_token = $3 AND created_at = $4
 
+-- name: begin_anew
+-- What is done now is something else: its tries count from here.
+UPDATE recovery_tasks SET next_at = now() + make_interval(secs => $5), lease_until = NULL, tries = 0
+WHERE payment_id = $1 AND purpose = $2 AND lease_token = $3 AND created_at = $4
+
 -- name: finish
 -- A task that was made anew counts its leases from the beginning: its time tells it from the one before.
 DELETE FROM recovery_tasks WHERE payment_id = $1 AND purpose = $2 AND lease_token = $3 AND created_at = $4
@@ -84,11 +89,6 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now())
 INSERT INTO recovery_tasks (payment_id, merchant_id, purpose, next_at, created_at)
 VALUES ($1, $2, 'give_back', now(), now())
 ON CONFLICT DO NOTHING
-
--- name: next_give_back
--- The next one begins anew: the first refund of it has not been asked for.
-UPDATE recovery_tasks SET next_at = now(), lease_until = NULL, tries = 0
-WHERE payment_id = $1 AND purpose = 'give_back' AND lease_token = $2 AND created_at = $3
 
 -- name: late_capture
 SELECT l.attempt_seq, l.account_id, l.channel_trade_no, l.amount, a.created_at AS attempt_at

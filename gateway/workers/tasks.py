@@ -77,6 +77,12 @@ class TaskQueue:
             SQL["put_off"], task.payment_id, task.purpose, task.lease_token, after_s, task.created_at, task.now
         )
 
+    async def begin_anew(self, task: Task, after_s: float) -> None:
+        """The same, for a task that has become another one: its tries count from here."""
+        await self._pool.execute(
+            SQL["begin_anew"], task.payment_id, task.purpose, task.lease_token, task.created_at, after_s
+        )
+
     async def defer(self, task: Task, after_s: float) -> None:
         """The same, for a step that was not taken: it does not count as a try."""
         await self._pool.execute(

@@ -47,15 +47,6 @@ async def test_the_same_request_again_while_it_is_processing_waits_for_the_end(t
     assert again.headers["idempotent-replayed"] == "true"
 
 
-async def test_refresh_asks_the_channel_at_once(stack: GatewayStack, till: Till) -> None:
-    stack.simulators.set_faults("wechat", {"kind": "reset_mid_answer"}, {"kind": "outage", "calls": ["query"]})
-    payment = await till.taken("wechat", wait_s=1)
-    assert payment["status"] == "processing"
-    assert payment_of(await till.get(payment["id"], refresh=True))["status"] == "processing"
-    stack.simulators.clear_faults()
-    assert payment_of(await till.get(payment["id"], refresh=True))["status"] == "succeeded"
-
-
 @pytest.mark.parametrize("prefer", ["wait=ten", "wait=", "wait=-1", "wait=1.5", "wait=99999", "respond-async, wait=x"])
 async def test_a_wait_that_is_no_number_is_refused_by_name(till: Till, prefer: str) -> None:
     answer = await till.pay(new_order(), headers={"Prefer": prefer})

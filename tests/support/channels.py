@@ -24,6 +24,7 @@ QUICK_RHYTHM: Final[Mapping[str, Any]] = {
     "after_unknown_s": [0.2],
     "reverse_not_before_s": 0.5,
     "repeat_reversal_s": 0.2,
+    "after_shown_s": [0.3],
 }
 """The channels' rhythms in quick motion: what takes minutes in a shop takes a second in a test."""
 
