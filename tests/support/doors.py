@@ -58,6 +58,19 @@ class Door:
         """Pieces that a freeze holds back."""
         return self._proxy.held
 
+    def lose_answer(self, needle: bytes) -> None:
+        """Break the connection on which an answer containing these bytes comes next, instead of passing it on."""
+
+        async def lose() -> None:
+            self._proxy.lose_answer(needle)
+
+        self._doors.run(lose())
+
+    @property
+    def answers_lost(self) -> int:
+        """How many answers were lost that way."""
+        return self._proxy.answers_lost
+
     def reset(self) -> None:
         """Break what is open; bytes held back are lost."""
 
