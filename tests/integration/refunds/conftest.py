@@ -25,11 +25,11 @@ from gateway.workers.refunding import Refunding
 from gateway.workers.tasks import Purpose, Task, TaskQueue
 from routing.channels.base import RefundRules
 from routing.channels.reports import RefundReport, RefundState
-from tests.integration.workers.conftest import ACCOUNT_ID, House, opened
+from tests.integration.workers.conftest import ACCOUNT_ID, OTHER_ACCOUNT_ID, House, opened
 from tests.support.fake_channel import FakeChannel
 from tests.support.rows import FEE_RATE_MILLIONTHS, intent, outcome
 
-__all__ = ["opened"]
+__all__ = ["ACCOUNT_ID", "opened"]
 
 GIVEN_BACK = RefundReport(RefundState.SUCCEEDED, "50300001")
 ACCEPTED = RefundReport(RefundState.PENDING, "50300001")
@@ -125,12 +125,9 @@ class Counter(House):
 
 
 @pytest.fixture
-def counter(opened: tuple[Base, FakeChannel]) -> Counter:
-    """The house with a channel that has forgotten what the last test scripted, and that keeps no pause."""
-    base, channel = opened
-    vars(channel).update(vars(FakeChannel()))
-    channel.refund_rules = RefundRules(0.0, 50, 365)
-    return Counter(base, TaskQueue(base.pool, 30.0), channel)
-
-
-__all__ += ["ACCOUNT_ID"]
+def counter(opened: tuple[Base, dict[str, FakeChannel]]) -> Counter:
+    """The house with channels that have forgotten what the last test scripted, and that keep no pause."""
+    base, channels = opened
+    for channel in channels.values():
+        vars(channel).update(vars(FakeChannel(refund_rules=RefundRules(0.0, 50, 365))))
+    return Counter(base, TaskQueue(base.pool, 30.0), channels[ACCOUNT_ID], channels[OTHER_ACCOUNT_ID])
