@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     """Messages that one worker has under way at once."""
     webhook_disable_after_days: Annotated[float, Field(gt=0)] = 5.0
     webhook_allowed_networks: str = ""
-    """Inner networks to which webhooks may be sent all the same, e.g. `127.0.0.0/8,::1/128`; none in production."""
+    """Inner networks to which webhooks may be sent all the same, e.g. `127.0.0.0/8,::1/128`."""
     claim_ttl_s: Annotated[float, Field(gt=0)] = 15.0
 
     public_url: str = "http://127.0.0.1:8000"

@@ -57,6 +57,7 @@ class Dispatch:
         self._running: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
         self._overdue_s = 0.0
+        self._stopping = False
 
     @property
     def overdue_s(self) -> float:
@@ -73,14 +74,19 @@ class Dispatch:
         self._woken.set()
 
     async def run(self) -> None:
-        """Until cancelled; then what is under way has still to be awaited (`finish`)."""
-        while True:
+        """Until told to stop; what is leased by then is sent (`finish` awaits it)."""
+        while not self._stopping:
             leased = await self._lease_or_log()
             for delivery in leased:
                 self._begin(delivery)
             await asyncio.sleep(_PACE_S)
             if not leased and self._place == _BEGINNING:
                 await self._pause()
+
+    def stop(self) -> None:
+        """Lease no more."""
+        self._stopping = True
+        self._woken.set()
 
     async def finish(self, within_s: float) -> None:
         """Await what is under way; what is not over by then is sent again when its lease is over."""

@@ -104,13 +104,15 @@ async def webhooks_delivered(
         lease_s=settings.webhook_lease_s,
     )
     relay = Relay(pool, renderers(base), settings.webhook_interval_s, dispatch.wake)
-    loops = [asyncio.create_task(loop) for loop in (relay.run(), dispatch.run(), _measure(pool, dispatch))]
+    dispatching = asyncio.create_task(dispatch.run())
+    aside = [asyncio.create_task(relay.run()), asyncio.create_task(_measure(pool, dispatch))]
     try:
         yield dispatch
     finally:
-        for loop in loops:
+        dispatch.stop()
+        for loop in aside:
             loop.cancel()
-        await asyncio.gather(*loops, return_exceptions=True)
+        await asyncio.gather(dispatching, *aside, return_exceptions=True)
         await dispatch.finish(settings.webhook_timeout_s)
         await poster.aclose()
         resolver.close()

@@ -35,7 +35,7 @@ class Silent:
         """Hang up on everybody, and take no more."""
         self.server.close()
         for writer in self.writers:
-            writer.close()
+            writer.transport.abort()
 
 
 @asynccontextmanager

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -149,6 +151,31 @@ def test_public_addresses_are_taken(text: str) -> None:
 def test_a_mapped_address_is_refused_even_where_its_network_is_allowed() -> None:
     with pytest.raises(AddressRefused):
         AddressRules((IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))).check(IPv6Address("::ffff:8.8.8.8"))
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["http", "https", "://", ":", "/", "//", "@", "#", "?", "[", "]", "\\", ".", "%", "-", "_", " ", "\t", "\n",
+             "127.0.0.1", "8.8.8.8", "::1", "2606:4700::1111", "till.example", "localhost", "a", "0x7f", "80", "1",
+             "%40", "%2f", "；", "。", "／", "＠"]
+        ),
+        max_size=12,
+    ).map("".join)
+    | st.text(max_size=30).map(lambda text: f"http://{text}")
+)  # fmt: skip
+def test_what_is_taken_means_the_same_to_every_other_reader_of_addresses(url: str) -> None:
+    """Two readers that see different hosts in one address are how a check is passed by."""
+    try:
+        target = LOOPBACK.target(url)
+    except AddressRefused:
+        return
+    for host, port in (
+        (urlsplit(url).hostname, urlsplit(url).port),
+        (httpx.URL(url).host, httpx.URL(url).port),
+    ):
+        assert host == target.host
+        assert (port or {"http": 80, "https": 443}[target.scheme]) == target.port
 
 
 def _taken(address: IPv4Address | IPv6Address) -> bool:

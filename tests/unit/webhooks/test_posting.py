@@ -42,17 +42,21 @@ class Peer:
     connections: int = 0
     taken: int = 0
     """Bytes of answers that were accepted by the other side's socket."""
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+        task = asyncio.current_task()
+        assert task is not None
+        self.tasks.add(task)
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError, asyncio.CancelledError):
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
                 request = head + await reader.readexactly(length)
                 self.requests.append(request)
                 await self.handler(self, request, writer)
-        writer.close()
+        writer.transport.abort()
 
     async def write(self, writer: asyncio.StreamWriter, data: bytes) -> None:
         writer.write(data)
@@ -78,6 +82,10 @@ async def peer_that(handler: Handler, context: ssl.SSLContext | None = None) -> 
         yield peer
     finally:
         server.close()
+        for task in peer.tasks:
+            task.cancel()
+        await asyncio.gather(*peer.tasks)
+        await asyncio.sleep(0)  # the sockets close
 
 
 @asynccontextmanager
