@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any, Final
 
 import asyncpg
@@ -14,7 +15,7 @@ import pytest_asyncio
 
 from gateway.kernel.money import AMOUNT_FEN_MAX
 from tests.support.gateway import GatewayStack
-from tests.support.till import Till, error_of, new_order, payment_of
+from tests.support.till import Till, error_of, new_code, new_order, payment_of
 from tests.support.written import written
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -51,7 +52,8 @@ WRONG: Final[list[tuple[str, Any]]] = [
     *_wrong("expected_payable", -1, AMOUNT_FEN_MAX + 1, *NO_INTEGERS),
     *_wrong("expires_in", 29, 121, 0, -60, *NO_INTEGERS),
     *_wrong("currency", "USD", "cny", "CNY ", "", "XXX", "人民币", *NO_TEXTS),
-    *_wrong("method", "qrcode", "Barcode", "", "barcode\n", *NO_TEXTS),
+    *_wrong("method", "Barcode", "", "barcode\n", "qr_code", "QRCODE", "主扫", *NO_TEXTS),
+    *_wrong("wallet", "wechat", "alipay", "visa", "", "WeChat", "wechat\n", *NO_TEXTS, *CONTROL, *INJECTIONS),
     *_wrong("merchant_order_no", "", "x" * 33, "a b", "a.b", "номер", "a\n", "１２３", *NO_TEXTS),
     *_wrong("merchant_order_no", *CONTROL, *INJECTIONS),
     *_wrong(
@@ -84,6 +86,15 @@ WRONG: Final[list[tuple[str, Any]]] = [
     ),
 ]  # fmt: skip
 """A wrong value for every field, in every way that RELIABILITY names."""
+
+WRONG_FOR_CODES: Final[list[tuple[str, Any]]] = [
+    *_wrong("auth_code", "134567890123456789", "", "x", *NO_TEXTS, *CONTROL, *INJECTIONS),
+    *_wrong("wallet", "visa", "", "WeChat", "wechat ", "wechat\n", "微信", "cash", *NO_TEXTS, *CONTROL, *INJECTIONS),
+    *_wrong("expires_in", 59, 30, 7_201, 0, -300, 2**31, *NO_INTEGERS),
+    *_wrong("amount", 0, -1, AMOUNT_FEN_MAX + 1, 2**63 - 1, *NO_INTEGERS),
+    *_wrong("notify_url", "", "till.example", "ftp://x.example/", "https://a b", *NO_TEXTS),
+]
+"""What is wrong, or only wrong, where the customer scans our code."""
 
 EXACT: Final = (
     *("description", "store_id", "terminal_id", "operator_id", "customer.id", "customer.device_id"),
@@ -137,8 +148,43 @@ async def test_a_required_field_that_is_missing_or_null_is_named(
     order = new_order()
     del order[field]
     error_of(await till.pay(order), 400, "missing_field", field)
-    error_of(await till.pay({**order, field: None}), 400, "invalid_field", field)
+    null_is_absent = field == "auth_code"  # a code to show has none
+    code = "missing_field" if null_is_absent else "invalid_field"
+    error_of(await till.pay({**order, field: None}), 400, code, field)
     assert await written(database) == before
+
+
+@pytest.mark.parametrize("field", sorted({field for field, _ in WRONG_FOR_CODES}))
+@pytest.mark.parametrize("wallet", ["wechat", None])
+async def test_a_wrong_value_for_a_code_to_show_is_refused_and_the_field_named(
+    till: Till, database: asyncpg.Connection, field: str, wallet: str | None
+) -> None:
+    before = await written(database)
+    for _, value in [case for case in WRONG_FOR_CODES if case[0] == field]:
+        answer = await till.client.post(
+            "/v1/payments",
+            content=json.dumps(new_code(wallet) | {field: value}),
+            headers={"Content-Type": "application/json"},
+        )
+        error = error_of(answer, 400)
+        assert error["param"] == field or error["code"] == "invalid_json", (value, error)
+    assert await written(database) == before
+
+
+@pytest.mark.parametrize(("method", "seconds"), [("barcode", 30), ("barcode", 120), ("qrcode", 60), ("qrcode", 7_200)])
+async def test_each_method_has_its_own_bounds_of_time(till: Till, method: str, seconds: int) -> None:
+    order = new_order() if method == "barcode" else new_code(None)
+    payment = payment_of(await till.pay(order | {"expires_in": seconds}), 201)
+    created, expires = (datetime.fromisoformat(payment[name]) for name in ("created_at", "expires_at"))
+    assert (expires - created).total_seconds() == seconds
+
+
+@pytest.mark.parametrize(("method", "seconds"), [("barcode", 60), ("qrcode", 300)])
+async def test_a_null_field_is_the_same_as_none(till: Till, method: str, seconds: int) -> None:
+    order = new_order() if method == "barcode" else new_code(None) | {"auth_code": None, "wallet": None}
+    payment = payment_of(await till.pay(order | {"expires_in": None}), 201)
+    created, expires = (datetime.fromisoformat(payment[name]) for name in ("created_at", "expires_at"))
+    assert (expires - created).total_seconds() == seconds
 
 
 @pytest.mark.parametrize("place", ["", "customer.", "customer.location."])
