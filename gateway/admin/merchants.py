@@ -32,13 +32,16 @@ def _timezone(name: str) -> str:
     return name
 
 
+TimeZone = Annotated[str, Field(max_length=64), AfterValidator(_timezone)]
+
+
 class NewMerchantRequest(AdminRequest):
     """A merchant to be created."""
 
     model_config = example({"name": "Corner Café", "timezone": "Asia/Shanghai"})
 
     name: Annotated[Text, Field(min_length=1, max_length=64)]
-    timezone: Annotated[str, Field(max_length=64), AfterValidator(_timezone)] = "Asia/Shanghai"
+    timezone: TimeZone = "Asia/Shanghai"
 
 
 class MerchantObject(BaseModel):

@@ -1,0 +1,84 @@
+"""What can be changed about a merchant under /admin/v1: its name and time zone, its receipts, its requests."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+from fastapi import Request, Response
+from pydantic import BaseModel, Field, field_validator
+
+from gateway.admin.access import AdminRequest, admin_router, example
+from gateway.admin.merchants import EXAMPLE_ID, MerchantId, TimeZone
+from gateway.admin.once import database_of
+from gateway.http.answers import json_answer
+from gateway.kernel.errors import not_found
+from gateway.merchants.settings import MerchantSettings, change_settings, find_settings
+from gateway.payments.schemas import Text
+from gateway.receipts.receipt import ShownDiscounts
+
+router = admin_router()
+
+_SETTINGS: dict[str, Any] = {
+    "id": EXAMPLE_ID,
+    "name": "Corner Café",
+    "status": "active",
+    "timezone": "Asia/Shanghai",
+    "signing_required": False,
+    "receipt_discounts": "by_funder",
+}
+
+
+class MerchantChange(AdminRequest):
+    """What to change; what is left out stays."""
+
+    model_config = example({"receipt_discounts": "total"})
+
+    name: Annotated[Text, Field(min_length=1, max_length=64)] | None = None
+    timezone: TimeZone | None = None
+    signing_required: Annotated[
+        bool | None, Field(strict=True, description="Whether requests have to be signed; bearer keys are refused then.")
+    ] = None
+    receipt_discounts: Annotated[
+        ShownDiscounts | None,
+        Field(description="On receipts: by funder, as a total, or only what the customer paid."),
+    ] = None
+
+    @field_validator("*")
+    @classmethod
+    def _is_something(cls, value: Any) -> Any:
+        if value is None:
+            raise ValueError("must not be null: leave it out to keep it as it is")
+        return value
+
+
+class MerchantSettingsObject(BaseModel):
+    """A merchant as it stands, without secrets."""
+
+    model_config = example(_SETTINGS)
+
+    id: str
+    name: str
+    status: Literal["active", "suspended"]
+    timezone: str
+    signing_required: bool
+    receipt_discounts: ShownDiscounts
+
+
+@router.get("/merchants/{merchant_id}", response_model=MerchantSettingsObject, summary="Read a merchant")
+async def get_merchant(request: Request, merchant_id: MerchantId) -> Response:
+    """A merchant with its settings."""
+    return _answer(await find_settings(database_of(request), merchant_id))
+
+
+@router.patch("/merchants/{merchant_id}", response_model=MerchantSettingsObject, summary="Change a merchant")
+async def patch_merchant(request: Request, merchant_id: MerchantId, change: MerchantChange) -> Response:
+    """Change what is given; every process follows within a second."""
+    changes = change.model_dump(exclude_unset=True)
+    return _answer(await change_settings(database_of(request), merchant_id, **changes))
+
+
+def _answer(found: MerchantSettings | None) -> Response:
+    if found is None:
+        raise not_found("merchant", "merchant_id")
+    return json_answer(200, asdict(found)).to_response()
