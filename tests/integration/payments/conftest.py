@@ -30,6 +30,7 @@ from routing.account_store import save_account
 from routing.accounts import AccountBook
 from routing.channels.base import Wallet
 from routing.router import Router
+from tests.integration.payments.corner import Corner, open_corner
 from tests.support.fake_channel import FakeChannel
 from tests.support.rows import MASTER_KEY, settings
 from tests.support.till import new_code, new_order
@@ -92,3 +93,10 @@ async def counter(database_url: str, redis_url: str) -> AsyncIterator[Counter]:
     yield Counter(Desk(flow, replays, 16), flow, charging, shown, store, channel, pool, vault)
     await valkey.aclose()
     await pool.close()
+
+
+@pytest.fixture
+async def corner(database_url: str) -> AsyncIterator[Corner]:
+    """Channels in memory that behave, and a code that any wallet can pay."""
+    async with open_corner(database_url) as opened:
+        yield opened
