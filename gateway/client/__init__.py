@@ -3,15 +3,29 @@
     with Client("https://pay.example", api_key="sk_…") as mashang:
         payment = mashang.pay(merchant_order_no="POS7-1", amount=2599, auth_code="1345…")
 
-calls.py       every call of the API as a typed value      client.py   Client and AsyncClient, which run them
-objects.py     what the API answers                        retries.py  what is safe to send again, and when
-signing.py     signed requests                             webhooks.py verifies what the gateway sends
-errors.py      what can go wrong
+client.py   Client and AsyncClient, which run the calls       calls.py, webhook_calls.py  every call as a typed value
+retries.py  what is safe to send again, and when              objects.py, reports.py      what the API answers
+signing.py  signed requests                                   webhooks.py   verifies what the gateway sends
+call.py     how a call is written                             errors.py     what can go wrong
 """
 
+from gateway.client import calls, webhook_calls
 from gateway.client.client import AsyncClient, Client
 from gateway.client.errors import ApiError, MashangError, OutcomeUnknown, WebhookRefused
-from gateway.client.objects import Code, Event, EventList, Payment, PaymentList, Refund, RefundList, WebhookEndpoint
+from gateway.client.objects import (
+    Code,
+    Event,
+    EventWithDeliveries,
+    Message,
+    NewWebhookEndpoint,
+    Page,
+    Payment,
+    Receipt,
+    Refund,
+    WebhookEndpoint,
+)
+from gateway.client.reports import ShiftReport
+from gateway.client.retries import RetryPolicy
 from gateway.client.webhooks import verify_webhook
 
 __all__ = [
@@ -20,14 +34,20 @@ __all__ = [
     "Client",
     "Code",
     "Event",
-    "EventList",
+    "EventWithDeliveries",
     "MashangError",
+    "Message",
+    "NewWebhookEndpoint",
     "OutcomeUnknown",
+    "Page",
     "Payment",
-    "PaymentList",
+    "Receipt",
     "Refund",
-    "RefundList",
+    "RetryPolicy",
+    "ShiftReport",
     "WebhookEndpoint",
     "WebhookRefused",
+    "calls",
     "verify_webhook",
+    "webhook_calls",
 ]

@@ -1,40 +1,13 @@
-"""Every call of the API as a typed value: built here once, run by the blocking and by the asynchronous client."""
+"""The calls of a till as typed values: built here once, run by the blocking and by the asynchronous client."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
-from urllib.parse import quote, urlencode
+from typing import Any, Literal
 
-from gateway.client.objects import (
-    Code,
-    Event,
-    EventList,
-    Payment,
-    PaymentList,
-    Refund,
-    RefundList,
-    Wallet,
-    WebhookEndpoint,
-)
-
-Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class Call(Generic[Result]):
-    """One request: `target` is the path with its query, `body` what is sent, `wait_s` the till's patience.
-
-    A call that is not `repeatable` makes something new each time: it is not sent again where it may have arrived.
-    """
-
-    method: str
-    target: str
-    body: bytes = b""
-    wait_s: int | None = None
-    repeatable: bool = True
+from gateway.client.call import Call, Moment, json_body, moment, part, target
+from gateway.client.objects import Code, Page, Payment, PaymentStatus, Receipt, Refund, RefundStatus, Wallet
+from gateway.client.reports import ShiftReport
 
 
 def pay(
@@ -79,36 +52,46 @@ def pay(
         "notify_url": notify_url,
         "metadata": None if metadata is None else dict(metadata),
     }
-    return Call("POST", "/v1/payments", _json(fields), wait_s)
+    return Call("POST", "/v1/payments", json_body(fields), wait_s)
 
 
 def payment(payment_id: str, *, refresh: bool = False) -> Call[Payment]:
     """Read a payment; `refresh` asks the channel first where it is not decided."""
-    return Call("GET", _target(f"/v1/payments/{_part(payment_id)}", refresh="true" if refresh else None))
+    return Call("GET", target(f"/v1/payments/{part(payment_id)}", refresh="true" if refresh else None))
 
 
 def payments(
     *,
     merchant_order_no: str | None = None,
-    status: str | None = None,
-    created_from: str | None = None,
-    created_to: str | None = None,
+    status: PaymentStatus | None = None,
+    created_from: Moment | None = None,
+    created_to: Moment | None = None,
     store_id: str | None = None,
     terminal_id: str | None = None,
+    operator_id: str | None = None,
+    method: Literal["barcode", "qrcode"] | None = None,
+    wallet: Wallet | None = None,
+    reversal: Literal["pending", "succeeded", "failed"] | None = None,
+    review: bool | None = None,
     limit: int | None = None,
     starting_after: str | None = None,
-) -> Call[PaymentList]:
-    """List payments, newest first."""
+) -> Call[Page[Payment]]:
+    """List payments, newest first; by `merchant_order_no` the one with that number."""
     return Call(
         "GET",
-        _target(
+        target(
             "/v1/payments",
             merchant_order_no=merchant_order_no,
             status=status,
-            created_from=created_from,
-            created_to=created_to,
+            created_from=moment(created_from),
+            created_to=moment(created_to),
             store_id=store_id,
             terminal_id=terminal_id,
+            operator_id=operator_id,
+            method=method,
+            wallet=wallet,
+            reversal=reversal,
+            review=None if review is None else str(review).lower(),
             limit=limit,
             starting_after=starting_after,
         ),
@@ -117,7 +100,12 @@ def payments(
 
 def cancel(payment_id: str, *, wait_s: int | None = None) -> Call[Payment]:
     """Close, reverse or void a payment; `reversal` tells how it goes."""
-    return Call("POST", f"/v1/payments/{_part(payment_id)}/cancel", wait_s=wait_s)
+    return Call("POST", f"/v1/payments/{part(payment_id)}/cancel", wait_s=wait_s)
+
+
+def receipt(payment_id: str) -> Call[Receipt]:
+    """The receipt of a payment that was taken."""
+    return Call("GET", f"/v1/payments/{part(payment_id)}/receipt")
 
 
 def refund(
@@ -143,73 +131,109 @@ def refund(
         "operator_id": operator_id,
         "metadata": None if metadata is None else dict(metadata),
     }
-    return Call("POST", "/v1/refunds", _json(fields), wait_s)
+    return Call("POST", "/v1/refunds", json_body(fields), wait_s)
 
 
 def find_refund(refund_id: str) -> Call[Refund]:
     """Read a refund."""
-    return Call("GET", f"/v1/refunds/{_part(refund_id)}")
+    return Call("GET", f"/v1/refunds/{part(refund_id)}")
 
 
 def refunds(
     *,
     payment_id: str | None = None,
     merchant_refund_no: str | None = None,
-    status: str | None = None,
+    status: RefundStatus | None = None,
+    created_from: Moment | None = None,
+    created_to: Moment | None = None,
     limit: int | None = None,
     starting_after: str | None = None,
-) -> Call[RefundList]:
+) -> Call[Page[Refund]]:
     """List refunds, newest first."""
     return Call(
         "GET",
-        _target(
+        target(
             "/v1/refunds",
             payment_id=payment_id,
             merchant_refund_no=merchant_refund_no,
             status=status,
+            created_from=moment(created_from),
+            created_to=moment(created_to),
             limit=limit,
             starting_after=starting_after,
         ),
     )
 
 
-def create_code(*, name: str, amount: int | None = None, **fields: Any) -> Call[Code]:
-    """Make a static code that any wallet can pay; the customer types the amount where none is given."""
+def create_code(
+    *,
+    name: str | None = None,
+    amount: int | None = None,
+    description: str | None = None,
+    store_id: str | None = None,
+    terminal_id: str | None = None,
+    operator_id: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> Call[Code]:
+    """Make a static code that any wallet can pay, to be printed once; without an amount the customer types it.
+
+    For the code of one payment call `pay` without `auth_code` and without `wallet`.
+    """
+    fields = {
+        "type": "static",
+        "name": name,
+        "amount": amount,
+        "description": description,
+        "store_id": store_id,
+        "terminal_id": terminal_id,
+        "operator_id": operator_id,
+        "metadata": None if metadata is None else dict(metadata),
+    }
+    return Call("POST", "/v1/codes", json_body(fields), repeatable=False)
+
+
+def codes(
+    *,
+    status: Literal["active", "revoked"] | None = None,
+    store_id: str | None = None,
+    limit: int | None = None,
+    starting_after: str | None = None,
+) -> Call[Page[Code]]:
+    """List static codes, newest first."""
     return Call(
-        "POST", "/v1/codes", _json({"type": "static", "name": name, "amount": amount, **fields}), repeatable=False
+        "GET", target("/v1/codes", status=status, store_id=store_id, limit=limit, starting_after=starting_after)
     )
 
 
-def create_webhook_endpoint(
-    url: str, *, types: Sequence[str] | None = None, description: str | None = None
-) -> Call[WebhookEndpoint]:
-    """Be told of events; the answer holds the `secret` for verify_webhook, shown only now."""
-    fields = {"url": url, "types": None if types is None else list(types), "description": description}
-    return Call("POST", "/v1/webhook_endpoints", _json(fields), repeatable=False)
+def find_code(code_id: str) -> Call[Code]:
+    """Read a static code."""
+    return Call("GET", f"/v1/codes/{part(code_id)}")
 
 
-def events(
-    *, payment_id: str | None = None, limit: int | None = None, starting_after: str | None = None
-) -> Call[EventList]:
-    """List events, newest first: what a server that was away has missed."""
-    return Call("GET", _target("/v1/events", payment_id=payment_id, limit=limit, starting_after=starting_after))
+def revoke_code(code_id: str) -> Call[Code]:
+    """Take a static code out of use for ever; a payment that is under way goes on."""
+    return Call("POST", f"/v1/codes/{part(code_id)}/revoke")
 
 
-def resend_event(event_id: str) -> Call[Event]:
-    """Have an event delivered once more."""
-    return Call("POST", f"/v1/events/{_part(event_id)}/resend", b"{}")
-
-
-def _json(fields: Mapping[str, Any]) -> bytes:
-    """The fields that are set; the same call gives the same bytes."""
-    return json.dumps({name: value for name, value in fields.items() if value is not None}).encode()
-
-
-def _target(path: str, **query: Any) -> str:
-    wanted = {name: value for name, value in query.items() if value is not None}
-    return f"{path}?{urlencode(wanted)}" if wanted else path
-
-
-def _part(identifier: str) -> str:
-    """An id as one part of a path, whatever it holds."""
-    return quote(identifier, safe="")
+def shift_report(
+    *,
+    start: Moment | None = None,
+    end: Moment | None = None,
+    store_id: str | None = None,
+    terminal_id: str | None = None,
+    operator_id: str | None = None,
+    limit: int | None = None,
+) -> Call[ShiftReport]:
+    """What was taken and given back from `start` until before `end`: today at the merchant's, without them."""
+    query = {"from": moment(start), "to": moment(end)}
+    return Call(
+        "GET",
+        target(
+            "/v1/shift_report",
+            **query,
+            store_id=store_id,
+            terminal_id=terminal_id,
+            operator_id=operator_id,
+            limit=limit,
+        ),
+    )

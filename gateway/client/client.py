@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Concatenate, Final, ParamSpec, Self, TypeVar, cast
 from urllib.parse import urlsplit
 
 import httpx
 
-from gateway.client import calls
-from gateway.client.calls import Call
+from gateway.client import calls, webhook_calls
+from gateway.client.call import Call
 from gateway.client.errors import ApiError, OutcomeUnknown
-from gateway.client.objects import Payment
+from gateway.client.objects import Page, Payment, Refund
 from gateway.client.retries import RetryPolicy, retry_after_s, tells_the_outcome, worth_another_try
 from gateway.client.signing import BearerKey, Identity, SigningKey
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
+Item = TypeVar("Item", bound=Mapping[str, object])
 
 _WAIT_S: Final = 10
 _MARGIN_S: Final = 5.0
 """An answer may take so much longer than the till's wait before the connection counts as lost."""
 _OPEN: Final = frozenset({"processing", "requires_action"})
-_LOOK_S: Final = (0.5, 1.0, 2.0)
+_LOOK_S: Final = (0.2, 0.5, 1.0, 2.0)
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -107,15 +108,36 @@ def _identity(api_key: str | None, key_id: str | None, signing_secret: str | Non
 
 
 def _result(answer: httpx.Response) -> object:
-    """The answer's object.  Raises ApiError."""
+    """The answer's object, None where it is empty.  Raises ApiError."""
     try:
-        body = answer.json() if answer.content else {}
+        body = answer.json() if answer.content else None
     except ValueError:
-        body = {}
+        body = None
     if answer.is_success:
         return body
     error = body.get("error") if isinstance(body, dict) else None
     raise ApiError(answer.status_code, error if isinstance(error, dict) else {}, retry_after_s(answer))
+
+
+def _payment_is_open(payment: Payment) -> bool:
+    return payment["status"] in _OPEN or payment["reversal"] == "pending"
+
+
+def _refund_is_open(refund: Refund) -> bool:
+    return refund["status"] == "pending"
+
+
+class _Looks:
+    """When to look again at something that has no end yet: soon, then every two seconds, not past the time allowed."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._ends = time.monotonic() + timeout_s
+        self._pauses = iter(_LOOK_S)
+
+    def next_pause_s(self) -> float | None:
+        """Seconds until the next look; None after the last."""
+        left_s = self._ends - time.monotonic()
+        return min(next(self._pauses, _LOOK_S[-1]), left_s) if left_s > 0 else None
 
 
 class Client(_Sender):
@@ -149,25 +171,52 @@ class Client(_Sender):
                 return cast("Result", _result(answer))
             time.sleep(pause)
 
+    def each(self, call: Call[Page[Item]]) -> Iterator[Item]:
+        """Everything that a list holds, page by page: `client.each(calls.payments(status="succeeded"))`."""
+        while True:
+            page = self.run(call)
+            yield from page["data"]
+            if not page["has_more"]:
+                return
+            call = call.after(str(page["data"][-1]["id"]))
+
     def await_payment(self, payment_id: str, timeout_s: float = 60.0) -> Payment:
-        """The payment once it is decided, or as it stands after `timeout_s`."""
-        ends, looks = time.monotonic() + timeout_s, 0
-        while (found := self.payment(payment_id))["status"] in _OPEN and time.monotonic() < ends:
-            time.sleep(_LOOK_S[min(looks, len(_LOOK_S) - 1)])
-            looks += 1
+        """The payment once it is decided, a cancellation included, or as it stands after `timeout_s`."""
+        looks = _Looks(timeout_s)
+        while _payment_is_open(found := self.payment(payment_id)) and (pause_s := looks.next_pause_s()) is not None:
+            time.sleep(pause_s)
+        return found
+
+    def await_refund(self, refund_id: str, timeout_s: float = 60.0) -> Refund:
+        """The refund once it has its end, or as it stands after `timeout_s`."""
+        looks = _Looks(timeout_s)
+        while _refund_is_open(found := self.find_refund(refund_id)) and (pause_s := looks.next_pause_s()) is not None:
+            time.sleep(pause_s)
         return found
 
     pay = _blocking(calls.pay)
     payment = _blocking(calls.payment)
     payments = _blocking(calls.payments)
     cancel = _blocking(calls.cancel)
+    receipt = _blocking(calls.receipt)
     refund = _blocking(calls.refund)
     find_refund = _blocking(calls.find_refund)
     refunds = _blocking(calls.refunds)
     create_code = _blocking(calls.create_code)
-    create_webhook_endpoint = _blocking(calls.create_webhook_endpoint)
-    events = _blocking(calls.events)
-    resend_event = _blocking(calls.resend_event)
+    codes = _blocking(calls.codes)
+    find_code = _blocking(calls.find_code)
+    revoke_code = _blocking(calls.revoke_code)
+    shift_report = _blocking(calls.shift_report)
+    create_webhook_endpoint = _blocking(webhook_calls.create_webhook_endpoint)
+    webhook_endpoints = _blocking(webhook_calls.webhook_endpoints)
+    find_webhook_endpoint = _blocking(webhook_calls.find_webhook_endpoint)
+    change_webhook_endpoint = _blocking(webhook_calls.change_webhook_endpoint)
+    delete_webhook_endpoint = _blocking(webhook_calls.delete_webhook_endpoint)
+    rotate_webhook_secret = _blocking(webhook_calls.rotate_webhook_secret)
+    test_webhook_endpoint = _blocking(webhook_calls.test_webhook_endpoint)
+    events = _blocking(webhook_calls.events)
+    find_event = _blocking(webhook_calls.find_event)
+    resend_event = _blocking(webhook_calls.resend_event)
 
     def close(self) -> None:
         """Close the connections."""
@@ -213,25 +262,57 @@ class AsyncClient(_Sender):
                 return cast("Result", _result(answer))
             await asyncio.sleep(pause)
 
+    async def each(self, call: Call[Page[Item]]) -> AsyncIterator[Item]:
+        """Everything that a list holds, page by page."""
+        while True:
+            page = await self.run(call)
+            for item in page["data"]:
+                yield item
+            if not page["has_more"]:
+                return
+            call = call.after(str(page["data"][-1]["id"]))
+
     async def await_payment(self, payment_id: str, timeout_s: float = 60.0) -> Payment:
-        """The payment once it is decided, or as it stands after `timeout_s`."""
-        ends, looks = time.monotonic() + timeout_s, 0
-        while (found := await self.payment(payment_id))["status"] in _OPEN and time.monotonic() < ends:
-            await asyncio.sleep(_LOOK_S[min(looks, len(_LOOK_S) - 1)])
-            looks += 1
+        """The payment once it is decided, a cancellation included, or as it stands after `timeout_s`."""
+        looks = _Looks(timeout_s)
+        while _payment_is_open(found := await self.payment(payment_id)):
+            if (pause_s := looks.next_pause_s()) is None:
+                break
+            await asyncio.sleep(pause_s)
+        return found
+
+    async def await_refund(self, refund_id: str, timeout_s: float = 60.0) -> Refund:
+        """The refund once it has its end, or as it stands after `timeout_s`."""
+        looks = _Looks(timeout_s)
+        while _refund_is_open(found := await self.find_refund(refund_id)):
+            if (pause_s := looks.next_pause_s()) is None:
+                break
+            await asyncio.sleep(pause_s)
         return found
 
     pay = _waiting(calls.pay)
     payment = _waiting(calls.payment)
     payments = _waiting(calls.payments)
     cancel = _waiting(calls.cancel)
+    receipt = _waiting(calls.receipt)
     refund = _waiting(calls.refund)
     find_refund = _waiting(calls.find_refund)
     refunds = _waiting(calls.refunds)
     create_code = _waiting(calls.create_code)
-    create_webhook_endpoint = _waiting(calls.create_webhook_endpoint)
-    events = _waiting(calls.events)
-    resend_event = _waiting(calls.resend_event)
+    codes = _waiting(calls.codes)
+    find_code = _waiting(calls.find_code)
+    revoke_code = _waiting(calls.revoke_code)
+    shift_report = _waiting(calls.shift_report)
+    create_webhook_endpoint = _waiting(webhook_calls.create_webhook_endpoint)
+    webhook_endpoints = _waiting(webhook_calls.webhook_endpoints)
+    find_webhook_endpoint = _waiting(webhook_calls.find_webhook_endpoint)
+    change_webhook_endpoint = _waiting(webhook_calls.change_webhook_endpoint)
+    delete_webhook_endpoint = _waiting(webhook_calls.delete_webhook_endpoint)
+    rotate_webhook_secret = _waiting(webhook_calls.rotate_webhook_secret)
+    test_webhook_endpoint = _waiting(webhook_calls.test_webhook_endpoint)
+    events = _waiting(webhook_calls.events)
+    find_event = _waiting(webhook_calls.find_event)
+    resend_event = _waiting(webhook_calls.resend_event)
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -13,30 +13,38 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Mapping, Sequence
-from typing import Final, cast
+from collections.abc import Iterable, Sequence
+from typing import Final, Protocol, cast
 
 from gateway.client.errors import WebhookRefused
-from gateway.client.objects import Event
+from gateway.client.objects import Message
 
 _PREFIX: Final = "whsec_"
+_TIMESTAMP_DIGITS_MAX: Final = 12
+
+
+class Headers(Protocol):
+    """The headers of a request as any framework has them, their names in any case."""
+
+    def items(self) -> Iterable[tuple[str, str]]:
+        """Names and values."""
 
 
 def verify_webhook(
     secrets: str | Sequence[str],
-    headers: Mapping[str, str],
+    headers: Headers,
     body: bytes,
     *,
     tolerance_s: float = 300.0,
     now_s: float | None = None,
-) -> Event:
-    """The event, if one of the secrets signed it at most `tolerance_s` ago.  Raises WebhookRefused.
+) -> Message:
+    """The message, if one of the secrets signed it at most `tolerance_s` ago.  Raises WebhookRefused.
 
     Give both secrets while one replaces the other.  Events may come twice and out of order: `id` and `sequence` tell.
     """
     found = {name.lower(): value for name, value in headers.items()}
     message_id, timestamp, signatures = (found.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature"))
-    if not message_id or not timestamp.isascii() or not timestamp.isdigit():
+    if not message_id or not (timestamp.isascii() and timestamp.isdigit()) or len(timestamp) > _TIMESTAMP_DIGITS_MAX:
         raise WebhookRefused("webhook-id or webhook-timestamp is missing or malformed")
     if abs((time.time() if now_s is None else now_s) - int(timestamp)) > tolerance_s:
         raise WebhookRefused("the message is too old, or the clocks differ")
@@ -46,10 +54,12 @@ def verify_webhook(
     if not any(hmac.compare_digest(one.encode(), other.encode()) for one in expected for other in sent):
         raise WebhookRefused("the signature does not fit")
     try:
-        event = json.loads(body)
+        message = json.loads(body)
     except ValueError:
-        raise WebhookRefused("the body is no JSON") from None
-    return cast("Event", event)
+        message = None
+    if not isinstance(message, dict):
+        raise WebhookRefused("the body is no JSON object")
+    return cast("Message", message)
 
 
 def _signature(secret: str, text: bytes) -> str:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 
-from gateway.client import ApiError, AsyncClient, Client, OutcomeUnknown
-from gateway.client.retries import RetryPolicy
+from gateway.client import ApiError, AsyncClient, Client, OutcomeUnknown, RetryPolicy, calls
 from gateway.merchants.signatures import Signable, SignedHead, read_head, verify
 
 URL = "http://127.0.0.1:1"
 QUICK = RetryPolicy(tries=3, pause_s=0.001, pause_s_max=0.002)
-PAYMENT = {"id": "pay_1", "status": "succeeded"}
+PAYMENT = {"id": "pay_1", "status": "succeeded", "reversal": None}
 
 Answerer = Callable[[httpx.Request], httpx.Response]
 
@@ -156,6 +156,73 @@ def test_an_id_cannot_lead_to_another_path() -> None:
     wire = Wire(httpx.Response(200, json=PAYMENT))
     client(wire).payment("../../admin/v1/merchants?x=1")
     assert wire.sent[0].url.raw_path == b"/v1/payments/..%2F..%2Fadmin%2Fv1%2Fmerchants%3Fx%3D1"
+
+
+def _page(*ids: str, has_more: bool = False) -> httpx.Response:
+    return httpx.Response(200, json={"object": "list", "data": [{"id": one} for one in ids], "has_more": has_more})
+
+
+PAGES = (_page("pay_3", "pay_2", has_more=True), _page("pay_1"))
+LIST = calls.payments(status="succeeded", created_from=datetime(2026, 11, 22, tzinfo=UTC), review=False, limit=2)
+
+
+def test_a_list_is_read_to_its_end_page_by_page() -> None:
+    wire = Wire(*PAGES)
+    assert [one["id"] for one in client(wire).each(LIST)] == ["pay_3", "pay_2", "pay_1"]
+    first, second = [dict(request.url.params) for request in wire.sent]
+    assert first == {
+        "status": "succeeded",
+        "created_from": "2026-11-22T00:00:00+00:00",
+        "review": "false",
+        "limit": "2",
+    }
+    assert second == first | {"starting_after": "pay_2"}
+
+
+async def test_the_asynchronous_client_reads_lists_too() -> None:
+    async with AsyncClient(URL, api_key="sk_test_1", transport=httpx.MockTransport(Wire(*PAGES))) as mashang:
+        assert [one["id"] async for one in mashang.each(LIST)] == ["pay_3", "pay_2", "pay_1"]
+
+
+def test_a_time_without_its_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="zone"):
+        calls.shift_report(start=datetime(2026, 11, 22))  # noqa: DTZ001  what is tried
+
+
+def test_a_shift_is_asked_for_with_the_words_of_the_api() -> None:
+    wire = Wire(httpx.Response(200, json={}))
+    client(wire).shift_report(start="2026-11-21T16:00:00Z", end=datetime(2026, 11, 22, tzinfo=UTC), terminal_id="t-1")
+    assert dict(wire.sent[0].url.params) == {
+        "from": "2026-11-21T16:00:00Z",
+        "to": "2026-11-22T00:00:00+00:00",
+        "terminal_id": "t-1",
+    }
+
+
+def test_a_cancelled_payment_is_waited_for_until_it_is_given_back_and_a_refund_until_it_has_its_end() -> None:
+    pending = httpx.Response(200, json=PAYMENT | {"reversal": "pending"})
+    reversed_ = httpx.Response(200, json=PAYMENT | {"status": "reversed", "reversal": "succeeded"})
+    assert client(Wire(pending, reversed_)).await_payment("pay_1")["status"] == "reversed"
+    refunds = [httpx.Response(200, json={"id": "ref_1", "status": status}) for status in ("pending", "failed")]
+    assert client(Wire(*refunds)).await_refund("ref_1")["status"] == "failed"
+
+
+def test_waiting_ends_with_its_time_whatever_stands_then() -> None:
+    wire = Wire(httpx.Response(200, json=PAYMENT | {"status": "processing"}))
+    assert client(wire).await_payment("pay_1", 0.01)["status"] == "processing"
+    assert len(wire.sent) == 2
+
+
+def test_deleting_answers_nothing() -> None:
+    wire = Wire(httpx.Response(204))
+    client(wire).delete_webhook_endpoint("we_1")
+    assert (wire.sent[0].method, wire.sent[0].url.path) == ("DELETE", "/v1/webhook_endpoints/we_1")
+
+
+def test_a_change_sends_what_is_named_also_null() -> None:
+    wire = Wire(httpx.Response(200, json={}))
+    client(wire).change_webhook_endpoint("we_1", types=None, status="enabled")
+    assert (wire.sent[0].method, json.loads(wire.sent[0].content)) == ("PATCH", {"types": None, "status": "enabled"})
 
 
 async def test_the_asynchronous_client_sends_and_repeats_the_same() -> None:

@@ -63,6 +63,8 @@ def test_a_message_signed_with_either_secret_of_a_rotation_is_believed() -> None
         (_headers() | {"webhook-signature": ""}, BODY),
         (_headers(f"whsec_{base64.b64encode(b'x' * 24).decode()}"), BODY),
         (_headers(body=b"no json"), b"no json"),
+        (_headers(body=b"[]"), b"[]"),
+        (_headers() | {"webhook-timestamp": "9" * 5_000}, BODY),
     ],
 )
 def test_anything_that_does_not_fit_is_refused(headers: dict[str, str], body: bytes) -> None:
