@@ -131,3 +131,45 @@ async def test_finishing_one_purpose_leaves_the_others(queue: TaskQueue, pool: a
     await queue.finish(next(task for task in tasks if task.purpose is Purpose.WATCH))
     found = await pool.fetch("SELECT purpose FROM recovery_tasks ORDER BY purpose")
     assert [record["purpose"] for record in found] == ["give_back", "refund", "resolve"]
+
+
+async def wake(pool: asyncpg.Pool) -> None:
+    """Somebody wants the task to be looked at now."""
+    await pool.execute("UPDATE recovery_tasks SET next_at = now()")
+
+
+async def test_a_task_that_is_woken_while_a_worker_is_at_it_stays_due(queue: TaskQueue, pool: asyncpg.Pool) -> None:
+    """What woke it may have come after the worker looked."""
+    await add(pool, 1)
+    [task] = await queue.lease(1)
+    await wake(pool)
+    await queue.put_off(task, 600)
+    [again] = await queue.lease(1)
+    assert again.tries == 2
+    await wake(pool)
+    await queue.defer(again, 600)
+    assert [each.tries for each in await queue.lease(1)] == [2]
+
+
+async def test_a_task_that_is_woken_while_a_worker_is_at_it_is_not_finished(
+    queue: TaskQueue, pool: asyncpg.Pool
+) -> None:
+    await add(pool, 1)
+    [task] = await queue.lease(1)
+    await wake(pool)
+    await queue.finish(task)
+    [again] = await queue.lease(1)
+    await queue.finish(again)
+    assert await left(pool) == []
+
+
+async def test_a_task_that_becomes_another_one_counts_its_tries_anew(queue: TaskQueue, pool: asyncpg.Pool) -> None:
+    await add(pool, 1)
+    for _ in range(3):
+        [task] = await queue.lease(1)
+        await queue.put_off(task, 0)
+    [task] = await queue.lease(1)
+    await queue.begin_anew(task, 600)
+    assert await queue.lease(1) == []
+    await wake(pool)
+    assert [(again.tries, again.created_at) for again in await queue.lease(1)] == [(1, task.created_at)]
