@@ -79,7 +79,7 @@ def test_the_buckets_of_every_histogram_rise() -> None:
 
 
 SIZES = {
-    "wallet": 4, "phase": 4, "call": 6, "account": 6, "batch": 3, "route": 16, "step": 4, "reason": 8,
+    "wallet": 4, "phase": 4, "call": 6, "account": 6, "batch": 5, "route": 16, "step": 4, "reason": 8,
 }  # fmt: skip
 """How many values a label has in a busy process with six channel accounts; a new label has to be added here."""
 TOGETHER = {
@@ -90,6 +90,13 @@ TOGETHER = {
     "mashang_recovery_steps": 4 * 5,
     "mashang_late_captures": 3,
     "mashang_claims": 3,
+    "mashang_callbacks": 6 * 10,
+    "mashang_callbacks_applied": 6 * 5,
+    "mashang_refunds": 6 * 3,
+    "mashang_refund_steps": 4 * 5,
+    "mashang_webhook_deliveries": 18,
+    "mashang_webhook_delivery_seconds": 4,
+    "mashang_webhook_endpoints_disabled": 2,
 }
 
 
