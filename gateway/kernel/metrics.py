@@ -60,7 +60,14 @@ QUEUE_DEPTH: Final = Gauge(
 IN_FLIGHT: Final = Gauge("mashang_payments_in_flight", "Payments being taken now.", multiprocess_mode="livesum")
 REFUSED: Final = hot_counter(Counter("mashang_refused_total", "Requests refused before any work.", ["reason"]))
 CLAIMS: Final = hot_counter(Counter("mashang_claims_total", "Order numbers claimed in Valkey.", ["result"]))
-UNRESOLVED: Final = Gauge("mashang_unresolved_payments", "Payments without an outcome.", multiprocess_mode="mostrecent")
+UNRESOLVED: Final = Gauge(
+    "mashang_unresolved_payments",
+    "Payments without an outcome, codes on display excepted.",
+    multiprocess_mode="mostrecent",
+)
+CODES_SHOWN: Final = Gauge(
+    "mashang_codes_on_display", "Codes that customers can scan and that are not paid.", multiprocess_mode="mostrecent"
+)
 UNRESOLVED_AGE: Final = Gauge(
     "mashang_unresolved_oldest_age_seconds",
     "Age of the oldest payment without an outcome.",
@@ -94,7 +101,7 @@ REFUNDS_PENDING: Final = Gauge(
 )
 REFUNDS_PENDING_AGE: Final = Gauge(
     "mashang_pending_refunds_oldest_age_seconds",
-    "Age of the oldest pending refund that no person was asked to look at.",
+    "For how long the oldest pending refund has been due; those that wait for their turn or a person are left out.",
     multiprocess_mode="mostrecent",
 )
 WEBHOOK_DELIVERIES: Final = hot_counter(
