@@ -13,7 +13,7 @@ from gateway.kernel.failures import FailureCode
 from gateway.refunds.refund import Refund
 from gateway.refunds.steps import ABNORMAL, AMOUNT_MISMATCH, CONTRADICTED, End, Verdict
 from routing.channels.base import ChannelRejected, ChannelUnknown, ChannelUnsent, RefundOrder, RefundRules
-from routing.channels.reports import RefundReport, RefundState
+from routing.channels.reports import RefundReport, RefundState, TradeReport, TradeState
 from tests.integration.refunds.conftest import ACCEPTED, ACCOUNT_ID, GIVEN_BACK, NOT_FOUND, Counter
 from tests.support.fake_channel import SILENT
 
@@ -359,3 +359,20 @@ async def test_a_payment_that_is_being_refunded_is_not_cancelled_and_the_other_w
     assert not await store.request_reversal(payment)
     await counter.desk.commit(refund, Verdict(End.FAILED, failure=FailureCode.REFUND_REFUSED))
     assert await store.request_reversal(payment)
+
+
+@pytest.mark.parametrize("state", [TradeState.CLOSED, TradeState.REFUNDED])
+async def test_a_payment_that_its_channel_calls_closed_because_it_was_refunded_stays_as_it_is(
+    counter: Counter, state: TradeState
+) -> None:
+    """Alipay closes a trade that was given back in full, and tells so."""
+    row = await counter.paid()
+    counter.channel.refunds = [GIVEN_BACK]
+    await counter.refund(row, 2_599)
+    await counter.work(row)
+    payment, account = await counter.payment(row), counter.base.accounts.get(ACCOUNT_ID)
+    assert account is not None
+    found = await counter.base.charging.settle(payment, account, TradeReport(state, amount_fen=2_599))
+    assert (found.status, found.reversal, found.review, found.amount_refunded) == ("succeeded", None, None, 2_599)
+    assert await counter.payment(row) == payment
+    assert await counter.balances(row) == {}
