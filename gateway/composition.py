@@ -60,7 +60,7 @@ async def compose(settings: Settings) -> AsyncIterator[Base]:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(transport.aclose)
         pool = await stack.enter_async_context(_opened(await open_pool(settings)))
-        hot_pool = await stack.enter_async_context(_opened(await open_pool(settings, size=2)))
+        hot_pool = await stack.enter_async_context(_opened(await open_pool(settings, size=3)))
         valkey = Valkey(settings)
         stack.push_async_callback(valkey.aclose)
         directory, accounts = Directory(pool, vault), AccountBook(pool, vault, build)

@@ -104,6 +104,8 @@ CREATE TABLE codes (
     operator_id text,
     metadata json,
     status text DEFAULT 'active'::text NOT NULL,
+    idempotency_key text COLLATE "C",
+    request_fingerprint bytea,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     revoked_at timestamp with time zone,
     CONSTRAINT codes_amount_check CHECK ((amount > 0)),
@@ -255,6 +257,7 @@ CREATE TABLE recovery_tasks (
     lease_until timestamp with time zone,
     lease_token bigint DEFAULT 0 NOT NULL,
     created_at timestamp with time zone NOT NULL,
+    late_from timestamp with time zone,
     CONSTRAINT recovery_tasks_purpose_check CHECK ((purpose = ANY (ARRAY['resolve'::text, 'watch'::text, 'give_back'::text, 'refund'::text]))),
     CONSTRAINT recovery_tasks_pkey PRIMARY KEY (payment_id, purpose)
 ) WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='20000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_threshold='20000');
@@ -446,6 +449,9 @@ CREATE INDEX api_keys_by_merchant ON api_keys (merchant_id, id);
 CREATE INDEX callbacks_due ON callbacks (next_at) WHERE (applied_at IS NULL);
 CREATE INDEX callbacks_with_body ON callbacks (received_at) WHERE (body_sealed IS NOT NULL);
 CREATE INDEX channel_accounts_by_merchant ON channel_accounts (merchant_id) WHERE (merchant_id IS NOT NULL);
+
+CREATE UNIQUE INDEX codes_by_key ON codes (merchant_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+
 CREATE INDEX codes_by_merchant ON codes (merchant_id, id);
 CREATE INDEX events_by_merchant ON events (merchant_id, id) WHERE (id IS NOT NULL);
 CREATE INDEX payments_by_merchant ON payments (merchant_id, id);

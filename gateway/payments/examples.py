@@ -72,4 +72,15 @@ DECLINED_PAYMENT: Final[dict[str, Any]] = {
     },
 }
 
+SHOWN_CODE: Final[dict[str, Any]] = {
+    **PAYMENT,
+    "status": "requires_action",
+    "merchant_order_no": "POS7-000124",
+    "method": "qrcode",
+    "channel_trade_no": None,
+    "qr_code": "weixin://wxpay/bizpayurl?pr=p4lpSuKzz",
+    "completed_at": None,
+    "expires_at": "2026-11-22T01:07:03.004Z",
+}
+
 PAYMENT_LIST: Final[dict[str, Any]] = {"object": "list", "data": [PAYMENT], "has_more": False}

@@ -229,7 +229,9 @@ class LateCapture(BaseModel):
 class PaymentObject(BaseModel):
     """A payment; amounts in fen, times in RFC 3339 UTC."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [examples.PAYMENT, examples.DECLINED_PAYMENT]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [examples.PAYMENT, examples.SHOWN_CODE, examples.DECLINED_PAYMENT]}
+    )
 
     id: str
     object: Literal["payment"]

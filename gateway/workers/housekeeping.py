@@ -17,7 +17,14 @@ from gateway.database.batches import BROKEN
 from gateway.database.partitions import ensure_partitions
 from gateway.kernel.clock import utc_now
 from gateway.kernel.hot_metrics import flush_hot_metrics
-from gateway.kernel.metrics import REFUNDS_PENDING, REFUNDS_PENDING_AGE, REVIEWS, UNRESOLVED, UNRESOLVED_AGE
+from gateway.kernel.metrics import (
+    CODES_SHOWN,
+    REFUNDS_PENDING,
+    REFUNDS_PENDING_AGE,
+    REVIEWS,
+    UNRESOLVED,
+    UNRESOLVED_AGE,
+)
 from gateway.workers.tasks import SQL
 from routing.account_store import forget_previous
 
@@ -79,6 +86,7 @@ async def measure(base: Base) -> None:
     row = await base.pool.fetchrow(SQL["gauges"])
     assert row is not None
     UNRESOLVED.set(row["unresolved"])
+    CODES_SHOWN.set(row["codes_shown"])
     UNRESOLVED_AGE.set(row["age_s"] or 0.0)
     REVIEWS.set(row["reviews"])
     REFUNDS_PENDING.set(row["refunds_pending"])

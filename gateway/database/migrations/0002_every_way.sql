@@ -30,8 +30,11 @@ CREATE INDEX events_by_merchant ON events (merchant_id, id) WHERE id IS NOT NULL
 ALTER TABLE recovery_tasks DROP CONSTRAINT recovery_tasks_purpose_check;
 ALTER TABLE recovery_tasks ADD CONSTRAINT recovery_tasks_purpose_check
     CHECK (purpose IN ('resolve', 'watch', 'give_back', 'refund'));
+-- A code on display is not late before it expires; null where a task counts from its beginning.
+ALTER TABLE recovery_tasks ADD COLUMN late_from timestamptz;
 
 -- Static codes (聚合码).  A code for one payment has no row: its token is derived from the payment.
+-- `request_fingerprint` is the keyed hash of the request that made it, where it came with an idempotency key.
 CREATE TABLE codes (
     id text COLLATE "C" PRIMARY KEY,
     token text COLLATE "C" NOT NULL UNIQUE,
@@ -44,10 +47,13 @@ CREATE TABLE codes (
     operator_id text,
     metadata json,
     status text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'revoked')),
+    idempotency_key text COLLATE "C",
+    request_fingerprint bytea,
     created_at timestamptz NOT NULL DEFAULT now(),
     revoked_at timestamptz
 );
 CREATE INDEX codes_by_merchant ON codes (merchant_id, id);
+CREATE UNIQUE INDEX codes_by_key ON codes (merchant_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
 
 -- Refunds.  `amount` is goods value; the customer part, the discount and the fee that go back stand beside it.
 -- `asked_at` is when the channel was asked first, `last_asked_at` the last moment at which it can have taken a request in.

@@ -60,8 +60,9 @@ WITH rows AS (
     SELECT payment_id, merchant_id, 1, account_id, now() + make_interval(secs => send_within_s), now()
     FROM admitted WHERE account_id IS NOT NULL
 ), task AS (
-    INSERT INTO recovery_tasks (payment_id, merchant_id, purpose, next_at, created_at)
-    SELECT payment_id, merchant_id, 'resolve', now() + make_interval(secs => recover_after_s), now()
+    INSERT INTO recovery_tasks (payment_id, merchant_id, purpose, next_at, created_at, late_from)
+    SELECT payment_id, merchant_id, 'resolve', now() + make_interval(secs => recover_after_s), now(),
+        CASE status WHEN 'requires_action' THEN now() + make_interval(secs => expires_in_s) END
     FROM admitted WHERE status <> 'failed'
 ), event AS (
     INSERT INTO events (payment_id, merchant_id, seq, type, to_status, at, id)

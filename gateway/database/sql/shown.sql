@@ -25,7 +25,7 @@ WITH rows AS (
     WHERE a.payment_id = r.payment_id AND a.merchant_id = r.merchant_id AND a.seq = r.seq
 ), task AS (
     UPDATE recovery_tasks t SET
-        next_at = least(now() + make_interval(secs => r.look_after_s), s.pay_until), tries = 0
+        next_at = least(now() + make_interval(secs => r.look_after_s), s.pay_until), tries = 0, late_from = s.pay_until
     FROM rows r JOIN shown s ON s.id = r.payment_id
     WHERE t.payment_id = r.payment_id AND t.purpose = 'resolve'
 ), event AS (
