@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -63,11 +65,14 @@ async def removed(till: Till, endpoint: dict[str, Any]) -> None:
 
 
 async def event_of(till: Till, event_id: str, status: str = "succeeded") -> dict[str, Any]:
-    """The event once its only delivery stands so."""
+    """The event once its only delivery was tried and stands so."""
+    deadline = time.monotonic() + 20
     while True:
         event = documented(await till.client.get(f"/v1/events/{event_id}"), EventWithDeliveries)
-        if [one["status"] for one in event["deliveries"]] == [status]:
+        if [(one["status"], one["tries"] > 0) for one in event["deliveries"]] == [(status, True)]:
             return event
+        assert time.monotonic() < deadline, event
+        await asyncio.sleep(0.02)
 
 
 async def test_a_payment_is_told_with_the_payment_as_the_api_shows_it(till: Till, receiver: Receiver) -> None:
@@ -97,6 +102,36 @@ async def test_a_declined_payment_and_a_cancelled_one_are_told_in_the_order_of_t
     second = await receiver.message_of(payment["id"], "payment.reversed")
     assert first.message["sequence"] < second.message["sequence"]
     assert (first.message["data"]["status"], second.message["data"]["status"]) == ("succeeded", "reversed")
+    await removed(till, endpoint)
+
+
+async def test_a_refund_is_told_when_it_has_ended(till: Till, receiver: Receiver) -> None:
+    endpoint = await added(till, receiver.url, types=["refund.succeeded"])
+    payment = await till.paid()
+    order = {"payment_id": payment["id"], "amount": 1_000, "merchant_refund_no": f"R-{payment['id'][-20:]}"}
+    refund = (await till.client.post("/v1/refunds", json=order)).json()
+    one = await receiver.message_of(payment["id"], "refund.succeeded")
+    shown = (await till.client.get(f"/v1/refunds/{refund['id']}")).json()
+    assert one.message["data"] == shown
+    assert (shown["status"], one.message["sequence"]) == ("succeeded", 4)
+    named = {"refund_id": refund["id"]}
+    listed = documented(await till.client.get("/v1/events", params=named), EventList)["data"]
+    assert [(event["id"], event["payment_id"], event["refund_id"]) for event in listed] == [
+        (one.id, payment["id"], refund["id"])
+    ]
+    await removed(till, endpoint)
+
+
+async def test_a_code_on_display_is_told_and_then_its_end(till: Till, receiver: Receiver) -> None:
+    endpoint = await added(till, receiver.url)
+    order = new_order(method="qrcode", auth_code=None, wallet="wechat", expires_in=60)
+    shown = payment_of(await till.pay(order), 201)
+    assert shown["status"] == "requires_action"
+    one = await receiver.message_of(shown["id"], "payment.requires_action")
+    assert one.message["data"]["qr_code"] == shown["qr_code"]
+    await till.cancel(shown["id"])
+    other = await receiver.message_of(shown["id"], "payment.closed")
+    assert other.message["sequence"] > one.message["sequence"]
     await removed(till, endpoint)
 
 
