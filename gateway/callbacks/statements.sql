@@ -33,16 +33,19 @@ RETURNING c.payment_id, c.account_id, c.notification_id, c.report_sealed, c.rece
     extract(epoch FROM now() - c.received_at)::float8 AS age_s
 
 -- name: put_off
+-- `result` and `applied_at` are set together; a condition on the latter would have the planner walk all that is due.
 UPDATE callbacks SET next_at = now() + make_interval(secs => $4)
-WHERE payment_id = $1 AND account_id = $2 AND notification_id = $3 AND applied_at IS NULL
+WHERE payment_id = $1 AND account_id = $2 AND notification_id = $3 AND result IS NULL
 
 -- name: finish
 UPDATE callbacks SET applied_at = now(), result = $4
-WHERE payment_id = $1 AND account_id = $2 AND notification_id = $3 AND applied_at IS NULL
+WHERE payment_id = $1 AND account_id = $2 AND notification_id = $3 AND result IS NULL
 
 -- name: wake
--- The worker looks at the payment at once: what was told concerns something that it is bringing to an end.
-UPDATE recovery_tasks SET next_at = now() WHERE payment_id = $1 AND purpose = ANY ($2::text[]) AND next_at > now()
+-- The worker looks at the payment at once: what was told concerns something that it is bringing to an end.  One that is
+-- at it now looks once more, for it may have looked before.
+UPDATE recovery_tasks SET next_at = now()
+WHERE payment_id = $1 AND purpose = ANY ($2::text[]) AND (next_at > now() OR lease_until > now())
 
 -- name: drop_bodies
 UPDATE callbacks c SET body_sealed = NULL
