@@ -1,6 +1,7 @@
 -- What a shift report is made of (store.py): payments and refunds of a merchant and a time, and their postings apart.
 -- $1 merchant, $2 and $3 bounds of the id, $4 and $5 bounds of the time, $6 store, $7 terminal, $8 operator (null: all).
--- Rows are found by (merchant_id, id), for ids sort by time.
+-- Rows are found by (merchant_id, id), for ids sort by time.  What belongs to them is looked up row by row (OFFSET 0 keeps
+-- it so): the planner does not see that their time bounds it too, and would read all that the merchant ever had.
 
 -- name: count_payments
 SELECT count(*) FROM (SELECT FROM payments WHERE merchant_id = $1 AND id >= $2 AND id < $3 LIMIT $4) p
@@ -25,7 +26,12 @@ SELECT
     r.store_id, r.terminal_id, r.operator_id, p.wallet, r.status, count(*) AS count, sum(r.amount)::bigint AS amount,
     sum(r.returned_to_customer)::bigint AS returned, sum(r.discount_returned)::bigint AS discount,
     sum(r.fee_returned)::bigint AS fee
-FROM refunds r JOIN payments p ON p.id = r.payment_id AND p.merchant_id = r.merchant_id
+FROM refunds r
+CROSS JOIN LATERAL (
+    SELECT merchant_order_no, method, wallet FROM payments
+    WHERE id = r.payment_id AND merchant_id = r.merchant_id
+    OFFSET 0
+) p
 WHERE r.merchant_id = $1 AND r.id >= $2 AND r.id < $3 AND r.created_at >= $4 AND r.created_at < $5
     AND ($6::text IS NULL OR r.store_id = $6)
     AND ($7::text IS NULL OR r.terminal_id = $7)
@@ -38,7 +44,12 @@ LIMIT $9
 SELECT
     p.store_id, p.terminal_id, p.operator_id, p.wallet, t.kind, split_part(t.debit, ':', 1) AS debit,
     split_part(t.credit, ':', 1) AS credit, sum(t.amount)::bigint AS amount
-FROM payments p JOIN transfers t ON t.payment_id = p.id AND t.merchant_id = p.merchant_id AND t.seq < 100
+FROM payments p
+CROSS JOIN LATERAL (
+    SELECT kind, debit, credit, amount FROM transfers
+    WHERE payment_id = p.id AND merchant_id = p.merchant_id AND seq < 100
+    OFFSET 0
+) t
 WHERE p.merchant_id = $1 AND p.id >= $2 AND p.id < $3 AND p.created_at >= $4 AND p.created_at < $5
     AND ($6::text IS NULL OR p.store_id = $6)
     AND ($7::text IS NULL OR p.terminal_id = $7)
@@ -51,9 +62,15 @@ SELECT
     r.store_id, r.terminal_id, r.operator_id, p.wallet, t.kind, split_part(t.debit, ':', 1) AS debit,
     split_part(t.credit, ':', 1) AS credit, sum(t.amount)::bigint AS amount
 FROM refunds r
-JOIN payments p ON p.id = r.payment_id AND p.merchant_id = r.merchant_id
-JOIN transfers t ON t.payment_id = r.payment_id AND t.merchant_id = r.merchant_id
-    AND t.seq >= $9 + r.seq * $10 AND t.seq < $9 + (r.seq + 1) * $10
+CROSS JOIN LATERAL (
+    SELECT wallet FROM payments WHERE id = r.payment_id AND merchant_id = r.merchant_id OFFSET 0
+) p
+CROSS JOIN LATERAL (
+    SELECT kind, debit, credit, amount FROM transfers
+    WHERE payment_id = r.payment_id AND merchant_id = r.merchant_id
+        AND seq >= $9 + r.seq * $10 AND seq < $9 + (r.seq + 1) * $10
+    OFFSET 0
+) t
 WHERE r.merchant_id = $1 AND r.id >= $2 AND r.id < $3 AND r.created_at >= $4 AND r.created_at < $5
     AND ($6::text IS NULL OR r.store_id = $6)
     AND ($7::text IS NULL OR r.terminal_id = $7)
@@ -90,7 +107,12 @@ SELECT
     r.id, r.created_at, r.payment_id, r.merchant_refund_no, p.merchant_order_no, r.status, p.method, p.wallet, r.amount,
     r.returned_to_customer, r.discount_returned, r.fee_returned, r.store_id, r.terminal_id, r.operator_id, r.account_id,
     r.channel_refund_no, r.review
-FROM refunds r JOIN payments p ON p.id = r.payment_id AND p.merchant_id = r.merchant_id
+FROM refunds r
+CROSS JOIN LATERAL (
+    SELECT merchant_order_no, method, wallet FROM payments
+    WHERE id = r.payment_id AND merchant_id = r.merchant_id
+    OFFSET 0
+) p
 WHERE r.merchant_id = $1 AND r.id >= $2 AND r.id < $3 AND r.created_at >= $4 AND r.created_at < $5
     AND ($6::text IS NULL OR r.store_id = $6)
     AND ($7::text IS NULL OR r.terminal_id = $7)
@@ -103,7 +125,12 @@ SELECT
     r.id, r.created_at, r.payment_id, r.merchant_refund_no, p.merchant_order_no, r.status, p.method, p.wallet, r.amount,
     r.returned_to_customer, r.discount_returned, r.fee_returned, r.store_id, r.terminal_id, r.operator_id, r.account_id,
     r.channel_refund_no, r.review
-FROM refunds r JOIN payments p ON p.id = r.payment_id AND p.merchant_id = r.merchant_id
+FROM refunds r
+CROSS JOIN LATERAL (
+    SELECT merchant_order_no, method, wallet FROM payments
+    WHERE id = r.payment_id AND merchant_id = r.merchant_id
+    OFFSET 0
+) p
 WHERE r.merchant_id = $1 AND r.id >= $2 AND r.id < $3 AND r.created_at >= $4 AND r.created_at < $5
     AND ($6::text IS NULL OR r.store_id = $6)
     AND ($7::text IS NULL OR r.terminal_id = $7)
