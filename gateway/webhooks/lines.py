@@ -2,7 +2,8 @@
 
 A line is what waits for one endpoint: its first tries, and apart from them its later ones, so that new events never
 wait for failed ones.  A line begins with a few hands, gains one with each quick success and loses half with each
-failure.  Lines that have not just answered quickly share one half of all hands; the other half is for those that have.
+failure; one that takes its time, but takes everything, comes to have a middling number.  Lines that have not just
+answered quickly share one half of all hands; the other half is for those that have.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ QUICK_S: Final = 1.0
 """An answer within this is a quick one: so long at most can a proven line hold a hand that another one waits for."""
 _HANDS_FIRST: Final = 4
 _HANDS_MIN: Final = 2
+_HANDS_SLOW: Final = 16
+"""Of a line that succeeds slowly: with answers after two seconds it still gets eight a second."""
 _HANDS_MAX: Final = 64
 _LINES_MAX: Final = 20_000
 
@@ -93,7 +96,7 @@ class Lines:
         if line.proven:
             line.window = min(_HANDS_MAX, line.window + 1)
         elif succeeded:
-            line.window = max(_HANDS_MIN, line.window - 1)
+            line.window += (line.window < _HANDS_SLOW) - (line.window > _HANDS_SLOW)
         else:
             line.window = max(_HANDS_MIN, line.window // 2)
         if line.proven is not was_proven:

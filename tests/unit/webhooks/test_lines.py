@@ -56,13 +56,22 @@ def test_a_line_that_fails_loses_half_of_its_hands_each_time_but_not_the_last_tw
     assert take(lines, A) == {A: left}
 
 
-def test_a_line_that_answers_slowly_shrinks_to_two_hands() -> None:
+@pytest.mark.parametrize("quick_before", [0, 10, 60])
+def test_a_line_that_takes_its_time_but_everything_comes_to_have_sixteen_hands(quick_before: int) -> None:
     lines = Lines(1_000)
-    prove(lines, A, 10)
-    for _ in range(50):
+    prove(lines, A, quick_before)
+    for _ in range(61):
         lines.begin(A)
         end(lines, A, seconds=QUICK_S * 2)
-    assert take(lines, A) == {A: 2}
+    assert take(lines, A) == {A: 16}
+
+
+def test_a_line_that_takes_its_time_is_not_among_the_quick_ones() -> None:
+    lines = Lines(40)
+    prove(lines, A, 60)
+    lines.begin(A)
+    end(lines, A, seconds=QUICK_S * 2)
+    assert take(lines, A) == {A: 20}
 
 
 def test_lines_that_are_not_proven_leave_half_of_all_hands_to_those_that_are() -> None:

@@ -153,6 +153,8 @@ async def test_the_status_is_the_reply(answer: bytes, reply: Reply) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
+        b"HTTP/1.1 40000 No\r\n\r\n",
+        b"HTTP/1.1 -1 No\r\n\r\n",
         b"SSH-2.0-OpenSSH_9.2\r\n",
         b"\x00" * 100,
         b"HTTP/1.1 OK\r\n\r\n",
