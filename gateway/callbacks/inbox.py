@@ -20,6 +20,7 @@ _EVIDENCE: Final = ("content-type", "wechatpay-nonce", "wechatpay-serial", "wech
                     "wechatpay-signature-type", "wechatpay-timestamp")  # fmt: skip
 """The headers that belong to a message: with its body they prove who sent it."""
 _UNREADABLE_RETRY_S: Final = 3_600.0
+_COUNTED_MAX: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,12 @@ class Inbox:
     async def wake(self, payment_id: str, *purposes: str) -> None:
         """Have the worker look at the payment now, where it has a task of such a purpose."""
         await self._pool.execute(SQL["wake"], payment_id, purposes)
+
+    async def waiting(self) -> tuple[int, float]:
+        """How many callbacks are not applied yet (at most 10,000 are counted), and for how many seconds."""
+        record = await self._pool.fetchrow(SQL["waiting"], _COUNTED_MAX)
+        assert record is not None
+        return record["waiting"], record["age_s"] or 0.0
 
     async def drop_bodies(self, older_than_days: int, limit: int) -> int:
         """Drop up to `limit` messages as they came; what they said stays.  Returns how many."""

@@ -47,6 +47,11 @@ WHERE payment_id = $1 AND account_id = $2 AND notification_id = $3 AND result IS
 UPDATE recovery_tasks SET next_at = now()
 WHERE payment_id = $1 AND purpose = ANY ($2::text[]) AND (next_at > now() OR lease_until > now())
 
+-- name: waiting
+-- How many are not applied yet, as far as it is worth counting, and since when the oldest of these waits.
+SELECT count(*) AS waiting, extract(epoch FROM now() - min(received_at))::float8 AS age_s
+FROM (SELECT received_at FROM callbacks WHERE applied_at IS NULL ORDER BY next_at LIMIT $1) w
+
 -- name: drop_bodies
 UPDATE callbacks c SET body_sealed = NULL
 FROM (

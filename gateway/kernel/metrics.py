@@ -87,6 +87,14 @@ CALLBACKS: Final = Counter(
 CALLBACKS_APPLIED: Final = Counter(
     "mashang_callbacks_applied_total", "Notifications that were applied, by what came of them.", ["account", "result"]
 )
+CALLBACKS_WAITING: Final = Gauge(
+    "mashang_callbacks_waiting", "Notifications that are not applied yet.", multiprocess_mode="mostrecent"
+)
+CALLBACKS_WAITING_AGE: Final = Gauge(
+    "mashang_callbacks_waiting_oldest_age_seconds",
+    "Age of the oldest notification that is not applied yet.",
+    multiprocess_mode="mostrecent",
+)
 LATE_CAPTURES: Final = Counter(
     "mashang_late_captures_total", "Captures found for payments that were over, by what became of them.", ["status"]
 )

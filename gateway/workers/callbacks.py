@@ -14,12 +14,14 @@ from gateway.callbacks.inbox import Inbox, Leased
 from gateway.composition import Base
 from gateway.database.batches import BROKEN
 from gateway.kernel.errors import ApiError
+from gateway.kernel.metrics import CALLBACKS_WAITING, CALLBACKS_WAITING_AGE
 
 _log = logging.getLogger("mashang.callbacks")
 _LEASED_MAX: Final = 32
 _AT_ONCE_MAX: Final = 8
 _DROP_MAX: Final = 1_000
 _DROP_EVERY_S: Final = 60.0
+_MEASURE_EVERY_S: Final = 2.0
 
 
 class CallbackSweep:
@@ -30,17 +32,15 @@ class CallbackSweep:
         self._inbox = Inbox(base.pool, base.vault)
         self._applying = Applying(base.accounts, base.store, base.charging, base.refunds, self._inbox)
         self._hands = asyncio.Semaphore(_AT_ONCE_MAX)
+        self._measure_at = self._drop_at = 0.0
 
     async def run(self) -> None:
         """Run until cancelled."""
-        drop_due = 0.0
         while True:
             more = False
             try:
                 more = await self.sweep() == _LEASED_MAX
-                if time.monotonic() >= drop_due:
-                    drop_due = time.monotonic() + _DROP_EVERY_S
-                    await self._inbox.drop_bodies(self._settings.callback_body_days, _DROP_MAX)
+                await self._keep_house()
             except (*BROKEN, asyncpg.PostgresError) as error:
                 _log.warning("the inbox was not swept: %s", type(error).__name__)
             except Exception:  # the end of this loop would be the worker's
@@ -52,6 +52,18 @@ class CallbackSweep:
         leased = await self._inbox.lease(_LEASED_MAX, self._settings.recovery_lease_s)
         await asyncio.gather(*map(self._apply, leased))
         return len(leased)
+
+    async def _keep_house(self) -> None:
+        """Now and then: how many wait, and the messages that have been kept long enough."""
+        now = time.monotonic()
+        if now >= self._measure_at:
+            self._measure_at = now + _MEASURE_EVERY_S
+            count, age_s = await self._inbox.waiting()
+            CALLBACKS_WAITING.set(count)
+            CALLBACKS_WAITING_AGE.set(age_s)
+        if now >= self._drop_at:
+            self._drop_at = now + _DROP_EVERY_S
+            await self._inbox.drop_bodies(self._settings.callback_body_days, _DROP_MAX)
 
     async def _apply(self, leased: Leased) -> None:
         callback = leased.callback

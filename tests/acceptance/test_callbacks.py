@@ -324,3 +324,45 @@ async def test_what_a_channel_told_reaches_no_log_and_its_counts_reach_the_metri
     for labels in ('account="alipay_direct",result="taken_in"', 'account="alipay_direct",result="signature"'):
         assert re.search(rf"mashang_callbacks_total{{{labels}}} [1-9]", text), labels
     assert re.search(r'mashang_callbacks_applied_total{account="alipay_direct",result="applied"} [1-9]', text)
+    assert re.search(r"^mashang_callbacks_waiting \d", text, re.MULTILINE)
+
+
+async def test_bodies_that_never_end_fill_only_their_own_places(stack: GatewayStack, till: Till) -> None:
+    address = httpx.URL(stack.url)
+    head = b"POST /callbacks/wechat/wechat_direct HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\nbegun"
+    opened = [await asyncio.open_connection(address.host, address.port) for _ in range(256)]
+    for _, writer in opened:
+        writer.write(head)
+        await writer.drain()
+    async with httpx.AsyncClient(base_url=stack.url, trust_env=False) as anybody:
+
+        async def is_full() -> bool:
+            return (await anybody.post("/callbacks/wechat/wechat_direct", content=b"x")).status_code == 503
+
+        async def is_free() -> bool:
+            return not await is_full()
+
+        await eventually(is_full)
+        assert (await till.paid("wechat"))["status"] == "succeeded"
+        for _, writer in opened:
+            writer.close()
+        await eventually(is_free)
+
+
+async def test_what_waits_is_counted_and_how_long_it_has_waited(
+    stack: GatewayStack, database: asyncpg.Connection
+) -> None:
+    await database.execute(
+        "INSERT INTO callbacks (payment_id, account_id, notification_id, order_no, report_sealed, next_at, received_at)"
+        " VALUES ('pay_0', 'a', 'n', 'o', '', now() + interval '1 hour', now() - interval '90 seconds')"
+    )
+    async with httpx.AsyncClient(base_url=stack.url, trust_env=False) as anybody:
+
+        async def is_counted() -> bool:
+            found = re.search(
+                r"^mashang_callbacks_waiting_oldest_age_seconds ([\d.]+)", (await anybody.get("/metrics")).text, re.M
+            )
+            return found is not None and 90 <= float(found[1]) < 150
+
+        await eventually(is_counted)
+    await database.execute("DELETE FROM callbacks WHERE payment_id = 'pay_0'")
