@@ -28,7 +28,7 @@ CONTRADICTED: Final = "contradicted"
 """Review reason: the channel says another end than the one that was booked."""
 
 _UNKNOWN_S_MAX: Final = 60.0
-_PENDING_S: Final = (1.0, 120.0)
+_PENDING_S: Final = (0.5, 120.0)
 _A_DAY: Final = timedelta(days=1)
 _LONG_PENDING_S: Final = 3_600.0
 _REVIEW_S: Final = 86_400.0

@@ -89,7 +89,7 @@ async def test_what_the_channel_has_taken_in_is_asked_for_until_it_is_carried_ou
     counter.channel.refunds, counter.channel.refund_queries = [ACCEPTED], [ACCEPTED, GIVEN_BACK]
     [refund] = await counter.work(row)
     assert (refund.status, refund.channel_refund_no) == ("pending", "50300001")
-    assert 0 < in_s(refund) <= 1
+    assert 0 < in_s(refund) <= 0.5
     assert counter.channel.asked == ["refund"]
     await counter.pass_time(row, 100)
     [refund] = await counter.work(row)

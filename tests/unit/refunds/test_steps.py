@@ -85,7 +85,7 @@ def test_an_unknown_outcome_is_asked_for_after_ten_seconds_and_then_within_a_min
 
 
 @pytest.mark.parametrize(
-    ("age_s", "seconds"), [(0, 1.0), (3, 1.5), (60, 30.0), (1_000, 120.0), (86_000, 120.0), (90_000, 3_600.0)]
+    ("age_s", "seconds"), [(0, 0.5), (3, 1.5), (60, 30.0), (1_000, 120.0), (86_000, 120.0), (90_000, 3_600.0)]
 )
 def test_what_the_channel_has_taken_in_is_asked_for_at_half_its_age_and_after_a_day_hourly(
     age_s: float, seconds: float
