@@ -158,7 +158,7 @@ WITH closed AS (
     INSERT INTO recovery_tasks (payment_id, merchant_id, purpose, next_at, created_at)
     SELECT id, merchant_id, 'watch', now() + interval '1 minute', now()
     FROM closed WHERE $4 = 'closed'
-    ON CONFLICT DO NOTHING
+    ON CONFLICT (payment_id, purpose) DO UPDATE SET next_at = excluded.next_at, tries = 0
 )
 SELECT version FROM closed
 

@@ -86,9 +86,10 @@ INSERT INTO transfers (payment_id, merchant_id, seq, kind, debit, credit, amount
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now())
 
 -- name: add_give_back
+-- One task for all that came late: where it is there, it is woken, for somebody may be about to finish it.
 INSERT INTO recovery_tasks (payment_id, merchant_id, purpose, next_at, created_at)
 VALUES ($1, $2, 'give_back', now(), now())
-ON CONFLICT DO NOTHING
+ON CONFLICT (payment_id, purpose) DO UPDATE SET next_at = now()
 
 -- name: late_capture
 SELECT l.attempt_seq, l.account_id, l.channel_trade_no, l.amount, a.created_at AS attempt_at

@@ -57,7 +57,8 @@ WITH rows AS (
     SELECT r.payment_id, r.merchant_id, 'watch', now() + interval '1 minute', now()
     FROM rows r JOIN changed c ON c.id = r.payment_id
     WHERE r.attempt_state IN ('not_created', 'closed')
-    ON CONFLICT DO NOTHING
+    -- Another attempt may be watched already, at leisure, or just now for the last time: this one is looked for soon.
+    ON CONFLICT (payment_id, purpose) DO UPDATE SET next_at = excluded.next_at, tries = 0
 ), event AS (
     INSERT INTO events (payment_id, merchant_id, seq, type, from_status, to_status, at, id)
     SELECT c.id, c.merchant_id, c.version, r.event, c.from_status, c.status, now(), r.event_id

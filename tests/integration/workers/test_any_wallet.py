@@ -171,3 +171,62 @@ async def test_an_order_of_an_earlier_attempt_that_can_be_paid_again_is_shut(hou
     house.channel.queries, house.channel.closings = [PENDING], [SHUT]
     await house.step(row, WATCH)
     assert house.channel.asked == ["query", "close"]
+
+
+async def test_every_order_that_is_shut_is_looked_for_soon_though_earlier_ones_are_watched_at_leisure(
+    house: House,
+) -> None:
+    row = await house.show_to_all(expires_in_s=7_200)
+    assert await house.attempts.close(await house.choose(row))
+    house.channel.queries = [NOT_FOUND]
+    for _ in range(7):
+        await house.step(row, WATCH)
+    assert await house.due_in_s(row, WATCH) > 3_500
+    assert await house.attempts.close(await house.choose(row, OTHER_ACCOUNT_ID))
+    assert await house.due_in_s(row, WATCH) <= 60
+
+
+async def test_a_code_that_ends_is_looked_for_soon_though_earlier_orders_are_watched_at_leisure(house: House) -> None:
+    row = await house.show_to_all(expires_in_s=7_200)
+    assert await house.attempts.close(await house.choose(row))
+    house.channel.queries = [NOT_FOUND]
+    for _ in range(7):
+        await house.step(row, WATCH)
+    await house.choose(row, OTHER_ACCOUNT_ID)
+    await house.age(row, 7_201)
+    await house.pool.execute(
+        "UPDATE recovery_tasks SET next_at = now() + interval '1 hour' WHERE payment_id = $1 AND purpose = 'watch'",
+        row.payment_id,
+    )
+    house.other.queries, house.other.closings = [PENDING], [SHUT]
+    assert (await house.step(row, RESOLVE)).status is Status.CLOSED
+    assert await house.due_in_s(row, WATCH) <= 60
+
+
+async def test_a_watch_that_is_under_way_while_the_code_ends_goes_on(house: House) -> None:
+    """The money of the last order came late, while the merchant cancels: nobody may forget it."""
+    row = await house.show_to_all()
+    assert await house.attempts.close(await house.choose(row))
+    watching = await house.lease(row, WATCH)  # it looks while the cancellation is pending, and so books nothing
+    await house.cancel(row)
+    house.channel.queries = [captured()]
+    assert (await house.step(row, RESOLVE)).status is Status.CLOSED
+    await house.queue.finish(watching)
+    assert await house.tasks(row) == ["watch"]
+    house.channel.refunds = [RETURNED]
+    await house.step(row, WATCH)
+    assert (await house.step(row)).late_captures[0].status == "refunded"
+
+
+async def test_money_that_is_found_while_the_task_of_earlier_money_is_just_finished_goes_back_too(house: House) -> None:
+    row = await house.show_to_all()
+    assert await house.attempts.close(await house.choose(row))
+    assert await house.attempts.close(await house.choose(row, OTHER_ACCOUNT_ID))
+    assert (await house.settle(await house.choose(row), captured())).status is Status.SUCCEEDED
+    house.channel.queries, house.other.queries = [captured()], [NOT_FOUND, captured()]
+    await house.step(row, WATCH)
+    done = await house.lease(row, Purpose.GIVE_BACK)
+    await house.pool.execute("UPDATE late_captures SET status = 'refunded' WHERE payment_id = $1", row.payment_id)
+    await house.step(row, WATCH)
+    await house.queue.finish(done)
+    assert "give_back" in await house.tasks(row)
