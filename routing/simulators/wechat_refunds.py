@@ -28,7 +28,8 @@ _FAILURES: Final = {
     RefundVerdict.TOO_SOON: ("FREQUENCY_LIMITED", "同一订单一分钟内只能申请一次退款"),
     RefundVerdict.TOO_MANY: ("RULE_LIMIT", "同一订单退款次数超过50次"),
 }
-_ACCOUNTS: Final = frozenset({"USER_BANK_CARD", "MERCHANT_BANK_CARD"})
+_TO_PAYER: Final = "USER_BANK_CARD"
+_TO_MERCHANT: Final = "MERCHANT_BANK_CARD"
 
 
 class RefundDesk(Desk):
@@ -75,10 +76,10 @@ class RefundDesk(Desk):
         return self._show(asked, trade, refund, act)
 
     def retry_abnormal(self, asked: Asked, act: Act) -> WechatDraft:
-        """Send the money of an abnormal refund to a bank card: the payer's, or the merchant's."""
+        """Send the money of an abnormal refund to a bank card of the payer's, or back to the merchant."""
         try:
             refund_no = text(asked.document, "out_refund_no", 64)
-            card = self._read_card(asked)
+            receiver = self._read_receiver(asked)
         except BadField as error:
             return self.bad(asked, error)
         refund = self.books.find_refund(self.account.mchid, refund_no)
@@ -89,14 +90,17 @@ class RefundDesk(Desk):
             return self.fail(asked, "INVALID_REQUEST", "退款单状态不是退款异常")
         refund.outcome = RefundOutcome.SUCCEEDED
         refund.settles_ms = now_ms + round(self._rules.settles_after_s * 1_000)
-        refund.details = orjson.dumps({"received_by": card}).decode()
+        refund.details = orjson.dumps({"received_by": receiver}).decode()
         self.books.save_refund(trade, refund)
         return self._show(asked, trade, refund, act)
 
-    def _read_card(self, asked: Asked) -> str:
-        """How the card shows as the receiving account; its number and its owner's name come encrypted for us."""
-        if text(asked.document, "type", 32) not in _ACCOUNTS:
-            raise BadField("PARAM_ERROR", "/type", "应为USER_BANK_CARD或MERCHANT_BANK_CARD")
+    def _read_receiver(self, asked: Asked) -> str:
+        """How the receiving account shows.  The payer's card has a bank, and its number and owner come encrypted."""
+        to = text(asked.document, "type", 32)
+        if to == _TO_MERCHANT:
+            return "商户结算银行账户"
+        if to != _TO_PAYER:
+            raise BadField("PARAM_ERROR", "/type", f"应为{_TO_PAYER}或{_TO_MERCHANT}")
         bank = text(asked.document, "bank_type", 16)
         opened = {name: self._open(asked, name) for name in ("bank_account", "real_name")}
         return f"{bank}尾号{opened['bank_account'][-4:]}"

@@ -10,7 +10,6 @@ import pytest
 from tests.sdk.harness import (
     Counter,
     Sdk,
-    bare,
     bare_pkcs1,
     opened_sdk,
     pkcs8_pem,
@@ -18,6 +17,7 @@ from tests.sdk.harness import (
     stranger_key,
     until,
 )
+from tests.sdk.merchants import alipay_official_merchant
 from tests.support.channels import Simulators
 
 pytestmark = pytest.mark.sdk
@@ -28,21 +28,10 @@ def counter(simulators: Simulators) -> Counter:
     return Counter("alipay", simulators)
 
 
-def settings_of(counter: Counter, target: str, charset: str = "utf-8") -> dict[str, Any]:
-    """The keys as this SDK wants them; `target` is the form of its request line (see the driver)."""
-    settings = counter.settings
-    return settings | {
-        "app_private_key_pkcs1": bare_pkcs1(settings["app_private_key_pem"]),
-        "alipay_public_key": bare(settings["alipay_public_key_pem"]),
-        "target": target,
-        "charset": charset,
-    }
-
-
 @pytest.fixture(scope="module", params=[("absolute", "utf-8"), ("path", "utf-8"), ("absolute", "gbk")], ids="-".join)
 def sdk(request: pytest.FixtureRequest, counter: Counter) -> Iterator[Sdk]:
     command = python_driver("alipay-official", "alipay_official_sdk.py")
-    with opened_sdk(command, settings_of(counter, *request.param)) as opened:
+    with opened_sdk(command, alipay_official_merchant(counter.settings, *request.param)) as opened:
         yield opened
 
 
@@ -140,7 +129,7 @@ def test_the_sdk_raises_on_an_answer_that_is_not_alipays(sdk: Sdk, counter: Coun
 
 
 def test_a_request_that_a_stranger_signed_is_refused(counter: Counter) -> None:
-    settings = settings_of(counter, "absolute")
+    settings = alipay_official_merchant(counter.settings, "absolute")
     settings["app_private_key_pkcs1"] = bare_pkcs1(pkcs8_pem(stranger_key()))
     order_no = counter.order_no()
     with opened_sdk(python_driver("alipay-official", "alipay_official_sdk.py"), settings) as sdk:
@@ -153,6 +142,7 @@ def test_a_request_that_a_stranger_signed_is_refused(counter: Counter) -> None:
 def test_the_unpatched_sdk_still_cannot_reach_a_port(counter: Counter) -> None:
     """The one reason for the driver's own connections; when this fails, they can go."""
     with opened_sdk(
-        python_driver("alipay-official", "alipay_official_sdk.py"), settings_of(counter, "unpatched")
+        python_driver("alipay-official", "alipay_official_sdk.py"),
+        alipay_official_merchant(counter.settings, "unpatched"),
     ) as sdk:
         assert sdk.call("query", out_trade_no=counter.order_no()).raised == "TypeError"

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from tests.sdk.customers import Server, at_the_bridge, document_of, openid_of, wechat_call_up
 from tests.sdk.harness import Counter, Sdk, npm_driver, opened_sdk
+from tests.sdk.merchants import WECHAT_MODES, wechat_npm_merchant
 from tests.support.channels import Simulators
+from tests.support.receivers import Receiver
 
 pytestmark = pytest.mark.sdk
 
@@ -19,8 +22,8 @@ def wechat(simulators: Simulators) -> Counter:
 
 
 @pytest.fixture(scope="module")
-def alipay(simulators: Simulators) -> Counter:
-    return Counter("alipay", simulators)
+def server(wechat: Counter, receiver: Receiver) -> Server:
+    return Server(wechat, receiver)
 
 
 @pytest.fixture(scope="module")
@@ -29,16 +32,9 @@ def alipay_sdk(alipay: Counter) -> Iterator[Sdk]:
         yield opened
 
 
-@pytest.fixture(scope="module", params=["public_key", "certificate"])
+@pytest.fixture(scope="module", params=WECHAT_MODES)
 def wechat_sdk(request: pytest.FixtureRequest, wechat: Counter) -> Iterator[Sdk]:
-    """The SDK asks for the public key by a header of ours; without it, answers carry the certificate's serial."""
-    settings = wechat.settings
-    names = {name.startswith("PUB_KEY_ID_"): name for name in settings["platform_public_keys"]}
-    is_public = request.param == "public_key"
-    # Only the one key is known to the SDK, so that an answer signed with the other would be refused.
-    settings["platform_public_keys"] = {names[is_public]: settings["platform_public_keys"][names[is_public]]}
-    settings["asked_serial"] = names[True] if is_public else None
-    with opened_sdk(npm_driver(), settings | {"sdk": "wechat"}) as opened:
+    with opened_sdk(npm_driver(), wechat_npm_merchant(wechat.settings, request.param)) as opened:
         yield opened
 
 
@@ -51,6 +47,18 @@ def wechat_sale(counter: Counter, order_no: str, magic: str | None = None) -> di
         "payer": {"auth_code": counter.code(magic)},
         "amount": {"total": 2599, "currency": "CNY"},
         "scene_info": {"store_info": {"id": "s-1"}},
+    }
+
+
+def wechat_order(counter: Counter, server: Server, order_no: str, **more: Any) -> dict[str, Any]:
+    return {
+        "appid": counter.settings["appid"],
+        "mchid": counter.settings["mchid"],
+        "description": "热拿铁 latte",
+        "out_trade_no": order_no,
+        "notify_url": server.address(order_no),
+        "amount": {"total": 2599, "currency": "CNY"},
+        **more,
     }
 
 
@@ -100,23 +108,101 @@ def test_the_wechat_sdk_raises_on_an_answer_that_is_not_wechats(
     assert wechat.trade(order_no)["status"] == "captured"
 
 
+def test_a_wechat_code_is_closed_with_204(wechat_sdk: Sdk, wechat: Counter, server: Server) -> None:
+    order_no = wechat.order_no()
+    shown = wechat_sdk.ask("native", sale=wechat_order(wechat, server, order_no))
+    assert (shown["status"], shown["body"]["code_url"][:10]) == (200, "weixin://w")
+    for _ in range(2):
+        assert wechat_sdk.ask("close", order_no=order_no)["status"] == 204
+    assert wechat_sdk.ask("query", order_no=order_no)["body"]["trade_state"] == "CLOSED"
+
+
+def test_a_wechat_bar_code_order_is_reversed(wechat_sdk: Sdk, wechat: Counter) -> None:
+    order_no = wechat.order_no()
+    wechat_sdk.ask("pay", sale=wechat_sale(wechat, order_no))
+    assert wechat_sdk.ask("reverse", order_no=order_no)["status"] == 200
+    assert wechat_sdk.ask("query", order_no=order_no)["body"]["trade_state"] == "REVOKED"
+    assert wechat.trade(order_no)["refunded"] == 2599
+
+
+def test_a_wechat_page_is_paid_with_the_call_up_that_the_sdk_signs(
+    wechat_sdk: Sdk, wechat: Counter, server: Server
+) -> None:
+    order_no, payer = wechat.order_no(), {"openid": openid_of(wechat, "alice")}
+    ordered = wechat_sdk.ask("jsapi", sale=wechat_order(wechat, server, order_no, payer=payer))
+    prepay_id, timestamp, nonce = ordered["body"]["prepay_id"], "1795322607", "5K8264ILTKCH16CQ2502SI8ZNMTM67VS"
+    text = f"{wechat.settings['appid']}\n{timestamp}\n{nonce}\nprepay_id={prepay_id}\n"
+    called = wechat_call_up(wechat, prepay_id, wechat_sdk.ask("call_up", text=text), timestamp, nonce)
+    assert at_the_bridge(wechat, "pay", called)["status"] == "captured"
+    assert wechat_sdk.ask("query", order_no=order_no)["body"]["payer"] == payer
+
+
+def test_a_wechat_refund_is_accepted_done_and_told(wechat_sdk: Sdk, wechat: Counter, server: Server) -> None:
+    order_no, refund_no = wechat.order_no(), wechat.order_no()
+    wechat_sdk.ask("pay", sale=wechat_sale(wechat, order_no))
+    refund = {
+        "out_trade_no": order_no,
+        "out_refund_no": refund_no,
+        "notify_url": server.address(refund_no),
+        "amount": {"refund": 600, "total": 2599, "currency": "CNY"},
+    }
+    accepted = wechat_sdk.ask("refund", refund=refund)
+    assert (accepted["status"], accepted["body"]["status"]) == (200, "PROCESSING")
+    server.told(refund_no)
+    found = wechat_sdk.ask("query_refund", refund_no=refund_no)["body"]
+    assert (found["status"], found["amount"]["refund"]) == ("SUCCESS", 600)
+
+
+def test_the_link_to_a_wechat_bill_is_signed(wechat_sdk: Sdk, wechat: Counter) -> None:
+    paid = wechat_sdk.ask("pay", sale=wechat_sale(wechat, wechat.order_no()))
+    offered = wechat_sdk.ask("trade_bill", day=paid["body"]["success_time"][:10])
+    assert offered["status"] == 200
+    assert offered["body"]["download_url"].startswith(wechat.settings["base_url"])
+
+
+@pytest.mark.parametrize("mode", WECHAT_MODES)
+def test_what_wechat_tells_is_verified_and_opened(mode: str, wechat_sdk_of_mode: tuple[Sdk, Counter, Server]) -> None:
+    sdk, counter, server = wechat_sdk_of_mode
+    order_no = counter.order_no()
+    shown = sdk.ask("native", sale=wechat_order(counter, server, order_no))
+    counter.simulators.scan("wechat", shown["body"]["code_url"])
+    opened = sdk.ask("callback", **document_of(server.told(order_no)))
+    assert opened == sdk.ask("query", order_no=order_no)["body"]
+    for forging in ({"tamper": "signature"}, {"signtest": True}):
+        assert sdk.ask("callback", **document_of(server.sent_again(order_no, order_no, **forging))) is None
+    sent = document_of(server.told(order_no))
+    changed = sent["body"].replace("TRANSACTION.SUCCESS", "TRANSACTION.FAILED")
+    assert sdk.ask("callback", headers=sent["headers"], body=changed) is None
+
+
+@pytest.fixture
+def wechat_sdk_of_mode(
+    mode: str, request: pytest.FixtureRequest, receiver: Receiver
+) -> Iterator[tuple[Sdk, Counter, Server]]:
+    """The SDK at the simulator that tells such a merchant by the key of its mode."""
+    name = "simulators" if mode == "public_key" else "certificate_simulators"
+    counter = Counter("wechat", request.getfixturevalue(name))
+    with opened_sdk(npm_driver(), wechat_npm_merchant(counter.settings, mode)) as opened:
+        yield opened, counter, Server(counter, receiver)
+
+
 def test_an_alipay_trade_is_paid_found_refunded_and_cancelled(alipay_sdk: Sdk, alipay: Counter) -> None:
     order_no = alipay.order_no()
-    paid = alipay_sdk.ask("exec", method="alipay.trade.pay", content=alipay_sale(alipay, order_no))
+    paid = alipay_sdk.ask("pay", **alipay_sale(alipay, order_no))
     assert (paid["code"], paid["total_amount"]) == ("10000", "25.99")
     number = {"out_trade_no": order_no}
-    found = alipay_sdk.ask("exec", method="alipay.trade.query", content=number)
+    found = alipay_sdk.ask("query", **number)
     assert (found["trade_status"], found["trade_no"]) == ("TRADE_SUCCESS", paid["trade_no"])
     refund = number | {"out_request_no": alipay.order_no(), "refund_amount": "6.00"}
-    refunded = alipay_sdk.ask("exec", method="alipay.trade.refund", content=refund)
+    refunded = alipay_sdk.ask("refund", **refund)
     assert (refunded["fund_change"], refunded["refund_fee"]) == ("Y", "6.00")
-    cancelled = alipay_sdk.ask("exec", method="alipay.trade.cancel", content=number)
+    cancelled = alipay_sdk.ask("cancel", **number)
     assert (cancelled["action"], cancelled["retry_flag"]) == ("refund", "N")
     assert sorted(entry["amount"] for entry in alipay.refunds(order_no)) == [600, 1999]
 
 
 def test_an_alipay_failure_is_signed_too(alipay_sdk: Sdk, alipay: Counter) -> None:
-    missing = alipay_sdk.ask("exec", method="alipay.trade.query", content={"out_trade_no": alipay.order_no()})
+    missing = alipay_sdk.ask("query", out_trade_no=alipay.order_no())
     assert (missing["code"], missing["sub_code"]) == ("40004", "ACQ.TRADE_NOT_EXIST")
 
 
@@ -124,6 +210,6 @@ def test_an_alipay_failure_is_signed_too(alipay_sdk: Sdk, alipay: Counter) -> No
 def test_the_alipay_sdk_raises_on_an_answer_that_is_not_alipays(alipay_sdk: Sdk, alipay: Counter, fault: str) -> None:
     order_no = alipay.order_no()
     alipay.fault(fault, order_no)
-    outcome = alipay_sdk.call("exec", method="alipay.trade.pay", content=alipay_sale(alipay, order_no))
+    outcome = alipay_sdk.call("pay", **alipay_sale(alipay, order_no))
     assert outcome.raised is not None
     assert alipay.trade(order_no)["status"] == "captured"

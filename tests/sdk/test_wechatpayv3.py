@@ -17,11 +17,10 @@ from tests.sdk.harness import (
     stranger_key,
     until,
 )
+from tests.sdk.merchants import WECHAT_MODES, wechat_merchant
 from tests.support.channels import Simulators
 
 pytestmark = pytest.mark.sdk
-
-MODES = ("public_key", "certificate")
 
 
 @pytest.fixture(scope="module")
@@ -29,19 +28,11 @@ def counter(simulators: Simulators) -> Counter:
     return Counter("wechat", simulators)
 
 
-def settings_of(counter: Counter, mode: str) -> dict[str, Any]:
-    """Only what a merchant of that mode holds: the platform's public key, or none at all."""
-    settings = counter.settings
-    keys = settings.pop("platform_public_keys")
-    if mode == "public_key":
-        key_id = next(name for name in keys if name.startswith("PUB_KEY_ID_"))
-        settings |= {"platform_public_key_id": key_id, "platform_public_key_pem": keys[key_id]}
-    return settings | {"mode": mode}
-
-
-@pytest.fixture(scope="module", params=MODES)
+@pytest.fixture(scope="module", params=WECHAT_MODES)
 def sdk(request: pytest.FixtureRequest, counter: Counter) -> Iterator[Sdk]:
-    with opened_sdk(python_driver("wechat", "wechat_sdk.py"), settings_of(counter, request.param)) as opened:
+    with opened_sdk(
+        python_driver("wechat", "wechat_sdk.py"), wechat_merchant(counter.settings, request.param)
+    ) as opened:
         yield opened
 
 
@@ -182,9 +173,9 @@ def test_the_sdk_raises_on_an_answer_that_is_not_wechats(sdk: Sdk, counter: Coun
     assert counter.trade(order_no)["status"] == "captured"
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", WECHAT_MODES)
 def test_answers_carry_the_key_that_the_merchants_mode_asks_for(mode: str, counter: Counter) -> None:
-    settings = settings_of(counter, mode)
+    settings = wechat_merchant(counter.settings, mode)
     with opened_sdk(python_driver("wechat", "wechat_sdk.py"), settings) as sdk:
         pay(sdk, counter, counter.order_no())
         downloaded = sdk.ask("certificates")
@@ -199,13 +190,13 @@ def test_certificates_are_signed_and_dated_in_beijing(sdk: Sdk) -> None:
 
 
 def test_certificates_open_only_with_the_merchants_own_key(counter: Counter) -> None:
-    settings = settings_of(counter, "certificate") | {"api_v3_key": "x" * 32}
+    settings = wechat_merchant(counter.settings, "certificate") | {"api_v3_key": "x" * 32}
     with open_sdk(python_driver("wechat", "wechat_sdk.py"), settings) as (_, opened):
         assert opened.raised is not None
 
 
 def test_a_request_that_a_stranger_signed_is_refused(counter: Counter) -> None:
-    settings = settings_of(counter, "public_key") | {"merchant_private_key_pem": pkcs8_pem(stranger_key())}
+    settings = wechat_merchant(counter.settings, "public_key") | {"merchant_private_key_pem": pkcs8_pem(stranger_key())}
     order_no = counter.order_no()
     with opened_sdk(python_driver("wechat", "wechat_sdk.py"), settings) as sdk:
         refused = pay(sdk, counter, order_no)

@@ -1,4 +1,4 @@
-"""WeChat's abnormal refunds: the money is sent again to a bank card, whose number comes encrypted."""
+"""WeChat's abnormal refunds: the money is sent again, to a bank card whose number comes encrypted or to the merchant."""
 
 from __future__ import annotations
 
@@ -65,6 +65,15 @@ async def test_an_abnormal_refund_succeeds_to_a_card_and_is_told_again(bench: Be
     posts = await bench.tell()
     assert [json.loads(post.body)["event_type"] for _, post in posts] == ["REFUND.ABNORMAL", "REFUND.SUCCESS"]
     assert next(bench.books.trades(0, 10)).refunded_fen == 30
+
+
+async def test_an_abnormal_refund_can_go_back_to_the_merchant_whose_account_is_known(bench: Bench) -> None:
+    till, refund_no, refund_id = abnormal(bench)
+    body = {"out_refund_no": refund_no, "type": "MERCHANT_BANK_CARD"}
+    again = till.call("POST", f"/v3/refund/domestic/refunds/{refund_id}/apply-abnormal-refund", body)
+    assert (again.fields["status"], again.fields["user_received_account"]) == ("PROCESSING", "商户结算银行账户")
+    bench.pass_time(1)
+    assert till.query_refund("", refund_no).state == "succeeded"
 
 
 async def test_an_abnormal_refund_counts_and_stays_so_under_the_same_number(bench: Bench) -> None:
