@@ -132,13 +132,15 @@ WHERE id = $1 AND merchant_id = $2
 UPDATE refunds SET
     asked_at = coalesce(asked_at, now()), last_asked_at = now() + make_interval(secs => $3)
 WHERE id = $1 AND merchant_id = $2 AND status = 'pending'
-RETURNING id
+RETURNING last_asked_at
 
 -- name: asked
 UPDATE refunds SET last_asked_at = now() WHERE id = $1 AND merchant_id = $2
 
 -- name: unsent
-UPDATE refunds SET asked_at = $3, last_asked_at = $4 WHERE id = $1 AND merchant_id = $2 AND status = 'pending'
+-- Only what this worker noted itself ($5): another one may have asked meanwhile, and its request may be on its way.
+UPDATE refunds SET asked_at = $3, last_asked_at = $4
+WHERE id = $1 AND merchant_id = $2 AND status = 'pending' AND last_asked_at = $5
 
 -- name: put_off
 UPDATE refunds SET next_at = now() + make_interval(secs => $3), tries = tries + $4

@@ -97,18 +97,23 @@ class RefundStore:
             self._lists.release()
         return [refund_of_row(record) for record in records]
 
-    async def ask(self, refund: Refund, within_s: float) -> bool:
-        """Note that the channel is about to be asked, and may take the request in for so long; False once it ended."""
-        found = await self._pool.fetchval(SQL["ask"], refund.id, refund.merchant_id, within_s)
-        return found is not None
+    async def ask(self, refund: Refund, within_s: float) -> datetime | None:
+        """Note that the channel is about to be asked, and may take the request in until the moment that is returned.
+
+        None where the refund has ended: then nothing may be asked.
+        """
+        until: datetime | None = await self._pool.fetchval(SQL["ask"], refund.id, refund.merchant_id, within_s)
+        return until
 
     async def asked(self, refund: Refund) -> None:
         """It has answered: what was sent cannot be taken in later than now."""
         await self._pool.execute(SQL["asked"], refund.id, refund.merchant_id)
 
-    async def unsent(self, refund: Refund) -> None:
-        """Nothing left this machine: it stands as it was before."""
-        await self._pool.execute(SQL["unsent"], refund.id, refund.merchant_id, refund.asked_at, refund.last_asked_at)
+    async def unsent(self, refund: Refund, noted: datetime) -> None:
+        """Nothing left this machine: it stands as it was before `ask` returned `noted`, unless somebody asked since."""
+        await self._pool.execute(
+            SQL["unsent"], refund.id, refund.merchant_id, refund.asked_at, refund.last_asked_at, noted
+        )
 
     async def put_off(self, refund: Refund, after_s: float, *, tried: bool) -> None:
         """Look at it again after so many seconds."""

@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from gateway.composition import Base
@@ -112,8 +113,8 @@ class Refunding:
         elif (pause_s := case.pause_s) > 0:
             REFUND_STEPS.labels("wait", "too_early").inc()
             await self._base.refunds.store.put_off(case.refund, pause_s, tried=False)
-        elif await self._base.refunds.store.ask(case.refund, self._timeout_s):
-            await self._apply(case, await self._ask(case))
+        elif (noted := await self._base.refunds.store.ask(case.refund, self._timeout_s)) is not None:
+            await self._apply(case, await self._ask(case, noted))
 
     async def _query(self, case: Case) -> Answer:
         """How the refund stands; a query that could not be made decides nothing."""
@@ -124,7 +125,7 @@ class Refunding:
         _observe("query", answer)
         return answer
 
-    async def _ask(self, case: Case) -> Answer:
+    async def _ask(self, case: Case, noted: datetime) -> Answer:
         """Ask for the refund, and note from when on nothing that was sent can still arrive."""
         store, limits = self._base.refunds.store, CallLimits(self._timeout_s, case.task.send_before)
         try:
@@ -133,7 +134,7 @@ class Refunding:
             answer = error
         _observe("ask", answer)
         if isinstance(answer, ChannelUnsent):
-            await store.unsent(case.refund)
+            await store.unsent(case.refund, noted)
         else:
             await store.asked(case.refund)
         return answer

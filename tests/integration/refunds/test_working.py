@@ -376,3 +376,22 @@ async def test_a_payment_that_its_channel_calls_closed_because_it_was_refunded_s
     assert (found.status, found.reversal, found.review, found.amount_refunded) == ("succeeded", None, None, 2_599)
     assert await counter.payment(row) == payment
     assert await counter.balances(row) == {}
+
+
+async def test_a_worker_that_slept_before_it_sent_does_not_make_the_request_of_the_next_one_undone(
+    counter: Counter,
+) -> None:
+    """Were the refund taken for one that was never asked for, a refusal of its repetition would be believed."""
+    row = await counter.paid()
+    refund = await counter.refund(row, 100)
+    store = counter.desk.store
+    asleep = await store.ask(refund, 10.0)
+    await counter.pass_time(row, 31)
+    counter.channel.refunds = [SILENT]
+    [after] = await counter.work_now(row)
+    assert counter.channel.asked == ["query_refund", "refund"]
+    assert asleep is not None
+    await store.unsent(refund, asleep)
+    [found] = await counter.refunds(row)
+    assert (found.asked_at, found.last_asked_at) == (after.asked_at, after.last_asked_at)
+    assert found.asked_at is not None
