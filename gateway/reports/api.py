@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -63,10 +64,11 @@ async def get_shift_report(
         return json_answer(200, report_json(report, merchant)).to_response()
     if chosen == "html":
         return shift_page(report, merchant, language_of(request.headers.get("accept-language")))
-    return _file(report, merchant)
+    return await _file(report, merchant)
 
 
-def _file(report: ShiftReport, merchant: Merchant) -> Response:
+async def _file(report: ShiftReport, merchant: Merchant) -> Response:
+    """Written in a thread: 20,000 lines take 0.2 s, in which payments would wait."""
     if report.lines.more_payments or report.lines.more_refunds:
         raise InvalidRequest(
             "report_too_large",
@@ -78,7 +80,8 @@ def _file(report: ShiftReport, merchant: Merchant) -> Response:
         "Content-Disposition": f'attachment; filename="{_file_name(report.period, timezone)}"',
         "Cache-Control": "private, no-store",
     }
-    return Response(as_csv(report, timezone), 200, headers, media_type="text/csv; charset=utf-8")
+    file = await asyncio.to_thread(as_csv, report, timezone)
+    return Response(file, 200, headers, media_type="text/csv; charset=utf-8")
 
 
 def _file_name(period: Period, timezone: ZoneInfo) -> str:

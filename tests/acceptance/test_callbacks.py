@@ -359,9 +359,8 @@ async def test_what_waits_is_counted_and_how_long_it_has_waited(
     async with httpx.AsyncClient(base_url=stack.url, trust_env=False) as anybody:
 
         async def is_counted() -> bool:
-            found = re.search(
-                r"^mashang_callbacks_waiting_oldest_age_seconds ([\d.]+)", (await anybody.get("/metrics")).text, re.M
-            )
+            text = (await anybody.get("/metrics")).text
+            found = re.search(r"^mashang_callbacks_waiting_oldest_age_seconds ([\d.]+)", text, re.MULTILINE)
             return found is not None and 90 <= float(found[1]) < 150
 
         await eventually(is_counted)
