@@ -108,7 +108,10 @@ function openWechat(settings) {
 function openWebhooks(settings) {
   const { Webhook } = require('standardwebhooks');
   const webhook = new Webhook(settings.secret);
-  return { verify: ({ headers, body }) => webhook.verify(body, headers) };
+  return {
+    verify: ({ headers, body }) => webhook.verify(body, headers),
+    sign: ({ message_id: id, timestamp_s: seconds, body }) => webhook.sign(id, new Date(seconds * 1000), body),
+  };
 }
 
 const openers = { alipay: openAlipay, wechat: openWechat, webhooks: openWebhooks };
