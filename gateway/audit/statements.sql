@@ -13,8 +13,9 @@ SELECT payment_id, merchant_id, seq, account_id FROM attempts
 WHERE payment_id > $1 AND payment_id <= $2
 
 -- name: events
+-- Events of webhook endpoints stand in the same table, under the endpoint's id.
 SELECT payment_id, merchant_id, seq, type, from_status, to_status, at, refund_id FROM events
-WHERE payment_id > $1 AND payment_id <= $2
+WHERE payment_id > $1 AND payment_id <= $2 AND starts_with(payment_id, 'pay_')
 ORDER BY payment_id, merchant_id, seq
 
 -- name: transfers
