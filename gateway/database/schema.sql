@@ -258,6 +258,7 @@ CREATE TABLE recovery_tasks (
     lease_token bigint DEFAULT 0 NOT NULL,
     created_at timestamp with time zone NOT NULL,
     late_from timestamp with time zone,
+    asked_at timestamp with time zone,
     CONSTRAINT recovery_tasks_purpose_check CHECK ((purpose = ANY (ARRAY['resolve'::text, 'watch'::text, 'give_back'::text, 'refund'::text]))),
     CONSTRAINT recovery_tasks_pkey PRIMARY KEY (payment_id, purpose)
 ) WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='20000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_threshold='20000');

@@ -18,7 +18,7 @@ from gateway.payments.code_resolution import CodeFacts, Sight, Step
 from gateway.payments.numbers import give_back_no
 from gateway.payments.payment import Payment
 from gateway.payments.states import Status
-from gateway.workers.returning import GiveBack, ReturnState, give_back
+from gateway.workers.returning import GiveBack, Returning, ReturnState
 from gateway.workers.tasks import Task, TaskQueue
 from routing.accounts import Account
 from routing.channels.reports import CloseState, TradeReport
@@ -53,6 +53,7 @@ class CodeRecovery:
     def __init__(self, base: Base, queue: TaskQueue, attempts: AttemptStore) -> None:
         self._base = base
         self._queue = queue
+        self._returning = Returning(queue, base.settings.not_created_after_s)
         self._attempts = attempts
 
     async def step(self, task: Task, payment: Payment) -> None:
@@ -120,7 +121,7 @@ class CodeRecovery:
             await self._attempts.note_capture(payment, case.answer)
         order = replace(payment.channel_order, channel_trade_no=_trade_no(case))
         what = GiveBack(order, give_back_no(payment.id, payment.attempt_seq), "cancelled")
-        state = await give_back(case.account, what, task, first=False)
+        state = await self._returning.give_back(case.account, what, task, first=False)
         RECOVERY_STEPS.labels("give_back", state).inc()
         match state:
             case ReturnState.RETURNED:

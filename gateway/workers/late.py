@@ -22,7 +22,7 @@ from gateway.ledger import postings
 from gateway.payments.numbers import attempt_order_no, give_back_no
 from gateway.payments.payment import Payment
 from gateway.payments.states import Event, Status
-from gateway.workers.returning import GiveBack, ReturnState, give_back
+from gateway.workers.returning import GiveBack, Returning, ReturnState
 from gateway.workers.tasks import SQL, Task, TaskQueue
 from routing.accounts import Account
 from routing.channels.base import ChannelOrder
@@ -52,6 +52,7 @@ class LateWatch:
     def __init__(self, base: Base, queue: TaskQueue) -> None:
         self._base = base
         self._queue = queue
+        self._returning = Returning(queue, base.settings.not_created_after_s)
 
     async def watch(self, task: Task) -> None:
         """Look at the channels once more: at first at every attempt, later at those for which money may still come."""
@@ -143,7 +144,8 @@ class LateWatch:
             _log.error("a late capture has no channel account", extra={"payment_id": task.payment_id})
             await self._queue.put_off(task, _GIVE_BACK_RETRY_S[-1])
             return
-        state = await give_back(account, _return_of(payment, late), task, first=task.tries == 1)
+        what = _return_of(payment, late)
+        state = await self._returning.give_back(account, what, task, first=task.tries == 1)
         RECOVERY_STEPS.labels("give_back", state).inc()
         if state is ReturnState.RETURNED:
             await self._close(task, payment, late, "refunded")
@@ -169,6 +171,7 @@ class LateWatch:
             if await connection.fetchrow(SQL["late_capture"], payment.id, payment.merchant_id) is None:
                 await connection.execute(SQL["finish"], *lease)
             else:
+                await connection.execute(SQL["answered"], *lease, None)
                 await connection.execute(SQL["begin_anew"], *lease, 0.0)
 
 

@@ -24,7 +24,7 @@ from gateway.payments.payment import Payment
 from gateway.payments.resolution import Facts, Sighting, Verdict
 from gateway.payments.states import Status
 from gateway.workers.codes import CodeRecovery
-from gateway.workers.returning import GiveBack, ReturnState, give_back
+from gateway.workers.returning import GiveBack, Returning, ReturnState
 from gateway.workers.tasks import Task, TaskQueue
 from routing.accounts import Account
 from routing.channels.base import CallLimits, ChannelError
@@ -81,6 +81,7 @@ class Recovery:
     def __init__(self, base: Base, queue: TaskQueue) -> None:
         self._base = base
         self._queue = queue
+        self._returning = Returning(queue, base.settings.not_created_after_s)
         self._attempts = AttemptStore(base.pool, base.vault)
         self._codes = CodeRecovery(base, queue, self._attempts)
         self._hands = Hands(base.settings.recovery_concurrency_max // 4)
@@ -181,7 +182,7 @@ class Recovery:
         payment = case.payment
         refund_no = give_back_no(payment.id, payment.attempt_seq)
         what = GiveBack(payment.channel_order, refund_no, "cancelled", void=True)
-        state = await give_back(case.account, what, case.task, first=case.task.tries == 1)
+        state = await self._returning.give_back(case.account, what, case.task, first=case.task.tries == 1)
         RECOVERY_STEPS.labels("void", state).inc()
         match state:
             case ReturnState.RETURNED:

@@ -12,7 +12,7 @@ FROM (
     FOR UPDATE SKIP LOCKED
 ) due
 WHERE t.payment_id = due.payment_id AND t.purpose = due.purpose
-RETURNING t.payment_id, t.merchant_id, t.purpose, t.tries, t.lease_token, t.created_at, now() AS now
+RETURNING t.payment_id, t.merchant_id, t.purpose, t.tries, t.lease_token, t.created_at, t.asked_at, now() AS now
 
 -- name: put_off
 -- A task that was woken since it was leased ($6) stays due: what woke it may have come after the worker looked.
@@ -28,6 +28,15 @@ WHERE payment_id = $1 AND purpose = $2 AND lease_token = $3 AND created_at = $5
 
 -- name: put_off_until
 UPDATE recovery_tasks SET next_at = $5, lease_until = NULL
+WHERE payment_id = $1 AND purpose = $2 AND lease_token = $3 AND created_at = $4
+
+-- name: asking
+-- Durable before the request leaves: whoever takes over knows that one may be on its way.
+UPDATE recovery_tasks SET asked_at = now() + make_interval(secs => $5)
+WHERE payment_id = $1 AND purpose = $2 AND lease_token = $3 AND created_at = $4
+
+-- name: answered
+UPDATE recovery_tasks SET asked_at = $5
 WHERE payment_id = $1 AND purpose = $2 AND lease_token = $3 AND created_at = $4
 
 -- name: begin_anew

@@ -32,6 +32,7 @@ class Purpose(StrEnum):
 class Task:
     """One leased task; `tries` counts this time too.
 
+    `asked_at` is the last moment at which a request to give money back that was not answered can have left.
     `send_before` (monotonic clock) is the end of the lease: what moves money is not sent after it, so that a worker
     that slept undoes nothing that another one has brought to an end meanwhile.
     """
@@ -44,6 +45,7 @@ class Task:
     created_at: datetime
     now: datetime
     send_before: float
+    asked_at: datetime | None = None
 
 
 class TaskQueue:
@@ -67,6 +69,7 @@ class TaskQueue:
                 created_at=record["created_at"],
                 now=record["now"],
                 send_before=send_before,
+                asked_at=record["asked_at"],
             )
             for record in records
         ]
@@ -76,6 +79,15 @@ class TaskQueue:
         await self._pool.execute(
             SQL["put_off"], task.payment_id, task.purpose, task.lease_token, after_s, task.created_at, task.now
         )
+
+    async def asking(self, task: Task, within_s: float) -> bool:
+        """Note that a request to give money back may leave within so many seconds; False where the lease was lost."""
+        noted = await self._pool.execute(SQL["asking"], *_lease_of(task), within_s)
+        return bool(noted == "UPDATE 1")
+
+    async def answered(self, task: Task) -> None:
+        """It has been answered, or never left: what may be on its way is what was before."""
+        await self._pool.execute(SQL["answered"], *_lease_of(task), task.asked_at)
 
     async def begin_anew(self, task: Task, after_s: float) -> None:
         """The same, for a task that has become another one: its tries count from here."""
@@ -94,3 +106,7 @@ class TaskQueue:
         await self._pool.execute(
             SQL["finish_unless_woken"], task.payment_id, task.purpose, task.lease_token, task.created_at, task.now
         )
+
+
+def _lease_of(task: Task) -> tuple[str, str, int, datetime]:
+    return task.payment_id, task.purpose, task.lease_token, task.created_at

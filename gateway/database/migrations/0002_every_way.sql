@@ -32,6 +32,8 @@ ALTER TABLE recovery_tasks ADD CONSTRAINT recovery_tasks_purpose_check
     CHECK (purpose IN ('resolve', 'watch', 'give_back', 'refund'));
 -- A code on display is not late before it expires; null where a task counts from its beginning.
 ALTER TABLE recovery_tasks ADD COLUMN late_from timestamptz;
+-- The last moment at which a request to give money back that was not answered can have left; null where there is none.
+ALTER TABLE recovery_tasks ADD COLUMN asked_at timestamptz;
 
 -- Static codes (聚合码).  A code for one payment has no row: its token is derived from the payment.
 -- `request_fingerprint` is the keyed hash of the request that made it, where it came with an idempotency key.

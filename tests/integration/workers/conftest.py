@@ -114,7 +114,7 @@ class House:
         for table, column, times in (
             ("payments", "id", ["created_at", "expires_at", "attempt_at", "pay_until"]),
             ("attempts", "payment_id", ["created_at", "send_before", "pay_until"]),
-            ("recovery_tasks", "payment_id", ["next_at", "lease_until"]),
+            ("recovery_tasks", "payment_id", ["next_at", "lease_until", "asked_at"]),
         ):
             changed = ", ".join(f"{time} = {time} - make_interval(secs => $2)" for time in times)
             await self.pool.execute(f"UPDATE {table} SET {changed} WHERE {column} = $1", row.payment_id, seconds)
