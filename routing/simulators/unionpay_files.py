@@ -38,5 +38,9 @@ def file_content(mer_id: str, settle_day: str, lines: list[bytes]) -> dict[str, 
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(f"INN{settle_day}88ZM_{mer_id}", b"".join(lines))
         archive.writestr(f"INN{settle_day}88ZME_{mer_id}", b"")
-    content = base64.b64encode(zlib.compress(packed.getvalue())).decode()
-    return {"fileName": f"{mer_id}_20{settle_day}.zip", "fileContent": content}
+    return {"fileName": f"{mer_id}_20{settle_day}.zip", "fileContent": deflated(packed.getvalue())}
+
+
+def deflated(content: bytes) -> str:
+    """A file as `fileContent` holds it: base64 of DEFLATE."""
+    return base64.b64encode(zlib.compress(content)).decode()

@@ -21,8 +21,9 @@ from routing.simulators.notifications import Forging, Notification
 from routing.simulators.pem import private_key
 from routing.simulators.unionpay import UnionpayCall, UnionpayChannel
 from routing.simulators.unionpay_account import KeyedMerchant, SigningMerchant, UnionpayAccount
+from routing.simulators.unionpay_answers import proven_by_us
 from routing.simulators.unionpay_fields import BACK, FILE, QUERY
-from routing.simulators.unionpay_files import ZM_COLUMNS, file_content, zm_line
+from routing.simulators.unionpay_files import ZM_COLUMNS, deflated, file_content, zm_line
 from routing.simulators.unionpay_herald import UnionpayHerald
 from routing.simulators.unionpay_signing import (
     digest_hex,
@@ -148,6 +149,23 @@ def test_an_answer_that_was_changed_would_have_been_signed_otherwise(vector: dic
     assert rsa_sign(SIGN_KEY, fields) != fields["signature"]
 
 
+@pytest.mark.parametrize(
+    "vector", [vector for vector in vectors("unionpay", "response") if not vector["expected"]["accepted"]], ids=name_of
+)
+def test_an_answer_that_must_be_refused_is_none_that_the_simulator_writes(vector: dict[str, Any]) -> None:
+    """Where the signature is good, as with an unknown certificate, it is the certificate that is not ours."""
+    fields = parse(body_of(vector).decode(vector["input"]["encoding"]))
+    told = {name: value for name, value in fields.items() if name not in {"signature", "signPubKeyCert"}}
+    merchant: SigningMerchant | KeyedMerchant = SigningMerchant(
+        fields["merId"], KEYS["merchant_cert_id"], certificate_key("merchant_certificate_pem")
+    )
+    if fields["signMethod"] != "01":
+        merchant = KeyedMerchant(fields["merId"], KEYS["secure_key"])
+    account = UnionpayAccount(KEYS["sign_certificate_pem"], SIGN_KEY, {merchant.mer_id: (merchant,)})
+    ours = proven_by_us(account, merchant, told)
+    assert any(ours.get(name) != fields.get(name) for name in ("signature", "signPubKeyCert"))
+
+
 def posted_fields(vector: dict[str, Any]) -> dict[str, str]:
     return read_form(vector["input"]["body"].encode())
 
@@ -197,10 +215,18 @@ def test_groups_and_equals_signs_are_written_as_the_sdk_reads_them(vector: dict[
     assert raw_answer({name: fields[name] for name in in_order}).decode() == text
 
 
-def test_a_file_is_packed_as_the_sdk_unpacks_it() -> None:
+@pytest.mark.parametrize("vector", vectors("unionpay", "file"), ids=name_of)
+def test_a_file_is_packed_as_the_sdk_unpacks_it(vector: dict[str, Any]) -> None:
+    given, expected = vector["input"], vector["expected"]
+    is_text = "text" in expected
+    content = expected["text"].encode(given["encoding"]) if is_text else base64.b64decode(expected["file_base64"])
+    assert unpacked(given["fileContent"]) == content
+    assert unpacked(deflated(content)) == content
+
+
+def test_a_files_entries_names_and_lines_are_those_of_the_sdks_file() -> None:
     [vector] = [vector for vector in vectors("unionpay", "file") if "entries" in vector["expected"]]
     packed = unpacked(vector["input"]["fileContent"])
-    assert packed == base64.b64decode(vector["expected"]["file_base64"])
     wanted = {name: base64.b64decode(content) for name, content in vector["expected"]["entries"].items()}
     assert entries_of(packed) == wanted
     [details] = [content for name, content in wanted.items() if name[11:14] == "ZM_"]

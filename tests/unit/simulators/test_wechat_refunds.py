@@ -1,4 +1,4 @@
-"""WeChat's abnormal refunds: the money is sent again, to a bank card whose number comes encrypted or to the merchant."""
+"""WeChat's abnormal refunds: the money is sent again, to a card whose number comes encrypted or to the merchant."""
 
 from __future__ import annotations
 

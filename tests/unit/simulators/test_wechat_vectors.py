@@ -85,8 +85,8 @@ def test_resources_are_encrypted_to_the_very_bytes_that_sdks_decrypt(vector: dic
     assert (made["ciphertext"], made["nonce"]) == (sealed["ciphertext"], sealed["nonce"])
 
 
-def test_the_certificate_download_carries_the_very_bytes_that_an_sdk_reads() -> None:
-    [vector] = vectors("wechat", "certificates")
+@pytest.mark.parametrize("vector", vectors("wechat", "certificates"), ids=name_of)
+def test_the_certificate_download_carries_the_very_bytes_that_an_sdk_reads(vector: dict[str, Any]) -> None:
     [downloaded], [expected] = json.loads(vector["input"]["body"])["data"], vector["expected"]["certificates"]
     sealed = downloaded["encrypt_certificate"]
     assert downloaded["serial_no"] == expected["serial_no"]
