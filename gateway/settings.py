@@ -116,6 +116,11 @@ class Settings(BaseSettings):
             raise ValueError("must have at least 24 characters")
         return value
 
+    @field_validator("public_url")
+    @classmethod
+    def _ends_before_the_path(cls, value: str) -> str:
+        return value.rstrip("/")
+
     @field_validator("webhook_allowed_networks")
     @classmethod
     def _are_networks(cls, value: str) -> str:

@@ -1,42 +1,64 @@
-"""The card with a code, to print and put on a counter or a wall (A6, black on white)."""
+"""The card with a code, to print and put on a counter or a wall: A6, black on white, in Chinese and in English."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from typing import Final
 
 from fastapi import Response
 
+from gateway.codes.cashier_texts import TEXTS
 from gateway.codes.images import svg_inline
+from gateway.codes.targets import Target
 from gateway.http.pages import Language, page
 from gateway.kernel.money import Money
+from routing.channels.base import Wallet
 
 _STYLE: Final = """
-@page { size: A6 portrait; margin: 8mm }
+@page { size: 105mm 148mm; margin: 0 }
+:root { color-scheme: light }
 * { box-sizing: border-box }
-body { margin: 0; font: 18px/1.4 system-ui, "PingFang SC", "Noto Sans CJK SC", sans-serif; color: #111 }
-main { max-width: 24rem; margin: 0 auto; padding: 1.5rem 1rem; text-align: center }
-h1 { font-size: 1.6rem; margin: 0 0 .25rem; overflow-wrap: anywhere }
-.amount { font-size: 2rem; font-weight: 700; margin: .25rem 0 }
-.code { width: 100%; max-width: 20rem; margin: .75rem auto }
+body { margin: 0; background: #e9ebee; color: #111;
+  font: 4mm/1.35 system-ui, "PingFang SC", "Noto Sans CJK SC", sans-serif }
+main { width: 105mm; height: 148mm; margin: 8mm auto; padding: 9mm 8mm 7mm; background: #fff; text-align: center;
+  display: flex; flex-direction: column; align-items: center; overflow: hidden; box-shadow: 0 1mm 5mm #0003 }
+h1 { font-size: 7.5mm; line-height: 1.2; margin: 0; max-height: 18mm; overflow: hidden; overflow-wrap: anywhere;
+  unicode-bidi: isolate }
+h1.long { font-size: 5mm }
+.amount { font-size: 8.5mm; line-height: 1.2; font-weight: 700; margin: 1.5mm 0 0 }
+.code { width: 76mm; margin: auto 0; padding: 1mm; border: .6mm solid #111; border-radius: 4mm }
 .code svg { display: block; width: 100%; height: auto }
-.wallets { font-weight: 600; margin: .5rem 0 }
-.how { margin: 0; color: #444 }
-.url { font: .7rem/1.3 ui-monospace, monospace; color: #666; overflow-wrap: anywhere; margin: 1rem 0 0 }
+.how { font-size: 5.5mm; line-height: 1.25; font-weight: 700; margin: 0 }
+.how span { display: block; font-size: 3.6mm; font-weight: 400 }
+.wallets { list-style: none; display: flex; justify-content: center; gap: 5mm; margin: 3mm 0 0; padding: 0;
+  font-size: 3.6mm; line-height: 1.3 }
+.wallets li { border-top: 1mm solid; padding-top: 1mm; min-width: 20mm; font-weight: 600 }
+.wallets span { display: block; color: #333; font-size: 2.9mm; font-weight: 400 }
+.wallets .wechat { border-color: #07c160 } .wallets .alipay { border-color: #1677ff }
+.wallets .unionpay { border-color: #d7000f }
+.url { font: 2.2mm/1.3 ui-monospace, monospace; color: #555; overflow-wrap: anywhere; margin: 3mm 0 0 }
+@media print { body { background: none } main { margin: 0; box-shadow: none; print-color-adjust: exact;
+  -webkit-print-color-adjust: exact } }
+@media (max-width: 108mm) { main { width: 100%; height: auto; min-height: 100vh; margin: 0; gap: 4mm } }
 """
-_TEXTS: Final = {
-    Language.CHINESE: ("微信 · 支付宝 · 云闪付", "打开任一钱包，扫一扫付款", "收款码"),
-    Language.ENGLISH: ("WeChat Pay · Alipay · UnionPay", "Scan with any of these wallets to pay", "Payment code"),
-}
+_LONG_NAME: Final = 16
 
 
-def card_page(language: Language, title: str, url: str, amount_fen: int | None) -> Response:
-    """The card as a page; the amount stands on it where it is fixed."""
-    wallets, how, kind = _TEXTS[language]
-    amount = "" if amount_fen is None else f'<p class="amount">¥{Money(amount_fen).yuan}</p>'
-    body = (
-        f"<main><h1>{escape(title)}</h1>{amount}"
-        f'<div class="code" role="img" aria-label="{escape(kind)}">{svg_inline(url)}</div>'
-        f'<p class="wallets">{wallets}</p><p class="how">{how}</p><p class="url">{escape(url)}</p></main>'
+def card_page(language: Language, target: Target, wallets: Sequence[Wallet]) -> Response:
+    """The card as a page; the amount stands on it where it is fixed.  `language` is that of the page's frame."""
+    chinese, english = TEXTS[Language.CHINESE], TEXTS[Language.ENGLISH]
+    price = target.price
+    amount = "" if price is None else f'<p class="amount">¥{Money(price.payable_fen).yuan}</p>'
+    marks = "".join(
+        f'<li class="{wallet}" lang="zh-CN">{chinese[wallet]}<span lang="en">{english[wallet]}</span></li>'
+        for wallet in wallets
     )
-    return page(language, f"{kind} · {title}", _STYLE, body)
+    size = ' class="long"' if len(target.title) > _LONG_NAME else ""
+    body = (
+        f'<main><h1 dir="auto"{size}>{escape(target.title)}</h1>{amount}'
+        f'<div class="code" role="img" aria-label="{escape(TEXTS[language]["scan"])}">{svg_inline(target.url)}</div>'
+        f'<p class="how" lang="zh-CN">扫一扫付款<span lang="en">Scan to pay</span></p>'
+        f'<ul class="wallets">{marks}</ul><p class="url">{escape(target.url)}</p></main>'
+    )
+    return page(language, target.title, _STYLE, body)

@@ -1,4 +1,4 @@
-"""A static code as it stands: printed once, scanned for years, each scan a new payment."""
+"""A code that any wallet can pay, as the API shows it: static (printed once, scanned for years) or of one payment."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from gateway.codes.price import price_of_payment
+from gateway.codes.standing import Standing, standing_of
 from gateway.kernel.clock import rfc3339
+from gateway.payments.payment import Payment
 
 
 @dataclass(frozen=True, slots=True)
 class StaticCode:
-    """`amount_fen` is None where the customer types the amount; `url` is what the code holds."""
+    """Each scan is a new payment.  `amount_fen` is None where the customer types the amount."""
 
     id: str
     token: str
@@ -48,6 +51,34 @@ class StaticCode:
             "created_at": rfc3339(self.created_at),
             "revoked_at": None if self.revoked_at is None else rfc3339(self.revoked_at),
         }
+
+
+def code_of_payment(payment: Payment, name: str, description: str | None, where: Mapping[str, str]) -> dict[str, Any]:
+    """The code object of one payment; `where` are the addresses of its token."""
+    standing = standing_of(payment)
+    return {
+        "id": f"cod_{payment.id.removeprefix('pay_')}",
+        "object": "code",
+        "type": "payment",
+        "status": {Standing.OPEN: "active", Standing.PAID: "paid"}.get(standing, "over"),
+        "name": name,
+        "amount": price_of_payment(payment).amount_fen,
+        "currency": payment.amount.currency,
+        "description": description,
+        "store_id": payment.store_id,
+        "terminal_id": payment.terminal_id,
+        "operator_id": payment.operator_id,
+        "metadata": payment.metadata,
+        "payment_id": payment.id,
+        **where,
+        "created_at": rfc3339(payment.created_at),
+        "revoked_at": None,
+    }
+
+
+def payment_id_of(code_id: str) -> str:
+    """The payment whose code has this id, if it is one of a payment: they share their letters."""
+    return f"pay_{code_id.removeprefix('cod_')}"
 
 
 def addresses(public_url: str, token: str) -> dict[str, str]:

@@ -7,21 +7,27 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.codes.sales import order_no_of_sale
+from gateway.codes.cashier_schemas import PayAnswer, StandingAnswer
+from gateway.codes.price import Price, price_of_payment
+from gateway.codes.sales import may_begin, order_no_of_sale
+from gateway.codes.standing import Standing, paid_at, standing_of
 from gateway.codes.targets import Target
 from gateway.codes.visits import Visitor
+from gateway.http.rate_limits import Limit
 from gateway.http.services import Services
 from gateway.kernel.clock import Deadline
-from gateway.kernel.errors import InvalidRequest
-from gateway.kernel.failures import FAILURES
+from gateway.kernel.errors import Conflict, InvalidRequest
 from gateway.payments.attempts import OtherWalletOpen, Over, Paid, Ready, Refused, Visit
 from gateway.payments.payment import Payment, PaymentOrder
 from gateway.payments.schemas import PaymentRequest
 from gateway.payments.states import Status
 from routing.accounts import Account
 
-_PATIENCE_S: Final = 9.0
+PATIENCE_S: Final = 9.0
 _EXPIRES_IN_S: Final = 300
+_BEGUN_BY_PAYER: Final = Limit("cashier_begun_by_payer", 12, 600.0)
+"""Payments that one person begins at one static code: somebody who pays for the whole table needs fewer."""
+_BEGUN_AT_CODE: Final = Limit("cashier_begun_at_code", 300, 60.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,69 +41,89 @@ class Visiting:
 
 
 async def pay(services: Services, visiting: Visiting, *, amount_fen: int | None, sale: str | None) -> dict[str, Any]:
-    """Take the payment over for this payer.  Raises ApiError for a wrong amount or sale."""
-    deadline = Deadline.after(_PATIENCE_S)
-    target = visiting.target
-    payment = target.payment or await _begin(services, target, deadline, amount_fen=amount_fen, sale=sale)
-    visitor, public_url = visiting.visitor, services.settings.public_url
+    """Take the payment over for this payer (cashier_schemas.PayAnswer).  Raises ApiError for a wrong amount or sale."""
+    deadline = Deadline.after(PATIENCE_S)
+    target, visitor = visiting.target, visiting.visitor
+    payment = target.payment
+    if payment is None:
+        payment = await _begin(services, visiting, deadline, amount_fen=amount_fen, sale=sale)
+    elif amount_fen not in {None, payment.amount.amount_fen}:
+        raise Conflict("amount_settled", "The amount of this sale is settled: open the code again.", param="amount")
     visit = Visit(
         account=visiting.account,
         wallet=visitor.wallet,
         payer_id=visitor.payer_id,
-        description=target.title,
-        return_url=f"{public_url}/q/{target.token}" + (f"?sale={sale}" if target.code is not None else ""),
+        description=target.description or target.title,
+        return_url=target.url + (f"?sale={sale}&back=1" if target.code is not None else "?back=1"),
         client_ip=visiting.client_ip,
         app_identifier=visitor.app_identifier,
     )
     match await services.attempts.take_over(payment, visit, deadline):
         case Ready(payment=found, page=page):
-            return {
-                "status": "ready",
-                "bridge": dict(page.bridge),
-                "bridge_url": page.bridge_url or None,
-                "pay_url": page.pay_url,
-                **_amounts(found),
-            }
+            bridge = {"bridge": dict(page.bridge), "bridge_url": page.bridge_url or None, "pay_url": page.pay_url}
+            return _answer("ready", target, found, **bridge)
         case Paid(payment=found):
-            return {"status": "paid", **_amounts(found)}
+            return _answer("paid", target, found)
         case OtherWalletOpen(retry_after_s=retry_after_s):
-            return {"status": "busy", "retry_after_s": retry_after_s}
+            return _answer("busy", target, payment, retry_after_s=retry_after_s)
         case Refused(failure=failure):
-            return {"status": "refused", "failure": failure, "message": FAILURES[failure].message}
+            return _answer("refused", target, payment, failure=failure)
         case Over(payment=found):
-            return {"status": "over", **_amounts(found)}
+            is_checked = standing_of(found) is Standing.CHECKING
+            return _answer("checking" if is_checked else "over", target, found)
 
 
-def public_state(target: Target, payment: Payment | None) -> dict[str, Any]:
-    """How a payment stands, as far as whoever holds its code may know."""
-    if payment is None:
-        return {"status": "open", "amount": target.amount_fen, "discount": 0, "payable": target.amount_fen}
-    return {"status": _status(payment), **_amounts(payment)}
+async def give_up(services: Services, target: Target) -> Payment | None:
+    """Shut the payment of a sale whose customer wants to pay another amount; the payment as it stands then.
+
+    What was paid meanwhile goes back to the customer, unless it was booked before: then the payment is paid.
+    """
+    payment = target.payment
+    if payment is not None and payment.status is Status.REQUIRES_ACTION:
+        await services.store.request_reversal(payment)
+        payment = await services.store.find(payment.merchant_id, payment.id)
+    return payment
 
 
-def _status(payment: Payment) -> str:
-    if payment.status is Status.SUCCEEDED and payment.reversal != "pending":
-        return "paid"
-    return "over" if payment.status.is_final or payment.reversal is not None else "open"
+def standing_answer(target: Target, payment: Payment | None) -> dict[str, Any]:
+    """How the payment behind the page stands, as far as whoever holds its code may know."""
+    standing = Standing.OPEN if payment is None else standing_of(payment)
+    return StandingAnswer(status=standing, **_facts(target, payment, is_paid=standing is Standing.PAID)).model_dump()
 
 
-def _amounts(payment: Payment) -> dict[str, int]:
-    amount, payable = payment.amount.amount_fen, payment.payable.amount_fen
-    return {"amount": amount, "discount": amount - payable, "payable": payable}
+def _answer(status: str, target: Target, payment: Payment, **more: Any) -> dict[str, Any]:
+    facts = _facts(target, payment, is_paid=status == "paid")
+    return PayAnswer.model_validate({"status": status, **facts, **more}).model_dump()
+
+
+def _facts(target: Target, payment: Payment | None, *, is_paid: bool) -> dict[str, Any]:
+    price: Price | None = target.price if payment is None else price_of_payment(payment)
+    return {
+        "amount": None if price is None else price.amount_fen,
+        "discount": None if price is None else price.discount_fen,
+        "payable": None if price is None else price.payable_fen,
+        "paid_at": None if payment is None or not is_paid else paid_at(payment, target.shop.timezone),
+        "number": None if payment is None or not is_paid else payment.merchant_order_no,
+    }
 
 
 async def _begin(
-    services: Services, target: Target, deadline: Deadline, *, amount_fen: int | None, sale: str | None
+    services: Services, visiting: Visiting, deadline: Deadline, *, amount_fen: int | None, sale: str | None
 ) -> Payment:
     """The payment of a sale at a static code; the same sale again gives the same payment."""
-    code = target.code
+    target, code = visiting.target, visiting.target.code
     assert code is not None, "a target without a payment is a static code"
     order_no = order_no_of_sale(services.vault, target.token, sale or "")
-    if order_no is None:
+    if order_no is None or sale is None or not may_begin(services.vault, target.token, sale):
         raise InvalidRequest("unknown_sale", "This page is out of date: open the code again.", param="sale")
     amount = code.amount_fen if code.amount_fen is not None else amount_fen
-    if amount is None or (code.amount_fen is not None and amount_fen not in {None, code.amount_fen}):
-        raise InvalidRequest("invalid_field", "“amount”: type what you want to pay.", param="amount")
+    if amount is None:
+        raise InvalidRequest("missing_field", "“amount”: type what you want to pay.", param="amount")
+    if amount_fen not in {None, amount}:
+        raise Conflict("amount_settled", "The code has an amount of its own: open it again.", param="amount")
+    payer = services.vault.keyed_hash(f"{visiting.visitor.payer_id} at {target.token}".encode()).hex()
+    await services.rate_limits.admit(_BEGUN_BY_PAYER, payer)
+    await services.rate_limits.admit(_BEGUN_AT_CODE, target.token)
     fields = {
         "merchant_order_no": order_no,
         "amount": amount,
@@ -111,5 +137,5 @@ async def _begin(
         "expires_in": _EXPIRES_IN_S,
     }
     request = PaymentRequest.model_validate_json(orjson.dumps(fields))
-    order = PaymentOrder.of(code.merchant_id, target.merchant_name, request, None, services.vault, code_id=code.id)
+    order = PaymentOrder.of(code.merchant_id, target.shop.name, request, None, services.vault, code_id=code.id)
     return (await services.desk.take(order, deadline)).payment

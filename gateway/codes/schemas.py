@@ -43,6 +43,14 @@ STATIC_CODE: Final[dict[str, Any]] = {
     "created_at": "2026-11-22T01:02:03.004Z",
     "revoked_at": None,
 }
+PAYMENT_CODE: Final[dict[str, Any]] = {
+    **STATIC_CODE,
+    "type": "payment",
+    "amount": 2599,
+    "description": "latte",
+    "store_id": None,
+    "payment_id": "pay_01JD5ZV8W3M0Q9C6R1T2X4Y7KB",
+}
 CODE_LIST: Final[dict[str, Any]] = {"object": "list", "data": [STATIC_CODE], "has_more": False}
 _ONE_PAYMENT: Final = ("merchant_order_no", "expires_in", "customer", "coupons", "notify_url")
 
@@ -76,9 +84,10 @@ class CodeRequest(BaseModel):
     ] = None
     currency: Literal["CNY"] = "CNY"
     name: Annotated[
-        LongText | None, Field(description="Shown on the page and the card; the merchant's by default.")
+        LongText | None,
+        Field(description="With a static code only: shown on the page and the card; the merchant's name by default."),
     ] = None
-    description: LongText | None = None
+    description: Annotated[LongText | None, Field(description="What is bought: shown on the page.")] = None
     store_id: ShortText | None = None
     terminal_id: ShortText | None = None
     operator_id: ShortText | None = None
@@ -110,6 +119,15 @@ class CodeRequest(BaseModel):
             raise PydanticCustomError("missing", "Field required")
         return value
 
+    @field_validator("name")
+    @classmethod
+    def _is_of_a_static_code(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None or info.data.get("type") == "static":
+            return value
+        if info.data.get("type") == "payment" or info.data.get("merchant_order_no") is not None:
+            raise ValueError("goes with a static code only: the page of a payment shows the merchant's own")
+        return value
+
     @field_validator(*_ONE_PAYMENT)
     @classmethod
     def _is_of_one_payment(cls, value: object, info: ValidationInfo) -> object:
@@ -121,7 +139,7 @@ class CodeRequest(BaseModel):
 class CodeObject(BaseModel):
     """A code.  `url` is what it holds; the images and the card need no key."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [STATIC_CODE]})
+    model_config = ConfigDict(json_schema_extra={"examples": [STATIC_CODE, PAYMENT_CODE]})
 
     id: str
     object: Literal["code"]
@@ -147,9 +165,7 @@ class CodeObject(BaseModel):
 class CodeList(BaseModel):
     """A page of static codes, newest first."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"object": "list", "data": [STATIC_CODE], "has_more": False}]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [CODE_LIST]})
 
     object: Literal["list"]
     data: list[CodeObject]

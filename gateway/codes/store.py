@@ -1,11 +1,11 @@
-"""Static codes in PostgreSQL."""
+"""Static codes in PostgreSQL, and whose they are."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import asyncpg
 import orjson
@@ -23,32 +23,45 @@ _TOKEN_BYTES: Final = 16
 STATIC_PREFIX: Final = "s"
 
 
+class Shop(NamedTuple):
+    """The merchant as whoever scans his code meets him."""
+
+    id: str
+    name: str
+    timezone: str
+    is_active: bool
+
+
+class CodeKey(NamedTuple):
+    """The idempotency key that came with a request, and the keyed hash of the request."""
+
+    key: str
+    fingerprint: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class PublicCode:
     """A static code as whoever scans it meets it."""
 
     code: StaticCode
-    merchant_name: str
-
-
-@dataclass(frozen=True, slots=True)
-class CodedPayment:
-    """The payment behind a code of its own, as whoever scans it meets it."""
-
-    payment_id: str
-    merchant_id: str
-    merchant_name: str
-    payable_fen: int
+    shop: Shop
 
 
 class CodeStore:
-    """Every read is scoped to a merchant, but for the one by token: that is public."""
+    """Every read is scoped to a merchant, but for those by token or payment: a code on a wall is public."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    async def add(self, merchant_id: str, merchant_name: str, wanted: CodeRequest) -> StaticCode:
-        """Make a code.  Raises Conflict where the merchant has too many."""
+    async def add(
+        self, merchant_id: str, merchant_name: str, wanted: CodeRequest, key: CodeKey | None = None
+    ) -> tuple[StaticCode, bool]:
+        """Make a code; the one that the same request made under its key, and True, where there is one.
+
+        Raises Conflict where the merchant has too many, or the key belongs to another request.
+        """
+        if key is not None and (made := await self._made_by(merchant_id, key)) is not None:
+            return made, True
         if await self._pool.fetchval(_SQL["count_active"], merchant_id) >= ACTIVE_MAX:
             raise Conflict("too_many_codes", f"A merchant has at most {ACTIVE_MAX} active codes: revoke some.")
         record = await self._pool.fetchrow(
@@ -63,9 +76,22 @@ class CodeStore:
             wanted.terminal_id,
             wanted.operator_id,
             orjson.dumps(wanted.metadata).decode() if wanted.metadata else None,
+            *(key or (None, None)),
         )
-        assert record is not None
-        return _code(record)
+        if record is not None:
+            return _code(record), False
+        assert key is not None, "nothing else stands in the way of a new code"
+        made = await self._made_by(merchant_id, key)
+        assert made is not None, "codes are never deleted"
+        return made, True
+
+    async def _made_by(self, merchant_id: str, key: CodeKey) -> StaticCode | None:
+        record = await self._pool.fetchrow(_SQL["find_by_key"], merchant_id, key.key)
+        if record is not None and record["request_fingerprint"] != key.fingerprint:
+            raise Conflict(
+                "idempotency_key_reused", "This Idempotency-Key belongs to another request.", param="Idempotency-Key"
+            )
+        return None if record is None else _code(record)
 
     async def find(self, merchant_id: str, code_id: str) -> StaticCode | None:
         """By its id."""
@@ -73,14 +99,17 @@ class CodeStore:
         return None if record is None else _code(record)
 
     async def find_by_token(self, token: str) -> PublicCode | None:
-        """By what the printed code holds; None for a suspended merchant too."""
+        """By what the printed code holds."""
         record = await self._pool.fetchrow(_SQL["find_by_token"], token)
-        return None if record is None else PublicCode(_code(record), record["merchant_name"])
+        if record is None:
+            return None
+        shop = Shop(record["merchant_id"], record["merchant_name"], record["timezone"], record["merchant_active"])
+        return PublicCode(_code(record), shop)
 
-    async def find_payment(self, payment_id: str) -> CodedPayment | None:
-        """The payment that a code is for; None for a suspended merchant too."""
-        record = await self._pool.fetchrow(_SQL["find_payment"], payment_id)
-        return None if record is None else CodedPayment(*record.values())
+    async def find_shop_of_payment(self, payment_id: str) -> Shop | None:
+        """The merchant of the payment that a code is for."""
+        record = await self._pool.fetchrow(_SQL["find_shop_of_payment"], payment_id)
+        return None if record is None else Shop(*record.values())
 
     async def list(
         self, merchant_id: str, *, status: str | None, store_id: str | None, limit: int, starting_after: str | None

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.codes.code import StaticCode, addresses
+from gateway.codes.price import Price, price_of_code, price_of_payment
 from gateway.codes.sales import order_no_of_sale
-from gateway.codes.store import CodeStore
+from gateway.codes.standing import Standing, standing_of
+from gateway.codes.store import CodeStore, Shop
 from gateway.codes.tokens import payment_of_token
 from gateway.http.services import Services
-from gateway.kernel.errors import not_found
+from gateway.kernel.errors import InvalidRequest, not_found
 from gateway.payments.payment import Payment
+from routing.channels.base import Wallet
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,37 +22,75 @@ class Target:
 
     token: str
     url: str
-    merchant_id: str
-    merchant_name: str
+    shop: Shop
     title: str
-    amount_fen: int | None
-    """None where the customer types it."""
+    """Whom the customer pays: the code's name, or the merchant's."""
+    description: str | None
+    """What was bought, where that is known."""
     code: StaticCode | None
     payment: Payment | None
 
+    @property
+    def price(self) -> Price | None:
+        """None where the customer types the amount."""
+        if self.payment is not None:
+            return price_of_payment(self.payment)
+        return None if self.code is None or self.code.amount_fen is None else price_of_code(self.code.amount_fen)
+
+    @property
+    def standing(self) -> Standing:
+        """How it stands for whoever scans it."""
+        return Standing.OPEN if self.payment is None else standing_of(self.payment)
+
+    def require_open_shop(self) -> None:
+        """Raises the 404 where the merchant is suspended: what was paid can be looked at, and nothing else."""
+        if not self.shop.is_active:
+            raise unknown_code()
+
 
 async def find_target(services: Services, token: str, sale: str | None = None) -> Target:
-    """Look a token up.  Raises the 404 for one that was not made here, is revoked, or is of a suspended merchant."""
-    url = addresses(services.settings.public_url, token)["url"]
-    codes = CodeStore(services.pool)
+    """Look a token up.  Raises the 404 for one that was not made here, and for a revoked one without a sale under way.
+
+    A suspended merchant's is found while it has a payment: its customer may have paid (`require_open_shop`).
+    """
     payment_id = payment_of_token(services.vault, token)
     if payment_id is not None:
-        coded = await codes.find_payment(payment_id)
-        payment = None if coded is None else await services.store.find(coded.merchant_id, payment_id)
-        if coded is not None and payment is not None:
-            name, amount = coded.merchant_name, coded.payable_fen
-            return Target(token, url, coded.merchant_id, name, name, amount, code=None, payment=payment)
+        target = await _of_payment(services, token, payment_id)
     else:
-        found = await codes.find_by_token(token)
-        if found is not None:
-            sold = await _sold(services, found.code, sale)
-            if found.code.status == "active" or sold is not None:
-                code = found.code
-                return Target(token, url, code.merchant_id, found.merchant_name, code.name, code.amount_fen, code, sold)
-    raise not_found("code", "token")
+        target = await _of_code(services, token, sale)
+    if target is None or (target.payment is None and not target.shop.is_active):
+        raise unknown_code()
+    return target
 
 
-async def _sold(services: Services, code: StaticCode, sale: str | None) -> Payment | None:
-    """The payment of a sale at a static code, if it was begun."""
-    number = None if sale is None else order_no_of_sale(services.vault, code.token, sale)
-    return None if number is None else await services.store.find_by_order_no(code.merchant_id, number)
+def unknown_code() -> InvalidRequest:
+    """The 404 of a token that leads nowhere, whatever the reason: nobody learns what was here once."""
+    return not_found("code", "token")
+
+
+def wallets_of(services: Services, merchant_id: str) -> tuple[Wallet, ...]:
+    """The wallets that the merchant takes now."""
+    return tuple(wallet for wallet in Wallet if services.router.candidates(wallet, merchant_id))
+
+
+async def _of_payment(services: Services, token: str, payment_id: str) -> Target | None:
+    shop = await CodeStore(services.pool).find_shop_of_payment(payment_id)
+    payment = None if shop is None else await services.store.find(shop.id, payment_id)
+    if shop is None or payment is None:
+        return None
+    url = addresses(services.settings.public_url, token)["url"]
+    fields = await services.store.request_fields(payment) or {}
+    return Target(token, url, shop, shop.name, fields.get("description"), code=None, payment=payment)
+
+
+async def _of_code(services: Services, token: str, sale: str | None) -> Target | None:
+    found = await CodeStore(services.pool).find_by_token(token)
+    if found is None:
+        return None
+    code, shop = found.code, found.shop
+    number = None if sale is None else order_no_of_sale(services.vault, token, sale)
+    payment = None if number is None else await services.store.find_by_order_no(code.merchant_id, number)
+    if code.status != "active" and payment is None:
+        return None
+    url = addresses(services.settings.public_url, token)["url"]
+    return Target(token, url, shop, code.name, code.description, code, payment)

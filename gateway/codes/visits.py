@@ -21,20 +21,28 @@ ASKING_COOKIE: Final = "mashang_asking"
 VISIT_COOKIE: Final = "mashang_visit"
 ASKING_S: Final = 600
 VISIT_S: Final = 7_200
+TRIPS_MAX: Final = 3
+"""Trips to the wallet in a row that lead to nobody: a browser that keeps no cookies would go to and fro for ever."""
+_COOKIE_LENGTH_MAX: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """The browser was sent to its wallet; `state` has to come back with it."""
+    """The browser was sent to its wallet; `state` has to come back with it.
+
+    `sale` is the sale that it had begun at a static code, `trips` how often it was sent.
+    """
 
     wallet: Wallet
     account_id: str
     app_identifier: str
     state: str
+    sale: str | None
+    trips: int
 
-    def expects(self, state: str) -> bool:
-        """Whether this is what was sent along."""
-        return hmac.compare_digest(self.state.encode(), state.encode("utf-8", "replace"))
+    def expects(self, wallet: str, state: str) -> bool:
+        """Whether this is where it was sent, and what was sent along."""
+        return self.wallet == wallet and hmac.compare_digest(self.state.encode(), state.encode("utf-8", "replace"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +54,10 @@ class Visitor:
     app_identifier: str
     payer_id: str = field(repr=False)
 
-    def uses(self, browser: Browser, account_id: str) -> bool:
-        """Whether this payer was identified for that wallet and account."""
-        return (self.wallet, self.account_id) == (browser.wallet, account_id)
 
-
-def new_asking(browser: Browser, account_id: str) -> Asking:
+def new_asking(browser: Browser, account_id: str, sale: str | None, trips: int) -> Asking:
     """One that nobody can guess."""
-    return Asking(browser.wallet, account_id, browser.app_identifier, secrets.token_urlsafe(16))
+    return Asking(browser.wallet, account_id, browser.app_identifier, secrets.token_urlsafe(16), sale, trips)
 
 
 def seal(vault: Vault, token: str, value: Asking | Visitor) -> str:
@@ -77,7 +81,8 @@ def open_visitor(vault: Vault, token: str, cookie: str | None) -> Visitor | None
 
 def _open(vault: Vault, token: str, kind: str, cookie: str | None) -> dict[str, Any] | None:
     try:
-        fields: dict[str, Any] = orjson.loads(vault.open(bytes.fromhex(cookie or ""), _place(token, kind)))
+        sealed = bytes.fromhex((cookie or "")[:_COOKIE_LENGTH_MAX])
+        fields: dict[str, Any] = orjson.loads(vault.open(sealed, _place(token, kind)))
     except (SealBroken, ValueError):
         return None
     return fields if fields.pop("until") > time.time() else None

@@ -11,6 +11,8 @@ from typing import Final, NamedTuple
 from routing.channels.base import Wallet
 
 _UNIONPAY: Final = re.compile(r"UnionPay/[0-9.]{1,8} [A-Za-z0-9]{1,32}")
+_NO_WALLET: Final = ("WindowsWechat", "wxwork")
+"""WeChat on a desk and WeChat Work: neither pays in a page."""
 _READ_MAX: Final = 1_000
 
 
@@ -32,9 +34,14 @@ DEVELOPMENT: Final = {
 def browser_of(user_agent: str) -> Browser | None:
     """None for a browser that is no wallet's."""
     text = user_agent[:_READ_MAX]
-    if "MicroMessenger" in text and "WindowsWechat" not in text:
-        return Browser(Wallet.WECHAT)
+    if "MicroMessenger" in text:
+        return None if any(name in text for name in _NO_WALLET) else Browser(Wallet.WECHAT)
     if "AlipayClient" in text or "AliApp(AP" in text:
         return Browser(Wallet.ALIPAY)
     found = _UNIONPAY.search(text)
     return None if found is None else Browser(Wallet.UNIONPAY, found[0])
+
+
+def is_phone(user_agent: str) -> bool:
+    """Whether this browser cannot scan its own screen."""
+    return "Mobile" in user_agent[:_READ_MAX] or "Android" in user_agent[:_READ_MAX]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
@@ -31,6 +32,8 @@ _NOTIFICATIONS: Final = "/callbacks/"
 _NOTIFICATION_BYTES_MAX: Final = 64 * 1024
 _NOTIFICATIONS_MAX: Final = 256
 """Bodies of notifications that are being received at once: anybody can send some."""
+_RETURN_PAGE: Final = re.compile(r"/q/[0-9A-Za-z_-]{20,64}")
+"""UnionPay can send its customer back to the cashier page by a form; nothing in it is read."""
 
 
 class Edge:
@@ -82,7 +85,8 @@ class Edge:
         """The whole body within the bounds of its path.  Raises 400, 408, 413, 415 or 503."""
         if not scope["path"].startswith(_NOTIFICATIONS):
             body = await _read_body(services, headers, receive, services.settings.request_bytes_max)
-            _require_json(headers, body)
+            if not _RETURN_PAGE.fullmatch(scope["path"]):
+                _require_json(headers, body)
             return body
         if self._notifications >= _NOTIFICATIONS_MAX:
             raise Unavailable("busy", "Too many notifications are coming in: send it again.", retry_after_s=1)

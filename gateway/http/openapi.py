@@ -46,11 +46,14 @@ _STATUSES: Final = {
     "409": "The request contradicts what is there.",
     "413": "The body is too large.",
     "415": "Not JSON, or compressed.",
+    "429": "Too many requests: come again after `Retry-After` seconds.",
     "503": "Busy: come again after `Retry-After` seconds; nothing was bound.",
 }
 _PUBLIC: Final = ("/callbacks/", "/q/", "/r/")
 """Channels and customers come here without a key."""
 _WITH_A_KEY: Final = frozenset({"401", "403"})
+_WITHOUT_A_KEY: Final = frozenset({"429"})
+"""A key's requests are bounded by what is in flight (503), anybody's by how often they come."""
 _OPERATIONS: Final = frozenset({"/livez", "/readyz", "/metrics"})
 
 
@@ -88,7 +91,7 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
             operation["security"] = [] if path.startswith(_PUBLIC) else [{"key": []}]
             operation["responses"].pop("422", None)
             for status, description in _STATUSES.items():
-                if path.startswith(_PUBLIC) and status in _WITH_A_KEY:
+                if status in (_WITH_A_KEY if path.startswith(_PUBLIC) else _WITHOUT_A_KEY):
                     continue
                 operation["responses"].setdefault(status, {"description": description, **error})
     schemas.pop("HTTPValidationError", None)

@@ -163,7 +163,9 @@ def _gaps(document: dict[str, Any], path: str, method: str, operation: dict[str,
         if body is not None and not _has_example(document, body["content"]["application/json"]):
             gaps.append("no example of a request")
         for status, answer in answers.items():
-            if status in {"200", "201"} and not _has_example(document, answer["content"]["application/json"]):
+            if status not in {"200", "201"} or all(kind.startswith("image/") for kind in answer["content"]):
+                continue
+            if not _has_example(document, answer["content"]["application/json"]):
                 gaps.append(f"no example of the {status}")
     return gaps
 
