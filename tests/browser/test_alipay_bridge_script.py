@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from routing.simulators.provision import Provision
+from tests.browser.headless import outcome, serving
 from tests.unit.simulators.alipay_till import AlipayTill
-from tests.unit.simulators.browser import CHROMIUM, outcome, serving
-from tests.unit.simulators.conftest import Simulator, stage_of
+from tests.unit.simulators.conftest import Simulator, addresses, provisioned, simulators, stage_of
+
+__all__ = ["addresses", "provisioned", "simulators"]
 
 PAGE = """<!doctype html><meta charset="utf-8"><title>cashier</title><p id="outcome">waiting</p>
 <script nonce="n">
@@ -39,8 +41,7 @@ def till(simulators: dict[str, Simulator], provisioned: Provision) -> AlipayTill
     return found
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not CHROMIUM, reason="needs Chromium")
+@pytest.mark.browser
 @pytest.mark.parametrize(
     ("button", "wrong", "says", "state"),
     [

@@ -9,9 +9,11 @@ import pytest
 
 from routing.simulators.provision import Provision
 from routing.simulators.wallet import payer_named
-from tests.unit.simulators.browser import CHROMIUM, outcome, serving
-from tests.unit.simulators.conftest import Simulator, stage_of
+from tests.browser.headless import outcome, serving
+from tests.unit.simulators.conftest import Simulator, addresses, provisioned, simulators, stage_of
 from tests.unit.simulators.wechat_till import WechatTill
+
+__all__ = ["addresses", "provisioned", "simulators"]
 
 PAGE = """<!doctype html><meta charset="utf-8"><title>cashier</title><p id="outcome">waiting</p>
 <script nonce="n">
@@ -41,8 +43,7 @@ def till(simulators: dict[str, Simulator], provisioned: Provision) -> WechatTill
     return found
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not CHROMIUM, reason="needs Chromium")
+@pytest.mark.browser
 @pytest.mark.parametrize(
     ("button", "changes", "says", "state"),
     [

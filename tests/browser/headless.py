@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or ""
+import pytest
 
 
 @contextmanager
@@ -40,10 +40,17 @@ def serving(page: str, policy: str) -> Iterator[str]:
 
 
 def outcome(url: str, profile: Path) -> str:
-    """What the page says in the end."""
+    """What the page says in the end.  Fails the test where there is no Chromium."""
     command = [
-        CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+        _chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
         f"--user-data-dir={profile}", "--window-size=390,844", "--virtual-time-budget=8000", "--dump-dom", url,
     ]  # fmt: skip
     page = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
     return page.partition('id="outcome">')[2].partition("</p>")[0]
+
+
+def _chromium() -> str:
+    found = shutil.which("chromium")
+    if found is None:
+        pytest.fail("the browser tests need chromium: apt install chromium")
+    return found
