@@ -4,9 +4,9 @@
         payment = mashang.pay(merchant_order_no="POS7-1", amount=2599, auth_code="1345…")
 
 client.py   Client and AsyncClient, which run the calls       calls.py, webhook_calls.py  every call as a typed value
-retries.py  what is safe to send again, and when              objects.py, reports.py      what the API answers
-signing.py  signed requests                                   webhooks.py   verifies what the gateway sends
-call.py     how a call is written                             errors.py     what can go wrong
+call.py     how a call is written                             objects.py, reports.py      what the API answers
+retries.py, tries.py  what is sent again, when, and how long  webhooks.py  verifies what the gateway sends
+signing.py  signed requests                                   errors.py    what can go wrong
 """
 
 from gateway.client import calls, webhook_calls

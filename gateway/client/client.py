@@ -6,25 +6,23 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from types import TracebackType
-from typing import Concatenate, Final, ParamSpec, Self, TypeVar, cast
+from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar, cast
 from urllib.parse import urlsplit
 
 import httpx
 
 from gateway.client import calls, webhook_calls
 from gateway.client.call import Call
-from gateway.client.errors import ApiError, OutcomeUnknown
+from gateway.client.errors import ApiError
 from gateway.client.objects import Page, Payment, Refund
-from gateway.client.retries import RetryPolicy, retry_after_s, tells_the_outcome, worth_another_try
+from gateway.client.retries import RetryPolicy, retry_after_s
 from gateway.client.signing import BearerKey, Identity, SigningKey
+from gateway.client.tries import Tries
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
 Item = TypeVar("Item", bound=Mapping[str, object])
 
-_WAIT_S: Final = 10
-_MARGIN_S: Final = 5.0
-"""An answer may take so much longer than the till's wait before the connection counts as lost."""
 _OPEN: Final = frozenset({"processing", "requires_action"})
 _LOOK_S: Final = (0.2, 0.5, 1.0, 2.0)
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -64,39 +62,8 @@ class _Sender:
         self._trust_environment = urlsplit(url).hostname not in _LOOPBACK
         """Proxies of the environment are not for the loopback."""
 
-    def _request(self, call: Call[Result]) -> httpx.Request:
-        wait_s = _WAIT_S if call.wait_s is None else call.wait_s
-        headers = {"User-Agent": "mashang-client/0.1", **self._identity.headers(call.method, call.target, call.body)}
-        if call.body:
-            headers["Content-Type"] = "application/json"
-        if call.wait_s is not None:
-            headers["Prefer"] = f"wait={call.wait_s}"
-        timeout = httpx.Timeout(wait_s + _MARGIN_S, connect=5.0).as_dict()
-        return httpx.Request(
-            call.method,
-            httpx.URL(self._url).copy_with(raw_path=call.target.encode()),
-            content=call.body or None,
-            headers=headers,
-            extensions={"timeout": timeout},
-        )
-
-    def _after_loss(self, call: Call[Result], error: httpx.TransportError, sent: int) -> float:
-        """Seconds until the next try.  Raises OutcomeUnknown after the last."""
-        may_be_sent_again = call.repeatable or isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))
-        pause = self._retries.next_pause_s(sent) if may_be_sent_again else None
-        if pause is None:
-            raise OutcomeUnknown(f"{self._url} did not answer {sent} times: {error}") from error
-        return pause
-
-    def _after_answer(self, call: Call[Result], answer: httpx.Response, sent: int) -> float | None:
-        """Seconds until the next try; None where the answer stands."""
-        if not worth_another_try(answer):
-            return None
-        may_be_sent_again = call.repeatable or tells_the_outcome(answer)
-        pause = self._retries.next_pause_s(sent, retry_after_s(answer)) if may_be_sent_again else None
-        if pause is None and not tells_the_outcome(answer):
-            raise OutcomeUnknown(f"{self._url} answered {answer.status_code} to the last of {sent} tries")
-        return pause
+    def _begin(self, call: Call[Any]) -> Tries:
+        return Tries(call, self._url, self._identity, self._retries)
 
 
 def _identity(api_key: str | None, key_id: str | None, signing_secret: str | None) -> Identity:
@@ -157,19 +124,18 @@ class Client(_Sender):
         self._http = httpx.Client(transport=transport, trust_env=self._trust_environment)
 
     def run(self, call: Call[Result]) -> Result:
-        """Run one call, sending it again where that is safe and can help."""
-        sent = 0
+        """Run one call, sending it again where that is safe and can help, within the till's wait and the margin."""
+        tries = self._begin(call)
         while True:
-            sent += 1
             try:
-                answer = self._http.send(self._request(call))
+                answer = self._http.send(tries.request())
             except httpx.TransportError as error:
-                time.sleep(self._after_loss(call, error, sent))
+                time.sleep(tries.pause_after_loss_s(error))
                 continue
-            pause = self._after_answer(call, answer, sent)
-            if pause is None:
+            pause_s = tries.pause_after_s(answer)
+            if pause_s is None:
                 return cast("Result", _result(answer))
-            time.sleep(pause)
+            time.sleep(pause_s)
 
     def each(self, call: Call[Page[Item]]) -> Iterator[Item]:
         """Everything that a list holds, page by page: `client.each(calls.payments(status="succeeded"))`."""
@@ -248,19 +214,18 @@ class AsyncClient(_Sender):
         self._http = httpx.AsyncClient(transport=transport, trust_env=self._trust_environment)
 
     async def run(self, call: Call[Result]) -> Result:
-        """Run one call, sending it again where that is safe and can help."""
-        sent = 0
+        """Run one call, sending it again where that is safe and can help, within the till's wait and the margin."""
+        tries = self._begin(call)
         while True:
-            sent += 1
             try:
-                answer = await self._http.send(self._request(call))
+                answer = await self._http.send(tries.request())
             except httpx.TransportError as error:
-                await asyncio.sleep(self._after_loss(call, error, sent))
+                await asyncio.sleep(tries.pause_after_loss_s(error))
                 continue
-            pause = self._after_answer(call, answer, sent)
-            if pause is None:
+            pause_s = tries.pause_after_s(answer)
+            if pause_s is None:
                 return cast("Result", _result(answer))
-            await asyncio.sleep(pause)
+            await asyncio.sleep(pause_s)
 
     async def each(self, call: Call[Page[Item]]) -> AsyncIterator[Item]:
         """Everything that a list holds, page by page."""

@@ -31,7 +31,10 @@ class ApiError(MashangError):
 
 
 class OutcomeUnknown(MashangError):
-    """No answer came within all tries.  The same call again, under the same number, is safe and tells the outcome."""
+    """No answer came within all tries, or within the time.
+
+    The same call again, under the same number, is safe and tells the outcome.
+    """
 
 
 class WebhookRefused(MashangError):

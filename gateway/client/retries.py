@@ -15,11 +15,15 @@ _UNTOLD: Final = frozenset({500, 502, 504})
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """At most `tries` sendings, with pauses that double from `pause_s` up to `pause_s_max`, half of them by chance."""
+    """At most `tries` sendings, with pauses that double from `pause_s` up to `pause_s_max`, half of them by chance.
+
+    A call is over, with an answer or without, at the latest `margin_s` after the wait that the till asked for.
+    """
 
     tries: int = 4
     pause_s: float = 0.25
     pause_s_max: float = 8.0
+    margin_s: float = 5.0
 
     def next_pause_s(self, sent: int, retry_after_s: float | None = None) -> float | None:
         """Seconds until the next sending after `sent` of them; None when that was the last."""

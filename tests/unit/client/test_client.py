@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -100,6 +101,33 @@ def test_when_no_answer_ever_comes_the_outcome_is_unknown_and_not_an_error_of_th
 def test_a_fault_in_every_answer_leaves_the_outcome_unknown_too() -> None:
     with pytest.raises(OutcomeUnknown):
         _pay(client(Wire(_error(500, "internal_error"))))
+
+
+def _answered(answer: httpx.Response | Exception, retries: RetryPolicy, wait_s: int) -> tuple[list[str | None], float]:
+    """What was preferred in each try, and how long all of them took until the client gave up."""
+    wire, began = Wire(answer), time.monotonic()
+    mashang = Client(URL, api_key="sk_test_1", retries=retries, transport=httpx.MockTransport(wire))
+    with pytest.raises((OutcomeUnknown, ApiError)):
+        mashang.pay(merchant_order_no="A-1", amount=1, auth_code="134567890123456789", wait_s=wait_s)
+    return [request.headers.get("prefer") for request in wire.sent], time.monotonic() - began
+
+
+def test_however_often_it_is_sent_a_call_is_over_when_the_tills_wait_and_the_margin_are() -> None:
+    retries = RetryPolicy(tries=10_000, pause_s=0.01, pause_s_max=0.02, margin_s=0.2)
+    for trouble in (httpx.ConnectError("refused"), _error(503, "busy"), _error(500, "internal_error")):
+        waits, took_s = _answered(trouble, retries, 0)
+        assert 5 < len(waits) < 50
+        assert 0.1 < took_s < 1
+
+
+def test_later_tries_ask_for_an_answer_within_what_is_left_of_the_wait() -> None:
+    waits, _ = _answered(httpx.ReadTimeout("silent"), QUICK, 7)
+    assert waits == ["wait=7", "wait=6", "wait=6"]
+
+
+def test_a_pause_that_is_longer_than_the_till_waits_is_not_made() -> None:
+    waits, took_s = _answered(_error(409, "replaced_payment_unresolved", **{"retry-after": "60"}), RetryPolicy(), 1)
+    assert (waits, took_s < 1) == (["wait=1"], True)
 
 
 def test_a_refusal_is_told_with_its_code_and_field_and_is_not_sent_again() -> None:
