@@ -17,7 +17,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,6 +42,8 @@ QUICK_SETTINGS: Final[Mapping[str, str]] = {
     "MASHANG_LOG_JSON": "true",
 }
 """Windows of seconds instead of minutes; what a test overrides goes over these."""
+NOBODY: Final = "http://127.0.0.1:1/callbacks"
+"""An address of this machine at which nobody listens."""
 _STOP_S: Final = 10.0
 
 
@@ -157,7 +159,8 @@ def start_gateway(
 ) -> Iterator[GatewayStack]:
     """Seed accounts and a shop, start the processes, and wait until every gateway takes payments (some 1.5 s).
 
-    With `callbacks` the channels reach the first gateway; without, everything comes to its end by asking them.
+    The service's public address is the first gateway's.  With `callbacks` the channels tell it what happens; without,
+    they tell nobody, and everything comes to its end by asking them.
     """
     environment = _environment(folder, database_url, redis_url) | dict(settings or {})
     with ExitStack() as stack:
@@ -165,9 +168,8 @@ def start_gateway(
         stack.callback(running.close)
         listeners = [stack.enter_context(listen(0)) for _ in range(gateways)]
         running.urls = [f"http://127.0.0.1:{port_of(listener)}" for listener in listeners]
-        if callbacks:
-            environment["MASHANG_PUBLIC_URL"] = running.url
-        _seed(running, rhythm)
+        environment.setdefault("MASHANG_PUBLIC_URL", running.url)
+        _seed(running, rhythm, {} if callbacks else {"notify_url": NOBODY})
         running.gateways = [
             _start(stack, folder, f"gateway-{number}", environment, "serve", "--fd", listener.fileno())
             for number, listener in enumerate(listeners)
@@ -197,11 +199,16 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _seed(running: GatewayStack, rhythm: Mapping[str, Any] | None) -> None:
+def _seed(running: GatewayStack, rhythm: Mapping[str, Any] | None, more: Mapping[str, Any]) -> None:
+    """The channels' accounts with these settings more, and a shop."""
+    accounts = [
+        replace(account, settings={**account.settings, **more}) for account in running.simulators.accounts_with(rhythm)
+    ]
+
     async def write() -> None:
         connection = await asyncpg.connect(running.database_url)
         try:
-            await seed_accounts(connection, running.vault, running.simulators.accounts_with(rhythm))
+            await seed_accounts(connection, running.vault, accounts)
         finally:
             await connection.close()
 
