@@ -16,6 +16,7 @@ from gateway.payments.numbers import attempt_order_no
 from gateway.payments.payment import Payment
 from routing.channels.base import Wallet
 from routing.channels.reports import PageReport, TradeReport
+from routing.channels.wire import SHOWN_AT_LEAST
 
 _SQL: Final = named_statements("gateway.payments", "statements.sql")
 _LEFT_S_MIN: Final = 5.0
@@ -45,6 +46,10 @@ class Attempt(NamedTuple):
     def left_s(self) -> float:
         """Seconds for which the channel still takes money for it."""
         return math.inf if self.pay_until is None else (self.pay_until - self.now).total_seconds()
+
+    def payable_until(self, expires_at: datetime) -> datetime:
+        """Until then its channel takes money: an order has a minute, however soon its payment expires (wire.py)."""
+        return max(self.pay_until or expires_at, self.created_at + SHOWN_AT_LEAST)
 
     def absent_from(self, not_created_after_s: float) -> datetime | None:
         """From here on, not found by query and by closing means that the order of a page was never created.

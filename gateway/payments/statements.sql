@@ -154,10 +154,11 @@ WITH closed AS (
 ), task AS (
     UPDATE recovery_tasks t SET next_at = greatest(c.expires_at, now()), tries = 0
     FROM closed c WHERE t.payment_id = c.id AND t.purpose = 'resolve'
-), watch AS (
+    RETURNING t.purpose
+), watch AS (  -- behind the other task: whoever locks both does so in the order of their key
     INSERT INTO recovery_tasks (payment_id, merchant_id, purpose, next_at, created_at)
     SELECT id, merchant_id, 'watch', now() + interval '1 minute', now()
-    FROM closed WHERE $4 = 'closed'
+    FROM closed WHERE $4 = 'closed' AND (SELECT count(*) FROM task) >= 0
     ON CONFLICT (payment_id, purpose) DO UPDATE SET next_at = excluded.next_at, tries = 0
 )
 SELECT version FROM closed

@@ -18,7 +18,8 @@ from routing.channels.base import ChannelRejected, ChannelUnknown, ChannelUnsent
 TEXT_CHARACTERS_MAX: Final = 256
 CODE_CHARACTERS_MAX: Final = 1_024
 """Alipay's `qr_code` has the most room of all contents of codes."""
-_SHOWN_AT_LEAST: Final = timedelta(seconds=61)
+SHOWN_AT_LEAST: Final = timedelta(seconds=61)
+"""WeChat Pay and Alipay give a code at least a minute."""
 _PLAIN_CODE: Final = re.compile(r"[A-Za-z][A-Za-z_.\-]{0,63}")
 
 
@@ -63,7 +64,7 @@ def pay_until_of(code: CodeOrder) -> datetime:
     WeChat Pay and Alipay give a code at least a minute.  The end depends on the order alone, never on the clock: the
     same order asked for again must have the same values.
     """
-    end = max(code.pay_until, code.order.created_at + _SHOWN_AT_LEAST)
+    end = max(code.pay_until, code.order.created_at + SHOWN_AT_LEAST)
     return end.astimezone(BEIJING).replace(microsecond=0)
 
 

@@ -95,7 +95,9 @@ class Corner:
     async def work(self, payment: Payment) -> None:
         """One step of a worker for each of the payment's tasks."""
         await self.pool.execute(
-            "UPDATE recovery_tasks SET next_at = now(), lease_until = NULL WHERE payment_id = $1", payment.id
+            "UPDATE recovery_tasks SET next_at = now(), lease_until = NULL WHERE (payment_id, purpose) IN"
+            " (SELECT payment_id, purpose FROM recovery_tasks WHERE payment_id = $1 ORDER BY purpose FOR UPDATE)",
+            payment.id,
         )
         queue = TaskQueue(self.pool, 30.0)
         late = LateWatch(self.base, queue)

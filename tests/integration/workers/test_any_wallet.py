@@ -10,7 +10,7 @@ from gateway.workers.tasks import Purpose
 from routing.channels.base import ChannelOrder, RefundOrder
 from routing.channels.reports import CloseState, RefundReport, RefundState, TradeReport, TradeState
 from tests.integration.workers.conftest import ACCOUNT_ID, OTHER_ACCOUNT_ID, House
-from tests.support.fake_channel import NOT_FOUND, PENDING, captured, refused, shut
+from tests.support.fake_channel import NOT_FOUND, PENDING, SILENT, captured, refused, shut
 
 SHUT = shut(CloseState.CLOSED)
 TRADE_SHUT = TradeReport(TradeState.CLOSED)
@@ -230,3 +230,15 @@ async def test_money_that_is_found_while_the_task_of_earlier_money_is_just_finis
     await house.step(row, WATCH)
     await house.queue.finish(done)
     assert "give_back" in await house.tasks(row)
+
+
+async def test_an_order_opened_in_the_last_moment_ends_when_its_channel_takes_no_more_money(house: House) -> None:
+    """WeChat and Alipay give every order a minute."""
+    row = await house.show_to_all(expires_in_s=60)
+    await house.age(row, 50)
+    await house.choose(row)
+    await house.age(row, 10 + 31)
+    house.channel.queries, house.channel.closings = [PENDING], [SILENT]
+    assert (await house.step(row)).status is Status.REQUIRES_ACTION
+    await house.age(row, 61)
+    assert (await house.step(row)).status is Status.CLOSED
