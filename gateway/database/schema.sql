@@ -327,6 +327,7 @@ CREATE TABLE refunds (
     completed_at timestamp with time zone,
     CONSTRAINT refunds_amount_check CHECK ((amount > 0)),
     CONSTRAINT refunds_check CHECK ((amount = (returned_to_customer + discount_returned))),
+    CONSTRAINT refunds_check1 CHECK (((status = 'pending'::text) = (completed_at IS NULL))),
     CONSTRAINT refunds_discount_returned_check CHECK ((discount_returned >= 0)),
     CONSTRAINT refunds_fee_returned_check CHECK ((fee_returned >= 0)),
     CONSTRAINT refunds_returned_to_customer_check CHECK ((returned_to_customer >= 0)),
@@ -455,6 +456,7 @@ CREATE UNIQUE INDEX codes_by_key ON codes (merchant_id, idempotency_key) WHERE (
 
 CREATE INDEX codes_by_merchant ON codes (merchant_id, id);
 CREATE INDEX events_by_merchant ON events (merchant_id, id) WHERE (id IS NOT NULL);
+CREATE INDEX late_captures_for_review ON late_captures (payment_id) WHERE (status = 'review'::text);
 CREATE INDEX payments_by_merchant ON payments (merchant_id, id);
 CREATE INDEX payments_for_review ON payments (id) WHERE (review IS NOT NULL);
 CREATE INDEX recovery_tasks_due ON recovery_tasks (next_at);

@@ -100,7 +100,7 @@ FROM attempts WHERE payment_id = $1 AND merchant_id = $2 AND seq = $3
 
 -- name: open_attempt
 -- One wallet's order for a code that any wallet can pay.  Only while no other one is open: of two that try at once, the
--- second finds the number of attempts raised.
+-- second finds the number of attempts raised.  Its channel may take money for it longer than for the code ($11).
 WITH opened AS (
     UPDATE payments p SET
         attempt_seq = p.attempt_seq + 1,
@@ -109,7 +109,7 @@ WITH opened AS (
         account_id = $5,
         channel_trade_no = NULL,
         attempt_at = now(),
-        pay_until = least(p.expires_at, now() + make_interval(secs => $6))
+        pay_until = greatest(least(p.expires_at, now() + make_interval(secs => $6)), now() + make_interval(secs => $11))
     WHERE p.id = $1 AND p.merchant_id = $2 AND p.attempt_seq = $3 AND p.attempt_seq < 31
         AND p.method = 'qrcode' AND p.status = 'requires_action' AND p.pay_until IS NULL
         AND p.reversal IS NULL AND p.review IS NULL
@@ -144,17 +144,16 @@ WITH closed AS (
         AND p.reversal IS DISTINCT FROM 'pending' AND p.review IS NULL
     RETURNING p.id, p.merchant_id, p.version, p.expires_at
 ), attempt AS (
-    UPDATE attempts a SET state = $4, channel_code = $5, finished_at = now()
-    FROM closed c
-    WHERE a.payment_id = c.id AND a.merchant_id = c.merchant_id AND a.seq = $3
+    UPDATE attempts SET state = $4, channel_code = $5, finished_at = now()
+    WHERE payment_id = $1 AND merchant_id = $2 AND seq = $3 AND EXISTS (SELECT FROM closed)
 ), event AS (
     INSERT INTO events (payment_id, merchant_id, seq, type, from_status, to_status, at)
     SELECT id, merchant_id, version, 'payment.attempt_closed', 'requires_action', 'requires_action', now()
     FROM closed
 ), task AS (
-    UPDATE recovery_tasks t SET next_at = greatest(c.expires_at, now()), tries = 0
-    FROM closed c WHERE t.payment_id = c.id AND t.purpose = 'resolve'
-    RETURNING t.purpose
+    UPDATE recovery_tasks SET next_at = greatest((SELECT expires_at FROM closed), now()), tries = 0
+    WHERE payment_id = $1 AND purpose = 'resolve' AND EXISTS (SELECT FROM closed)
+    RETURNING purpose
 ), watch AS (  -- behind the other task: whoever locks both does so in the order of their key
     INSERT INTO recovery_tasks (payment_id, merchant_id, purpose, next_at, created_at)
     SELECT id, merchant_id, 'watch', now() + interval '1 minute', now()

@@ -1,4 +1,6 @@
 -- Refunds (store.py, commits.py).  Whatever changes a refund's status or a payment's sums holds the payment's row lock.
+-- A refund is pending as long as it has no `completed_at`.  One that is known by its key is asked for that, not for its
+-- status: the planner would walk all that is pending (refunds_pending) to find it.
 
 -- name: find
 SELECT *, now() AS read_at FROM refunds WHERE id = $1 AND merchant_id = $2
@@ -21,9 +23,10 @@ ORDER BY id DESC
 LIMIT $6
 
 -- name: list_of_payment
-SELECT *, now() AS read_at FROM refunds
-WHERE payment_id = $7 AND merchant_id = $1
-    AND ($2::text IS NULL OR id < $2)
+-- Found by their payment (OFFSET 0 keeps it so): by the order of the list, all refunds of the merchant would be read.
+SELECT *, now() AS read_at
+FROM (SELECT * FROM refunds WHERE payment_id = $7 AND merchant_id = $1 OFFSET 0) r
+WHERE ($2::text IS NULL OR id < $2)
     AND ($3::text IS NULL OR status = $3)
     AND ($4::timestamptz IS NULL OR created_at >= $4)
     AND ($5::timestamptz IS NULL OR created_at < $5)
@@ -91,7 +94,7 @@ WITH refund AS (
         failure_channel_code = $6,
         review = NULL,
         completed_at = now()
-    WHERE id = $1 AND merchant_id = $2 AND status = 'pending'
+    WHERE id = $1 AND merchant_id = $2 AND completed_at IS NULL
     RETURNING payment_id, merchant_id, amount, status
 ), payment AS (
     UPDATE payments p SET
@@ -131,7 +134,7 @@ WHERE id = $1 AND merchant_id = $2
 -- Durable before the request leaves: who takes over then asks how it stands, and the next refund keeps its distance.
 UPDATE refunds SET
     asked_at = coalesce(asked_at, now()), last_asked_at = now() + make_interval(secs => $3)
-WHERE id = $1 AND merchant_id = $2 AND status = 'pending'
+WHERE id = $1 AND merchant_id = $2 AND completed_at IS NULL
 RETURNING last_asked_at
 
 -- name: asked
@@ -140,14 +143,14 @@ UPDATE refunds SET last_asked_at = now() WHERE id = $1 AND merchant_id = $2
 -- name: unsent
 -- Only what this worker noted itself ($5): another one may have asked meanwhile, and its request may be on its way.
 UPDATE refunds SET asked_at = $3, last_asked_at = $4
-WHERE id = $1 AND merchant_id = $2 AND status = 'pending' AND last_asked_at = $5
+WHERE id = $1 AND merchant_id = $2 AND completed_at IS NULL AND last_asked_at = $5
 
 -- name: put_off
 UPDATE refunds SET next_at = now() + make_interval(secs => $3), tries = tries + $4
-WHERE id = $1 AND merchant_id = $2 AND status = 'pending'
+WHERE id = $1 AND merchant_id = $2 AND completed_at IS NULL
 
 -- name: wake
-UPDATE refunds SET next_at = now() WHERE id = $1 AND merchant_id = $2 AND status = 'pending'
+UPDATE refunds SET next_at = now() WHERE id = $1 AND merchant_id = $2 AND completed_at IS NULL
 
 -- name: next_due
-SELECT min(next_at) FROM refunds WHERE payment_id = $1 AND merchant_id = $2 AND status = 'pending'
+SELECT min(next_at) FROM refunds WHERE payment_id = $1 AND merchant_id = $2 AND completed_at IS NULL

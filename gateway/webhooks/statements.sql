@@ -18,6 +18,7 @@ INSERT INTO events (payment_id, merchant_id, seq, type, to_status, at, id) VALUE
 RETURNING at
 
 -- name: take_outbox
+-- Events and payments are looked up row by row (OFFSET 0 keeps it so): a long outbox would have all events read.
 SELECT o.event_id AS id, o.merchant_id, e.type, e.payment_id, e.refund_id, e.seq, e.to_status, e.at, p.notify_url
 FROM (
     SELECT * FROM webhook_outbox
@@ -26,8 +27,12 @@ FROM (
     LIMIT $1
     FOR UPDATE SKIP LOCKED
 ) o
-JOIN events e ON e.payment_id = o.payment_id AND e.merchant_id = o.merchant_id AND e.seq = o.seq
-LEFT JOIN payments p ON p.id = o.payment_id AND p.merchant_id = o.merchant_id
+CROSS JOIN LATERAL (
+    SELECT * FROM events WHERE payment_id = o.payment_id AND merchant_id = o.merchant_id AND seq = o.seq OFFSET 0
+) e
+LEFT JOIN LATERAL (
+    SELECT notify_url FROM payments WHERE id = o.payment_id AND merchant_id = o.merchant_id OFFSET 0
+) p ON true
 
 -- name: payments
 SELECT p.* FROM unnest($1::text[], $2::text[]) AS r (id, merchant_id)
@@ -232,8 +237,10 @@ ORDER BY id DESC
 LIMIT $8
 
 -- name: list_events_of_payment
-SELECT id, merchant_id, type, payment_id, refund_id, seq, to_status, at FROM events
-WHERE merchant_id = $1 AND payment_id = $2 AND id IS NOT NULL
+-- Found by their payment (OFFSET 0 keeps it so): by the order of the list, all events of the merchant would be read.
+SELECT id, merchant_id, type, payment_id, refund_id, seq, to_status, at
+FROM (SELECT * FROM events WHERE payment_id = $2 AND merchant_id = $1 OFFSET 0) e
+WHERE id IS NOT NULL
     AND ($3::text IS NULL OR id < $3)
     AND type = ANY ($4::text[])
     AND ($5::timestamptz IS NULL OR at >= $5)
@@ -250,10 +257,11 @@ SELECT id, merchant_id, type, payment_id, refund_id, seq, to_status, at FROM eve
 
 -- name: bodies
 -- What was sent of events, by event; all deliveries of an event say the same.
-SELECT DISTINCT ON (d.event_id) d.event_id, d.body
+SELECT r.event_id, d.body
 FROM unnest($1::text[]) AS r (event_id)
-JOIN webhook_deliveries d ON d.event_id = r.event_id AND d.merchant_id = $2
-ORDER BY d.event_id
+CROSS JOIN LATERAL (
+    SELECT body FROM webhook_deliveries WHERE event_id = r.event_id AND merchant_id = $2 LIMIT 1
+) d
 
 -- name: deliveries
 SELECT d.endpoint_id, d.url, d.status, d.tries, d.created_at, d.finished_at, q.next_at

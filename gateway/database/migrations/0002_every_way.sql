@@ -90,13 +90,15 @@ CREATE TABLE refunds (
     created_at timestamptz NOT NULL,
     completed_at timestamptz,
     PRIMARY KEY (id, merchant_id),
-    CHECK (amount = returned_to_customer + discount_returned)
+    CHECK (amount = returned_to_customer + discount_returned),
+    CHECK ((status = 'pending') = (completed_at IS NULL))
 ) PARTITION BY RANGE (id);
 CREATE TABLE refunds_default PARTITION OF refunds DEFAULT WITH (fillfactor = 80);
 CREATE INDEX refunds_by_payment ON refunds (payment_id, seq);
 CREATE INDEX refunds_by_merchant ON refunds (merchant_id, id);
 CREATE INDEX refunds_pending ON refunds (created_at) WHERE status = 'pending';
 CREATE INDEX refunds_for_review ON refunds (id) WHERE review IS NOT NULL;
+CREATE INDEX late_captures_for_review ON late_captures (payment_id) WHERE status = 'review';
 
 CREATE TABLE refund_numbers (
     merchant_id text COLLATE "C" NOT NULL,

@@ -160,7 +160,7 @@ async def test_more_refunds_than_the_channel_takes_are_refused_and_failed_ones_d
     with pytest.raises(Conflict, match="at most 2") as caught:
         await counter.ask(row, 100)
     assert caught.value.code == "refund_limit_reached"
-    await counter.pool.execute("UPDATE refunds SET status = 'failed' WHERE id = $1", first.id)
+    await counter.pool.execute("UPDATE refunds SET status = 'failed', completed_at = now() WHERE id = $1", first.id)
     assert (await counter.refund(row, 100)).seq == 3
 
 
