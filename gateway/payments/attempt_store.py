@@ -47,10 +47,6 @@ class Attempt(NamedTuple):
         """Seconds for which the channel still takes money for it."""
         return math.inf if self.pay_until is None else (self.pay_until - self.now).total_seconds()
 
-    def payable_until(self, expires_at: datetime) -> datetime:
-        """Until then its channel takes money: an order has a minute, however soon its payment expires (wire.py)."""
-        return max(self.pay_until or expires_at, self.created_at + SHOWN_AT_LEAST)
-
     def absent_from(self, not_created_after_s: float) -> datetime | None:
         """From here on, not found by query and by closing means that the order of a page was never created.
 
@@ -62,7 +58,7 @@ class Attempt(NamedTuple):
 class NewAttempt(NamedTuple):
     """What an attempt is opened with; times in seconds from now.
 
-    `pay_within_s`: None where only the payment's own expiry bounds it.
+    `pay_within_s`: None where only the payment's own expiry bounds it, and the channel's least time for an order.
     """
 
     wallet: Wallet
@@ -108,6 +104,7 @@ class AttemptStore:
             attempt.payer_hash,
             _LEFT_S_MIN,
             attempt.look_after_s,
+            SHOWN_AT_LEAST.total_seconds() if attempt.pay_within_s is None else 0.0,
         )
         if record is None:
             return None

@@ -252,7 +252,7 @@ class Attempts:
         return CodeFacts(
             now=attempt.now,
             expires_at=payment.expires_at,
-            pay_until=attempt.payable_until(payment.expires_at),
+            pay_until=attempt.pay_until or payment.expires_at,
             absent_from=attempt.absent_from(self._settings.not_created_after_s),
             reversal_pending=False,
             is_aggregated=True,

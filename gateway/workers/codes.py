@@ -141,7 +141,7 @@ class CodeRecovery:
         return CodeFacts(
             now=task.now,
             expires_at=payment.expires_at,
-            pay_until=attempt.payable_until(payment.expires_at),
+            pay_until=attempt.pay_until or payment.expires_at,
             absent_from=attempt.absent_from(settings.not_created_after_s) if payment.is_aggregated else None,
             reversal_pending=payment.reversal == "pending",
             is_aggregated=payment.is_aggregated,
