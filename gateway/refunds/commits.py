@@ -107,7 +107,7 @@ async def next_due(connection: Connection, payment_id: str, merchant_id: str) ->
     Under the lock that it takes, a refund that is just being taken either is seen here or has yet to order its task.
     """
     await _lock(connection, payment_id, merchant_id)
-    found: datetime | None = await connection.fetchval(SQL["next_due"], payment_id, merchant_id)
+    found: datetime | None = await connection.fetchval(SQL["next_due"], payment_id)
     return found
 
 

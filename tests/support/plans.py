@@ -45,8 +45,9 @@ def conditions(plan: Mapping[str, Any], table: str) -> set[str]:
     """How the rows of a table are found: each index with its condition; `nothing` where it is read whole."""
     found = set()
     for node in scans(plan, table):
-        inner = [child for child in node.get("Plans", ()) if "Index Cond" in child] or [node]
-        found |= {str(child.get("Index Cond", "nothing")) for child in inner}
+        is_bitmap = node["Node Type"] == "Bitmap Heap Scan"
+        looks = [child for child in _nodes(node) if child["Node Type"] == "Bitmap Index Scan"] if is_bitmap else [node]
+        found |= {str(look.get("Index Cond", "nothing")) for look in looks}
     return found
 
 
