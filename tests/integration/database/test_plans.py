@@ -115,7 +115,7 @@ async def test_a_code_that_is_shown_is_found_by_an_index_in_its_own_month_only(p
 @pytest.mark.parametrize(
     ("name", "more"),
     [
-        ("open_attempt", ("wechat", "wechat_direct", None, 5.0, b"p", 5.0, 5.0)),
+        ("open_attempt", ("wechat", "wechat_direct", None, 5.0, b"p", 5.0, 5.0, 61.0)),
         ("close_attempt", ("closed", None)),
         ("attempt", ()),
         ("save_page", (b"sealed", None)),
