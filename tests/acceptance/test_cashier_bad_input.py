@@ -255,7 +255,7 @@ async def test_whoever_comes_too_often_is_told_when_to_come_again(
     path: str,
 ) -> None:
     async def ask() -> httpx.Response:
-        body = {} if path == "/pay" else None
+        body: dict[str, int] | None = {} if path == "/pay" else None
         return await customer.client.request(method, f"{stack.url}/q/{page.token}{path}", json=body)
 
     await ask()

@@ -51,10 +51,9 @@ class CashierPage:
 class Customer:
     """One person with one wallet on one phone."""
 
-    def __init__(self, stack: GatewayStack, wallet: str, *, user_agent: str | None = None, gateway: int = 0) -> None:
+    def __init__(self, stack: GatewayStack, wallet: str, *, user_agent: str | None = None) -> None:
         self.wallet = wallet
-        self._simulators = stack.simulators
-        self._home, self._gateway = stack.url, stack.urls[gateway]
+        self._simulators, self._gateway = stack.simulators, stack.url
         self.client = httpx.AsyncClient(
             headers={"User-Agent": user_agent or USER_AGENTS[wallet], "Accept-Language": "en"},
             timeout=20,
@@ -68,6 +67,10 @@ class Customer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.client.aclose()
+
+    def go_to(self, gateway_url: str) -> None:
+        """From now on the page's requests reach that gateway process, as behind a load balancer."""
+        self._gateway = gateway_url
 
     async def open(self, url: str) -> CashierPage:
         """Scan a code: through the wallet's identification to the page."""
