@@ -16,7 +16,7 @@ from gateway.webhooks.signing import new_secret, signed_headers
 from tests.sdk.harness import Sdk, npm_driver, opened_sdk, python_driver
 from tests.support.channels import Simulators
 from tests.support.gateway import GatewayStack, start_gateway
-from tests.support.receivers import Received, Receiver
+from tests.support.receivers import Received, Receiver, start_receiver
 
 pytestmark = pytest.mark.sdk
 
@@ -92,6 +92,13 @@ def stack(
     allowed = {"MASHANG_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8"}
     folder = tmp_path_factory.mktemp("stack")
     with start_gateway(folder, database_url, redis_url, simulators, settings=allowed) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[Receiver]:
+    """The merchant's server, to which only the gateway posts."""
+    with start_receiver() as running:
         yield running
 
 
