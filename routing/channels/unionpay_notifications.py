@@ -54,6 +54,9 @@ def read_notification(body: bytes, signing: Signing, mer_id: str) -> Notificatio
     state = state_of(code)
     if state is None:
         raise NotificationRefused("malformed")
+    if state is TradeState.CAPTURED and not fields.get("traceTime"):
+        # The answer to a request says 00 for "accepted", signed in the same way; only what was carried out has a trace.
+        raise NotificationRefused("malformed")
     notification_id = "-".join((kind, number, fields["txnTime"], query_id, code))
     if kind in _GIVE_BACKS:
         refund = refund_report(fields, TradeState.PENDING if state is TradeState.NOT_FOUND else state, code)

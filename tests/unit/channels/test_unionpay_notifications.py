@@ -136,6 +136,13 @@ def test_a_refused_try_ends_a_bar_code_and_no_code_on_display(
     assert (told.trade.state, told.trade.failure, told.trade.channel_code) == (state, failure, code)
 
 
+@pytest.mark.parametrize("fields", [PAID, PAID | {"txnSubType": "06"}, GIVEN_BACK, GIVEN_BACK | {"txnType": "31"}])
+def test_the_signed_answer_to_a_request_is_no_notification(fields: Mapping[str, str]) -> None:
+    """It says 00 too, and there it means accepted: nobody has paid, and nothing was given back."""
+    answer = {name: value for name, value in fields.items() if name not in {"traceTime", "settleAmt"}}
+    assert refused(notification(answer)) == "malformed"
+
+
 def test_repetitions_have_one_id_and_different_messages_different_ones() -> None:
     again = PAID | {"respMsg": "重发", "reqReserved": "x"}
     assert read(PAID).id == read(again).id
