@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Request, Response
 
@@ -10,14 +10,20 @@ from gateway.http.services import services_of
 
 router = APIRouter(prefix="/callbacks", tags=["callbacks"])
 
+_CHANNELS_WORDS: Final[dict[str, Any]] = {
+    "content": {"application/json": {"schema": {"type": "object"}}, "text/plain": {"schema": {"type": "string"}}}
+}
+
 
 @router.post(
     "/{channel}/{account}",
     summary="A channel's notification",
     response_class=Response,
     responses={
-        200: {"description": "Taken in, in the channel's own words."},
+        200: {"description": "Taken in, in the channel's own words.", **_CHANNELS_WORDS},
+        400: {"description": "Forged, stale, or for somebody else; in the channel's own words.", **_CHANNELS_WORDS},
         404: {"description": "There is no such channel account."},
+        503: {"description": "It cannot be written down now; in the channel's own words.", **_CHANNELS_WORDS},
     },
     openapi_extra={
         "requestBody": {

@@ -44,8 +44,24 @@ class Scripted:
     development: bool
 
 
+_PAGE: Final = {"content": {"text/html": {"schema": {"type": "string"}}}}
+PAGES: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "A page.", **_PAGE},
+    404: {"description": "The code leads nowhere, or not any more: a page says so.", **_PAGE},
+    429: {"description": "Too many requests: a page says so.", **_PAGE},
+    503: {"description": "Busy: a page says so.", **_PAGE},
+}
+"""What a CustomerRoute answers, for the OpenAPI document."""
+WAY_BACK: Final = {"description": "Back to the page."}
+NOT_ASKED: Final = {"description": "This browser was not sent to a wallet: a page says so.", **_PAGE}
+
+
 class CustomerRoute(APIRoute):
     """A route whose refusals are pages: whoever scanned a code is told what to do, in words."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        responses = {**PAGES, **(options.get("responses") or {})}
+        super().__init__(path, endpoint, **{**options, "responses": responses})
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The route's own handler, with its refusals as pages."""

@@ -7,6 +7,7 @@ by the very function that the documented route calls.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import re
 import time
@@ -62,6 +63,8 @@ class Edge:
         body: bytes | None = None
         try:
             body = await self._body(services, scope, headers, receive) if method in _WITH_BODY else b""
+            if hot is None and _is_ours(path):
+                _require_readable(body)
             if hot is not None:
                 answer = await hot(
                     services, Call(headers, body, request_id, method, scope["raw_path"], scope["query_string"])
@@ -85,7 +88,7 @@ class Edge:
         """The whole body within the bounds of its path.  Raises 400, 408, 413, 415 or 503."""
         if not scope["path"].startswith(_NOTIFICATIONS):
             body = await _read_body(services, headers, receive, services.settings.request_bytes_max)
-            if not _RETURN_PAGE.fullmatch(scope["path"]):
+            if _is_ours(scope["path"]):
                 _require_json(headers, body)
             return body
         if self._notifications >= _NOTIFICATIONS_MAX:
@@ -95,6 +98,11 @@ class Edge:
             return await _read_body(services, headers, receive, _NOTIFICATION_BYTES_MAX)
         finally:
             self._notifications -= 1
+
+
+def _is_ours(path: str) -> bool:
+    """Whether bodies come there in the form that we have written down: as JSON."""
+    return not path.startswith(_NOTIFICATIONS) and _RETURN_PAGE.fullmatch(path) is None
 
 
 def _fault(error: Exception, request_id: str) -> ApiError:
@@ -159,6 +167,25 @@ def _require_json(headers: Mapping[bytes, bytes], body: bytes) -> None:
         raise InvalidRequest(
             "unsupported_media_type", "Send Content-Type: application/json.", param="Content-Type", status=415
         )
+
+
+def _require_readable(body: bytes) -> None:
+    """Raises 400 for what is no JSON in UTF-8.  FastAPI would guess at other encodings, and not say what is wrong with
+    numbers without end and with deep nesting."""
+    try:
+        if body:
+            json.loads(body.decode())
+    except json.JSONDecodeError as error:
+        reason = f"{error.msg} at character {error.pos}"
+    except UnicodeDecodeError:
+        reason = "it is no UTF-8"
+    except RecursionError:
+        reason = "it is nested too deeply"
+    except ValueError:
+        reason = "a number in it is too long"
+    else:
+        return
+    raise InvalidRequest("invalid_json", f"The body is not a JSON object: {reason}.", param="body")
 
 
 def _is_json(headers: Mapping[bytes, bytes]) -> bool:

@@ -23,7 +23,9 @@ async def livez() -> Response:
     return json_answer(200, {"status": "alive"}).to_response()
 
 
-@router.get("/readyz", summary="Can this process take payments")
+@router.get(
+    "/readyz", summary="Can this process take payments", responses={503: {"description": "PostgreSQL does not answer."}}
+)
 async def readyz(request: Request) -> Response:
     """200 where PostgreSQL answers; Valkey's absence slows payments but does not stop them, and is shown."""
     services = services_of(request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final, Literal
 
 from fastapi import FastAPI
@@ -43,6 +44,7 @@ _STATUSES: Final = {
     "401": "No valid key.",
     "403": "The key may not do this.",
     "404": "There is no such object, or it is not yours.",
+    "408": "The body took too long to arrive.",
     "409": "The request contradicts what is there.",
     "413": "The body is too large.",
     "415": "Not JSON, or compressed.",
@@ -54,7 +56,9 @@ _PUBLIC: Final = ("/callbacks/", "/q/", "/r/")
 _WITH_A_KEY: Final = frozenset({"401", "403"})
 _WITHOUT_A_KEY: Final = frozenset({"429"})
 """A key's requests are bounded by what is in flight (503), anybody's by how often they come."""
+_OF_BODIES: Final = frozenset({"408", "413", "415"})
 _OPERATIONS: Final = frozenset({"/livez", "/readyz", "/metrics"})
+_ERROR: Final = "#/components/schemas/ErrorAnswer"
 
 
 def describe(app: FastAPI) -> None:
@@ -62,9 +66,8 @@ def describe(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _complete(
-                get_openapi(title="Mashang API", version="1", description=_DESCRIPTION, routes=app.routes)
-            )
+            document = get_openapi(title="Mashang API", version="1", description=_DESCRIPTION, routes=app.routes)
+            app.openapi_schema = _complete(document)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -83,17 +86,45 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
             "description": "sk_test_… or sk_live_…; the admin token for /admin/v1.",
         }
     }
-    error = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorAnswer"}}}}
     for path, item in document["paths"].items():
-        if path in _OPERATIONS:
-            continue
-        for operation in item.values():
-            operation["security"] = [] if path.startswith(_PUBLIC) else [{"key": []}]
-            operation["responses"].pop("422", None)
-            for status, description in _STATUSES.items():
-                if status in (_WITH_A_KEY if path.startswith(_PUBLIC) else _WITHOUT_A_KEY):
-                    continue
-                operation["responses"].setdefault(status, {"description": description, **error})
+        if path not in _OPERATIONS:
+            for method, operation in item.items():
+                _complete_operation(path, method, operation)
+    _make_examples_whole(schemas)
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
     return document
+
+
+def _complete_operation(path: str, method: str, operation: dict[str, Any]) -> None:
+    """Who may call it, and the errors that any such call can meet."""
+    is_public = path.startswith(_PUBLIC)
+    operation["security"] = [] if is_public else [{"key": []}]
+    responses: dict[str, Any] = operation["responses"]
+    responses.pop("422", None)
+    left_out = _WITH_A_KEY if is_public else _WITHOUT_A_KEY
+    if method in {"get", "delete"}:
+        left_out |= _OF_BODIES
+    for status, description in _STATUSES.items():
+        if status not in left_out:
+            responses.setdefault(status, {"description": description})
+    for status, response in responses.items():
+        if status >= "400":
+            response.setdefault("content", {"application/json": {"schema": {"$ref": _ERROR}}})
+
+
+def _make_examples_whole(schemas: dict[str, Any]) -> None:
+    """Put our models' examples in again: FastAPI drops every null in them, and with it fields that are required."""
+    for model in _models(BaseModel):
+        extra = model.model_config.get("json_schema_extra")
+        for name in (model.__name__, f"{model.__module__}.{model.__name__}".replace(".", "__")):
+            if isinstance(extra, dict) and "examples" in schemas.get(name, {}):
+                schemas[name]["examples"] = extra["examples"]
+
+
+def _models(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """Our own models, as far as they are imported."""
+    for model in base.__subclasses__():
+        if model.__module__.startswith("gateway."):
+            yield model
+        yield from _models(model)

@@ -21,6 +21,7 @@ router = APIRouter(tags=["receipts"])
 
 _LOOKS: Final = Limit("receipt_looks", 120, 60.0)
 """Of one address."""
+_PAGE: Final = {"content": {"text/html": {"schema": {"type": "string"}}}}
 
 
 @router.get(
@@ -54,7 +55,15 @@ async def get_receipt(
     return json_answer(200, receipt.to_json()).to_response()
 
 
-@router.get("/r/{token}", summary="A receipt for the customer", response_class=Response)
+@router.get(
+    "/r/{token}",
+    summary="A receipt for the customer",
+    response_class=Response,
+    responses={
+        200: {"description": "The receipt as a page.", **_PAGE},
+        404: {"description": "There is none: a page says so.", **_PAGE},
+    },
+)
 async def get_public_receipt(
     request: Request, token: Annotated[str, Path(examples=["01JD5ZV8W3M0Q9C6R1T2X4Y7KBMZXW6YTBOI2GK3DF"])]
 ) -> Response:
