@@ -12,7 +12,7 @@ import httpx
 
 from tests.support.gateway import GatewayStack
 from tests.support.till import Till
-from tests.support.written import written
+from tests.support.written import written, written_by_requests
 
 _Result = TypeVar("_Result")
 _TIMEOUT_S: Final = 60.0
@@ -48,6 +48,10 @@ class World:
     def written(self) -> dict[str, int]:
         """Rows by table."""
         return self.run(written(self._database))
+
+    def written_by_requests(self) -> dict[str, Any]:
+        """What only requests write, whatever the workers do."""
+        return self.run(written_by_requests(self._database))
 
     def close(self) -> None:
         """Close what is open and end the thread."""

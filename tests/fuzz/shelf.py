@@ -1,0 +1,133 @@
+"""Things to ask for: a payment, a refund, codes, endpoints, accounts; and a valid request for every operation."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx
+
+from gateway.kernel.ids import new_id, new_ulid
+from tests.fuzz.contract import Operation
+from tests.support import refunds
+from tests.support.cashier import CashierPage, Customer
+from tests.support.gateway import GatewayStack
+from tests.support.till import Till, new_code, new_order, payment_of
+
+_DOOMED: Final = ("DELETE ", "/revoke", "/cancel")
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """`ids` fill the paths' places; `doomed` those of operations after which the thing is gone."""
+
+    stack: GatewayStack
+    ids: Mapping[str, str]
+    doomed: Mapping[str, str]
+    receipt_token: str
+    payment: Mapping[str, Any]
+    customer: Customer
+    page: CashierPage
+    webhook_url: str
+
+    def path(self, operation: Operation, **others: str) -> str:
+        """The path with live ids in its places, but for those that are named."""
+        ids = dict(self.ids)
+        if any(mark in str(operation) for mark in _DOOMED):
+            ids |= self.doomed
+        if operation.path.startswith("/r/"):
+            ids["token"] = self.receipt_token
+        if "qr_code" in operation.path:
+            ids["payment_id"] = ids["code_payment_id"]
+        return operation.at(ids | others)
+
+    def headers(self, operation: Operation) -> dict[str, str]:
+        """Whoever may do it, from an address of his own: nobody is to be slowed down by the others."""
+        headers = {"X-Forwarded-For": f"203.0.113.{secrets.randbelow(256)}", "Accept": "application/json"}
+        if operation.is_admin:
+            return headers | {"Authorization": f"Bearer {self.stack.admin_token}"}
+        if operation.is_public:
+            cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self.customer.client.cookies.jar)
+            agent = self.customer.client.headers["user-agent"]
+            return headers | {"Cookie": cookies, "User-Agent": agent}
+        return headers | {"Authorization": f"Bearer {self.stack.shop.key.secret}"}
+
+    def body(self, operation: Operation) -> dict[str, Any]:
+        """A request that is taken; every time another one where it must not be the same."""
+        settings = dict(self.stack.simulators.accounts[0].settings)
+        customer = {"id": "c", "location": {"latitude": 1.5, "longitude": 2}}
+        account = {"id": f"fuzz_{new_ulid()}", "channel": "wechat", "merchant_id": self.ids["merchant_id"]}
+        bodies: dict[str, dict[str, Any]] = {
+            "POST /v1/payments": new_order(customer=customer, metadata={"a": "b"}),
+            "POST /v1/refunds": refunds.new_refund(self.payment, 1, reason="too big", metadata={"a": "b"}),
+            "POST /v1/codes": {"type": "static", "name": "wall", "description": "coffee", "metadata": {"a": "b"}},
+            "POST /q/{token}/pay": {"amount": 1250, "sale": self.page.sale},
+            "POST /q/{token}/give_up": {"sale": self.page.sale},
+            "POST /v1/webhook_endpoints": {"url": self.webhook_url, "description": "a", "types": ["payment.failed"]},
+            "PATCH /v1/webhook_endpoints/{endpoint_id}": {"description": "mine", "status": "enabled"},
+            "POST /v1/webhook_endpoints/{endpoint_id}/rotate_secret": {"overlap_hours": 1},
+            "POST /v1/events/{event_id}/resend": {"endpoint_id": self.ids["endpoint_id"]},
+            "POST /admin/v1/merchants": {"name": "Corner Café", "timezone": "Asia/Shanghai"},
+            "POST /admin/v1/merchants/{merchant_id}/keys": {"scopes": ["pay", "read"]},
+            "PATCH /admin/v1/merchants/{merchant_id}": {"name": "Corner Café", "receipt_discounts": "total"},
+            "POST /admin/v1/channel_accounts": {
+                **account, "settings": settings, "status": "disabled", "priority": 100, "fee_rate_millionths": 3800,
+            },
+            "PATCH /admin/v1/channel_accounts/{account_id}": {"status": "draining", "priority": 7},
+            "POST /admin/v1/channel_accounts/{account_id}/rotate": {"settings": settings, "overlap_hours": 1},
+        }  # fmt: skip
+        return bodies[str(operation)]
+
+
+async def fill_shelf(stack: GatewayStack, till: Till, webhook_url: str) -> Shelf:
+    """Make one of everything; the till's shop has an endpoint, another merchant is there for the admin's calls."""
+    payment = await till.paid("unionpay", amount=9_000_000)
+    refund = await refunds.refund(till, payment, 1, wait_s=10)
+    shown = payment_of(await till.pay(new_code("wechat")), 201)
+    codes = [await _made(till.client, "/v1/codes", {"type": "static", "name": "wall"}) for _ in range(2)]
+    endpoints = [await _made(till.client, "/v1/webhook_endpoints", {"url": webhook_url}) for _ in range(2)]
+    receipt = (await till.client.get(f"/v1/payments/{payment['id']}/receipt")).json()
+    events = (await till.client.get("/v1/events", params={"payment_id": payment["id"]})).json()["data"]
+    victim = stack.new_shop("victim")
+    account = {"channel": "wechat", "merchant_id": victim.id, "settings": stack.simulators.accounts[0].settings}
+    async with stack.admin() as admin:
+        made = await _made(admin, "/admin/v1/channel_accounts", {"id": f"own_{new_ulid()}", **account})
+    customer = Customer(stack, "wechat")
+    page = await customer.open(codes[0]["url"])
+    ids = {
+        "payment_id": payment["id"],
+        "code_payment_id": shown["id"],
+        "refund_id": refund["id"],
+        "code_id": codes[0]["id"],
+        "kind": "svg",
+        "token": page.token,
+        "wallet": "wechat",
+        "channel": "wechat",
+        "account": "wechat_direct",
+        "endpoint_id": endpoints[0]["id"],
+        "event_id": events[0]["id"],
+        "merchant_id": victim.id,
+        "key_id": victim.key.id,
+        "account_id": made["id"],
+    }
+    doomed = {"payment_id": shown["id"], "code_id": codes[1]["id"], "endpoint_id": endpoints[1]["id"],
+              "key_id": stack.new_key(victim).id}  # fmt: skip
+    receipt_token = urlsplit(receipt["receipt_url"]).path.rpartition("/")[2]
+    return Shelf(stack, ids, doomed, receipt_token, payment, customer, page, webhook_url)
+
+
+async def _made(client: httpx.AsyncClient, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    answer = await client.post(path, json=body)
+    assert answer.status_code == 201, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def absent(name: str) -> str:
+    """A well-formed value for a place in a path that leads to nothing."""
+    prefixes = {"payment_id": "pay", "refund_id": "ref", "code_id": "cod", "endpoint_id": "we", "event_id": "evt",
+                "merchant_id": "mer", "key_id": "key"}  # fmt: skip
+    return new_id(prefixes[name]) if name in prefixes else {"token": "s" + "A" * 22, "kind": "png"}.get(name, "nobody")
