@@ -67,7 +67,7 @@ async def test_a_shop_works_with_it_for_a_whole_day_and_the_books_agree_in_the_e
 
         assert opened.witness.late(ANSWER_MARGIN_S) == []
         assert opened.witness.unanswered() == []
-        assert opened.shop.repeats == 0
+        assert (opened.shop.repeats, opened.shop.customers.reloads) == (0, 0)
         assert len(day.payments) == len(opened.shop.sold) + AT_THE_WALL * len(WALLETS) >= 150
         otherwise = [(sold, day.payments[sold.payment_id]) for sold in opened.shop.sold if not as_told(sold, day)]
         assert otherwise == []

@@ -7,12 +7,10 @@ from typing import Final
 
 import asyncpg
 
-_EXPIRED: Final = (
-    "UPDATE payments SET expires_at = expires_at - $2, pay_until = pay_until - $2 WHERE id = $1",
-    "UPDATE attempts SET pay_until = pay_until - $2, created_at = created_at - $2"
-    " WHERE payment_id = $1 AND pay_until IS NOT NULL",
+_EXPIRED: Final = "UPDATE payments SET expires_at = expires_at - $2, pay_until = pay_until - $2 WHERE id = $1"
+_ORDER_EXPIRED: Final = (
+    "UPDATE attempts SET pay_until = pay_until - $2, created_at = created_at - $2 WHERE payment_id = $1"
 )
-"""Nobody pays such a code any more: UnionPay would know its order by the time at which it was made."""
 _HOLD: Final = "SELECT FROM payments WHERE id = $1 FOR UPDATE"
 _QUEUED: Final = (
     "SELECT FROM refunds WHERE payment_id = $1 AND status = 'pending' AND asked_at IS NULL"
@@ -31,22 +29,29 @@ class Clock:
 
     pool: asyncpg.Pool
 
-    async def let_it_expire(self, payment_id: str, seconds: float = 300) -> None:
-        """The payment's time is over, its channel order's too."""
-        async with self.pool.acquire() as connection, connection.transaction():
-            for statement in _EXPIRED:
-                await connection.execute(statement.replace("- $2", "- make_interval(secs => $2)"), payment_id, seconds)
-            await connection.execute(_LOOK, payment_id)
+    async def let_it_expire(self, payment_id: str) -> None:
+        """The till's time for a bar code payment is over."""
+        await self._pass(payment_id, 300, _EXPIRED)
 
-    async def let_refunds_rest(self, payment_id: str, seconds: float = 61) -> None:
+    async def let_the_code_expire(self, payment_id: str) -> None:
+        """A code's time is over, its channel order's too.
+
+        For codes that nobody pays any more: UnionPay would know a late payment by the time at which its order was made.
+        """
+        await self._pass(payment_id, 300, _EXPIRED, _ORDER_EXPIRED)
+
+    async def let_refunds_rest(self, payment_id: str) -> None:
         """Where a refund waits for its turn, a minute has passed since the one before it."""
-        async with self.pool.acquire() as connection, connection.transaction():
-            await connection.execute(_HOLD, payment_id)  # as the worker does before it plans the next look
-            if await connection.fetchrow(_QUEUED, payment_id) is not None:
-                statement = _RESTED.replace("- $2", "- make_interval(secs => $2)")
-                await connection.execute(statement, payment_id, seconds)
-                await connection.execute(_LOOK, payment_id)
+        if await self.pool.fetchrow(_QUEUED, payment_id) is not None:
+            await self._pass(payment_id, 61, _RESTED)
 
     async def look_now(self, payment_id: str) -> None:
         """Whatever the worker has put off for this payment is due now."""
         await self.pool.execute(_LOOK, payment_id)
+
+    async def _pass(self, payment_id: str, seconds: float, *statements: str) -> None:
+        async with self.pool.acquire() as connection, connection.transaction():
+            await connection.execute(_HOLD, payment_id)  # as the worker does before it plans the next look
+            for statement in statements:
+                await connection.execute(statement.replace("- $2", "- make_interval(secs => $2)"), payment_id, seconds)
+            await connection.execute(_LOOK, payment_id)

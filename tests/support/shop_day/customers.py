@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,11 +21,37 @@ USER_AGENTS: Final = {
 }
 
 
+_TRIES: Final = 20
+_PAUSE_S: Final = 0.3
+
+
+@dataclass(slots=True)
+class Browser:
+    """The browser in a wallet.  A page that does not come is loaded again; `reloads` counts."""
+
+    client: httpx.AsyncClient = field(repr=False)
+    reloads: int = 0
+
+    async def ask(self, method: str, url: str, **sent: Any) -> httpx.Response:
+        """The page, or what its script is told: a good answer in the end."""
+        for _ in range(_TRIES):
+            try:
+                answer = await self.client.request(method, url, **sent)
+            except httpx.TransportError:
+                answer = None
+            if answer is not None and answer.status_code < 500:
+                assert answer.status_code < 400, answer.text
+                return answer
+            self.reloads += 1
+            await asyncio.sleep(_PAUSE_S)
+        raise AssertionError(f"{method} {url} was never answered")
+
+
 @dataclass(frozen=True, slots=True)
 class OpenPage:
     """The cashier page in the browser of one customer's wallet."""
 
-    browser: httpx.AsyncClient = field(repr=False)
+    browser: Browser
     wallet: str
     address: str
     config: dict[str, Any]
@@ -32,29 +59,20 @@ class OpenPage:
     async def tap(self, amount: int | None = None) -> dict[str, Any]:
         """Tap "pay", having typed the amount where there is a field for it: what the page is told."""
         wanted = {"amount": amount, "sale": self.config["sale"]}
-        answer = await self.browser.post(
-            f"{self.address}/pay",
-            json={name: value for name, value in wanted.items() if value is not None},
-            headers={"Sec-Fetch-Site": "same-origin"},
+        body = {name: value for name, value in wanted.items() if value is not None}
+        answer = await self.browser.ask(
+            "POST", f"{self.address}/pay", json=body, headers={"Sec-Fetch-Site": "same-origin"}
         )
-        assert answer.status_code == 200, answer.text
-        told: dict[str, Any] = answer.json()
-        return told
-
-    async def state(self) -> dict[str, Any]:
-        """What the page shows while the payment is under way."""
-        query = {} if self.config["sale"] is None else {"sale": self.config["sale"]}
-        answer = await self.browser.get(f"{self.address}/state", params=query)
-        assert answer.status_code == 200, answer.text
         told: dict[str, Any] = answer.json()
         return told
 
 
 @dataclass(slots=True)
 class Customers:
-    """Everybody who comes in."""
+    """Everybody who comes in.  `reloads` counts what did not come at the first try."""
 
     simulators: Simulators
+    reloads: int = 0
 
     async def scan(self, wallet: str, qr_code: str, **more: Any) -> int:
         """Scan a code of that wallet and pay; the simulator's HTTP status: 404 or 409 where it cannot be paid."""
@@ -69,28 +87,27 @@ class Customers:
             headers={"User-Agent": USER_AGENTS[wallet], "Accept-Language": "zh-CN"},
             follow_redirects=True,
             trust_env=False,
-            timeout=30,
-        ) as browser:
-            answer = await browser.get(url)
-            assert answer.status_code == 200, answer.text
+            timeout=15,
+        ) as client:
+            browser = Browser(client)
+            answer = await browser.ask("GET", url)
             config = json.loads(answer.text.partition('id="config">')[2].partition("</script>")[0])
             assert config["wallet"] == wallet
             yield OpenPage(browser, wallet, url, config)
+            self.reloads += browser.reloads
 
     async def pay(self, page: OpenPage, told: dict[str, Any]) -> None:
         """Confirm in the wallet, as its bridge or its own page would."""
         home = self.simulators.base_urls[page.wallet]
         if page.wallet == "unionpay":
-            parts = urlsplit(told["pay_url"])
-            form = {"tn": parts.query.removeprefix("tn="), "action": "pay"}
-            answer = await page.browser.post(told["pay_url"], data=form)
-            assert answer.status_code == 200, answer.text
+            form = {"tn": urlsplit(told["pay_url"]).query.removeprefix("tn="), "action": "pay"}
+            back = await page.browser.ask("POST", told["pay_url"], data=form, follow_redirects=False)
+            await page.browser.ask("GET", back.headers["location"])
             return
         if page.wallet == "wechat":
-            answer = await page.browser.post(f"{home}/_simulator/bridge/pay", content=json.dumps(told["bridge"]))
+            address, sent = f"{home}/_simulator/bridge/pay", told["bridge"]
         else:
-            sent = {"trade_no": told["bridge"]["tradeNO"], "action": "pay"}
-            answer = await page.browser.post(f"{home}/_simulator/bridge/trade", content=json.dumps(sent))
-        assert answer.status_code == 200, answer.text
-        assert "error" not in answer.json(), answer.text
-        assert answer.json().get("result_code") in {None, "9000"}, answer.text
+            address, sent = f"{home}/_simulator/bridge/trade", {"trade_no": told["bridge"]["tradeNO"], "action": "pay"}
+        said = (await page.browser.ask("POST", address, content=json.dumps(sent))).json()
+        assert "error" not in said, said
+        assert said.get("result_code") in {None, "9000"}, said

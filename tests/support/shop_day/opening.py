@@ -12,7 +12,7 @@ from typing import Final
 
 import asyncpg
 
-from gateway.client import AsyncClient, Code
+from gateway.client import AsyncClient, Code, calls
 from tests.support.book import ClientBook
 from tests.support.gateway import GatewayStack
 from tests.support.receivers import start_receiver
@@ -53,6 +53,12 @@ class OpenShop:
                 await kind(counter, wallet)
 
         await asyncio.gather(*[serve(counter) for counter in self.counters])
+
+    async def close(self) -> None:
+        """Nobody is left in the shop: codes that are still on display are taken away."""
+        async for payment in self.office.each(calls.payments(status="requires_action", limit=100)):
+            if payment["reversal"] is None:
+                await self.shop.clock.let_the_code_expire(payment["id"])
 
     async def sell_at_the_wall(self, times: int) -> None:
         """So many customers of each wallet pay at the printed code."""

@@ -84,7 +84,7 @@ async def scans_a_code(counter: Counter, wallet: str) -> None:
 
 async def never_scans(counter: Counter, wallet: str) -> None:
     payment = await counter.sell(never_scans, "closed", wallet=wallet)
-    await counter.shop.clock.let_it_expire(payment["id"])
+    await counter.shop.clock.let_the_code_expire(payment["id"])
 
 
 async def scans_after_the_cancel(counter: Counter, wallet: str) -> None:
@@ -128,7 +128,7 @@ async def leaves_a_code_for_any_wallet(counter: Counter, wallet: str) -> None:
     assert payment["qr_code"] is not None
     async with counter.shop.customers.page(wallet, payment["qr_code"]):
         pass
-    await counter.shop.clock.let_it_expire(payment["id"])
+    await counter.shop.clock.let_the_code_expire(payment["id"])
 
 
 async def changes_his_mind_before_scanning(counter: Counter, wallet: str) -> None:
