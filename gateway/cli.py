@@ -151,6 +151,8 @@ def pay(
 
     if wallet is not None and (not qrcode or wallet not in _WALLETS):
         raise typer.BadParameter(f"--wallet goes with --qrcode and is one of {', '.join(_WALLETS)}")
+    if qrcode and auth_code is not None:
+        raise typer.BadParameter("--auth-code is what the till scanned; with --qrcode the customer scans")
     order = PayOrder(amount, auth_code, order_no, qrcode, cast("Wallet | None", wallet))
     if not run(order, Target(url, key, state.absolute()), as_json=as_json, wait_s=wait):
         raise typer.Exit(1)
@@ -194,9 +196,9 @@ def show_payment(
 ) -> None:
     """Print a payment and its refunds."""
     from gateway.commandline.connection import Target
-    from gateway.commandline.till import show
+    from gateway.commandline.till import show_payment as run
 
-    show(payment, Target(url, key, state.absolute()), refresh=refresh, as_json=as_json)
+    run(payment, Target(url, key, state.absolute()), refresh=refresh, as_json=as_json)
 
 
 @payments.command("cancel")
@@ -208,6 +210,20 @@ def cancel_payment(
     from gateway.commandline.till import cancel
 
     if not cancel(payment, Target(url, key, state.absolute()), as_json=as_json):
+        raise typer.Exit(1)
+
+
+@app.command()
+def scan(
+    code: Annotated[str, typer.Argument(help="What the code on display holds, such as weixin://…")],
+    *,
+    decline: Annotated[bool, typer.Option("--decline", help="Look, and do not pay.")] = False,
+    state: State = _STATE,
+) -> None:
+    """Play the customer of a development stack: scan a wallet's code and pay."""
+    from gateway.commandline.customer import scan as run
+
+    if not run(code, state.absolute(), decline=decline):
         raise typer.Exit(1)
 
 

@@ -1,1 +1,1 @@
-"""What a person at a terminal does as a till: pay, refund, cancel, look at a payment; all through gateway.client."""
+"""A till at a terminal, through gateway.client (pay, refund, cancel, look), and a simulated customer (scan)."""

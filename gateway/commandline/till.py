@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
 
-import segno
-from rich.console import Console
-from rich.table import Table
-
-from gateway.client import Client, Payment, Refund
+from gateway.client import Client, Payment
 from gateway.client.objects import Wallet
 from gateway.commandline.connection import Target, connected
+from gateway.commandline.shown import say, show, show_code
 from gateway.devstack.demo import auth_code as new_auth_code
-from gateway.devstack.screen import yuan
+from gateway.devstack.options import DEFAULT_STATE
 from gateway.kernel.ids import new_ulid
 from gateway.processes.errors import StackError
-
-_AMOUNTS: Final = frozenset(
-    {
-        "amount",
-        "discount",
-        "payable",
-        "amount_refunded",
-        "returned_to_customer",
-        "discount_returned",
-        "fee_returned",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +42,15 @@ def pay(order: PayOrder, target: Target, *, as_json: bool, wait_s: float) -> boo
         if order.shows_code:
             payment = client.pay(merchant_order_no=number, amount=order.amount_fen, wallet=order.wallet)
             if payment["qr_code"] is not None and not as_json:
-                _show_code(payment["qr_code"])
+                show_code(payment["qr_code"])
+                say(_how_to_scan(payment["qr_code"], order.wallet, target))
             payment = client.await_payment(payment["id"], wait_s)
         else:
             code = order.auth_code or new_auth_code("wechat")
             payment = client.pay(merchant_order_no=number, amount=order.amount_fen, auth_code=code)
-    _print(payment, as_json=as_json)
+    show(payment, as_json=as_json)
+    if not as_json:
+        _say_what_is_open(payment)
     return payment["status"] == "succeeded"
 
 
@@ -75,31 +59,35 @@ def refund(order: RefundOrder, target: Target, *, as_json: bool) -> bool:
     with connected(target) as client:
         payment = _find(client, order.payment)
         left = payment["amount"] - payment["amount_refunded"]
-        made: Refund = client.refund(
+        if order.amount_fen is None and not left:
+            raise StackError("All of this payment has been refunded already.")
+        made = client.refund(
             payment_id=payment["id"],
             amount=left if order.amount_fen is None else order.amount_fen,
             merchant_refund_no=order.refund_no or f"REF-{new_ulid()}",
             reason=order.reason,
         )
-    _print(made, as_json=as_json)
+    show(made, as_json=as_json)
+    if made["status"] == "pending" and not as_json:
+        say(f"It goes on by itself, when the channel takes it. See: mashang payment show {made['payment_id']}")
     return made["status"] != "failed"
 
 
-def show(payment: str, target: Target, *, refresh: bool, as_json: bool) -> None:
+def show_payment(payment: str, target: Target, *, refresh: bool, as_json: bool) -> None:
     """Print a payment, by its id or its order number, and its refunds."""
     with connected(target) as client:
         found = _find(client, payment, refresh=refresh)
-        refunds = client.refunds(payment_id=found["id"])["data"] if found["amount_refunded"] else []
-    _print(found, as_json=as_json)
-    for made in refunds if not as_json else ():
-        _print(made, as_json=False)
+        refunds = [] if as_json else client.refunds(payment_id=found["id"])["data"]
+    show(found, as_json=as_json)
+    for made in refunds:
+        show(made, as_json=False)
 
 
 def cancel(payment: str, target: Target, *, as_json: bool) -> bool:
     """Cancel a payment and print it; False where it was not (yet) reversed or closed."""
     with connected(target) as client:
         found = client.cancel(_find(client, payment)["id"])
-    _print(found, as_json=as_json)
+    show(found, as_json=as_json)
     return found["status"] in {"reversed", "closed", "failed"}
 
 
@@ -112,25 +100,16 @@ def _find(client: Client, wanted: str, *, refresh: bool = False) -> Payment:
     return client.payment(found[0]["id"], refresh=refresh) if refresh else found[0]
 
 
-def _show_code(content: str) -> None:
-    """The code as blocks of the terminal, where it is one; its content in any case."""
-    console = Console()
-    if console.is_terminal:
-        segno.make(content, error="m").terminal(compact=True, border=2)
-    console.print(f"Scan and pay: {content}", markup=False, soft_wrap=True)
+def _how_to_scan(content: str, wallet: Wallet | None, target: Target) -> str:
+    """Nobody can scan a simulated wallet's code with a telephone."""
+    if target.url is not None:
+        return "Waiting for the customer …"
+    if wallet is None:
+        return "As the customer: open it in a browser, which plays a wallet.  Waiting …"
+    stack = "" if target.state == DEFAULT_STATE.absolute() else f" --state {target.state}"
+    return f"As the customer, in another terminal: mashang scan{stack} '{content}'  Waiting …"
 
 
-def _print(found: Mapping[str, Any] | Payment | Refund, *, as_json: bool) -> None:
-    if as_json:
-        sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")
-        return
-    table = Table(show_header=False)
-    for name, value in found.items():
-        table.add_row(name, _shown(name, value))
-    Console().print(table)
-
-
-def _shown(name: str, value: object) -> str:
-    if name in _AMOUNTS and isinstance(value, int):
-        return yuan(value)
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def _say_what_is_open(payment: Payment) -> None:
+    if payment["status"] in {"processing", "requires_action"}:
+        say(f"Not decided yet. See: mashang payment show {payment['id']}, or give it up: mashang payment cancel")

@@ -28,7 +28,19 @@ def mashang(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str
 def test_help_names_every_command_and_loads_nothing_heavy() -> None:
     shown = mashang("--help")
     assert shown.returncode == 0
-    for command in ("dev", "serve", "worker", "simulators", "migrate", "settings", "pay", "refund", "payment", "audit"):
+    for command in (
+        "dev",
+        "serve",
+        "worker",
+        "simulators",
+        "migrate",
+        "settings",
+        "pay",
+        "refund",
+        "payment",
+        "scan",
+        "audit",
+    ):
         assert f" {command} " in shown.stdout
     program = (
         "import sys, gateway.cli; print({'asyncpg', 'fastapi', 'uvicorn', 'httpx', 'pydantic'} & set(sys.modules))"

@@ -1,0 +1,71 @@
+"""How payments, refunds and codes look in a terminal; as JSON for scripts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+import segno
+from rich.console import Console
+from rich.table import Table
+
+from gateway.client import Payment, Refund
+from gateway.devstack.screen import yuan
+
+_AMOUNTS: Final = frozenset(
+    {
+        "amount",
+        "discount",
+        "payable",
+        "amount_refunded",
+        "returned_to_customer",
+        "discount_returned",
+        "fee_returned",
+    }
+)
+_LEFT_OUT: Final = frozenset({"object", "currency"})
+_APPROVED: Final = {"decision": "approve", "score": 0, "reasons": []}
+"""A risk check without anything to say."""
+
+
+def show(found: Payment | Refund, *, as_json: bool) -> None:
+    """Print an object: what says nothing (null, an empty list) is left out, unless it is JSON."""
+    if as_json:
+        sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")
+        return
+    table = Table(show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in found.items():
+        if name not in _LEFT_OUT and value not in (None, [], {}, _APPROVED):
+            table.add_row(name, _text(name, value))
+    Console().print(table, markup=False)
+
+
+def show_code(content: str) -> None:
+    """The code as blocks of the terminal, where it is one; its content in any case."""
+    console = Console()
+    if console.is_terminal:
+        segno.make(content, error="m").terminal(compact=True, border=2)
+    console.print(f"Scan and pay: {content}", markup=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """A sentence beside what is printed."""
+    Console(stderr=True).print(text, markup=False, soft_wrap=True, highlight=False)
+
+
+def _text(name: str, value: object) -> str:
+    if name in _AMOUNTS and isinstance(value, int):
+        return yuan(value)
+    if name == "failure" and isinstance(value, dict):
+        return _failure(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _failure(failure: Mapping[str, Any]) -> str:
+    """Code and sentence; the wallet's own code stands in brackets."""
+    channel = f" ({failure['channel_code']})" if failure["channel_code"] else ""
+    return f"{failure['code']}{channel}: {failure['message']}"
