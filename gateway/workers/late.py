@@ -55,10 +55,13 @@ class LateWatch:
         self._returning = Returning(queue, base.settings.not_created_after_s)
 
     async def watch(self, task: Task) -> None:
-        """Look at the channels once more: at first at every attempt, later at those for which money may still come."""
+        """Look at the channels once more: at every attempt for which money may still come, and at all of them at first
+        and in the end.
+        """
         payment = await self._base.store.find(task.merchant_id, task.payment_id)
         watched = [] if payment is None else await self._watched(task, payment)
-        due = [each for each in watched if task.tries == 1 or task.now < each.until]
+        is_last = not any(task.now < each.until for each in watched)
+        due = [each for each in watched if task.tries == 1 or is_last or task.now < each.until]
         looks = [] if payment is None else await asyncio.gather(*[self._look(task, payment, each) for each in due])
         ahead = [(until - task.now).total_seconds() for until in looks if until is not None and until > task.now]
         if ahead:

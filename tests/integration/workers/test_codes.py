@@ -216,8 +216,9 @@ async def test_a_closed_code_is_watched_until_ten_minutes_past_the_channels_limi
     await house.step(row)
     assert 380 < await house.due_in_s(row) <= 390, "the last look is when it is over"
     await house.age(row, 390)
+    house.channel.queries = [captured()]
     await house.step(row)
-    assert await house.tasks(row) == []
+    assert await house.tasks(row) == ["give_back"], "what came since the look before is found"
 
 
 # Cancelling
