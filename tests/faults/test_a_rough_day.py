@@ -149,6 +149,7 @@ async def _go_away_for_a_while(hooks: Hooks) -> None:
     """The merchant's server fails from the fifth message on."""
     await until(lambda: len(hooks.accepted) >= 5)
     hooks.is_away = True
+    await until(lambda: hooks.turned_away > 0)
     await asyncio.sleep(AWAY_S)
     hooks.is_away = False
 
