@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 
 from gateway.client import Client
-from gateway.devstack.ready import Processes, ReadyFile
-from gateway.devstack.secrets import MerchantSecrets
 from gateway.kernel.ids import new_ulid
 from tests.support.gateway import GatewayStack
+from tests.support.ready import write_ready_file
 from tests.support.till import auth_code
 
 ROOT = Path(__file__).parents[2]
@@ -26,21 +25,7 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.sta
 @pytest.fixture(scope="module")
 def state(stack: GatewayStack, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a development stack, as far as these commands look into it."""
-    folder = tmp_path_factory.mktemp("state")
-    key = stack.shop.key
-    ready = ReadyFile(
-        gateway=stack.url,
-        admin_token=stack.admin_token,
-        merchant=MerchantSecrets(
-            id=stack.shop.id, api_key=key.secret, key_id=key.id, signing_secret=key.signing_secret, webhook_secret=""
-        ),
-        simulators={name: {"base_url": url} for name, url in stack.simulators.base_urls.items()},
-        database_url=stack.database_url,
-        redis_url=stack.redis_url,
-        processes=Processes(gateway=[], worker=[], postgres=None, valkey=None, simulators=[]),
-    )
-    ready.write(folder / "ready.json")
-    return folder
+    return write_ready_file(tmp_path_factory.mktemp("state"), stack)
 
 
 def start(state: Path, *arguments: str) -> subprocess.Popen[str]:
