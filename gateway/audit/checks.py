@@ -16,6 +16,8 @@ class Check(StrEnum):
     AMOUNT = "I1.amount"
     CHANNEL = "I1.channel"
     LATE_CAPTURE = "I1.late_capture"
+    ONE_OPEN_ATTEMPT = "I1.one_open_attempt"
+    STILL_PAYABLE = "I1.still_payable"
     ACKNOWLEDGED_LOST = "I2.acknowledged_lost"
     ACKNOWLEDGED_CHANGED = "I2.acknowledged_changed"
     WENT_BACK = "I2.went_back"
@@ -25,6 +27,9 @@ class Check(StrEnum):
     STATUS = "I3.status"
     ORPHAN_ROW = "I3.orphan_row"
     REFUND_EVENTS = "I3.refund_events"
+    CALLBACK_RESULT = "I3.callback"
+    WEBHOOK_DELIVERY = "I3.webhook_delivery"
+    WEBHOOK_MESSAGE = "I3.webhook_message"
     AMOUNT_REFUNDED = "I4.amount_refunded"
     REFUNDS_WITHIN_CAPTURE = "I4.refunds_within_capture"
     REFUNDS_KNOWN = "I4.refunds_known"
@@ -41,6 +46,9 @@ class Check(StrEnum):
     OVERDUE = "I6.overdue"
     TASK = "I6.task"
     STALE_TASK = "I6.stale_task"
+    OPEN_ATTEMPT = "I6.open_attempt"
+    CALLBACK_APPLIED = "I6.callback"
+    WEBHOOK_QUEUE = "I6.webhook_queue"
     POSTINGS = "I9.postings"
     FEE = "I9.fee"
     DAYS = "I9.days"
@@ -55,6 +63,8 @@ HOLDS: Final[dict[Check, str]] = {
     Check.AMOUNT: "the channel captured what was payable; another amount is under review",
     Check.CHANNEL: "an attempt's order is at the channel of the attempt's account",
     Check.LATE_CAPTURE: "late captures are what the channel captured, and returned where we say so",
+    Check.ONE_OPEN_ATTEMPT: "a payment has at most one open attempt, its current one",
+    Check.STILL_PAYABLE: "no order takes money past the end of its payment and its own time; until then it is watched",
     Check.ACKNOWLEDGED_LOST: "every payment that a client was told of exists",
     Check.ACKNOWLEDGED_CHANGED: "it has the amount, the payable and the order number that the client was told",
     Check.WENT_BACK: "it never went back to an earlier state than the client was told",
@@ -64,6 +74,9 @@ HOLDS: Final[dict[Check, str]] = {
     Check.STATUS: "the events lead to the status",
     Check.ORPHAN_ROW: "every event, attempt, transfer, refund, late capture and task belongs to a payment",
     Check.REFUND_EVENTS: "each refund was taken once, and ended once where it has ended, as the events tell",
+    Check.CALLBACK_RESULT: "what became of a notification is what its payment shows",
+    Check.WEBHOOK_DELIVERY: "whoever wants an event has its delivery, or it is in the outbox; a delivery has its event",
+    Check.WEBHOOK_MESSAGE: "a message has its event's id, public type, sequence, time and status",
     Check.AMOUNT_REFUNDED: "what is refunded, and held for refunds, is the refunds' sum and no more than the amount",
     Check.REFUNDS_WITHIN_CAPTURE: "no more is given back at a channel than was captured",
     Check.REFUNDS_KNOWN: "what a channel gave back, and its refund numbers, are ours",
@@ -80,6 +93,9 @@ HOLDS: Final[dict[Check, str]] = {
     Check.OVERDUE: "nothing is unresolved for longer than the bound",
     Check.TASK: "whatever is unresolved has its recovery task",
     Check.STALE_TASK: "no recovery task is left for what is decided",
+    Check.OPEN_ATTEMPT: "no attempt stays open once its payment is over, or past its own time and the bound",
+    Check.CALLBACK_APPLIED: "a notification is applied within the bound, and one of an unknown order within a day",
+    Check.WEBHOOK_QUEUE: "what is still to be sent stands in the queue, and nothing else",
     Check.POSTINGS: "a payment's postings are those of its state",
     Check.FEE: "the fee lies within the payable, and is the account's rate where that has not changed since",
     Check.DAYS: "per account and day, the postings of captures and returns are what the channel took and gave back",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import asyncpg
 
@@ -16,6 +16,7 @@ from gateway.audit.rows import (
     LAST,
     AccountRow,
     AttemptRow,
+    CallbackRow,
     Dossier,
     EventRow,
     LateRow,
@@ -26,7 +27,7 @@ from gateway.audit.rows import (
 )
 from gateway.database.pool import named_statements
 
-_SQL: Final = named_statements("gateway.audit", "statements.sql")
+SQL: Final = named_statements("gateway.audit", "statements.sql")
 PAGE: Final = 2_000
 _ASTRAY_PAGE: Final = 500
 _CONNECT_S: Final = 10.0
@@ -40,6 +41,8 @@ class Page:
     after: str
     to: str
     dossiers: dict[str, Dossier]
+    strange_callbacks: list[CallbackRow] = field(default_factory=list)
+    """Those whose payment we do not have (yet)."""
 
 
 @asynccontextmanager
@@ -69,35 +72,43 @@ async def clock(connection: asyncpg.Connection) -> datetime:
     return moment
 
 
-async def stirring(connection: asyncpg.Connection) -> tuple[int, str | None]:
-    """How many tasks are open, and the newest payment: what tells whether the stack is quiet."""
-    row = await connection.fetchrow(_SQL["stirring"])
+class Stirring(NamedTuple):
+    """How many tasks are open, how many callbacks and webhooks are due now, and the newest payment and refund."""
+
+    open: int
+    due: int
+    newest: str | None
+
+
+async def stirring(connection: asyncpg.Connection) -> Stirring:
+    """What tells whether the stack is quiet."""
+    row = await connection.fetchrow(SQL["stirring"])
     assert row is not None
-    return row["open"], row["newest"]
+    return Stirring(*row.values())
 
 
 async def accounts(connection: asyncpg.Connection) -> dict[str, AccountRow]:
     """The channel accounts by id."""
-    return {row["id"]: AccountRow(*row.values()) for row in await connection.fetch(_SQL["accounts"])}
+    return {row["id"]: AccountRow(*row.values()) for row in await connection.fetch(SQL["accounts"])}
 
 
 async def counts(connection: asyncpg.Connection) -> asyncpg.Record:
     """How many payments, order numbers and keys there are, and the snapshot's time."""
-    row = await connection.fetchrow(_SQL["counts"])
+    row = await connection.fetchrow(SQL["counts"])
     assert row is not None
     return row
 
 
 async def receivables(connection: asyncpg.Connection) -> list[asyncpg.Record]:
     """What the ledger says each channel account owes, per day."""
-    return await connection.fetch(_SQL["receivables"])
+    return await connection.fetch(SQL["receivables"])
 
 
 async def pages(connection: asyncpg.Connection, findings: Findings) -> AsyncIterator[Page]:
     """All payments with their rows; rows that belong to none become findings.  The last page has no upper bound."""
     after = ""
     while True:
-        records = await connection.fetch(_SQL["payments"], after, PAGE)
+        records = await connection.fetch(SQL["payments"], after, PAGE)
         payments = [PaymentRow(*record.values()) for record in records]
         to = payments[-1].id if len(payments) == PAGE else LAST
         page = Page(after, to, {payment.id: Dossier(payment) for payment in payments})
@@ -121,12 +132,16 @@ async def _add_children(connection: asyncpg.Connection, page: Page, findings: Fi
         dossier.refund_rows[refund.seq] = refund
     async for dossier, task in _children(connection, "tasks", TaskRow, page, findings):
         dossier.tasks[task.purpose] = task
+    for record in await connection.fetch(SQL["callbacks"], page.after, page.to):
+        callback = CallbackRow(*record.values())
+        owner = page.dossiers.get(callback.payment_id)
+        (page.strange_callbacks if owner is None else owner.callbacks).append(callback)
 
 
 async def _children(
     connection: asyncpg.Connection, table: str, kind: type[_Child], page: Page, findings: Findings
 ) -> AsyncIterator[tuple[Dossier, _Child]]:
-    records = await connection.fetch(_SQL[table], page.after, page.to)
+    records = await connection.fetch(SQL[table], page.after, page.to)
     findings.compare(Check.ORPHAN_ROW, len(records))
     for record in records:
         row = kind(*record.values())
@@ -151,7 +166,7 @@ async def check_numbers(connection: asyncpg.Connection, count: asyncpg.Record, f
         (Check.REFUND_KEY, "refund_keys", "leads to no refund of that merchant"),
     ):
         findings.compare(check, count[table])
-        async for row in connection.cursor(_SQL[f"{table}_astray"], prefetch=_ASTRAY_PAGE):
+        async for row in connection.cursor(SQL[f"{table}_astray"], prefetch=_ASTRAY_PAGE):
             findings.add(check, explanation, **_ids(row))
 
 

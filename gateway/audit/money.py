@@ -22,7 +22,7 @@ def check_money(dossier: Dossier, standing: Standing, scene: Scene, findings: Fi
     if standing is Standing.DECIDED:
         _check_success(dossier, findings)
         _check_returns(dossier, scene, findings)
-        _check_late_captures(dossier, findings)
+        _check_late_captures(dossier, scene, findings)
 
 
 def report_unknown(trade: Trade, findings: Findings) -> None:
@@ -113,7 +113,7 @@ def _check_returns(dossier: Dossier, scene: Scene, findings: Findings) -> None:
             )
 
 
-def _check_late_captures(dossier: Dossier, findings: Findings) -> None:
+def _check_late_captures(dossier: Dossier, scene: Scene, findings: Findings) -> None:
     payment = dossier.payment
     findings.compare(Check.LATE_CAPTURE, len(dossier.lates))
     if payment.late_captures != len(dossier.lates):
@@ -125,6 +125,16 @@ def _check_late_captures(dossier: Dossier, findings: Findings) -> None:
     for late in dossier.lates.values():
         if (difference := _difference(late, dossier.trades_of(late.attempt_seq))) is not None:
             findings.add(Check.LATE_CAPTURE, difference, payment_id=payment.id, attempt=late.attempt_seq)
+    for seq, trade in dossier.trades:
+        if trade.captured and seq != payment.attempt_seq and seq not in dossier.lates:
+            findings.compare(Check.LATE_CAPTURE)
+            if not scene.is_sought(dossier, trade):
+                findings.add(
+                    Check.LATE_CAPTURE,
+                    f"{trade.channel} captured {trade.captured} fen for an attempt that is not the payment's any more",
+                    payment_id=payment.id,
+                    order_no=trade.order_no,
+                )
 
 
 def _difference(late: LateRow, trades: list[Trade]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
@@ -41,6 +42,17 @@ def as_json(report: AuditReport) -> bytes:
         "refunds": {
             "count": sum(totals.refund_statuses.values()),
             "by_status": dict(sorted(totals.refund_statuses.items())),
+        },
+        "callbacks": {
+            "count": report.callbacks.results.total(),
+            "by_result": dict(sorted(report.callbacks.results.items())),
+            "for_review": report.callbacks.for_review,
+        },
+        "webhooks": {
+            "events": report.webhooks.events,
+            "deliveries": dict(sorted(report.webhooks.deliveries.items())),
+            "outbox": report.webhooks.outbox,
+            "waiting_past_the_bound": report.webhooks.overdue,
         },
         "simulators": {"orders": report.trades, "refunds": report.refunds, "unknown_orders": _piles(totals.unknown)},
         "client_log": None
@@ -84,7 +96,7 @@ def show(report: AuditReport) -> None:
     console.print(_accounts(report))
     console.print(_apart(report))
     console.print(_checks(report))
-    for line in _client_log(report):
+    for line in [_callbacks(report), _webhooks(report), *_client_log(report)]:
         console.print(line, markup=False)
     for found in report.findings.shown:
         ids = " ".join(f"{name}={value}" for name, value in found.ids.items())
@@ -133,6 +145,26 @@ def _checks(report: AuditReport) -> Table:
         mark = "✗" if wrong else "✓" if compared else "–"
         table.add_row(mark, check.value, f"{compared:,}", f"{wrong:,}", HOLDS[check])
     return table
+
+
+def _callbacks(report: AuditReport) -> str:
+    results = report.callbacks.results
+    odd = report.callbacks.for_review
+    to_do = f"; {odd:,} for a person to look at" if odd else ""
+    return f"Callbacks: {results.total():,} ({_counted(results)}){to_do}."
+
+
+def _webhooks(report: AuditReport) -> str:
+    found = report.webhooks
+    late = f"; {found.overdue:,} wait for longer than the bound" if found.overdue else ""
+    return (
+        f"Webhooks: {found.events:,} events to tell, {found.deliveries.total():,} deliveries "
+        f"({_counted(found.deliveries)}), {found.outbox:,} in the outbox{late}."
+    )
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join([f"{count:,} {name.replace('_', ' ')}" for name, count in sorted(counts.items())]) or "none"
 
 
 def _client_log(report: AuditReport) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from gateway.payments.numbers import refund_order_no
+from routing.channels.wire import SHOWN_AT_LEAST
 
 LAST: Final = "\U0010ffff"
 """Sorts behind every id, in PostgreSQL's byte order as in SQLite's."""
@@ -43,6 +44,33 @@ class AttemptRow(NamedTuple):
     merchant_id: str
     seq: int
     account_id: str
+    state: str
+    created_at: datetime
+    pay_until: datetime | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its order may still be paid, as far as we know."""
+        return self.state == "open"
+
+    @property
+    def payable_until(self) -> datetime | None:
+        """Until then its channel takes money: an order has a minute at least.  None for a bar code."""
+        return None if self.pay_until is None else max(self.pay_until, self.created_at + SHOWN_AT_LEAST)
+
+
+class CallbackRow(NamedTuple):
+    """A notification that was taken in; `settled_at` says that a person has looked at its result."""
+
+    payment_id: str
+    account_id: str
+    notification_id: str
+    order_no: str
+    refund_no: str | None
+    received_at: datetime
+    result: str | None
+    applied_at: datetime | None
+    settled_at: datetime | None
 
 
 class EventRow(NamedTuple):
@@ -157,6 +185,7 @@ class Trade(NamedTuple):
     refunded: int
     status: str
     captured_at: str | None
+    pay_until: str | None
 
     @property
     def captured(self) -> int:
@@ -221,6 +250,7 @@ class Dossier:
     refunds: list[tuple[int, Refund]] = field(default_factory=list)
     """What the channels gave back; `refund_rows` are ours, by their number within the payment."""
     refund_rows: dict[int, RefundRow] = field(default_factory=dict)
+    callbacks: list[CallbackRow] = field(default_factory=list)
     answers: list[ClientAnswer] = field(default_factory=list)
     refund_answers: list[RefundAnswer] = field(default_factory=list)
 

@@ -12,7 +12,9 @@ from typing import Final
 import asyncpg
 
 from gateway.audit import clientlog, database
+from gateway.audit.attempts import check_attempts
 from gateway.audit.booking import check_postings
+from gateway.audit.callbacks import CallbackTally, check_callback
 from gateway.audit.clientlog import ClientLogSummary
 from gateway.audit.database import Page
 from gateway.audit.findings import CannotAudit, Findings
@@ -26,6 +28,7 @@ from gateway.audit.scene import BOUND_S, Scene
 from gateway.audit.scratch import Scratch
 from gateway.audit.simulators import SimulatorBooks
 from gateway.audit.totals import Totals
+from gateway.audit.webhooks import WebhookTally, check_webhooks
 from gateway.audit.work import check_work
 from gateway.payments.numbers import ATTEMPTS_MAX, attempt_order_no
 
@@ -53,6 +56,8 @@ class AuditReport:
     payments: int
     trades: int
     refunds: int
+    callbacks: CallbackTally
+    webhooks: WebhookTally
     quiet: bool
     at: datetime
     bound_s: float
@@ -101,6 +106,7 @@ class _Audit:
         self._scratch = scratch
         self._findings = Findings(options.shown_max)
         self._totals = Totals()
+        self._callbacks = CallbackTally()
         self._trades = self._refunds = 0
         self._walked_trades = self._walked_refunds = 0
 
@@ -134,8 +140,8 @@ class _Audit:
         return summary
 
     async def _read_books(self, simulator: SimulatorBooks) -> None:
-        counts = await simulator.counts()
-        done = self._steps.step(f"{simulator.channel} books", sum(counts.values()))
+        health = await simulator.health()
+        done = self._steps.step(f"{simulator.channel} books", sum(health.trades.values()))
         async for trades in simulator.trades():
             self._scratch.add_trades(trades)
             self._trades += len(trades)
@@ -157,10 +163,14 @@ class _Audit:
             self._add_books(page)
             for dossier in page.dossiers.values():
                 self._check(dossier, scene)
+            for callback in page.strange_callbacks:
+                check_callback(callback, None, scene, findings)
+                self._callbacks.add(callback)
             walked += len(page.dossiers)
             done(len(page.dossiers))
         self._require_all_walked(walked, count["payments"])
         await database.check_numbers(connection, count, findings)
+        webhooks = await check_webhooks(connection, scene, findings)
         clientlog.check_orders(self._scratch, findings)
         self._totals.compare(await database.receivables(connection), findings)
         return AuditReport(
@@ -170,6 +180,8 @@ class _Audit:
             payments=walked,
             trades=self._trades,
             refunds=self._refunds,
+            callbacks=self._callbacks,
+            webhooks=webhooks,
             quiet=quiet,
             at=scene.now,
             bound_s=self._options.bound_s,
@@ -181,6 +193,10 @@ class _Audit:
         check_history(dossier, findings)
         check_answers(dossier, findings)
         check_work(dossier, scene, findings)
+        check_attempts(dossier, scene, findings)
+        for callback in dossier.callbacks:
+            check_callback(callback, dossier, scene, findings)
+            self._callbacks.add(callback)
         check_postings(dossier, scene, findings)
         check_refunds(dossier, standing, findings)
         database.check_order_number(dossier, findings)

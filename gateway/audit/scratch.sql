@@ -1,7 +1,7 @@
 -- The audit's own scratch file (scratch.py): the simulators' books and the client log, sorted by order number and id.
 
 -- name: schema
-CREATE TABLE trades (order_no TEXT, channel TEXT, amount INTEGER, refunded INTEGER, status TEXT, captured_at TEXT);
+CREATE TABLE trades (order_no TEXT, channel TEXT, amount INTEGER, refunded INTEGER, status TEXT, captured_at TEXT, pay_until TEXT);
 CREATE TABLE refunds (order_no TEXT, channel TEXT, refund_no TEXT, amount INTEGER, kind TEXT);
 CREATE TABLE answers (
     payment_id TEXT, order_key TEXT, merchant_order_no TEXT, created INTEGER, status TEXT, amount INTEGER,
@@ -19,7 +19,7 @@ CREATE INDEX answers_by_payment ON answers (payment_id);
 CREATE INDEX answers_by_order ON answers (order_key) WHERE created;
 
 -- name: add_trade
-INSERT INTO trades VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO trades VALUES (?, ?, ?, ?, ?, ?, ?)
 
 -- name: add_refund
 INSERT INTO refunds VALUES (?, ?, ?, ?, ?)

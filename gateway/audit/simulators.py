@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import httpx
 import orjson
@@ -14,6 +14,13 @@ from gateway.audit.rows import Refund, Trade
 PAGE: Final = 5_000
 """A page takes a simulator some 50 ms, in which it answers nobody else."""
 _TIMEOUT_S: Final = 20.0
+
+
+class SimulatorHealth(NamedTuple):
+    """How many orders stand in each state, and how many notifications are due now or under way."""
+
+    trades: dict[str, int]
+    due: int
 
 
 class SimulatorBooks:
@@ -30,11 +37,10 @@ class SimulatorBooks:
         """Close the connection."""
         await self._client.aclose()
 
-    async def counts(self) -> dict[str, int]:
-        """How many orders stand in each state."""
+    async def health(self) -> SimulatorHealth:
+        """What it counts."""
         answer = await self._get("health", {})
-        counts: dict[str, int] = answer["trades"]
-        return counts
+        return SimulatorHealth(answer["trades"], answer["notifications"]["due"])
 
     async def trades(self) -> AsyncIterator[list[Trade]]:
         """All orders, a page at a time."""
@@ -47,14 +53,19 @@ class SimulatorBooks:
                     row["refunded"],
                     row["status"],
                     row["captured_at"],
+                    row["pay_until"],
                 )
                 for row in rows
             ]
 
     async def refunds(self) -> AsyncIterator[list[Refund]]:
-        """All refunds, a page at a time."""
+        """All that was given back, a page at a time; a refund that was closed has moved nothing."""
         async for rows in self._pages("refunds"):
-            yield [Refund(row["order_no"], self.channel, row["refund_no"], row["amount"], row["kind"]) for row in rows]
+            yield [
+                Refund(row["order_no"], self.channel, row["refund_no"], row["amount"], row["kind"])
+                for row in rows
+                if row["status"] != "closed"
+            ]
 
     async def _pages(self, what: str) -> AsyncIterator[list[dict[str, Any]]]:
         after: int | None = 0

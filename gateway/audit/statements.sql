@@ -9,7 +9,13 @@ LEFT JOIN order_numbers o ON o.merchant_id = p.merchant_id AND o.merchant_order_
 ORDER BY p.id
 
 -- name: attempts
-SELECT payment_id, merchant_id, seq, account_id FROM attempts
+SELECT payment_id, merchant_id, seq, account_id, state, created_at, pay_until FROM attempts
+WHERE payment_id > $1 AND payment_id <= $2
+
+-- name: callbacks
+SELECT
+    payment_id, account_id, notification_id, order_no, refund_no, received_at, result, applied_at, settled_at
+FROM callbacks
 WHERE payment_id > $1 AND payment_id <= $2
 
 -- name: events
@@ -91,10 +97,61 @@ CROSS JOIN LATERAL (VALUES (t.debit, t.amount), (t.credit, -t.amount)) AS entry 
 WHERE starts_with(entry.account, 'channel_receivable:')
 GROUP BY 1, 2
 
+-- name: deliveries
+-- Every webhook delivery, beside the event that it tells of and its place in the queue.
+SELECT
+    d.event_id, d.merchant_id, d.endpoint_id, d.status, d.body, d.created_at, q.event_id IS NOT NULL AS queued,
+    e.payment_id, e.refund_id, e.type, e.seq, e.at, e.to_status
+FROM webhook_deliveries d
+LEFT JOIN webhook_queue q ON q.endpoint_id = d.endpoint_id AND q.event_id = d.event_id
+LEFT JOIN events e ON e.id = d.event_id AND e.merchant_id = d.merchant_id
+
+-- name: queue_astray
+SELECT q.event_id, q.endpoint_id
+FROM webhook_queue q
+LEFT JOIN webhook_deliveries d
+    ON d.event_id = q.event_id AND d.merchant_id = q.merchant_id AND d.endpoint_id = q.endpoint_id
+WHERE d.event_id IS NULL
+
+-- name: outbox
+SELECT o.event_id, o.payment_id, e.at
+FROM webhook_outbox o
+LEFT JOIN events e
+    ON e.payment_id = o.payment_id AND e.merchant_id = o.merchant_id AND e.seq = o.seq AND e.id = o.event_id
+
+-- name: untold
+-- Events that nobody was told of, and that are not about to be told, although somebody wants to be: $1 are the types as
+-- they are written, $2 what they are called outside.  An endpoint counts where it has not been changed since ($3 before).
+SELECT e.id AS event_id, e.payment_id, e.type, target.endpoint_id
+FROM events e
+JOIN unnest($1::text[], $2::text[]) AS told (written, public) ON told.written = e.type
+CROSS JOIN LATERAL (
+    SELECT w.id AS endpoint_id FROM webhook_endpoints w
+    WHERE w.merchant_id = e.merchant_id AND w.status = 'enabled'
+        AND greatest(w.created_at, w.updated_at) < e.at - $3::interval
+        AND (w.types IS NULL OR told.public = ANY (w.types))
+    UNION ALL
+    SELECT p.merchant_id FROM payments p
+    WHERE p.id = e.payment_id AND p.merchant_id = e.merchant_id AND p.notify_url IS NOT NULL
+) target
+WHERE e.id IS NOT NULL
+    AND NOT EXISTS (
+        SELECT FROM webhook_deliveries d
+        WHERE d.event_id = e.id AND d.merchant_id = e.merchant_id AND d.endpoint_id = target.endpoint_id
+    )
+    AND NOT EXISTS (SELECT FROM webhook_outbox o WHERE o.event_id = e.id)
+
+-- name: events_told
+SELECT count(*) FROM events WHERE id IS NOT NULL AND type = ANY ($1::text[])
+
 -- name: stirring
--- What tells a quiet stack: nothing to resolve or give back, and nothing new.  Refunds that a person has to look at are
--- asked about once a day; every other one is looked at within minutes.
+-- What tells a quiet stack: nothing to resolve or give back, nothing that is just being told, and nothing new.  Refunds
+-- that a person has to look at are asked about once a day; every other one is looked at within minutes.  A webhook
+-- endpoint that is dead has its next tries in its own time, as has a notification whose order is not known yet.
 SELECT
     (SELECT count(*) FROM recovery_tasks WHERE purpose IN ('resolve', 'give_back')
         OR (purpose = 'refund' AND next_at < now() + interval '1 hour')) AS open,
+    (SELECT count(*) FROM callbacks WHERE applied_at IS NULL AND (tries = 0 OR next_at <= now()))
+        + (SELECT count(*) FROM webhook_outbox WHERE retry_at IS NULL OR retry_at <= now())
+        + (SELECT count(*) FROM webhook_queue WHERE next_at <= now()) AS due,
     concat((SELECT max(id) FROM payments), ' ', (SELECT max(id) FROM refunds)) AS newest

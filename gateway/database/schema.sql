@@ -68,6 +68,7 @@ CREATE TABLE callbacks (
     tries integer DEFAULT 0 NOT NULL,
     next_at timestamp with time zone NOT NULL,
     applied_at timestamp with time zone,
+    settled_at timestamp with time zone,
     CONSTRAINT callbacks_result_check CHECK ((result = ANY (ARRAY['applied'::text, 'no_change'::text, 'late'::text, 'review'::text, 'orphan'::text]))),
     CONSTRAINT callbacks_pkey PRIMARY KEY (payment_id, account_id, notification_id)
 ) PARTITION BY RANGE (payment_id);
@@ -162,6 +163,7 @@ CREATE TABLE late_captures (
     found_at timestamp with time zone NOT NULL,
     status text DEFAULT 'pending'::text NOT NULL,
     refunded_at timestamp with time zone,
+    review_at timestamp with time zone,
     CONSTRAINT late_captures_amount_check CHECK ((amount > 0)),
     CONSTRAINT late_captures_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'refunded'::text, 'review'::text]))),
     CONSTRAINT late_captures_pkey PRIMARY KEY (payment_id, merchant_id, attempt_seq)
@@ -236,6 +238,7 @@ CREATE TABLE payments (
     pay_until timestamp with time zone,
     refund_held bigint DEFAULT 0 NOT NULL,
     refund_count smallint DEFAULT 0 NOT NULL,
+    review_at timestamp with time zone,
     CONSTRAINT payments_amount_check CHECK ((amount > 0)),
     CONSTRAINT payments_attempt_seq_check CHECK ((attempt_seq >= 0)),
     CONSTRAINT payments_check CHECK (((payable >= 0) AND (payable <= amount))),
@@ -319,6 +322,7 @@ CREATE TABLE refunds (
     failure_code text,
     failure_channel_code text,
     review text,
+    review_at timestamp with time zone,
     asked_at timestamp with time zone,
     last_asked_at timestamp with time zone,
     tries integer DEFAULT 0 NOT NULL,
@@ -353,6 +357,23 @@ CREATE TABLE replacements_4 PARTITION OF replacements FOR VALUES WITH (modulus 8
 CREATE TABLE replacements_5 PARTITION OF replacements FOR VALUES WITH (modulus 8, remainder 5);
 CREATE TABLE replacements_6 PARTITION OF replacements FOR VALUES WITH (modulus 8, remainder 6);
 CREATE TABLE replacements_7 PARTITION OF replacements FOR VALUES WITH (modulus 8, remainder 7);
+
+CREATE TABLE review_verdicts (
+    id text NOT NULL COLLATE "C",
+    review_id text NOT NULL COLLATE "C",
+    kind text NOT NULL,
+    payment_id text NOT NULL COLLATE "C",
+    refund_id text COLLATE "C",
+    attempt_seq smallint,
+    reason text NOT NULL,
+    verdict text NOT NULL,
+    decided_by text NOT NULL,
+    note text,
+    channel_said json,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT review_verdicts_kind_check CHECK ((kind = ANY (ARRAY['payment'::text, 'refund'::text, 'late_capture'::text, 'callback'::text]))),
+    CONSTRAINT review_verdicts_pkey PRIMARY KEY (id)
+);
 
 CREATE TABLE schema_migrations (
     number integer NOT NULL,
@@ -449,6 +470,7 @@ CREATE TABLE webhook_queue (
 
 CREATE INDEX api_keys_by_merchant ON api_keys (merchant_id, id);
 CREATE INDEX callbacks_due ON callbacks (next_at) WHERE (applied_at IS NULL);
+CREATE INDEX callbacks_for_review ON callbacks (payment_id) WHERE ((result = ANY (ARRAY['review'::text, 'orphan'::text])) AND (settled_at IS NULL));
 CREATE INDEX callbacks_with_body ON callbacks (received_at) WHERE (body_sealed IS NOT NULL);
 CREATE INDEX channel_accounts_by_merchant ON channel_accounts (merchant_id) WHERE (merchant_id IS NOT NULL);
 
@@ -464,6 +486,8 @@ CREATE INDEX refunds_by_merchant ON refunds (merchant_id, id);
 CREATE INDEX refunds_by_payment ON refunds (payment_id, seq);
 CREATE INDEX refunds_pending ON refunds (created_at) WHERE (status = 'pending'::text);
 CREATE INDEX refunds_for_review ON refunds (id) WHERE (review IS NOT NULL);
+CREATE INDEX review_verdicts_by_payment ON review_verdicts (payment_id);
+CREATE INDEX review_verdicts_by_review ON review_verdicts (review_id, at);
 CREATE INDEX webhook_endpoints_by_merchant ON webhook_endpoints (merchant_id, id);
 CREATE INDEX webhook_queue_lines ON webhook_queue (endpoint_id, again, next_at);
 CREATE TRIGGER api_keys_changed AFTER INSERT OR DELETE OR UPDATE ON api_keys FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();

@@ -61,7 +61,10 @@ VALUES ($1, $2, 'watch', now(), now())
 ON CONFLICT (payment_id, purpose) DO UPDATE SET next_at = now(), tries = 0
 
 -- name: mark_for_review
-UPDATE payments SET review = $3, reversal = CASE WHEN reversal = 'pending' THEN 'failed' ELSE reversal END
+UPDATE payments SET
+    review = $3,
+    review_at = CASE WHEN review IS NULL THEN now() ELSE review_at END,
+    reversal = CASE WHEN reversal = 'pending' THEN 'failed' ELSE reversal END
 WHERE id = $1 AND merchant_id = $2 AND status IN ('processing', 'requires_action') AND attempt_seq = $4
 
 -- name: drop_task

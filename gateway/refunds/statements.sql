@@ -126,7 +126,10 @@ SELECT version FROM payment
 
 -- name: note
 -- What a channel said of a refund that is still pending, or that it has contradicted since.
-UPDATE refunds SET channel_refund_no = coalesce($3, channel_refund_no), review = coalesce($4, review)
+UPDATE refunds SET
+    channel_refund_no = coalesce($3, channel_refund_no),
+    review = coalesce($4, review),
+    review_at = CASE WHEN review IS NULL AND $4 IS NOT NULL THEN now() ELSE review_at END
 WHERE id = $1 AND merchant_id = $2
     AND (channel_refund_no IS DISTINCT FROM coalesce($3, channel_refund_no)
         OR review IS DISTINCT FROM coalesce($4, review))

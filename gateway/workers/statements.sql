@@ -108,7 +108,10 @@ WHERE l.payment_id = $1 AND l.merchant_id = $2 AND l.status = 'pending'
 ORDER BY l.attempt_seq LIMIT 1
 
 -- name: close_late_capture
-UPDATE late_captures SET status = $4, refunded_at = CASE WHEN $4 = 'refunded' THEN now() END
+UPDATE late_captures SET
+    status = $4,
+    refunded_at = CASE WHEN $4 = 'refunded' THEN now() END,
+    review_at = CASE WHEN $4 = 'review' THEN now() END
 WHERE payment_id = $1 AND merchant_id = $2 AND attempt_seq = $3 AND status = 'pending'
 RETURNING payment_id
 

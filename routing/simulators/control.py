@@ -82,12 +82,12 @@ class Control:
         return answer
 
     def _health(self) -> dict[str, Any]:
-        waiting = self._postman.outbox.waiting_count()
+        outbox = self._postman.outbox
         return {
             "status": "ok",
             "channel": self._channel.name,
             "trades": self._books.counts(),
-            "notifications": {"waiting": waiting},
+            "notifications": {"waiting": outbox.waiting_count(), "due": outbox.due_count(self._books.now_ms())},
         }
 
     def _set_faults(self, body: bytes) -> HttpAnswer:

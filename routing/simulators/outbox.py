@@ -117,6 +117,11 @@ class Outbox:
         [(count,)] = self._books.rows("SELECT count(*) FROM notifications WHERE next_ms IS NOT NULL")
         return int(count)
 
+    def due_count(self, now_ms: int) -> int:
+        """How many of these are due, or under way, at that moment; the others wait for their next try."""
+        [(count,)] = self._books.rows("SELECT count(*) FROM notifications WHERE next_ms <= ?", (now_ms,))
+        return int(count)
+
     def settle(self, now_ms: int) -> None:
         """Let captures that are due happen where somebody waits to be told of them."""
         self._books.let_due_happen(" WHERE due_ms <= ? AND notify_url <> ''", now_ms)

@@ -9,7 +9,8 @@ ALTER TABLE payments
     ADD COLUMN attempt_at timestamptz,
     ADD COLUMN pay_until timestamptz,
     ADD COLUMN refund_held bigint NOT NULL DEFAULT 0,
-    ADD COLUMN refund_count smallint NOT NULL DEFAULT 0;
+    ADD COLUMN refund_count smallint NOT NULL DEFAULT 0,
+    ADD COLUMN review_at timestamptz;
 ALTER TABLE payments ADD CONSTRAINT payments_refund_held_check
     CHECK (amount_refunded <= refund_held AND refund_held <= amount);
 
@@ -83,6 +84,7 @@ CREATE TABLE refunds (
     failure_code text,
     failure_channel_code text,
     review text,
+    review_at timestamptz,
     asked_at timestamptz,
     last_asked_at timestamptz,
     tries integer NOT NULL DEFAULT 0,
@@ -98,7 +100,6 @@ CREATE INDEX refunds_by_payment ON refunds (payment_id, seq);
 CREATE INDEX refunds_by_merchant ON refunds (merchant_id, id);
 CREATE INDEX refunds_pending ON refunds (created_at) WHERE status = 'pending';
 CREATE INDEX refunds_for_review ON refunds (id) WHERE review IS NOT NULL;
-CREATE INDEX late_captures_for_review ON late_captures (payment_id) WHERE status = 'review';
 
 CREATE TABLE refund_numbers (
     merchant_id text COLLATE "C" NOT NULL,
@@ -115,7 +116,8 @@ CREATE TABLE refund_keys (
 ) PARTITION BY HASH (merchant_id);
 
 -- What the channels told us by themselves: written before it is acknowledged, applied once.  `report_sealed` is what the
--- verified message says; `body_sealed` the message as it came, dropped after some months (housekeeping).
+-- verified message says; `body_sealed` the message as it came, dropped after some months (housekeeping).  `settled_at` is
+-- when a person had looked at one that is an orphan, or contradicts our books.
 CREATE TABLE callbacks (
     payment_id text COLLATE "C" NOT NULL,
     account_id text COLLATE "C" NOT NULL,
@@ -129,11 +131,14 @@ CREATE TABLE callbacks (
     tries integer NOT NULL DEFAULT 0,
     next_at timestamptz NOT NULL,
     applied_at timestamptz,
+    settled_at timestamptz,
     PRIMARY KEY (payment_id, account_id, notification_id)
 ) PARTITION BY RANGE (payment_id);
 CREATE TABLE callbacks_default PARTITION OF callbacks DEFAULT WITH (fillfactor = 80);
 CREATE INDEX callbacks_due ON callbacks (next_at) WHERE applied_at IS NULL;
 CREATE INDEX callbacks_with_body ON callbacks (received_at) WHERE body_sealed IS NOT NULL;
+CREATE INDEX callbacks_for_review ON callbacks (payment_id)
+    WHERE result IN ('review', 'orphan') AND settled_at IS NULL;
 
 -- Webhooks.  The outbox is written in the transaction of the event; the worker makes deliveries of it, one for each
 -- endpoint that wants the event.  `webhook_queue` holds what is still to be sent, and only that: its lines (an endpoint's
@@ -206,6 +211,27 @@ CREATE TABLE webhook_queue (
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
         autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_threshold = 20000);
 CREATE INDEX webhook_queue_lines ON webhook_queue (endpoint_id, again, next_at);
+
+-- What a person has to look at: since when (`review_at` here and above), and what was decided, by whom, and why.  `reason`
+-- is why it was in review, `channel_said` what the channel answered when it was asked for the decision.
+ALTER TABLE late_captures ADD COLUMN review_at timestamptz;
+CREATE INDEX late_captures_for_review ON late_captures (payment_id) WHERE status = 'review';
+CREATE TABLE review_verdicts (
+    id text COLLATE "C" PRIMARY KEY,
+    review_id text COLLATE "C" NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('payment', 'refund', 'late_capture', 'callback')),
+    payment_id text COLLATE "C" NOT NULL,
+    refund_id text COLLATE "C",
+    attempt_seq smallint,
+    reason text NOT NULL,
+    verdict text NOT NULL,
+    decided_by text NOT NULL,
+    note text,
+    channel_said json,
+    at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX review_verdicts_by_review ON review_verdicts (review_id, at);
+CREATE INDEX review_verdicts_by_payment ON review_verdicts (payment_id);
 
 -- Accounts of a merchant's own, and credentials that overlap while they are rotated.
 ALTER TABLE channel_accounts

@@ -21,6 +21,7 @@ def stray_trade(world: World, order_no: str) -> None:
             "refunded": 0,
             "status": "captured",
             "captured_at": rfc3339(world.now),
+            "pay_until": None,
         }
     )
 

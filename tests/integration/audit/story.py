@@ -18,6 +18,15 @@ from gateway.payments.numbers import refund_order_no
 from gateway.refunds.split import Parts
 
 Row = dict[str, Any]
+_ATTEMPT_STATES = {
+    "captured": "captured",
+    "declined": "refused",
+    "unsent": "unsent",
+    "not_created": "not_created",
+    "closed": "closed",
+    "reversed": "reversed",
+}
+"""What an event makes of the payment's current attempt."""
 
 
 @dataclass
@@ -37,6 +46,7 @@ class Story:
     refund_numbers: list[Row] = field(default_factory=list)
     refund_keys: list[Row] = field(default_factory=list)
     answers: list[Row] = field(default_factory=list)
+    callbacks: list[Row] = field(default_factory=list)
 
     @property
     def id(self) -> str:
@@ -48,6 +58,8 @@ class Story:
         start = self.events[-1]["to_status"] if self.events else None
         self.payment["version"] = len(self.events) + 1
         self.payment["status"] = to
+        if refund_id is None and kind in _ATTEMPT_STATES and self.attempts:
+            self.attempts[-1]["state"] = _ATTEMPT_STATES[kind]
         name = f"payment.{kind}" if refund_id is None else f"refund.{kind}"
         row = {"seq": len(self.events) + 1, "type": name, "from_status": start, "to_status": to, "at": at}
         self.events.append(self.key(**row, refund_id=refund_id))
@@ -82,6 +94,7 @@ class Story:
                 "refund_no": refund_no,
                 "amount": trade["amount"],
                 "kind": kind,
+                "status": "succeeded",
                 "created_at": rfc3339(at),
             }
         )
@@ -142,8 +155,9 @@ class Story:
         trade = self.trades[-1]
         trade["refunded"] += amount
         refund_no = refund_order_no(self.id, row["attempt_seq"], row["seq"])
-        refund = {"refund_no": refund_no, "amount": amount, "kind": "refund", "created_at": rfc3339(at)}
-        self.refunds.append({"channel": trade["channel"], "order_no": trade["order_no"], **refund})
+        refund = {"refund_no": refund_no, "amount": amount, "kind": "refund", "status": "succeeded"}
+        place = {"channel": trade["channel"], "order_no": trade["order_no"], "created_at": rfc3339(at)}
+        self.refunds.append(place | refund)
 
     def told_of_refund(self, row: Row, http_status: int = 201) -> None:
         """A client is told of a refund as it stands."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,16 @@ from gateway.audit.findings import CannotAudit
 from gateway.audit.report import as_json, show
 from gateway.audit.run import AuditOptions, audit
 from gateway.audit.simulators import SimulatorBooks
-from gateway.payments.numbers import attempt_order_no
+from gateway.payments.numbers import attempt_order_no, refund_order_no
+from tests.integration.audit.news import (
+    endpoint,
+    from_nowhere,
+    in_outbox,
+    notify,
+    notify_of_refund,
+    paid_by_another_wallet,
+    tell,
+)
 from tests.integration.audit.world import CHANNELS, Story, World
 
 
@@ -47,7 +57,26 @@ def whole_world() -> World:
     first.answers.append(first.answers[0] | {"http_status": None, "answer": None})
     first.answers.append(first.answers[0] | {"answer": orjson.dumps(first.answers[0]["answer"]).decode()})
     world.bind_key(first, "k-1")
+    add_news(world)
     return world
+
+
+def add_news(world: World) -> None:
+    """What the channels told, and what the merchant was told; a code that a second wallet paid."""
+    endpoint(world)
+    for story in world.stories:
+        tell(world, story)
+    code, refunded = paid_by_another_wallet(world), world.refunded()
+    in_outbox(world, code)
+    tell(world, refunded, status="pending")
+    notify(world, code, "applied")
+    notify_of_refund(world, refunded, refunded.refund_rows[0])
+    notify_of_refund(world, refunded, refunded.refund_rows[1], "no_change")
+    notify(world, world.late(), "late")
+    notify(world, world.under_review(), "review")
+    notify(world, world.succeeded(), None, age_s=60)
+    from_nowhere(world, None, age_s=7_200)
+    from_nowhere(world, "orphan", age_s=100_000)
 
 
 def add_what_stands_apart(world: World) -> None:
@@ -182,9 +211,17 @@ async def test_the_json_report_has_every_check_and_the_sums(
     assert document["agrees"] is True
     assert [check["name"] for check in document["checks"]] == list(Check) == list(HOLDS)
     assert document["accounts"]["wechat_direct"]["difference_fen"] == 0
-    assert document["client_log"]["http_statuses"] == {"200": 1, "201": 35, "409": 1, "none": 1}
-    assert document["client_log"]["refunds_told"] == 9
-    assert document["refunds"] == {"count": 9, "by_status": {"failed": 3, "succeeded": 6}}
+    assert document["client_log"]["http_statuses"] == {"200": 2, "201": 42, "409": 1, "none": 1}
+    assert document["client_log"]["refunds_told"] == 12
+    assert document["refunds"] == {"count": 12, "by_status": {"failed": 4, "succeeded": 8}}
+    assert document["callbacks"] == {
+        "count": 8,
+        "by_result": {"applied": 2, "late": 1, "no_change": 1, "orphan": 1, "review": 1, "waiting": 2},
+        "for_review": 2,
+    }
+    webhooks = document["webhooks"]
+    assert (webhooks["outbox"], webhooks["deliveries"]["pending"], webhooks["waiting_past_the_bound"]) == (1, 4, 4)
+    assert webhooks["events"] == webhooks["outbox"] + sum(webhooks["deliveries"].values())
     assert document["mismatches"] == []
 
 
@@ -261,3 +298,67 @@ async def test_waiting_ends_when_the_stack_is_quiet_and_at_the_latest_after_the_
     assert (await world.audit(connection, database_url, tmp_path, wait_s=30.0)).quiet
     world.unresolved()
     assert not (await world.audit(connection, database_url, tmp_path, wait_s=0.2)).quiet
+
+
+async def test_news_that_are_due_are_waited_for_and_those_that_have_time_are_not(
+    connection: asyncpg.Connection, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.audit.quiet._LOOK_S", 0.02)
+
+    def one(due: Callable[[World], object]) -> World:
+        world = World()
+        endpoint(world)
+        due(world)
+        return world
+
+    def told_later(world: World) -> None:
+        tell(world, world.succeeded(), status="pending")
+        world.webhooks["webhook_queue"][0]["next_at"] = world.now + timedelta(hours=1)
+
+    def sought_later(world: World) -> None:
+        from_nowhere(world, None, age_s=600)["next_at"] = world.now + timedelta(hours=1)
+
+    for later in (told_later, sought_later, World.succeeded):
+        assert (await one(later).audit(connection, database_url, tmp_path, wait_s=30.0)).quiet, later
+
+    for now in (
+        lambda world: tell(world, world.succeeded(), status="pending"),
+        lambda world: in_outbox(world, world.succeeded()),
+        lambda world: notify(world, world.succeeded(), None, age_s=5, tries=0),
+        lambda world: setattr(world, "due", 1),
+    ):
+        assert not (await one(now).audit(connection, database_url, tmp_path, wait_s=0.2)).quiet
+
+
+async def test_what_the_report_says_of_callbacks_and_webhooks(
+    connection: asyncpg.Connection, database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show(await whole_world().audit(connection, database_url, tmp_path))
+    output = capsys.readouterr().out
+    assert "Callbacks: 8 (2 applied, 1 late, 1 no change, 1 orphan, 1 review, 2 waiting); 2 for a person" in output
+    assert "4 pending" in output
+    assert "1 in the outbox; 4 wait for longer than the bound." in output
+
+
+async def test_an_order_that_was_closed_after_its_book_was_read_is_no_mismatch(
+    connection: asyncpg.Connection, database_url: str, tmp_path: Path
+) -> None:
+    world = World()
+    story = paid_by_another_wallet(world)
+    story.trades[0]["status"] = "open"
+    story.recovery_tasks.clear()
+    story.events[-1]["at"] = world.now + timedelta(seconds=60)
+    assert (await world.audit(connection, database_url, tmp_path)).agrees
+
+
+async def test_a_refund_that_the_channel_closed_has_moved_nothing(
+    connection: asyncpg.Connection, database_url: str, tmp_path: Path
+) -> None:
+    world = World()
+    story = world.refunded()
+    failed = story.refund_rows[1]
+    closed = {"refund_no": refund_order_no(story.id, 1, failed["seq"]), "amount": 404, "status": "closed"}
+    story.refunds.append(story.refunds[0] | closed)
+    assert (await world.audit(connection, database_url, tmp_path)).agrees
+    story.refunds[-1]["status"] = "pending"
+    assert not (await world.audit(connection, database_url, tmp_path)).agrees

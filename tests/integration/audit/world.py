@@ -26,6 +26,7 @@ CHANNELS = ("wechat", "alipay", "unionpay")
 FEE_RATE = 3_800
 MERCHANT = "mer_01JD5ZV8W3M0Q9C6R1T2X4Y7KB"
 _TABLES = (
+    "merchants",
     "channel_accounts",
     "order_numbers",
     "idempotency_keys",
@@ -38,7 +39,13 @@ _TABLES = (
     "refunds",
     "refund_numbers",
     "refund_keys",
+    "callbacks",
+    "webhook_endpoints",
+    "webhook_outbox",
+    "webhook_deliveries",
+    "webhook_queue",
 )
+_WEBHOOKS = tuple([table for table in _TABLES if table.startswith("webhook_")])
 _ROWS = {"refunds": "refund_rows"}
 """Where the rows of a table have another name here: `refunds` are the channels' own."""
 
@@ -48,8 +55,12 @@ class World:
 
     def __init__(self) -> None:
         self.now = datetime.now(UTC)
+        self.due = 0
+        """Notifications that each simulator is about to send."""
         self.stories: list[Story] = []
         self.idempotency_keys: list[Row] = []
+        self.merchants = [{"id": MERCHANT, "name": "a shop", "webhook_secret_sealed": b""}]
+        self.webhooks: dict[str, list[Row]] = {name: [] for name in _WEBHOOKS}
         places = (*_TABLES, *_ROWS.values(), "trades", "refunds", "answers")
         self.strays: dict[str, list[Row]] = {name: [] for name in places}
         self.accounts = [
@@ -110,6 +121,7 @@ class World:
             "refunded": 0,
             "status": "captured" if captured else "refused",
             "captured_at": rfc3339(at) if captured else None,
+            "pay_until": None,
         }
         story.trades.append(row)
         return row
@@ -271,7 +283,7 @@ class World:
 
     async def write(self, connection: asyncpg.Connection) -> None:
         """PostgreSQL's part, in place of whatever is there."""
-        await connection.execute(f"TRUNCATE {', '.join(_TABLES)}")
+        await connection.execute(f"TRUNCATE {', '.join(_TABLES)} CASCADE")
         for table in _TABLES:
             for row in [*self._rows(table), *self.strays[_ROWS.get(table, table)]]:
                 columns = ", ".join(row)
@@ -290,6 +302,10 @@ class World:
                 return self.accounts
             case "idempotency_keys":
                 return self.idempotency_keys
+            case "merchants":
+                return self.merchants
+            case _ if table in _WEBHOOKS:
+                return self.webhooks[table]
             case "payments":
                 return [story.payment for story in self.stories]
             case _:
@@ -301,7 +317,8 @@ class World:
         def answer(request: httpx.Request) -> httpx.Response:
             what = request.url.path.rpartition("/")[2]
             if what == "health":
-                return httpx.Response(200, json={"trades": {"captured": len(self._book("trades", channel))}})
+                trades = {"captured": len(self._book("trades", channel))}
+                return httpx.Response(200, json={"trades": trades, "notifications": {"waiting": 9, "due": self.due}})
             after, limit = int(request.url.params["after"]), int(request.url.params["limit"])
             rows = [{"seq": seq, **row} for seq, row in enumerate(self._book(what, channel), 1)][after:]
             more = len(rows) > limit

@@ -108,7 +108,7 @@ def test_a_paid_code_is_told_to_its_address_and_listed(shop: Shop) -> None:
         "event": "TRANSACTION.SUCCESS", "url": shop.listener.url(), "tries": 1, "status": "acknowledged",
         "last_answer": "200 success", "next_at": None,
     }  # fmt: skip
-    assert shop.control("GET", "health")[1]["notifications"] == {"waiting": 0}
+    assert shop.control("GET", "health")[1]["notifications"] == {"waiting": 0, "due": 0}
 
 
 def test_what_is_not_acknowledged_comes_again_and_then_is_given_up(shop: Shop) -> None:
@@ -120,6 +120,14 @@ def test_what_is_not_acknowledged_comes_again_and_then_is_given_up(shop: Shop) -
     first, second, third = shop.listener.heard
     assert second.at_s - first.at_s >= 0.05
     assert third.at_s - second.at_s >= 0.2
+
+
+def test_what_waits_for_its_next_try_is_not_due(shop: Shop) -> None:
+    shop.control("PUT", "faults", {"notify_retry_s": [600]})
+    shop.listener.answer = (500, b"no")
+    number = shop.paid()
+    shop.once(number, lambda shown: shown["tries"] == 1 and shown["next_at"] is not None)
+    assert shop.control("GET", "health")[1]["notifications"] == {"waiting": 1, "due": 0}
 
 
 def test_a_redirect_a_refused_connection_and_an_endless_answer_are_failures(shop: Shop) -> None:
