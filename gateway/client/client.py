@@ -218,7 +218,7 @@ class AsyncClient(_Sender):
         tries = self._begin(call)
         while True:
             try:
-                answer = await self._http.send(tries.request())
+                answer = await self._answer(tries)
             except httpx.TransportError as error:
                 await asyncio.sleep(tries.pause_after_loss_s(error))
                 continue
@@ -226,6 +226,15 @@ class AsyncClient(_Sender):
             if pause_s is None:
                 return cast("Result", _result(answer))
             await asyncio.sleep(pause_s)
+
+    async def _answer(self, tries: Tries) -> httpx.Response:
+        """One try.  httpx bounds each of its steps; here the whole is."""
+        request = tries.request()
+        try:
+            async with asyncio.timeout(tries.left_s):
+                return await self._http.send(request)
+        except TimeoutError:
+            raise httpx.ReadTimeout("no answer in time", request=request) from None
 
     async def each(self, call: Call[Page[Item]]) -> AsyncIterator[Item]:
         """Everything that a list holds, page by page."""

@@ -30,9 +30,14 @@ class Tries:
         self._ends = time.monotonic() + self._wait_s + retries.margin_s
         self._sent = 0
 
+    @property
+    def left_s(self) -> float:
+        """Seconds that are left for all of them."""
+        return max(self._ends - time.monotonic(), _SHORTEST_S)
+
     def request(self) -> httpx.Request:
         """The next try: signed anew, and asking for an answer within what is left of the time."""
-        call, left_s = self._call, self._ends - time.monotonic()
+        call, left_s = self._call, self.left_s
         headers = {"User-Agent": "mashang-client/0.1", **self._identity.headers(call.method, call.target, call.body)}
         if call.body:
             headers["Content-Type"] = "application/json"
@@ -41,13 +46,12 @@ class Tries:
         elif call.wait_s is not None:
             headers["Prefer"] = f"wait={call.wait_s}"
         self._sent += 1
-        timeout_s = max(left_s, _SHORTEST_S)
         return httpx.Request(
             call.method,
             httpx.URL(self._url).copy_with(raw_path=call.target.encode()),
             content=call.body or None,
             headers=headers,
-            extensions={"timeout": httpx.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_S)).as_dict()},
+            extensions={"timeout": httpx.Timeout(left_s, connect=min(left_s, _CONNECT_S)).as_dict()},
         )
 
     def pause_after_loss_s(self, error: httpx.TransportError) -> float:

@@ -66,6 +66,7 @@ async def test_a_shop_works_with_it_for_a_whole_day_and_the_books_agree_in_the_e
         await until(lambda: opened.hooks.times().keys() >= {event["id"] for event in day.events})
 
         assert opened.witness.late(ANSWER_MARGIN_S) == []
+        assert opened.shop.overdue == []
         assert opened.witness.unanswered() == []
         assert (opened.shop.repeats, opened.shop.customers.reloads) == (0, 0)
         assert len(day.payments) == len(opened.shop.sold) + AT_THE_WALL * len(WALLETS) >= 150

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, TypedDict, TypeVar
@@ -18,6 +19,9 @@ from tests.support.till import auth_code
 Result = TypeVar("Result")
 _FOR_NOW: Final = frozenset({429, 500, 503})
 _PAUSE_S: Final = (0.05, 0.3)
+_WAIT_S: Final = 10.0
+_MARGIN_S: Final = 6.0
+"""The client's own, and a second for a busy machine."""
 _END_S: Final = 60.0
 _LOOK_S: Final = 0.2
 
@@ -41,7 +45,10 @@ class Sold:
 
 @dataclass(slots=True)
 class Shop:
-    """What all counters share.  `repeats` counts the calls that had to be made more than once."""
+    """What all counters share.
+
+    `repeats` counts the calls that had to be made more than once; `overdue` are those that took longer than they may.
+    """
 
     customers: Customers
     clock: Clock
@@ -49,7 +56,13 @@ class Shop:
     sold: list[Sold] = field(default_factory=list)
     refunds: list[Refund] = field(default_factory=list)
     repeats: int = 0
+    overdue: list[str] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def patience(self, call: Call[Any], took_s: float) -> None:
+        """A call of the client took so long, with an answer or without."""
+        if took_s > (_WAIT_S if call.wait_s is None else call.wait_s) + _MARGIN_S:
+            self.overdue.append(f"{call.method} {call.target}: {took_s:.1f} s")
 
     def number(self, prefix: str) -> str:
         """A new number of the merchant's."""
@@ -67,6 +80,7 @@ class Counter:
     async def run(self, call: Call[Result]) -> Result:
         """The call's answer.  Raises ApiError for a refusal that stands."""
         for again in itertools.count():
+            began = time.monotonic()
             try:
                 answer = await self.till.run(call)
             except OutcomeUnknown:
@@ -77,6 +91,8 @@ class Counter:
             else:
                 self.shop.repeats += again > 0
                 return answer
+            finally:
+                self.shop.patience(call, time.monotonic() - began)
             await asyncio.sleep(self.shop.rng.uniform(*_PAUSE_S))
         raise AssertionError
 

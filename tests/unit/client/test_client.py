@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
@@ -123,6 +124,19 @@ def test_however_often_it_is_sent_a_call_is_over_when_the_tills_wait_and_the_mar
 def test_later_tries_ask_for_an_answer_within_what_is_left_of_the_wait() -> None:
     waits, _ = _answered(httpx.ReadTimeout("silent"), QUICK, 7)
     assert waits == ["wait=7", "wait=6", "wait=6"]
+
+
+async def test_an_answer_that_drips_in_is_not_waited_for_either() -> None:
+    async def drip(_: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(30)
+        raise AssertionError
+
+    retries, began = RetryPolicy(margin_s=0.2), time.monotonic()
+    transport = httpx.MockTransport(drip)
+    async with AsyncClient(URL, api_key="sk_test_1", retries=retries, transport=transport) as mashang:
+        with pytest.raises(OutcomeUnknown, match="in time"):
+            await mashang.pay(merchant_order_no="A-1", amount=1, auth_code="134567890123456789", wait_s=0)
+    assert time.monotonic() - began < 2
 
 
 def test_a_pause_that_is_longer_than_the_till_waits_is_not_made() -> None:
