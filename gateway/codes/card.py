@@ -23,11 +23,12 @@ body { margin: 0; background: #e9ebee; color: #111;
   font: 4mm/1.35 system-ui, "PingFang SC", "Noto Sans CJK SC", sans-serif }
 main { width: 105mm; height: 148mm; margin: 8mm auto; padding: 9mm 8mm 7mm; background: #fff; text-align: center;
   display: flex; flex-direction: column; align-items: center; overflow: hidden; box-shadow: 0 1mm 5mm #0003 }
-h1 { font-size: 7.5mm; line-height: 1.2; margin: 0; max-height: 18mm; overflow: hidden; overflow-wrap: anywhere;
-  unicode-bidi: isolate }
+h1 { font-size: 7.5mm; line-height: 1.2; margin: 0; overflow: hidden; overflow-wrap: anywhere; unicode-bidi: isolate;
+  display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2 }
 h1.long { font-size: 5mm }
 .amount { font-size: 8.5mm; line-height: 1.2; font-weight: 700; margin: 1.5mm 0 0 }
-.code { width: 76mm; margin: auto 0; padding: 1mm; border: .6mm solid #111; border-radius: 4mm }
+.code { width: 74mm; margin: auto 0; padding: 1mm; border: .6mm solid #111; border-radius: 4mm }
+.amount + .code { width: 68mm }
 .code svg { display: block; width: 100%; height: auto }
 .how { font-size: 5.5mm; line-height: 1.25; font-weight: 700; margin: 0 }
 .how span { display: block; font-size: 3.6mm; font-weight: 400 }

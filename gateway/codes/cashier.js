@@ -174,6 +174,7 @@
   }
 
   function paid() {
+    form.dataset.own = "yes";
     watch(AFTER_WALLET, AFTER_WALLET, texts.unsure);
   }
 
@@ -205,7 +206,6 @@
     if (settle(order)) { return; }
     if (order.status === "busy") { wait(order.retry_after_s); return; }
     if (order.status === "refused") { fail(texts.refused); return; }
-    form.dataset.own = "yes";
     say(texts.in_wallet.replace("{amount}", yuan(order.payable)));
     wallets[config.wallet](order);
   }

@@ -28,7 +28,7 @@ from gateway.codes.identifying import (
     settle_visit,
 )
 from gateway.codes.landing_page import landing_page
-from gateway.codes.pages import CustomerRoute, message_page
+from gateway.codes.pages import NOT_ASKED, WAY_BACK, CustomerRoute, message_page
 from gateway.codes.paying import Visiting, give_up, pay, standing_answer
 from gateway.codes.sales import may_begin, new_sale
 from gateway.codes.standing import Standing
@@ -53,12 +53,18 @@ _STATES: Final = Limit("cashier_states", 1_800, 60.0)
 _PAYS: Final = Limit("cashier_pays", 300, 60.0)
 _PAYS_OF_PAYER: Final = Limit("cashier_pays_of_payer", 20, 60.0)
 """Of one payer at one code."""
+_NOT_KNOWN: Final = {"description": "The wallet has not told who pays, or another site has sent this."}
 _SCHEME: Final = re.compile("^https?://")
 
 Sale = Annotated[str, Query(description="The sale at a static code, as the page has it.")]
 
 
-@_pages.get("/q/{token}", response_class=Response, summary="The cashier page")
+@_pages.get(
+    "/q/{token}",
+    response_class=Response,
+    summary="The cashier page",
+    responses={302: {"description": "To the wallet, which tells who pays."}},
+)
 async def get_cashier(
     request: Request,
     token: Token,
@@ -75,7 +81,7 @@ async def get_cashier(
     await services.rate_limits.admit(_VIEWS, _address(knock))
     target = await find_target(services, token, sale)
     if target.standing is not Standing.OPEN:
-        return end_page(knock.language, target)
+        return end_page(knock.language, target, is_back=bool(back))
     target.require_open_shop()
     browser = _browser(knock, token, play)
     if browser is None:
@@ -91,7 +97,13 @@ async def get_cashier(
     return settle_visit(knock, pay_page(knock.language, page), token)
 
 
-@_pages.post("/q/{token}", response_class=Response, summary="Back from a wallet that posts its result")
+@_pages.post(
+    "/q/{token}",
+    status_code=303,
+    response_class=Response,
+    summary="Back from a wallet that posts its result",
+    responses={303: WAY_BACK},
+)
 async def post_cashier(request: Request, token: Token, sale: Sale = "") -> Response:
     """UnionPay may send its customer back by a form.  What the form says is not read: the page asks the gateway."""
     knock = _knock(request)
@@ -99,7 +111,13 @@ async def post_cashier(request: Request, token: Token, sale: Sale = "") -> Respo
     return RedirectResponse(page_address(token, sale[:64] or None, back="1"), 303, {"Cache-Control": "no-store"})
 
 
-@_pages.get("/q/{token}/back/{wallet}", response_class=Response, summary="Back from the wallet's identification")
+@_pages.get(
+    "/q/{token}/back/{wallet}",
+    status_code=303,
+    response_class=Response,
+    summary="Back from the wallet's identification",
+    responses={303: WAY_BACK, 400: NOT_ASKED},
+)
 async def get_back(
     request: Request, token: Token, wallet: Annotated[str, Path(max_length=16, examples=["wechat"])]
 ) -> Response:
@@ -109,7 +127,12 @@ async def get_back(
     return await come_back(knock, token, wallet)
 
 
-@router.post("/q/{token}/pay", response_model=PayAnswer, summary="Pay in the wallet that opened the page")
+@router.post(
+    "/q/{token}/pay",
+    response_model=PayAnswer,
+    summary="Pay in the wallet that opened the page",
+    responses={403: _NOT_KNOWN},
+)
 async def post_pay(request: Request, token: Token, wanted: PayRequest) -> Response:
     """Open the wallet's order for the identified payer, and tell the page how to go on."""
     knock = _knock(request)
@@ -118,7 +141,12 @@ async def post_pay(request: Request, token: Token, wanted: PayRequest) -> Respon
     return _private(await pay(knock.services, visiting, amount_fen=wanted.amount, sale=wanted.sale))
 
 
-@router.post("/q/{token}/give_up", response_model=StandingAnswer, summary="Give a sale at a static code up")
+@router.post(
+    "/q/{token}/give_up",
+    response_model=StandingAnswer,
+    summary="Give a sale at a static code up",
+    responses={403: _NOT_KNOWN},
+)
 async def post_give_up(request: Request, token: Token, wanted: GiveUpRequest) -> Response:
     """The customer wants to pay another amount: shut the order of this sale, so that it is not paid beside the next.
 

@@ -20,6 +20,8 @@ from gateway.kernel.money import Money
 from routing.channels.base import Wallet
 
 _ENDS: Final = (Standing.PAID, Standing.OVER, Standing.CHECKING)
+_LONG_FEN: Final = 100_000_00
+_LONG_NAME: Final = 30
 _SIGNS: Final = {Standing.PAID: "done", Standing.OVER: "stop", Standing.CHECKING: "wait"}
 
 
@@ -49,7 +51,7 @@ def pay_page(language: Language, page: PayPage) -> Response:
         "max": TYPED_FEN_MAX,
         "texts": {name: texts[name] for name in SCRIPT_TEXTS},
     }
-    ends = "".join(_end(texts, target, standing, heading=texts[standing], hidden=True) for standing in _ENDS)
+    ends = "".join(_end(texts, target, standing, title=texts[standing], hidden=True) for standing in _ENDS)
     body = (
         f'<main class="{page.wallet}">{_header(texts, target.title)}{_form(texts, target, page.wallet)}{ends}'
         f'<p class="soft" id="note">{escape(texts["note"])}</p></main>'
@@ -58,30 +60,39 @@ def pay_page(language: Language, page: PayPage) -> Response:
     return framed(language, texts["title"], body, script=Scripted(page.wallet, page.development))
 
 
-def end_page(language: Language, target: Target) -> Response:
-    """How it ended; nothing can be done here any more."""
+def end_page(language: Language, target: Target, *, is_back: bool = False) -> Response:
+    """How it ended; nothing can be done here any more.  `is_back`: the customer's wallet has just sent him here."""
     texts, standing = TEXTS[language], target.standing
-    section = _end(texts, target, standing, heading=texts[standing], hidden=False)
+    title = texts["paid_now" if is_back and standing is Standing.PAID else standing]
+    section = _end(texts, target, standing, title=title, hidden=False)
     wallet = "" if target.payment is None else target.payment.wallet or ""
     return framed(language, texts[standing], f'<main class="{wallet}">{_header(texts, target.title)}{section}</main>')
 
 
-def yuan(amount_fen: int) -> str:
-    """An amount as HTML, its sign apart for the style."""
-    return f"<small>¥</small>{Money(amount_fen).yuan}"
+def amount_line(price: Price | None) -> str:
+    """What is paid, large; without a price a place for the script to write it."""
+    if price is None:
+        return '<p class="amount"></p>'
+    size = " long" if price.payable_fen >= _LONG_FEN else ""
+    return f'<p class="amount{size}"><small>¥</small>{Money(price.payable_fen).yuan}</p>'
+
+
+def heading(title: str) -> str:
+    """Whom the customer pays.  The name is isolated: letters written from right to left turn nothing around it."""
+    size = ' class="long"' if len(title) > _LONG_NAME else ""
+    return f'<h1 dir="auto"{size}>{escape(title)}</h1>'
 
 
 def _header(texts: dict[str, str], title: str) -> str:
-    """The name is isolated: letters that are written from right to left turn nothing around it."""
     return (
         f'<header><span class="face" aria-hidden="true">{escape(title[:1].upper())}</span>'
-        f'<p class="to">{escape(texts["pay_to"])}</p><h1 dir="auto">{escape(title)}</h1></header>'
+        f'<p class="to">{escape(texts["pay_to"])}</p>{heading(title)}</header>'
     )
 
 
 def _form(texts: dict[str, str], target: Target, wallet: Wallet) -> str:
     price = target.price
-    amount = _typed(texts) if price is None else f'<p class="amount">{yuan(price.payable_fen)}</p>'
+    amount = _typed(texts) if price is None else amount_line(price)
     what = "" if target.description is None else f'<p class="what" dir="auto">{escape(target.description)}</p>'
     is_typed = target.code is not None and target.code.amount_fen is None
     change = f'<button id="change" type="button" hidden>{escape(texts["change"])}</button>' if is_typed else ""
@@ -116,9 +127,8 @@ def _breakdown(texts: dict[str, str], price: Price | None) -> str:
     )
 
 
-def _end(texts: dict[str, str], target: Target, standing: Standing, *, heading: str, hidden: bool) -> str:
-    price, payment = target.price, target.payment
-    amount = "" if price is None else yuan(price.payable_fen)
+def _end(texts: dict[str, str], target: Target, standing: Standing, *, title: str, hidden: bool) -> str:
+    payment = target.payment
     how = f'<p class="how">{escape(texts[f"{standing}_how"])}</p>' if standing is not Standing.PAID else ""
     facts = ""
     if standing is Standing.PAID:
@@ -133,8 +143,7 @@ def _end(texts: dict[str, str], target: Target, standing: Standing, *, heading: 
     )
     return (
         f'<section id="end-{standing}" class="card end" tabindex="-1"{" hidden" if hidden else ""}>'
-        f"{icon(_SIGNS[standing])}<h2>{escape(heading)}</h2>"
-        f'<p class="amount">{amount}</p>{how}{facts}{again}</section>'
+        f"{icon(_SIGNS[standing])}<h2>{escape(title)}</h2>{amount_line(target.price)}{how}{facts}{again}</section>"
     )
 
 

@@ -7,7 +7,7 @@ from html import escape
 
 from fastapi import Response
 
-from gateway.codes.cashier_page import yuan
+from gateway.codes.cashier_page import amount_line, heading
 from gateway.codes.cashier_texts import TEXTS
 from gateway.codes.images import svg_inline
 from gateway.codes.pages import framed
@@ -20,14 +20,13 @@ def landing_page(
     language: Language, target: Target, wallets: Sequence[Wallet], *, on_phone: bool, development: bool
 ) -> Response:
     """The code with the shop's name, the amount and the wallets; in development, links to play a wallet here."""
-    texts, price = TEXTS[language], target.price
-    amount = "" if price is None else f'<p class="amount">{yuan(price.payable_fen)}</p>'
+    texts = TEXTS[language]
     what = "" if target.description is None else f'<p class="what" dir="auto">{escape(target.description)}</p>'
     marks = "".join(f'<li class="{wallet}">{escape(texts[wallet])}</li>' for wallet in wallets)
     steps = ("step_save", "step_album", "step_pay") if on_phone else ("step_open", "step_scan", "step_pay")
     body = (
-        f'<main class="landing"><section class="head"><h1 dir="auto">{escape(target.title)}</h1>{amount}{what}'
-        "</section>"
+        '<main class="landing">'
+        f'<section class="head">{heading(target.title)}{amount_line(target.price)}{what}</section>'
         f'<section class="card"><div class="code" role="img" aria-label="{escape(texts["scan"])}">'
         f'{svg_inline(target.url)}</div><ul class="marks">{marks}</ul></section>'
         f"<ol>{''.join(f'<li>{escape(texts[step])}</li>' for step in steps)}</ol>"

@@ -218,6 +218,8 @@ def test_the_end_of_a_payment_says_when_and_under_which_number_it_was_paid() -> 
     text = text_of(end_page(Language.ENGLISH, of_payment(paid())))
     for shown in ("This order is paid", "<small>¥</small>25.99", "2026-11-22 12:05:06", "POS7-000125"):
         assert shown in text
+    assert "<h2>Paid</h2>" in text_of(end_page(Language.ENGLISH, of_payment(paid()), is_back=True))
+    assert "closed</h2>" in text_of(end_page(Language.ENGLISH, of_payment(payment(status=Status.CLOSED)), is_back=True))
     assert "Make another payment" not in text
     assert f'href="/q/{TOKEN}">Make another payment' in text_of(end_page(Language.ENGLISH, of_code(paid())))
 
