@@ -94,7 +94,12 @@ SELECT seq, kind, debit, credit, amount, currency FROM transfers
 WHERE payment_id = $1 AND merchant_id = $2 ORDER BY seq
 
 -- name: fail_reversal
-UPDATE payments SET reversal = 'failed' WHERE id = $1 AND merchant_id = $2 AND reversal = 'pending'
+-- Only by the worker that has the task: another one may have asked again since, and have been told otherwise.
+UPDATE payments SET reversal = 'failed'
+WHERE id = $1 AND merchant_id = $2 AND reversal = 'pending' AND EXISTS (
+    SELECT FROM recovery_tasks t
+    WHERE t.payment_id = $1 AND t.purpose = 'resolve' AND t.lease_token = $3 AND t.created_at = $4
+)
 
 -- name: attempt
 SELECT

@@ -182,9 +182,9 @@ class PaymentStore:
         found: bool = await self._pool.fetchval(_SQL["rests"], payment.id, seconds)
         return found
 
-    async def fail_reversal(self, payment: Payment) -> None:
+    async def fail_reversal(self, payment: Payment, lease_token: int, task_created_at: datetime) -> None:
         """The channel will not reverse: the payment stands as it is."""
-        await self._pool.execute(_SQL["fail_reversal"], payment.id, payment.merchant_id)
+        await self._pool.execute(_SQL["fail_reversal"], payment.id, payment.merchant_id, lease_token, task_created_at)
 
     async def begin_reversal(self, payment: Payment) -> bool:
         """Shut out captures before the gateway itself reverses; False where the payment has just been decided."""

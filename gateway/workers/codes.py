@@ -128,8 +128,8 @@ class CodeRecovery:
                 row = settle.given_back(payment, case.account.fee_rate_millionths, order.channel_trade_no)
                 await self._end(task, payment, await self._base.charging.commit(payment, row))
             case ReturnState.REFUSED:
-                await self._base.store.fail_reversal(payment)  # the next look books the capture
-                await self._queue.put_off(task, 0)
+                await self._base.store.fail_reversal(payment, task.lease_token, task.created_at)
+                await self._queue.put_off(task, 0)  # the next look books the capture
             case ReturnState.OPEN if not case.facts.was_paid:
                 await self._queue.begin_anew(task, _RETURN_RETRY_S[0])
             case ReturnState.OPEN:

@@ -161,7 +161,7 @@ class Recovery:
                 await charging.commit(case.payment, settle.not_created(case.payment))
                 await self._queue.finish(case.task)
             case Verdict.CANNOT if seen is Sighting.CAPTURED:
-                await self._base.store.fail_reversal(case.payment)  # the next look books the capture
+                await self._fail_reversal(case)  # the next look books the capture
                 await self._queue.put_off(case.task, 0)
             case Verdict.CANNOT:
                 await self._base.store.mark_for_review(case.payment, NOT_REVERSIBLE)
@@ -189,10 +189,13 @@ class Recovery:
                 await self._base.charging.commit_reversal(payment)
                 await self._queue.finish(case.task)
             case ReturnState.REFUSED:
-                await self._base.store.fail_reversal(payment)
+                await self._fail_reversal(case)
                 await self._queue.finish(case.task)
             case ReturnState.OPEN:
                 await self._queue.put_off(case.task, _VOID_RETRY_S[min(case.task.tries, len(_VOID_RETRY_S)) - 1])
+
+    async def _fail_reversal(self, case: Case) -> None:
+        await self._base.store.fail_reversal(case.payment, case.task.lease_token, case.task.created_at)
 
 
 def _sighting(answer: Answer) -> Sighting:

@@ -7,7 +7,7 @@ import pytest
 from gateway.database.intents import IntentRow
 from gateway.kernel.failures import FailureCode
 from gateway.payments.states import Event, Status
-from routing.channels.base import ChannelRejected, ChannelUnsent
+from routing.channels.base import CallLimits, ChannelRejected, ChannelUnsent, RefundOrder
 from routing.channels.reports import RefundReport, RefundState
 from tests.integration.workers.conftest import House
 from tests.support.fake_channel import SILENT, captured
@@ -61,6 +61,24 @@ async def test_a_refusal_after_a_request_that_never_left_is_believed(house: Hous
     script(house, ChannelUnsent("connect_failed"), REFUSED)
     assert (await house.step(row)).reversal == "pending"
     assert (await house.step(row)).reversal == "failed"
+
+
+@pytest.mark.parametrize("kind", ["bar code", "code on display"])
+async def test_a_worker_that_slept_on_a_refusal_does_not_end_what_another_one_is_at(
+    house: House, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = await cancelled(house, kind)
+    asleep = await house.lease(row)
+
+    async def refused_and_slept(_refund: RefundOrder, _limits: CallLimits) -> RefundReport:
+        await house.age(row, 31)
+        assert (await house.lease(row)).lease_token > asleep.lease_token
+        raise REFUSED
+
+    for name in ("void", "refund"):
+        monkeypatch.setattr(house.channel, name, refused_and_slept)
+    await house.handle(asleep)
+    assert (await house.payment(row)).reversal == "pending"
 
 
 async def test_a_worker_whose_lease_was_lost_asks_for_nothing(house: House) -> None:
