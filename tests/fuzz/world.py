@@ -15,7 +15,7 @@ from tests.support.till import Till
 from tests.support.written import written, written_by_requests
 
 _Result = TypeVar("_Result")
-_TIMEOUT_S: Final = 60.0
+_TIMEOUT_S: Final = 120.0
 
 
 class World:
