@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from gateway.payments.schemas import PaymentRequest
 from gateway.payments.states import Status
 from routing.accounts import Account
 
+_log = logging.getLogger("mashang.cashier")
 PATIENCE_S: Final = 9.0
 _EXPIRES_IN_S: Final = 300
 _BEGUN_BY_PAYER: Final = Limit("cashier_begun_by_payer", 12, 600.0)
@@ -138,4 +140,8 @@ async def _begin(
     }
     request = PaymentRequest.model_validate_json(orjson.dumps(fields))
     order = PaymentOrder.of(code.merchant_id, target.shop.name, request, None, services.vault, code_id=code.id)
-    return (await services.desk.take(order, deadline)).payment
+    answered = await services.desk.take(order, deadline)
+    if not answered.replayed:
+        facts = {"payment_id": answered.payment.id, "code_id": code.id, "wallet": visiting.visitor.wallet}
+        _log.info("a customer pays at a static code", extra={**facts, "amount": amount})
+    return answered.payment
