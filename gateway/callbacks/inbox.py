@@ -121,9 +121,13 @@ class Inbox:
         """A message as it came: its headers, an empty line, its body.  Raises SealBroken."""
         return self._vault.open(body_sealed, _place(callback.key) + b":body")
 
-    def _leased(self, record: asyncpg.Record) -> Leased:
+    def opened(self, record: asyncpg.Record) -> Callback:
+        """What a row says.  Raises SealBroken."""
         report = self._vault.open(record["report_sealed"], _place(_key(record)) + b":report")
-        return Leased(Callback.read(record["account_id"], report), record["tries"], record["age_s"])
+        return Callback.read(record["account_id"], report)
+
+    def _leased(self, record: asyncpg.Record) -> Leased:
+        return Leased(self.opened(record), record["tries"], record["age_s"])
 
 
 def _key(record: asyncpg.Record) -> tuple[str, str, str]:

@@ -11,7 +11,7 @@ import asyncpg
 
 from gateway.database.batches import Batch
 from gateway.database.group_commit import GroupCommit
-from gateway.database.pool import sql
+from gateway.database.pool import Connection, sql
 from gateway.settings import Settings
 
 SETTLE_WITHIN_S: Final = 20.0
@@ -74,6 +74,13 @@ def _arguments(rows: Sequence[OutcomeRow]) -> Sequence[Any]:
 
 def _result(record: asyncpg.Record) -> OutcomeResult:
     return OutcomeResult(applied=record[0], status=record[1], at=record[2])
+
+
+async def write_outcome(connection: Connection, row: OutcomeRow) -> OutcomeResult:
+    """The same statement for one outcome, inside a transaction that writes more."""
+    record = await connection.fetchrow(sql("outcome"), *_arguments([row]))
+    assert record is not None
+    return _result(record)
 
 
 def outcome_batch(pool: asyncpg.Pool) -> Batch[OutcomeRow, OutcomeResult]:

@@ -48,6 +48,11 @@ ERRORS: Final = {
     "money back another way.",
     "refund_limit_reached": "The channel takes no more refunds of this payment; `message` says how many.",
     "under_review": "The channel's books and ours differ on this payment; a person is looking into it.",
+    "verdict_impossible": "The verdict is none for what is in review; `message` names those that are.",
+    "verdict_refused": "By what the channel says now, the verdict could lose money; `message` says what to do instead.",
+    "review_changed": "What was in review was settled, or has changed, meanwhile. Read it again.",
+    "channel_away": "The verdict needs the channel's word, and the channel could not be asked. Send the same request "
+    "again after `Retry-After`.",
     "replaced_payment_unresolved": "The payment named by `replaces` is not decided yet; nothing was charged. "
     "Send the same request again after `Retry-After`.",
     "already_replaced": "Another payment replaces the one named by `replaces` already; `message` names it. A sale's "

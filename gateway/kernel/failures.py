@@ -31,6 +31,7 @@ class FailureCode(StrEnum):
     CHANNEL_REFUSED = "channel_refused"
     CHANNEL_MISCONFIGURED = "channel_misconfigured"
     NOT_CREATED = "not_created"
+    GIVEN_BACK = "given_back"
     MERCHANT_BALANCE_INSUFFICIENT = "merchant_balance_insufficient"
     """This and all below are of refunds."""
     REFUND_REFUSED = "refund_refused"
@@ -79,6 +80,9 @@ FAILURES: Final[dict[FailureCode, FailureMeaning]] = {
         "The wallet refused our credentials: operations have been told.", False
     ),
     FailureCode.NOT_CREATED: FailureMeaning("The wallet never received the payment; nothing was charged.", True),
+    FailureCode.GIVEN_BACK: FailureMeaning(
+        "The wallet took another amount, or could not undo it: what it took is given back.", True
+    ),
     FailureCode.MERCHANT_BALANCE_INSUFFICIENT: FailureMeaning(
         "The merchant's balance at the channel is too low: top it up and refund again.", True
     ),

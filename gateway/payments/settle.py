@@ -73,6 +73,15 @@ def no_code(payment: Payment, channel_code: str | None = None) -> OutcomeRow:
     return _over(payment, Event.NOT_CREATED, "not_created", failure=failure, channel_code=channel_code)
 
 
+def abandoned(payment: Payment, channel_trade_no: str | None) -> OutcomeRow:
+    """The outcome that a person decides where the channel took what it should not have: it goes back as a late capture.
+
+    The order has to be watched (PaymentStore.watch's statement) in the same transaction: the watch finds the money.
+    """
+    row = _over(payment, Event.ABANDONED, "captured", failure=FailureCode.GIVEN_BACK)
+    return row._replace(channel_trade_no=channel_trade_no)
+
+
 def given_back(payment: Payment, fee_rate_millionths: int, channel_trade_no: str | None) -> OutcomeRow:
     """The outcome of a code that was paid while its cancellation was pending, once the money went back.
 

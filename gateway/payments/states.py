@@ -39,6 +39,8 @@ class Event(StrEnum):
     NOT_CREATED = "payment.not_created"
     CLOSED = "payment.closed"
     REVERSED = "payment.reversed"
+    ABANDONED = "payment.abandoned"
+    """A person has decided that what the channel took goes back."""
     LATE_CAPTURE_FOUND = "payment.late_capture_found"
     """This and all below change no status."""
     LATE_CAPTURE_REFUNDED = "payment.late_capture_refunded"
@@ -46,6 +48,8 @@ class Event(StrEnum):
     """A customer chose a wallet for a code that any wallet can pay."""
     ATTEMPT_CLOSED = "payment.attempt_closed"
     """That wallet's order was shut unpaid; another one may be opened."""
+    REVIEW_SETTLED = "payment.review_settled"
+    """A person has decided about the payment, a refund of it, or money that came too late (gateway.reviews)."""
     REFUND_CREATED = "refund.created"
     REFUND_SUCCEEDED = "refund.succeeded"
     REFUND_FAILED = "refund.failed"
@@ -65,9 +69,11 @@ TRANSITIONS: Final[dict[tuple[Status | None, Event], Status]] = {
     (Status.PROCESSING, Event.NOT_CREATED): Status.FAILED,
     (Status.PROCESSING, Event.CLOSED): Status.CLOSED,
     (Status.PROCESSING, Event.REVERSED): Status.REVERSED,
+    (Status.PROCESSING, Event.ABANDONED): Status.FAILED,
     (Status.REQUIRES_ACTION, Event.CAPTURED): Status.SUCCEEDED,
     (Status.REQUIRES_ACTION, Event.CLOSED): Status.CLOSED,
     (Status.REQUIRES_ACTION, Event.REVERSED): Status.REVERSED,
+    (Status.REQUIRES_ACTION, Event.ABANDONED): Status.FAILED,
     (Status.SUCCEEDED, Event.REVERSED): Status.REVERSED,
 }
 

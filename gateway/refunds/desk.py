@@ -80,7 +80,7 @@ class RefundDesk:
             ended = await commits.complete(connection, refund, verdict)
         if ended is None:
             return await self.store.find(refund.merchant_id, refund.id) or refund
-        _count(ended)
+        tell_of(ended)
         return ended.refund
 
     async def settle_by_number(self, refund_no: str, report: RefundReport) -> Refund | None:
@@ -119,7 +119,7 @@ class RefundDesk:
                 if refund is None:
                     raise _key_taken() from None
             else:
-                _count(taken)
+                tell_of(taken)
                 return Answered(taken.refund, replayed=False)
         await self._check_same(order, refund)
         return Answered(refund, replayed=refund.id != refund_id)
@@ -184,7 +184,8 @@ def _key_taken() -> Conflict:
     )
 
 
-def _count(committed: Committed) -> None:
+def tell_of(committed: Committed) -> None:
+    """Tell the metrics and the log of a refund that was taken, or that has ended."""
     refund = committed.refund
     REFUNDS.labels(refund.status, committed.wallet, refund.account_id or "none").inc()
     _log.info(

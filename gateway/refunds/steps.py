@@ -13,8 +13,10 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from gateway.kernel.failures import FailureCode
+from gateway.kernel.money import Money
+from gateway.payments.payment import Payment
 from gateway.refunds.refund import Refund
-from routing.channels.base import ChannelError, ChannelRejected, Rhythm
+from routing.channels.base import ChannelError, ChannelRejected, RefundOrder, Rhythm
 from routing.channels.reports import RefundReport, RefundState
 
 Answer: TypeAlias = RefundReport | ChannelError
@@ -27,6 +29,7 @@ ABNORMAL: Final = "abnormal"
 CONTRADICTED: Final = "contradicted"
 """Review reason: the channel says another end than the one that was booked."""
 
+_REASON: Final = "refund"
 _UNKNOWN_S_MAX: Final = 60.0
 _PENDING_S: Final = (0.5, 120.0)
 _A_DAY: Final = timedelta(days=1)
@@ -67,6 +70,17 @@ def verdict(refund: Refund, report: RefundReport) -> Verdict:
             return Verdict(End.OPEN, known, review=ABNORMAL)
         case _:
             return Verdict(End.OPEN, known)
+
+
+def as_asked(payment: Payment, refund: Refund) -> RefundOrder:
+    """The refund as its channel knows it: the same in every step."""
+    return RefundOrder(
+        order=payment.channel_order,
+        refund_no=refund.refund_no,
+        amount=Money(refund.returned_to_customer, refund.currency),
+        created_at=refund.created_at,
+        reason=refund.reason or _REASON,
+    )
 
 
 def refused(error: ChannelRejected) -> Verdict:

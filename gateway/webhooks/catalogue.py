@@ -37,6 +37,7 @@ _TYPES: Final[Mapping[str, WebhookType]] = {
     Event.DECLINED: WebhookType.PAYMENT_FAILED,
     Event.UNSENT: WebhookType.PAYMENT_FAILED,
     Event.NOT_CREATED: WebhookType.PAYMENT_FAILED,
+    Event.ABANDONED: WebhookType.PAYMENT_FAILED,
     Event.CLOSED: WebhookType.PAYMENT_CLOSED,
     Event.REVERSED: WebhookType.PAYMENT_REVERSED,
     Event.LATE_CAPTURE_FOUND: WebhookType.PAYMENT_LATE_CAPTURE_FOUND,

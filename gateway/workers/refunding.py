@@ -15,7 +15,6 @@ from typing import Final
 
 from gateway.composition import Base
 from gateway.kernel.metrics import REFUND_STEPS
-from gateway.kernel.money import Money
 from gateway.payments.payment import Payment
 from gateway.refunds import commits, rules, steps
 from gateway.refunds.refund import Refund
@@ -30,7 +29,6 @@ _log = logging.getLogger("mashang.refunding")
 _NO_ACCOUNT_RETRY_S: Final = 30.0
 _DEFER_S: Final = (5.0, 10.0)
 """A step that was not taken because its account does not answer comes back after so long."""
-_REASON: Final = "refund"
 _NOT_ASKED: Final = RefundReport(RefundState.NOT_FOUND)
 
 
@@ -46,15 +44,8 @@ class Case:
 
     @property
     def order(self) -> RefundOrder:
-        """The refund as its channel knows it; the same in every step."""
-        refund = self.refund
-        return RefundOrder(
-            order=self.payment.channel_order,
-            refund_no=refund.refund_no,
-            amount=Money(refund.returned_to_customer, refund.currency),
-            created_at=refund.created_at,
-            reason=refund.reason or _REASON,
-        )
+        """The refund as its channel knows it."""
+        return steps.as_asked(self.payment, self.refund)
 
     @property
     def pause_s(self) -> float:

@@ -28,6 +28,7 @@ def test_what_only_notes_something_moves_no_payment() -> None:
         Event.LATE_CAPTURE_REFUNDED,
         Event.ATTEMPT_OPENED,
         Event.ATTEMPT_CLOSED,
+        Event.REVIEW_SETTLED,
         Event.REFUND_CREATED,
         Event.REFUND_SUCCEEDED,
         Event.REFUND_FAILED,

@@ -7,7 +7,7 @@ import pytest
 from gateway.payments.states import TRANSITIONS, Event, Status
 from gateway.webhooks.catalogue import TOLD, WebhookType, public_type, written_types
 
-_OURS_ONLY = {Event.CREATED, Event.ATTEMPT_OPENED, Event.ATTEMPT_CLOSED, Event.REFUND_CREATED}
+_OURS_ONLY = {Event.CREATED, Event.ATTEMPT_OPENED, Event.ATTEMPT_CLOSED, Event.REVIEW_SETTLED, Event.REFUND_CREATED}
 
 
 def test_every_event_is_told_but_those_that_are_nobodys_business() -> None:
