@@ -9,7 +9,7 @@ import asyncio
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 import asyncpg
 
@@ -46,6 +46,16 @@ class Watched:
     until: datetime
 
 
+class Look(NamedTuple):
+    """What a look came to: until when the attempt has to be looked at again, None where its money was found.
+
+    `was_missed`: it was the last one, and the channel did not answer.
+    """
+
+    until: datetime | None
+    was_missed: bool = False
+
+
 class LateWatch:
     """Handles the tasks of purpose `watch` and `give_back`."""
 
@@ -63,8 +73,10 @@ class LateWatch:
         is_last = not any(task.now < each.until for each in watched)
         due = [each for each in watched if task.tries == 1 or is_last or task.now < each.until]
         looks = [] if payment is None else await asyncio.gather(*[self._look(task, payment, each) for each in due])
-        ahead = [(until - task.now).total_seconds() for until in looks if until is not None and until > task.now]
-        if ahead:
+        ahead = [(look.until - task.now).total_seconds() for look in looks if look.until and look.until > task.now]
+        if any(look.was_missed for look in looks):
+            await self._queue.begin_anew(task, _WATCH_S[0])  # every attempt is looked at again, however long over
+        elif ahead:
             await self._queue.put_off(task, min(_WATCH_S[min(task.tries, len(_WATCH_S)) - 1], max(ahead)))
         else:
             await self._queue.finish(task)
@@ -86,12 +98,12 @@ class LateWatch:
             return (attempt["pay_until"] or payment.expires_at) + timedelta(seconds=settings.code_watch_s)
         return task.created_at + timedelta(hours=settings.watch_until_hours)
 
-    async def _look(self, task: Task, payment: Payment, watched: Watched) -> datetime | None:
-        """One look at one attempt; returns until when it has to be looked at again."""
+    async def _look(self, task: Task, payment: Payment, watched: Watched) -> Look:
+        """One look at one attempt."""
         account = self._base.accounts.get(watched.account_id)
         if account is None:
             _log.error("a watched payment has no channel account", extra={"payment_id": payment.id})
-            return max(watched.until, task.now + timedelta(seconds=_WATCH_S[-1]))
+            return Look(max(watched.until, task.now + timedelta(seconds=_WATCH_S[-1])))
         order = payment.with_(
             attempt_seq=watched.seq, account_id=account.id, attempt_at=watched.created_at, channel_trade_no=None
         )
@@ -99,10 +111,11 @@ class LateWatch:
         if isinstance(answer, TradeReport) and answer.state is TradeState.CAPTURED:
             RECOVERY_STEPS.labels("watch", "late_capture").inc()
             await self._captured(order, account, answer, is_current=watched.seq == payment.attempt_seq)
-            return None
+            return Look(None)
         if isinstance(answer, TradeReport) and answer.state is TradeState.PENDING and payment.is_code:
             RECOVERY_STEPS.labels("watch", await self._base.charging.close(order, account)).inc()
-        return watched.until
+        was_missed = not isinstance(answer, TradeReport) and watched.until <= task.now
+        return Look(watched.until, was_missed=was_missed)
 
     async def _captured(self, order: Payment, account: Account, report: TradeReport, *, is_current: bool) -> None:
         """The money of a code that is still on display pays it; any other came too late."""

@@ -53,6 +53,18 @@ async def test_the_watch_ends_after_the_channels_next_statement(house: House) ->
     assert await house.tasks(row) == []
 
 
+async def test_a_last_look_that_the_channel_did_not_answer_is_not_the_last(house: House) -> None:
+    row = await never_created(house)
+    house.channel.queries = [SILENT, SILENT, captured()]
+    await house.pool.execute(
+        "UPDATE recovery_tasks SET created_at = now() - interval '40 hours' WHERE payment_id = $1", row.payment_id
+    )
+    for _ in range(2):
+        await house.step(row)
+        assert round(await house.due_in_s(row)) == 30
+    assert [late.amount_fen for late in (await house.step(row)).late_captures] == [2_599]
+
+
 async def test_a_last_look_still_finds_the_money(house: House) -> None:
     row = await never_created(house)
     house.channel.queries = [captured()]
