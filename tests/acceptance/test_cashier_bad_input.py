@@ -96,7 +96,7 @@ async def test_the_least_and_the_most_that_can_be_typed_are_taken(
         (b'{"amount": 100}', 400, "unknown_sale", "sale"),
         (b'{"amount": 100, "sale": ""}', 400, "unknown_sale", "sale"),
         (b'{"amount": 100, "sale": 5}', 400, "invalid_field", "sale"),
-        (b'{"amount": 100, "sale": "\\ud800"}', 400, "invalid_json", "body"),
+        (b'{"amount": 100, "sale": "\\ud800"}', 400, "invalid_field", "sale"),
         (b'{"amount": 100, "sale": "\\u0000"}', 400, "unknown_sale", "sale"),
         (b'{"amount": 100, "sale": "01JD5ZV8W3M0Q9C6R1T2X4Y7KBMZXW6YTBOI2GK3DF"}', 400, "unknown_sale", "sale"),
         (b'{"amount": 100, "sale": "' + b"A" * 65 + b'"}', 400, "invalid_field", "sale"),
