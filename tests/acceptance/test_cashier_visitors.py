@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from gateway.codes.visits import ASKING_COOKIE, TRIPS_MAX, VISIT_COOKIE
-from tests.support.cashier import CashierPage, Customer, code_of_one, made_code
+from tests.support.cashier import USER_AGENTS, CashierPage, Customer, code_of_one, made_code
 from tests.support.gateway import GatewayStack
 from tests.support.till import WALLETS, Till
 
@@ -184,6 +184,22 @@ async def test_a_sale_of_one_code_begins_nothing_at_another(stack: GatewayStack,
         page, other = await customer.open(here["url"]), await customer.open(there["url"])
         refused = await customer.asked(page, amount=100, sale=other.sale)
         assert (refused.status_code, refused.json()["error"]["code"]) == (400, "unknown_sale")
+
+
+async def test_a_browser_that_changes_its_name_is_identified_anew_and_the_name_charges_nobody(
+    stack: GatewayStack, till: Till
+) -> None:
+    code = await made_code(till)
+    async with Customer(stack, "wechat") as customer:
+        page = await customer.open(code["url"])
+        customer.client.headers["User-Agent"] = USER_AGENTS["alipay"]
+        assert (await customer.ready(page, amount=100))["bridge"]["package"].startswith("prepay_id="), "as identified"
+        asked = await _sent_to_wallet(customer, code["url"])
+        assert asked.headers["location"].startswith(stack.simulators.base_urls["alipay"])
+        again = await customer.open(code["url"])
+        assert again.config is not None
+        assert again.config["wallet"] == "alipay"
+        assert "tradeNO" in (await customer.ready(again, amount=100))["bridge"]
 
 
 async def test_the_state_of_a_sale_is_told_to_whoever_has_the_sale_and_to_nobody_else(
