@@ -188,7 +188,8 @@ def _handle_errors(app: FastAPI, settings: Settings) -> None:
         return answer(request, InvalidRequest(code, f"{error.detail}.", status=error.status_code))
 
     async def on_store_away(request: Request, error: Exception) -> Response:
-        _log.warning("a store is away: %s", type(error).__name__, extra={"path": request.scope.get("path")})
+        route = getattr(request.scope.get("route"), "path", "none")  # the path itself can hold a customer's token
+        _log.warning("a store is away: %s", type(error).__name__, extra={"route": route})
         return answer(request, database_away())
 
     async def on_bug(request: Request, error: Exception) -> Response:
