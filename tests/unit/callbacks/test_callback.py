@@ -62,7 +62,9 @@ def test_what_gives_a_whole_attempt_back_is_a_refund_without_a_row() -> None:
     assert Callback.of("a", notification).refund_number == (PAYMENT_ID, 3, None)
 
 
-@pytest.mark.parametrize("number", [give_back_no(PAYMENT_ID, 2), refund_order_no(new_id("pay"), 3, 1)])
+@pytest.mark.parametrize(
+    "number", [give_back_no(PAYMENT_ID, 2), refund_order_no(new_id("pay"), 3, 1)], ids=["attempt", "payment"]
+)
 def test_a_refund_of_another_order_than_the_notification_names_is_refused(number: str) -> None:
     refund = RefundReport(RefundState.SUCCEEDED)
     with pytest.raises(NotificationRefused, match="malformed"):

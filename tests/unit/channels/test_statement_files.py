@@ -45,7 +45,9 @@ def test_a_gzip_file_that_grows_too_large_is_refused(small: int, sizes: list[int
 
 
 @pytest.mark.parametrize(
-    "packed", [b"x", gzip.compress(b"text")[:-1], gzip.compress(b"text") + b"x", b"\x1f\x8b" + b"\0" * 30]
+    "packed",
+    [b"x", gzip.compress(b"text")[:-1], gzip.compress(b"text") + b"x", b"\x1f\x8b" + b"\0" * 30],
+    ids=["a letter", "cut off", "longer", "zeros"],
 )
 def test_what_is_no_whole_gzip_file_is_refused(packed: bytes) -> None:
     with pytest.raises(ValueError, match="gzip"):
@@ -65,7 +67,11 @@ def test_a_file_of_an_archive_that_grows_too_large_is_refused(small: int) -> Non
     assert unzipped(zipped({"a": b"x" * small}), "gbk", lambda _: True)[1] == b"x" * small
 
 
-@pytest.mark.parametrize("packed", [b"", b"PK\5\6" + b"\0" * 18, b"PK\3\4" * 50, zipped({"a": b"x" * 99})[10:]])
+@pytest.mark.parametrize(
+    "packed",
+    [b"", b"PK\5\6" + b"\0" * 18, b"PK\3\4" * 50, zipped({"a": b"x" * 99})[10:]],
+    ids=["nothing", "an end", "beginnings", "without its beginning"],
+)
 def test_what_is_no_archive_is_refused(packed: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 (each has a complaint of its own)
         unzipped(packed, "gbk", lambda _: True)
