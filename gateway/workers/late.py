@@ -74,10 +74,11 @@ class LateWatch:
         due = [each for each in watched if task.tries == 1 or is_last or task.now < each.until]
         looks = [] if payment is None else await asyncio.gather(*[self._look(task, payment, each) for each in due])
         ahead = [(look.until - task.now).total_seconds() for look in looks if look.until and look.until > task.now]
-        if any(look.was_missed for look in looks):
-            await self._queue.begin_anew(task, _WATCH_S[0])  # every attempt is looked at again, however long over
+        pause_s = _WATCH_S[min(task.tries, len(_WATCH_S)) - 1]
+        if any(look.was_missed for look in looks):  # less and less often: an account may never answer again
+            await self._queue.put_off(task, pause_s)
         elif ahead:
-            await self._queue.put_off(task, min(_WATCH_S[min(task.tries, len(_WATCH_S)) - 1], max(ahead)))
+            await self._queue.put_off(task, min(pause_s, max(ahead)))
         else:
             await self._queue.finish(task)
 

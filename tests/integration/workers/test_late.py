@@ -59,9 +59,9 @@ async def test_a_last_look_that_the_channel_did_not_answer_is_not_the_last(house
     await house.pool.execute(
         "UPDATE recovery_tasks SET created_at = now() - interval '40 hours' WHERE payment_id = $1", row.payment_id
     )
-    for _ in range(2):
+    for pause_s in (30, 60):
         await house.step(row)
-        assert round(await house.due_in_s(row)) == 30
+        assert round(await house.due_in_s(row)) == pause_s
     assert [late.amount_fen for late in (await house.step(row)).late_captures] == [2_599]
 
 
