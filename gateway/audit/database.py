@@ -24,8 +24,10 @@ from gateway.audit.rows import (
     RefundRow,
     TaskRow,
     TransferRow,
+    VerdictRow,
 )
 from gateway.database.pool import named_statements
+from gateway.reviews.review import Kind
 
 SQL: Final = named_statements("gateway.audit", "statements.sql")
 PAGE: Final = 2_000
@@ -136,6 +138,20 @@ async def _add_children(connection: asyncpg.Connection, page: Page, findings: Fi
         callback = CallbackRow(*record.values())
         owner = page.dossiers.get(callback.payment_id)
         (page.strange_callbacks if owner is None else owner.callbacks).append(callback)
+    for record in await connection.fetch(SQL["verdicts"], page.after, page.to):
+        _add_verdict(VerdictRow(*record.values()), page, findings)
+
+
+def _add_verdict(verdict: VerdictRow, page: Page, findings: Findings) -> None:
+    """Verdicts on notifications are not of a payment: it may be one that we never had."""
+    if verdict.kind == Kind.CALLBACK:
+        return
+    findings.compare(Check.ORPHAN_ROW)
+    dossier = page.dossiers.get(verdict.payment_id)
+    if dossier is None:
+        findings.add(Check.ORPHAN_ROW, "a row of review_verdicts belongs to no payment", payment_id=verdict.payment_id)
+    else:
+        dossier.verdicts.append(verdict)
 
 
 async def _children(

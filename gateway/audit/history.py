@@ -47,6 +47,14 @@ def check_history(dossier: Dossier, findings: Findings) -> None:
                 payment_id=payment.id,
             )
         status = event.to_status
+    settled = sum(event.type == Event.REVIEW_SETTLED for event in events)
+    findings.compare(Check.VERDICTS, max(settled, len(dossier.verdicts)))
+    if settled != len(dossier.verdicts):
+        findings.add(
+            Check.VERDICTS,
+            f"{settled} events of verdicts, and the verdicts {[given.verdict for given in dossier.verdicts]}",
+            payment_id=payment.id,
+        )
     if status != payment.status:
         findings.add(Check.STATUS, f"it is {payment.status}, but its events end in {status}", payment_id=payment.id)
 

@@ -16,7 +16,7 @@ def check_money(dossier: Dossier, standing: Standing, scene: Scene, findings: Fi
     """I1 and I4; payments that are in motion are held only against what must hold at any moment."""
     for seq, trade in dossier.trades:
         _check_trade(dossier, seq, trade, scene, findings)
-    if standing in {Standing.DECIDED, Standing.REVIEW}:
+    if standing in {Standing.DECIDED, Standing.REVIEW, Standing.BY_HAND}:
         _check_one_capture(dossier, findings)
         _check_refunds_add_up(dossier, findings)
     if standing is Standing.DECIDED:
@@ -38,7 +38,7 @@ def report_unknown(trade: Trade, findings: Findings) -> None:
 
 def loose(dossier: Dossier) -> list[tuple[int, Trade]]:
     """Kept captures that no late capture speaks for."""
-    spoken_for = {seq for seq, late in dossier.lates.items() if late.status != "refunded"}
+    spoken_for = {seq for seq, late in dossier.lates.items() if late.status != "refunded"} | dossier.returned_by_hand
     return [(seq, trade) for seq, trade in dossier.trades if trade.kept > 0 and seq not in spoken_for]
 
 

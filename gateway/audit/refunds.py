@@ -14,6 +14,7 @@ from gateway.ledger.postings import Transfer
 from gateway.payments.numbers import give_back_no
 from gateway.payments.states import Event, Status
 from gateway.refunds.split import Paid, Parts, split, together
+from gateway.reviews.review import Verdict
 
 _ENDS: Final = {"succeeded": Event.REFUND_SUCCEEDED, "failed": Event.REFUND_FAILED}
 _OF_REFUNDS: Final = frozenset({Event.REFUND_CREATED, *_ENDS.values()})
@@ -143,7 +144,7 @@ def _check_given_back(dossier: Dossier, findings: Findings) -> None:
     """The channel gave back the customer's part of what succeeded, once, and nothing of any other refund."""
     for row in dossier.refund_rows.values():
         findings.compare(Check.REFUND_GIVEN_BACK)
-        wanted = [row.customer] if row.is_done and row.customer else []
+        wanted = row.wanted_back
         found = [refund.amount for refund in dossier.given_back(row)]
         if found != wanted:
             findings.add(
@@ -168,6 +169,8 @@ def _check_known(dossier: Dossier, findings: Findings) -> None:
                 f"the channel gave back {gone} fen, we know of {known}",
                 payment_id=payment.id,
             )
+    if any(given.verdict == Verdict.MARK_REVERSED for given in dossier.verdicts):
+        return  # it was refunded at the channel itself, under whatever number: a person has looked
     ours = {row.refund_no for row in dossier.refund_rows.values()}
     for seq, refund in dossier.refunds:
         findings.compare(Check.REFUNDS_KNOWN)

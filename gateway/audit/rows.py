@@ -9,6 +9,8 @@ from typing import Final, NamedTuple
 import orjson
 
 from gateway.payments.numbers import refund_order_no
+from gateway.payments.states import Event
+from gateway.reviews.review import BY_HAND, Verdict
 from routing.channels.wire import SHOWN_AT_LEAST
 
 LAST: Final = "\U0010ffff"
@@ -146,6 +148,11 @@ class RefundRow(NamedTuple):
         return self.status == "succeeded"
 
     @property
+    def wanted_back(self) -> list[int]:
+        """The amounts that its channel should have given back: one, or none."""
+        return [self.customer] if self.is_done and self.customer else []
+
+    @property
     def refund_no(self) -> str:
         """The number under which its channel knows it."""
         return refund_order_no(self.payment_id, self.attempt_seq, self.seq)
@@ -165,6 +172,16 @@ class TaskRow(NamedTuple):
     next_at: datetime
     created_at: datetime
     leased: bool
+
+
+class VerdictRow(NamedTuple):
+    """What a person decided about the payment, a refund of it, or a late capture."""
+
+    payment_id: str
+    kind: str
+    refund_id: str | None
+    attempt_seq: int | None
+    verdict: str
 
 
 class AccountRow(NamedTuple):
@@ -251,12 +268,32 @@ class Dossier:
     """What the channels gave back; `refund_rows` are ours, by their number within the payment."""
     refund_rows: dict[int, RefundRow] = field(default_factory=dict)
     callbacks: list[CallbackRow] = field(default_factory=list)
+    verdicts: list[VerdictRow] = field(default_factory=list)
     answers: list[ClientAnswer] = field(default_factory=list)
     refund_answers: list[RefundAnswer] = field(default_factory=list)
 
     def trades_of(self, seq: int) -> list[Trade]:
         """The orders of one attempt: one, unless a channel knows its number twice."""
         return [trade for number, trade in self.trades if number == seq]
+
+    @property
+    def settled_by_hand(self) -> bool:
+        """Whether a refund or a late capture rests on a person's word that the channel's books do not bear out."""
+        refunds = {given.refund_id for given in self.verdicts if given.verdict in BY_HAND}
+        return any(
+            row.id in refunds and [refund.amount for refund in self.given_back(row)] != row.wanted_back
+            for row in self.refund_rows.values()
+        ) or any(trade.kept for seq in self.returned_by_hand for trade in self.trades_of(seq))
+
+    @property
+    def returned_by_hand(self) -> frozenset[int]:
+        """The attempts whose late capture a person says to be back."""
+        return frozenset([given.attempt_seq or 0 for given in self.verdicts if given.verdict == Verdict.MARK_RETURNED])
+
+    @property
+    def settled_at(self) -> datetime | None:
+        """When a person decided last: from then on the gateway has the bound's time again."""
+        return max([event.at for event in self.events if event.type == Event.REVIEW_SETTLED], default=None)
 
     def given_back(self, row: RefundRow) -> list[Refund]:
         """What its channel gave back for one of our refunds: one entry, unless it did so twice."""

@@ -30,6 +30,8 @@ class Standing(StrEnum):
     """A refund is on its way: its channel may have carried it out."""
     REVIEW = "review"
     """Left to a person."""
+    BY_HAND = "by_hand"
+    """Settled by a person, whose word the channel's books do not bear out."""
     CHANGING = "changing"
     """Something happened to it while the books were read."""
 
@@ -45,27 +47,37 @@ class Scene:
 
     def standing(self, dossier: Dossier) -> Standing:
         """How the payment stands."""
-        payment = dossier.payment
-        refunds = dossier.refund_rows.values()
-        if payment.review is not None or any(refund.review is not None for refund in refunds):
+        if is_in_review(dossier):
             return Standing.REVIEW
-        if is_unresolved(payment):
-            return Standing.UNRESOLVED
-        if any(late.status == "pending" for late in dossier.lates.values()):
-            return Standing.RETURNING
-        if any(refund.is_pending for refund in refunds):
-            return Standing.REFUNDING
-        if any(event.at >= self.books_read_from for event in dossier.events):
-            return Standing.CHANGING
-        return Standing.DECIDED
+        under_way = _under_way(dossier)
+        if under_way is not None:
+            return under_way
+        if dossier.settled_by_hand:
+            return Standing.BY_HAND
+        is_changing = any(event.at >= self.books_read_from for event in dossier.events)
+        return Standing.CHANGING if is_changing else Standing.DECIDED
 
     def is_sought(self, dossier: Dossier, trade: Trade) -> bool:
         """Whether a worker will still come upon this capture by itself."""
         watch = dossier.tasks.get("watch")
         if watch is None or trade.captured_at is None:
             return False
-        found_by = datetime.fromisoformat(trade.captured_at) + timedelta(seconds=_WATCH_PAUSE_S_MAX) + self.bound
+        since = max([datetime.fromisoformat(trade.captured_at), *filter(None, [dossier.settled_at])])
+        found_by = since + timedelta(seconds=_WATCH_PAUSE_S_MAX) + self.bound
         return self.now <= found_by and (watch.leased or self.now <= watch.next_at + self.bound)
+
+
+def is_in_review(dossier: Dossier) -> bool:
+    """Whether it, or a refund of it, is left to a person."""
+    return dossier.payment.review is not None or any(row.review is not None for row in dossier.refund_rows.values())
+
+
+def _under_way(dossier: Dossier) -> Standing | None:
+    if is_unresolved(dossier.payment):
+        return Standing.UNRESOLVED
+    if any(late.status == "pending" for late in dossier.lates.values()):
+        return Standing.RETURNING
+    return Standing.REFUNDING if any(row.is_pending for row in dossier.refund_rows.values()) else None
 
 
 def is_unresolved(payment: PaymentRow) -> bool:

@@ -97,6 +97,10 @@ CROSS JOIN LATERAL (VALUES (t.debit, t.amount), (t.credit, -t.amount)) AS entry 
 WHERE starts_with(entry.account, 'channel_receivable:')
 GROUP BY 1, 2
 
+-- name: verdicts
+SELECT payment_id, kind, refund_id, attempt_seq, verdict FROM review_verdicts
+WHERE payment_id > $1 AND payment_id <= $2
+
 -- name: deliveries
 -- Every webhook delivery, beside the event that it tells of and its place in the queue.
 SELECT

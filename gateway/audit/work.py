@@ -33,8 +33,10 @@ def check_work(dossier: Dossier, scene: Scene, findings: Findings) -> None:
 
 
 def _check_due(purpose: str, since: datetime | None, dossier: Dossier, scene: Scene, findings: Findings) -> None:
-    """Something is to be done: it has its task, and is not older than the bound."""
+    """Something is to be done: it has its task, and is not older than the bound; a verdict gives it that time again."""
     payment = dossier.payment
+    if since is not None and dossier.settled_at is not None:
+        since = max(since, dossier.settled_at)
     findings.compare(Check.TASK)
     findings.compare(Check.OVERDUE)
     if purpose not in dossier.tasks:

@@ -84,7 +84,10 @@ UNRESOLVED_AGE: Final = Gauge(
     multiprocess_mode="mostrecent",
 )
 REVIEWS: Final = Gauge(
-    "mashang_payments_for_review", "Payments that wait for a person.", multiprocess_mode="mostrecent"
+    "mashang_payments_for_review", "What waits for a person (docs/reviews.md).", multiprocess_mode="mostrecent"
+)
+REVIEW_VERDICTS: Final = Counter(
+    "mashang_review_verdicts_total", "Verdicts that people gave on what was in review.", ["kind", "verdict"]
 )
 RECOVERY_STEPS: Final = Counter(
     "mashang_recovery_steps_total", "Steps that the worker took for payments without an outcome.", ["step", "result"]

@@ -16,6 +16,8 @@ from routing.channels.reports import TradeReport, TradeState
 
 AMOUNT_MISMATCH: Final = "amount_mismatch"
 """Review reason: the channel captured another amount than we asked for."""
+NOT_REVERSIBLE: Final = "not_reversible"
+"""Review reason: the channel neither reverses the order nor says that it was paid."""
 REFUNDED_ELSEWHERE: Final = "refunded_elsewhere"
 """Review reason: the channel says that a payment was refunded, wholly or in part, and it was not by us."""
 

@@ -38,8 +38,6 @@ _DEFER_S: Final = (5.0, 10.0)
 """A step that was not taken because its account does not answer comes back after so long."""
 _SLOW_S: Final = 2.0
 """An account whose last step took longer is slow."""
-NOT_REVERSIBLE: Final = "not_reversible"
-"""Review reason: the channel neither reverses the order nor says that it was paid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +162,7 @@ class Recovery:
                 await self._fail_reversal(case)  # the next look books the capture
                 await self._queue.put_off(case.task, 0)
             case Verdict.CANNOT:
-                await self._base.store.mark_for_review(case.payment, NOT_REVERSIBLE)
+                await self._base.store.mark_for_review(case.payment, settle.NOT_REVERSIBLE)
             case Verdict.AGAIN:
                 await self._queue.put_off(case.task, resolution.wait_after_reversal_s(case.facts, seen))
 

@@ -124,7 +124,8 @@ SELECT
     (SELECT count(*) FROM recovery_tasks WHERE purpose = 'resolve' AND late_from > now()) AS codes_shown,
     (SELECT count(*) FROM payments WHERE review IS NOT NULL)
         + (SELECT count(*) FROM late_captures WHERE status = 'review')
-        + (SELECT count(*) FROM refunds WHERE review IS NOT NULL) AS reviews,
+        + (SELECT count(*) FROM refunds WHERE review IS NOT NULL)
+        + (SELECT count(*) FROM callbacks WHERE result IN ('review', 'orphan') AND settled_at IS NULL) AS reviews,
     (SELECT count(*) FROM refunds WHERE status = 'pending') AS refunds_pending,
     (SELECT extract(epoch FROM now() - min(coalesce(asked_at, next_at)))::float8 FROM refunds
         WHERE status = 'pending' AND review IS NULL AND coalesce(asked_at, next_at) <= now()) AS refunds_age_s

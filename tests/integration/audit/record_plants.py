@@ -133,6 +133,23 @@ def a_task_of_no_payment(world: World) -> None:
     world.strays["recovery_tasks"].append(row | {"next_at": world.now, "created_at": world.now})
 
 
+@plants(Check.ORPHAN_ROW)
+def a_verdict_on_no_payment(world: World) -> None:
+    story = world.refunded_by_hand()
+    world.strays["verdicts"].append(story.verdicts[0] | {"id": "ver_1", "payment_id": new_id("pay")})
+
+
+@plants(Check.VERDICTS)
+def a_verdict_without_its_event(world: World) -> None:
+    story = world.refunded_by_hand()
+    story.verdicts.append(story.verdicts[0] | {"id": "ver_1"})
+
+
+@plants(Check.VERDICTS)
+def an_event_of_a_verdict_that_nobody_gave(world: World) -> None:
+    world.refunded_by_hand().verdicts.clear()
+
+
 @plants(Check.ORDER_NUMBER)
 def an_order_number_that_leads_nowhere(world: World) -> None:
     row = {"merchant_id": MERCHANT, "merchant_order_no": "nowhere", "payment_id": new_id("pay")}

@@ -232,6 +232,17 @@ def a_refund_that_is_not_booked(world: World) -> None:
     story.transfers = [row for row in story.transfers if row["seq"] < 1_000]
 
 
+@plants(Check.REFUND_GIVEN_BACK)
+def a_refund_that_nobody_has_seen_and_the_channel_has_not_carried_out(world: World) -> None:
+    story = world.refunded_by_hand()
+    story.verdicts[0].update(verdict="ask_again")
+
+
+@plants(Check.UNRETURNED_CAPTURE)
+def late_money_that_nobody_has_seen_back_and_the_channel_keeps(world: World) -> None:
+    world.returned_by_hand().verdicts[0].update(verdict="try_again")
+
+
 @plants(Check.POSTINGS)
 def a_funder_that_got_nothing_back(world: World) -> None:
     story = world.refunded()

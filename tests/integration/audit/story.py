@@ -47,6 +47,7 @@ class Story:
     refund_keys: list[Row] = field(default_factory=list)
     answers: list[Row] = field(default_factory=list)
     callbacks: list[Row] = field(default_factory=list)
+    verdicts: list[Row] = field(default_factory=list)
 
     @property
     def id(self) -> str:
@@ -158,6 +159,26 @@ class Story:
         refund = {"refund_no": refund_no, "amount": amount, "kind": "refund", "status": "succeeded"}
         place = {"channel": trade["channel"], "order_no": trade["order_no"], "created_at": rfc3339(at)}
         self.refunds.append(place | refund)
+
+    def settle(self, verdict: str, kind: str, at: datetime, refund: Row | None = None) -> None:
+        """A person decides."""
+        refund_id = None if refund is None else refund["id"]
+        self.event("review_settled", self.payment["status"], at)
+        self.events[-1]["refund_id"] = refund_id
+        self.verdicts.append(
+            {
+                "id": f"ver_{new_ulid(int(at.timestamp() * 1_000))}",
+                "review_id": refund_id or self.id,
+                "kind": kind,
+                "payment_id": self.id,
+                "refund_id": refund_id,
+                "attempt_seq": 1,
+                "reason": "abnormal",
+                "verdict": verdict,
+                "decided_by": "somebody",
+                "at": at,
+            }
+        )
 
     def told_of_refund(self, row: Row, http_status: int = 201) -> None:
         """A client is told of a refund as it stands."""

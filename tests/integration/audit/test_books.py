@@ -17,6 +17,8 @@ from gateway.audit.findings import CannotAudit
 from gateway.audit.report import as_json, show
 from gateway.audit.run import AuditOptions, audit
 from gateway.audit.simulators import SimulatorBooks
+from gateway.kernel.money import Money
+from gateway.ledger import postings
 from gateway.payments.numbers import attempt_order_no, refund_order_no
 from tests.integration.audit.news import (
     endpoint,
@@ -27,7 +29,7 @@ from tests.integration.audit.news import (
     paid_by_another_wallet,
     tell,
 )
-from tests.integration.audit.world import CHANNELS, Story, World
+from tests.integration.audit.world import CHANNELS, FEE_RATE, MERCHANT, Story, World
 
 
 def conflict(story: Story) -> dict[str, Any]:
@@ -89,6 +91,8 @@ def add_what_stands_apart(world: World) -> None:
     world.refunding("alipay")
     world.refunding("alipay", carried_out=False)
     world.unreachable("wechat")
+    world.refunded_by_hand("wechat")
+    world.returned_by_hand("alipay")
 
 
 async def test_books_that_agree_are_found_to_agree_and_every_check_compared_something(
@@ -127,6 +131,7 @@ async def test_what_is_not_settled_is_counted_apart_with_its_money(
         "unresolved": (1, 2_599),
         "refunding": (2, 2_599 + 1_599),
         "review": (2, 2_600 + 1_599),
+        "by_hand": (2, 2 * 2_599),
         "returning": (1, 2_599),
         "changing": (0, 0),
         "late_capture_sought": (1, 2_599),
@@ -362,3 +367,30 @@ async def test_a_refund_that_the_channel_closed_has_moved_nothing(
     assert (await world.audit(connection, database_url, tmp_path)).agrees
     story.refunds[-1]["status"] = "pending"
     assert not (await world.audit(connection, database_url, tmp_path)).agrees
+
+
+async def test_a_verdict_gives_the_worker_the_time_of_the_bound_again(
+    connection: asyncpg.Connection, database_url: str, tmp_path: Path
+) -> None:
+    for given_s, overdue in ((60, 0), (190, 1)):
+        world = World()
+        world.unresolved(age_s=3_600).settle("query_again", "payment", world.ago(given_s))
+        report = await world.audit(connection, database_url, tmp_path)
+        assert report.findings.counts[Check.OVERDUE] == overdue
+
+
+async def test_what_was_refunded_at_the_channel_itself_is_known_where_a_person_has_said_so(
+    connection: asyncpg.Connection, database_url: str, tmp_path: Path
+) -> None:
+    world = World()
+    story = world.begin("alipay")
+    at, money = story.payment["created_at"], Money(story.payment["payable"])
+    world.trade(story)
+    story.give_back("refund", "made-in-the-console", at)
+    story.settle("mark_reversed", "payment", at)
+    story.event("reversed", "reversed", at)
+    captured = postings.capture(MERCHANT, "alipay_direct", money, FEE_RATE)
+    story.post([*captured, *postings.capture_reversed(captured)], at)
+    assert (await world.audit(connection, database_url, tmp_path)).agrees
+    story.verdicts[0]["verdict"] = "query_again"
+    assert (await world.audit(connection, database_url, tmp_path)).findings.counts == {Check.REFUNDS_KNOWN: 1}

@@ -40,13 +40,14 @@ _TABLES = (
     "refund_numbers",
     "refund_keys",
     "callbacks",
+    "review_verdicts",
     "webhook_endpoints",
     "webhook_outbox",
     "webhook_deliveries",
     "webhook_queue",
 )
 _WEBHOOKS = tuple([table for table in _TABLES if table.startswith("webhook_")])
-_ROWS = {"refunds": "refund_rows"}
+_ROWS = {"refunds": "refund_rows", "review_verdicts": "verdicts"}
 """Where the rows of a table have another name here: `refunds` are the channels' own."""
 
 
@@ -178,6 +179,29 @@ class World:
         """A refund that only people can settle: the payer's account is gone."""
         story = self.refunding(channel, asked_s=3_000)
         story.refund_rows[0]["review"] = "abnormal"
+        return story
+
+    def refunded_by_hand(self, channel: str = "wechat") -> Story:
+        """The channel could not reach the customer's account; finance has paid another way."""
+        story = self.succeeded(channel)
+        at = self.ago(1_200)
+        row = story.refund(1_000, Parts(1_000, 0, 3), at, status="pending")
+        story.settle("mark_succeeded", "refund", self.ago(600), row)
+        row.update(status="succeeded", completed_at=self.ago(600))
+        story.recovery_tasks.clear()
+        story.event("succeeded", "succeeded", self.ago(600), row["id"])
+        story.payment["amount_refunded"] = 1_000
+        story.return_money(row, Parts(1_000, 0, 3), (), self.ago(600))
+        story.refunds.clear()
+        story.trades[0]["refunded"] = 0
+        return story
+
+    def returned_by_hand(self, channel: str = "alipay") -> Story:
+        """Money came too late, the channel would not take it back, and finance has paid another way."""
+        story = self.late(channel)
+        story.refunds.clear()
+        story.trades[0].update(status="captured", refunded=0)
+        story.settle("mark_returned", "late_capture", self.ago(600))
         return story
 
     def cancelled(self, channel: str = "unionpay") -> Story:

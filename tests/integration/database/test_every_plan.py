@@ -47,11 +47,14 @@ KEYS: Final = {
     "refund_numbers": ("merchant_refund_no",),
     "refund_keys": ("key",),
     "admin_requests": ("key",),
+    "review_verdicts": ("review_id",),
 }
 LISTS: Final = {("payments", "list"), ("refunds", "list"), ("webhooks", "list_events")}
 """What reads the newest of all that a merchant has, by `(merchant_id, id)`."""
 WHOLE: Final = {
     ("admin", "forget_answers"): {"admin_requests": "the answers of one day, once a minute"},
+    ("reviews", "late_capture"): {"late_captures": "the index of what is in review"},
+    ("reviews", "callback"): {"callbacks": "the index of what is in review"},
     ("callbacks", "waiting"): {"callbacks": "what waits, and no more than it may count"},
     ("webhooks", "backlog"): {
         "webhook_outbox": "what waits, and no more than it may count",
@@ -63,6 +66,7 @@ WHOLE: Final = {
         "payments": "the index of what is in review",
         "late_captures": "the index of what is in review",
         "refunds": "the indexes of what is in review and of what is pending",
+        "callbacks": "the index of what is in review",
     },
 }
 """Statements that walk a table, or an index, to count it; and why that is little."""

@@ -7,9 +7,8 @@ import asyncio
 import pytest
 
 from gateway.kernel.failures import FailureCode
-from gateway.payments.settle import AMOUNT_MISMATCH, REFUNDED_ELSEWHERE
+from gateway.payments.settle import AMOUNT_MISMATCH, NOT_REVERSIBLE, REFUNDED_ELSEWHERE
 from gateway.payments.states import Event, Status
-from gateway.workers.recovery import NOT_REVERSIBLE
 from routing.channels.base import ChannelRejected, ChannelUnknown, ChannelUnsent
 from routing.channels.reports import RefundReport, RefundState, ReversalReport, ReversalState, TradeReport, TradeState
 from tests.integration.workers.conftest import ACCOUNT_ID, House

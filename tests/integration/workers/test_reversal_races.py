@@ -8,8 +8,8 @@ import pytest
 
 from gateway.database.intents import IntentRow
 from gateway.payments.payment import Payment
+from gateway.payments.settle import NOT_REVERSIBLE
 from gateway.payments.states import Event, Status
-from gateway.workers.recovery import NOT_REVERSIBLE
 from gateway.workers.tasks import Task
 from routing.channels.base import CallLimits, ChannelOrder
 from routing.channels.reports import RefundReport, RefundState, ReversalReport, ReversalState, TradeReport, TradeState
