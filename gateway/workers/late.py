@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -22,6 +23,7 @@ from gateway.ledger import postings
 from gateway.payments.numbers import attempt_order_no, give_back_no
 from gateway.payments.payment import Payment
 from gateway.payments.states import Event, Status
+from gateway.workers.recovery import Hands
 from gateway.workers.returning import GiveBack, Returning, ReturnState
 from gateway.workers.tasks import SQL, Task, TaskQueue
 from routing.accounts import Account
@@ -32,6 +34,8 @@ _log = logging.getLogger("mashang.late")
 _WATCH_S: Final = (30, 60, 120, 300, 600, 1_800, 3_600)
 """Pauses between looks at what is watched; the last one repeats."""
 _GIVE_BACK_RETRY_S: Final = (2, 5, 10, 30, 60, 300)
+_DEFER_S: Final = (5.0, 10.0)
+"""A step that was not taken because its account does not answer comes back after so long."""
 _REFUSALS_MAX: Final = 5
 """So many refusals of one refund, and a person has to look."""
 
@@ -63,16 +67,27 @@ class LateWatch:
         self._base = base
         self._queue = queue
         self._returning = Returning(queue, base.settings.not_created_after_s)
+        self._hands = Hands(base.settings.recovery_concurrency_max // 4)
 
     async def watch(self, task: Task) -> None:
         """Look at the channels once more: at every attempt for which money may still come, and at all of them at first
         and in the end.
         """
         payment = await self._base.store.find(task.merchant_id, task.payment_id)
-        watched = [] if payment is None else await self._watched(task, payment)
+        if payment is None:
+            await self._queue.finish(task)
+            return
+        with self._hands.at(payment.account_id or "") as is_free:
+            if is_free:
+                await self._look_around(task, payment)
+            else:
+                await self._queue.defer(task, random.uniform(*_DEFER_S))  # noqa: S311  jitter, not a secret
+
+    async def _look_around(self, task: Task, payment: Payment) -> None:
+        watched = await self._watched(task, payment)
         is_last = not any(task.now < each.until for each in watched)
         due = [each for each in watched if task.tries == 1 or is_last or task.now < each.until]
-        looks = [] if payment is None else await asyncio.gather(*[self._look(task, payment, each) for each in due])
+        looks = await asyncio.gather(*[self._look(task, payment, each) for each in due])
         ahead = [(look.until - task.now).total_seconds() for look in looks if look.until and look.until > task.now]
         pause_s = _WATCH_S[min(task.tries, len(_WATCH_S)) - 1]
         if any(look.was_missed for look in looks):  # less and less often: an account may never answer again
@@ -161,6 +176,13 @@ class LateWatch:
             _log.error("a late capture has no channel account", extra={"payment_id": task.payment_id})
             await self._queue.put_off(task, _GIVE_BACK_RETRY_S[-1])
             return
+        with self._hands.at(account.id) as is_free:
+            if is_free:
+                await self._return(task, payment, late, account)
+            else:
+                await self._queue.defer(task, random.uniform(*_DEFER_S))  # noqa: S311  jitter, not a secret
+
+    async def _return(self, task: Task, payment: Payment, late: asyncpg.Record, account: Account) -> None:
         what = _return_of(payment, late)
         state = await self._returning.give_back(account, what, task, first=task.tries == 1)
         RECOVERY_STEPS.labels("give_back", state).inc()

@@ -11,14 +11,15 @@ import asyncpg
 import pytest
 
 from gateway.database.intents import IntentRow, intent_batch
+from gateway.database.outcomes import outcome_batch
 from gateway.kernel.ids import new_id
-from gateway.payments.states import Status
+from gateway.payments.states import Event, Status
 from gateway.workers import housekeeping
 from gateway.workers.main import Worker
 from routing.channels.reports import TradeReport
 from tests.integration.workers.conftest import ACCOUNT_ID, House
 from tests.support.fake_channel import SILENT, FakeChannel, captured
-from tests.support.rows import intent
+from tests.support.rows import intent, outcome
 
 _DUE = 400
 OTHER_ACCOUNT_ID = "alipay_direct"
@@ -94,3 +95,32 @@ async def test_a_channel_that_does_not_answer_keeps_no_other_waiting(
         "SELECT count(*) FROM recovery_tasks WHERE merchant_id = 'mer_silent' AND tries = 0 AND next_at > now()"
     )
     assert deferred, "a look that was not taken does not count"
+
+
+async def test_orders_that_are_over_at_a_channel_that_does_not_answer_keep_no_payment_waiting(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are many after an hour of codes, and an outage makes all of them due."""
+    over = [intent(new_id("pay"), "mer_over") for _ in range(300)]
+    await intent_batch(house.pool).flush(over)
+    await outcome_batch(house.pool).flush([outcome(row, Event.NOT_CREATED) for row in over])
+    await house.pool.execute(
+        "UPDATE recovery_tasks SET next_at = now() - interval '5 s' WHERE merchant_id = 'mer_over'"
+    )
+    healthy = intent(new_id("pay"), "mer_healthy", account_id=OTHER_ACCOUNT_ID, recover_after_s=-1.0)
+    await intent_batch(house.pool).flush([healthy])
+    house.other.queries = [captured()]
+
+    async def silence(*_: object) -> TradeReport:
+        await asyncio.sleep(2.5)
+        raise SILENT
+
+    monkeypatch.setattr(house.channel, "query", silence)
+    stop = asyncio.Event()
+    working = asyncio.create_task(Worker(house.base).work_until(stop))
+    try:
+        async with asyncio.timeout(6):
+            await booked(house, healthy)
+    finally:
+        stop.set()
+        await working
