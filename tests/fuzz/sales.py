@@ -60,8 +60,9 @@ REACHABLE: Final = _reachable()
 class Sale:
     """One payment as its till and its customers know it.
 
-    `aged`: its time was let pass.  `spoilt`: a channel has told of wrong amounts, so a person may have to look at it.
-    `pages` are orders that a wallet's page has been given, and that its customer can pay now or later.
+    `url` is what its code holds, `number` the sale at a static code.  `passed` is how much of its time was let pass at
+    the gateway alone.  `spoilt`: a channel has told of wrong amounts, so a person may have to look at it.  `pages` are
+    orders that a wallet's page has been given, and that its customer can pay now or later.
     """
 
     kind: str
@@ -69,9 +70,10 @@ class Sale:
     wallet: str | None
     payment: dict[str, Any]
     url: str | None = None
-    aged: bool = False
+    passed: timedelta = timedelta(0)
     spoilt: bool = False
     cancelled: bool = False
+    number: str | None = None
     refunds: dict[str, tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=dict)
     pages: list[tuple[Customer, dict[str, Any]]] = field(default_factory=list)
 
@@ -146,7 +148,7 @@ class Street:
             return None
         found = await self.ask("GET", f"/v1/payments?merchant_order_no=Q-{(page.sale or '')[:26]}", {})
         for payment in found.json()["data"]:
-            sale = Sale("static", {}, None, payment)
+            sale = Sale("static", {}, None, payment, url, number=page.sale)
             if answer.status_code == 200 and answer.json()["status"] == "ready":
                 sale.pages.append((customer, answer.json()))
             return sale
@@ -203,10 +205,13 @@ class Street:
             other = {**request, "amount": request["amount"] + 1}
             error_of(await self.ask("POST", "/v1/refunds", other, body=other), 409, "refund_no_reused", "amount")
 
-    async def scan(self, sale: Sale, action: str = "pay") -> None:
-        """A customer scans the code that is, or was, on display."""
+    async def scan(self, sale: Sale, action: str = "pay", after_s: float = 0) -> None:
+        """A customer scans the code that is, or was, on display, and takes so long to pay."""
         if sale.kind == "code" and sale.url is not None and sale.wallet is not None:
-            await self._scan(sale.wallet, sale.url, action)
+            url = f"{self.stack.simulators.base_urls[sale.wallet]}/_simulator/scan"
+            wanted = {"qr_code": sale.url, "action": action, "after_s": after_s}
+            answer = await self.client.post(url, json=wanted)
+            assert answer.status_code in {200, 404, 409}, answer.text
 
     async def open_page(self, sale: Sale, wallet: str) -> None:
         """A customer of that wallet opens the page behind the code and taps "pay"."""
@@ -223,6 +228,17 @@ class Street:
         except httpx.TransportError:
             pass  # the gateway that is behind the code's address is dead just now
 
+    async def give_up(self, sale: Sale) -> None:
+        """The customer at a static code wants to pay another amount."""
+        for customer, _ in sale.pages:
+            if sale.kind == "static":
+                try:
+                    answer = await customer.client.post(f"{sale.url}/give_up", json={"sale": sale.number})
+                except httpx.TransportError:
+                    continue
+                assert answer.status_code in {200, 429, 503}, answer.text
+                sale.cancelled = True
+
     async def pay_pages(self, sale: Sale) -> None:
         """Whoever has an order in his wallet pays it: now, however long ago it was."""
         for customer, order in sale.pages:
@@ -231,13 +247,18 @@ class Street:
 
     async def expire(self, sale: Sale) -> None:
         """Its time passes at the gateway, its orders' too; the channels' clocks go on as they are."""
-        sale.aged = True
         async with self.pool.acquire() as connection, connection.transaction():
-            left: timedelta = await connection.fetchval(_LEFT, sale.id)
+            left: timedelta = await connection.fetchval(_LEFT, sale.id) + timedelta(seconds=1)
             if left > timedelta(0):
+                sale.passed += left
                 for statement in _PASS:
-                    await connection.execute(statement, sale.id, left + timedelta(seconds=1))
+                    await connection.execute(statement, sale.id, left)
         await self.clock.look_now(sale.id)
+
+    async def turn_back(self, sale: Sale) -> None:
+        """What is over is over, and the gateway's clock agrees with the channels' again."""
+        await self.pool.execute(_PASS[1], sale.id, -sale.passed)
+        sale.passed = timedelta(0)
 
     async def tell_again(self, sale: Sale) -> None:
         """Its channels tell everything again, many times at once, and some forgeries: those are not acknowledged."""
@@ -286,11 +307,6 @@ class Street:
         refund = refund_of(answer, 201)
         sale.refunds[request["merchant_refund_no"]] = (request, refund)
         return refund
-
-    async def _scan(self, wallet: str, qr_code: str, action: str) -> None:
-        url = f"{self.stack.simulators.base_urls[wallet]}/_simulator/scan"
-        answer = await self.client.post(url, json={"qr_code": qr_code, "action": action})
-        assert answer.status_code in {200, 404, 409}, answer.text
 
     async def _resend(self, wallet: str, told: Mapping[str, Any], **options: Any) -> list[dict[str, Any]]:
         url = f"{self.stack.simulators.base_urls[wallet]}/_simulator/notifications/{told['id']}/resend"

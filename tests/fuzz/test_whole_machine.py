@@ -14,12 +14,11 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 import orjson
 import pytest
-import redis
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -34,7 +33,8 @@ from hypothesis.stateful import (
 
 from tests.faults.conftest import FAULT_SETTINGS
 from tests.fuzz.sales import Sale, Street
-from tests.fuzz.truth import dossier, unfinished, wrong, wrong_in_the_end
+from tests.fuzz.town import Town
+from tests.fuzz.truth import dossier, wrong, wrong_in_the_end
 from tests.fuzz.values import MINUTES
 from tests.fuzz.world import World
 from tests.support.audits import audit_command
@@ -49,8 +49,6 @@ from tests.support.till import WALLETS, new_code, new_order
 SEED: Final = int(os.environ.get("FUZZ_SEED") or (secrets.randbelow(2**32) if MINUTES else 3))
 EXAMPLES: Final = 8
 STEPS: Final = 16
-END_S: Final = 60.0
-"""Within so long after the faults every sale comes to its end, on a machine that runs other tests besides."""
 MAGIC: Final = (None, None, None, None, "9001", "9003", "9004", "9006", "9008", "9009", "9012", "9013")
 QUICK_TELLERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "wechat": {"refund_interval_s": 0, "notify_retry_s": [0.5] * 60},
@@ -80,7 +78,18 @@ FAULTS: Final[tuple[Mapping[str, Any], ...]] = (
     {"kind": "rate_limit"},
     {"kind": "outage"},
     {"kind": "slow_down", "latency_ms": 400},
+    {"kind": "error_code", "code": None},
+    {"kind": "late_order", "after_s": 1, "hold_s": 1},
+    {"kind": "refund_ends", "as": "closed"},
+    {"kind": "wrong_amount"},
 )
+POSSIBLE_CALLS: Final[Mapping[str, tuple[str, ...]]] = {
+    "error_code": ("refund",),
+    "late_order": ("pay",),
+    "refund_ends": ("refund",),
+    "wrong_amount": ("pay", "scan"),
+}
+REFUSED_REFUND: Final = {"wechat": "NOT_ENOUGH", "alipay": "ACQ.SELLER_BALANCE_NOT_ENOUGH", "unionpay": "36"}
 CALLS: Final = ("pay", "query", "reverse", "close", "refund", "refund_query", "create_code", "create_page")
 ASTRAY: Final[tuple[Mapping[str, Any], ...]] = (
     {"kind": "notify", "effect": "drop"},
@@ -93,15 +102,38 @@ ASTRAY: Final[tuple[Mapping[str, Any], ...]] = (
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300 + 2 * 60 * MINUTES)]
 
+
+class Wanted(NamedTuple):
+    """What somebody wants to buy, and how it is to be paid."""
+
+    kind: str
+    wallet: str
+    magic: str | None
+    amount: int
+    wait_s: int
+    pays: bool
+
+
+WANTED: Final = st.builds(
+    Wanted,
+    kind=st.sampled_from(["barcode", "code", "any", "static"]),
+    wallet=st.sampled_from(WALLETS),
+    magic=st.sampled_from(MAGIC),
+    amount=st.integers(1, 99_999),
+    wait_s=st.sampled_from([0, 1, 3]),
+    pays=st.booleans(),
+)
 Move = Callable[[Street, Sale], Coroutine[Any, Any, None]]
 MOVES: Final[Mapping[str, Move]] = {
     "scan": Street.scan,
+    "scan and hesitate": lambda street, sale: street.scan(sale, after_s=0.5),
     "look at it in the wallet": lambda street, sale: street.scan(sale, "scan"),
     "decline": lambda street, sale: street.scan(sale, "decline"),
     "open the page with WeChat": lambda street, sale: street.open_page(sale, "wechat"),
     "open the page with Alipay": lambda street, sale: street.open_page(sale, "alipay"),
     "open the page with UnionPay": lambda street, sale: street.open_page(sale, "unionpay"),
     "pay in the page": Street.pay_pages,
+    "give the sale up": Street.give_up,
     "cancel": Street.cancel,
     "refund all": lambda street, sale: street.refund(sale, 1.0),
     "refund half": lambda street, sale: street.refund(sale, 0.5),
@@ -130,58 +162,6 @@ def simulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulators]
 def stack_options() -> dict[str, Any]:
     """Two gateways and two workers, so that one of each can die."""
     return {"gateways": 2, "workers": 2, "callbacks": True, "settings": SETTINGS}
-
-
-class Town:
-    """The street, the merchant's server, and the processes that die and come back."""
-
-    def __init__(self, world: World, street: Street, hooks: Hooks, redis_url: str, wall: str) -> None:
-        self.world = world
-        self.street = street
-        self.hooks = hooks
-        self.stack = world.stack
-        self.wall = wall
-        self.examples = 0
-        self._redis_url = redis_url
-
-    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """In the world's loop."""
-        return self.world.run(work)
-
-    def flush_valkey(self) -> None:
-        """Everything in it is forgotten."""
-        with redis.Redis.from_url(self._redis_url) as client:
-            client.flushdb()
-
-    def mend(self) -> None:
-        """Every process runs, no channel has faults, the merchant's server answers."""
-        self.hooks.is_away = False
-        self.stack.simulators.clear_faults()
-        for child in (*self.stack.gateways, *self.stack.workers):
-            if child.running:
-                child.send(signal.SIGCONT)
-            else:
-                self.stack.restart(child)
-
-    async def bring_to_an_end(self, sales: list[Sale]) -> None:
-        """Let the time of what is open pass, and wait until everything has its end and everybody knows of it."""
-        deadline = time.monotonic() + END_S
-        waiting = {sale.id: sale for sale in sales}
-        while waiting:
-            for sale in list(waiting.values()):
-                seen = await dossier(self.street, sale, self.hooks)
-                left = unfinished(seen)
-                assert not left or time.monotonic() < deadline, f"{sale} has no end: {left}\n{seen}"
-                if not left:
-                    del waiting[sale.id]
-                    continue
-                if seen.payment["status"] in {"processing", "requires_action"} and not sale.aged:
-                    await self.street.expire(sale)
-                await self.street.clock.let_refunds_rest(sale.id)
-                await self.street.clock.look_now(sale.id)
-                await self.street.pool.execute("UPDATE callbacks SET next_at = now() WHERE payment_id = $1", sale.id)
-                await self.street.pool.execute("UPDATE webhook_queue SET next_at = now() WHERE lease_until IS NULL")
-            await asyncio.sleep(0.2)
 
 
 @pytest.fixture(scope="module")
@@ -225,24 +205,26 @@ class WholeMachine(RuleBasedStateMachine):
         self.street = town.street
         self.known: list[Sale] = []
         self.dead = 0
+        self.is_spoilt = False
 
-    @rule(
-        target=sales,
-        kind=st.sampled_from(["barcode", "code", "any", "static"]),
-        wallet=st.sampled_from(WALLETS),
-        magic=st.sampled_from(MAGIC),
-        amount=st.integers(1, 99_999),
-        wait_s=st.sampled_from([0, 1, 3]),
-        pays=st.booleans(),
-    )
-    def sell(self, kind: str, wallet: str, magic: str | None, amount: int, wait_s: int, *, pays: bool) -> Any:
+    @initialize(target=sales, wanted=st.lists(WANTED, min_size=2, max_size=4))
+    def open_the_shop(self, wanted: list[Wanted]) -> Any:
+        """The first customers come at the same time."""
+
+        async def sell_all() -> list[Sale | None]:
+            return await asyncio.gather(*[self._sell(one) for one in wanted])
+
+        sold = [sale for sale in self.town.run(sell_all()) if sale is not None]
+        self.known += sold
+        return multiple(*sold)
+
+    @rule(target=sales, wanted=WANTED)
+    def sell(self, wanted: Wanted) -> Any:
         """The customer shows a code, scans one of a wallet's or of any wallet's, or comes to the one on the wall."""
-        sale = self.town.run(self._sell(kind, wallet, magic, amount, wait_s))
+        sale = self.town.run(self._sell(wanted))
         if sale is None:
             return multiple()
         self.known.append(sale)
-        if pays and kind != "barcode":
-            self.town.run(self._pay(sale, wallet))
         return sale
 
     @rule(sale=sales, move=st.sampled_from(sorted(MOVES)))
@@ -250,12 +232,20 @@ class WholeMachine(RuleBasedStateMachine):
         """One thing happens."""
         self.town.run(MOVES[move](self.street, sale))
 
-    @rule(sale=sales, moves=st.lists(st.sampled_from(sorted(MOVES)), min_size=2, max_size=5))
-    def make_moves_at_once(self, sale: Sale, moves: list[str]) -> None:
+    @rule(
+        sale=sales,
+        moves=st.lists(st.sampled_from(sorted(MOVES)), min_size=2, max_size=5),
+        other=sales,
+        others=st.lists(st.sampled_from(sorted(MOVES)), max_size=3),
+    )
+    def make_moves_at_once(self, sale: Sale, moves: list[str], other: Sale, others: list[str]) -> None:
         """Several things happen at the same time."""
 
         async def at_once() -> None:
-            await asyncio.gather(*[MOVES[move](self.street, sale) for move in moves])
+            await asyncio.gather(
+                *[MOVES[move](self.street, sale) for move in moves],
+                *[MOVES[move](self.street, other) for move in others],
+            )
 
         self.town.run(at_once())
 
@@ -276,17 +266,29 @@ class WholeMachine(RuleBasedStateMachine):
     )
     def break_a_channel(self, wallet: str, rule: Mapping[str, Any]) -> None:
         """Some of its calls fail, or what it tells by itself is lost, late, doubled, forged, too early."""
+        if rule["kind"] == "error_code":
+            rule = {**rule, "code": REFUSED_REFUND[wallet]}
+        if rule["kind"] in POSSIBLE_CALLS:
+            rule = {**rule, "calls": POSSIBLE_CALLS[rule["kind"]]}
+        self.is_spoilt |= rule["kind"] == "wrong_amount"
         self.street.stack.simulators.set_faults(wallet, rule)
 
-    @rule(what=st.sampled_from(["valkey", "merchant", 0, 1]))
-    def break_something_else(self, what: str | int) -> None:
-        """Valkey forgets everything, the merchant's server answers 500, or a worker sleeps past its leases."""
+    @rule(what=st.sampled_from(["valkey", "merchant", "accounts", 0, 1]), wallet=st.sampled_from(WALLETS))
+    def break_something_else(self, what: str | int, wallet: str) -> None:
+        """Valkey forgets everything, the merchant's server answers 500, an account is replaced, a worker oversleeps."""
         if what == "valkey":
             self.town.flush_valkey()
         elif what == "merchant":
             self.town.hooks.is_away = True
+        elif what == "accounts":
+            self.town.change_account(wallet, status="draining")
         elif isinstance(what, int):
             self.street.stack.workers[what].send(signal.SIGSTOP)
+
+    @rule(wallet=st.sampled_from(WALLETS), to_next=st.booleans())
+    def rotate_credentials(self, wallet: str, *, to_next: bool) -> None:
+        """An account gets other keys, which its channel knows already; those before them are still good."""
+        self.town.rotate(wallet, to_next=to_next)
 
     @precondition(lambda self: self.dead < 2)
     @rule(
@@ -322,27 +324,34 @@ class WholeMachine(RuleBasedStateMachine):
         """Mend everything; every sale comes to its end, and the books agree."""
         self.town.examples += 1
         self.town.mend()
+        for sale in self.known:
+            sale.spoilt = self.is_spoilt
         self.town.run(self.town.bring_to_an_end(self.known))
         for sale in self.known:
             seen = self.town.run(dossier(self.street, sale, self.town.hooks))
             assert wrong_in_the_end(seen) == [], seen
             self.town.run(self.street.read(sale))
+            self.town.run(self.street.turn_back(sale))
 
-    async def _sell(self, kind: str, wallet: str, magic: str | None, amount: int, wait_s: int) -> Sale | None:
+    async def _sell(self, wanted: Wanted) -> Sale | None:
+        sale = await self._shown(wanted)
+        if sale is not None and wanted.pays:
+            await self.street.scan(sale)
+            await self.street.open_page(sale, wanted.wallet)
+            await self.street.pay_pages(sale)
+        return sale
+
+    async def _shown(self, wanted: Wanted) -> Sale | None:
+        kind, wallet, amount = wanted.kind, wanted.wallet, wanted.amount
         match kind:
             case "barcode":
-                order = new_order(wallet, magic, amount=amount, expires_in=30)
-                return await self.street.ring_up(kind, order, wallet, wait_s)
+                order = new_order(wallet, wanted.magic, amount=amount, expires_in=30)
+                return await self.street.ring_up(kind, order, wallet, wanted.wait_s)
             case "code":
                 return await self.street.ring_up(kind, new_code(wallet, amount=amount), wallet, 5)
             case "any":
                 return await self.street.ring_up(kind, new_code(None, amount=amount), None, 5)
         return await self.street.come_to_the_wall(self.town.wall, wallet, amount)
-
-    async def _pay(self, sale: Sale, wallet: str) -> None:
-        await self.street.scan(sale)
-        await self.street.open_page(sale, wallet)
-        await self.street.pay_pages(sale)
 
 
 def _search(town: Town, number: int, examples: int) -> None:

@@ -78,28 +78,22 @@ async def dossier(street: Street, sale: Sale, hooks: Hooks) -> Dossier:
 
 
 def unfinished(seen: Dossier) -> list[str]:
-    """What is still under way; empty in the end."""
-    payment, told = seen.payment, []
+    """What is still under way; empty in the end.  What a person has to look at waits for one."""
+    told = [f"event {event_id} is {status}" for event_id, status in seen.deliveries.items() if status != "succeeded"]
+    if seen.outbox:
+        told.append(f"{seen.outbox} events wait in the outbox")
+    if seen.callbacks_waiting:
+        told.append(f"{seen.callbacks_waiting} callbacks wait")
+    payment = seen.payment
     if payment["review"] is not None and seen.sale.spoilt:
-        return []
+        return told
     if payment["status"] not in _FINAL:
         told.append(f"it is {payment['status']}")
     if payment["reversal"] == "pending":
         told.append("its reversal is pending")
-    told += [
-        f"refund {row['seq']} is pending" for row in seen.refunds if row["status"] == "pending" and not row["review"]
-    ]
-    told += [
-        f"the late capture of attempt {row['attempt_seq']} is pending"
-        for row in seen.late
-        if row["status"] == "pending"
-    ]
+    told += [f"refund {row['seq']} is pending" for row in seen.refunds if row["status"] == "pending"]
+    told += [f"late capture {row['attempt_seq']} is pending" for row in seen.late if row["status"] == "pending"]
     told += [f"a task is left: {purpose}" for purpose in seen.tasks if purpose != "watch"]
-    if seen.callbacks_waiting:
-        told.append(f"{seen.callbacks_waiting} callbacks wait")
-    if seen.outbox:
-        told.append(f"{seen.outbox} events wait in the outbox")
-    told += [f"event {event_id} is {status}" for event_id, status in seen.deliveries.items() if status != "succeeded"]
     told += [f"attempt {seq} keeps money" for seq in _kept(seen) if not _is_the_payments_own(seen, seq)]
     return told
 
@@ -168,7 +162,7 @@ def _money(seen: Dossier) -> list[str]:
     back = sum(row["returned_to_customer"] for row in seen.refunds if row["status"] == "succeeded")
     if own is None or own["captured_at"] is None or (own["amount"], own["refunded"]) != (payment["payable"], back):
         told.append(f"I1: it succeeded and gave back {back}; its channel says {own}")
-    if not seen.sale.aged:
+    if not seen.sale.passed:
         told += _one_at_a_time(seen)
     return told
 

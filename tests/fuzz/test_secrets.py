@@ -1,0 +1,131 @@
+"""I8: no secret, card number, auth code, payer or callback body reaches a log, a metric or an error, nor rests in the
+clear in PostgreSQL; whatever fails, and with everything logged that can be."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fuzz.scenes import CARD_NUMBER, PERSON, Scenes, Sought
+from tests.fuzz.shelf import fill_shelf
+from tests.fuzz.values import bounded, changed, fields_of
+from tests.fuzz.world import World
+from tests.support.gateway import GatewayStack
+from tests.support.receivers import start_receiver
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def stack_options() -> dict[str, Any]:
+    """Everything is logged, the channels tell what happens, webhooks go to this machine."""
+    settings = {
+        "MASHANG_LOG_LEVEL": "DEBUG",
+        "MASHANG_CHANNEL_TIMEOUT_S": "0.8",
+        "MASHANG_TRUSTED_PROXIES": "1",
+        "MASHANG_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
+        "MASHANG_WEBHOOK_INTERVAL_S": "0.05",
+    }
+    return {"callbacks": True, "settings": settings}
+
+
+@pytest.fixture(scope="module")
+def scenes(world: World, stack: GatewayStack) -> Iterator[Scenes]:
+    """All of them have been played."""
+    sought = Sought()
+    master = stack.environment["MASHANG_MASTER_KEY"]
+    sought.add("master key", master)
+    sought.add("master key", base64.b64decode(master).hex())
+    sought.add("admin token", stack.admin_token)
+    sought.add("API key", stack.shop.key.secret)
+    sought.add("signing secret", stack.shop.key.signing_secret)
+    sought.add("card number", CARD_NUMBER)
+    for name, value in PERSON.items():
+        sought.add(f"customer {name}", value)
+    with start_receiver() as receiver:
+        played = Scenes(world, world.run(fill_shelf(stack, world.till, receiver.url)), sought)
+        for scene in (played.accounts, played.keys, played.webhooks, played.bar_codes, played.pages, played.callbacks,
+                      played.troubles):  # fmt: skip
+            played.run(scene())
+        yield played
+        world.run(played.shelf.customer.client.aclose())
+
+
+def test_there_is_something_to_look_for_and_something_to_look_at(scenes: Scenes, stack: GatewayStack) -> None:
+    kinds = set(scenes.sought.texts.values())
+    assert {"auth code", "payer", "callback body", "API key", "signing secret", "webhook secret", "api_v3_key",
+            "app_secret", "merchant_private_key_pem", "cookie mashang_visit", "master key"} <= kinds  # fmt: skip
+    assert scenes.sought.found_in(f'{{"key": "{stack.shop.key.secret}"}}') == [f"API key: {stack.shop.key.secret}"]
+    assert len(scenes.sought.errors) > 50
+    assert all(len(stack.log_of(child).splitlines()) > 20 for child in stack.gateways)
+    assert all("worker started" in stack.log_of(child) for child in stack.workers)
+
+
+def test_no_log_has_a_secret(scenes: Scenes, stack: GatewayStack) -> None:
+    for child in (*stack.gateways, *stack.workers):
+        for line in stack.log_of(child).splitlines():
+            assert scenes.sought.found_in(line) == [], line
+
+
+def test_no_metric_has_a_secret(scenes: Scenes) -> None:
+    assert scenes.sought.found_in(scenes.world.request("GET", "/metrics").text) == []
+
+
+def test_no_error_has_a_secret(scenes: Scenes) -> None:
+    for error in scenes.sought.errors:
+        assert scenes.sought.found_in(error) == [], error
+
+
+def test_nothing_that_is_secret_rests_in_the_clear(scenes: Scenes) -> None:
+    """What a till sends as free text it gets back as it was: that is no secret of ours."""
+    tables = scenes.run(scenes.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"))
+    for table in tables:
+        for row in scenes.run(scenes.rows(f"SELECT t::text AS whole FROM {table['tablename']} t")):
+            found = [one for one in scenes.sought.found_in(row["whole"]) if not one.startswith("card number")]
+            assert found == [], f"{table['tablename']}: {row['whole'][:1_000]}"
+
+
+@bounded(200, per_minute=300)
+@given(data=st.data())
+def test_what_is_sent_in_a_wrong_place_stands_in_no_log_and_in_no_error(scenes: Scenes, data: st.DataObject) -> None:
+    """A value, in whatever field or header it comes; a field's own name is told."""
+    marked = f"canary{secrets.token_hex(8)}"
+    operation = data.draw(st.sampled_from(scenes.operations))
+    base: dict[str, Any] = scenes.shelf.body(operation) if operation.body is not None else {}
+    headers = {"Content-Type": "application/json", **scenes.shelf.headers(operation)}
+    path = scenes.shelf.path(operation)
+    places = [*operation.parameters("query"), *operation.parameters("path"), "Authorization", "Prefer", "User-Agent",
+              "Idempotency-Key", "Cookie", "Mashang-Signature"]  # fmt: skip
+    body: Any = base
+    if data.draw(st.booleans()) and base:
+        assert operation.body is not None
+        place = data.draw(st.sampled_from(sorted(set(fields_of(operation.body, scenes.document, base)))))
+        values: list[Any] = [marked, [marked], {"a": marked}, f"\x00{marked}"]
+        body = changed(base, place, data.draw(st.sampled_from(values)))
+    else:
+        name = data.draw(st.sampled_from(places))
+        if name in operation.parameters("path"):
+            path = scenes.shelf.path(operation, **{name: marked})
+        elif name in operation.parameters("query"):
+            path = f"{path}?{name}={marked}"
+        else:
+            headers[name] = f"{marked}\x7f" if name == "Idempotency-Key" else marked
+    content = json.dumps(body).encode() if operation.body is not None else b""
+    answer = scenes.world.request(operation.method, path, content=content, headers=headers)
+    if answer.is_client_error:
+        shown = answer.text.replace(f'href="/q/{marked}"', "")  # a page leads back to where its reader came from
+        assert marked not in shown, f"{operation}: {shown}"
+
+
+def test_no_canary_has_sung(scenes: Scenes, stack: GatewayStack) -> None:
+    for child in (*stack.gateways, *stack.workers):
+        for line in stack.log_of(child).splitlines():
+            assert "canary" not in line
+    assert "canary" not in scenes.world.request("GET", "/metrics").text
