@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,7 +19,7 @@ from tests.support.cashier import CashierPage, Customer
 from tests.support.gateway import GatewayStack
 from tests.support.till import Till, new_code, new_order, payment_of
 
-_DOOMED: Final = ("DELETE ", "/revoke", "/cancel")
+_DOOMED: Final = ("DELETE ", "/revoke", "/cancel", "/settle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class Shelf:
             "PATCH /v1/webhook_endpoints/{endpoint_id}": {"description": "mine", "status": "enabled"},
             "POST /v1/webhook_endpoints/{endpoint_id}/rotate_secret": {"overlap_hours": 1},
             "POST /v1/events/{event_id}/resend": {"endpoint_id": self.ids["endpoint_id"]},
+            "POST /admin/v1/reviews/{review_id}/settle": {"verdict": "query_again", "by": "li.wei", "note": "seen"},
             "POST /admin/v1/merchants": {"name": "Corner Café", "timezone": "Asia/Shanghai"},
             "POST /admin/v1/merchants/{merchant_id}/keys": {"scopes": ["pay", "read"]},
             "PATCH /admin/v1/merchants/{merchant_id}": {"name": "Corner Café", "receipt_discounts": "total"},
@@ -95,6 +98,7 @@ async def fill_shelf(stack: GatewayStack, till: Till, webhook_url: str) -> Shelf
     account = {"channel": "wechat", "merchant_id": victim.id, "settings": stack.simulators.accounts[0].settings}
     async with stack.admin() as admin:
         made = await _made(admin, "/admin/v1/channel_accounts", {"id": f"own_{new_ulid()}", **account})
+    mistaken = [await _in_review(till) for _ in range(2)]
     customer = Customer(stack, "wechat")
     page = await customer.open(codes[0]["url"])
     ids = {
@@ -112,11 +116,23 @@ async def fill_shelf(stack: GatewayStack, till: Till, webhook_url: str) -> Shelf
         "merchant_id": victim.id,
         "key_id": victim.key.id,
         "account_id": made["id"],
+        "review_id": mistaken[0]["id"],
     }
     doomed = {"payment_id": shown["id"], "code_id": codes[1]["id"], "endpoint_id": endpoints[1]["id"],
-              "key_id": stack.new_key(victim).id}  # fmt: skip
+              "key_id": stack.new_key(victim).id, "review_id": mistaken[1]["id"]}  # fmt: skip
     receipt_token = urlsplit(receipt["receipt_url"]).path.rpartition("/")[2]
     return Shelf(stack, ids, doomed, receipt_token, payment, customer, page, webhook_url)
+
+
+async def _in_review(till: Till) -> dict[str, Any]:
+    """A payment whose channel has taken another amount."""
+    payment = payment_of(await till.pay(new_order("unionpay", "9010"), wait_s=0), 201)
+    deadline = time.monotonic() + 20
+    while payment["review"] is None:
+        assert time.monotonic() < deadline, payment
+        await asyncio.sleep(0.05)
+        payment = payment_of(await till.get(payment["id"]))
+    return payment
 
 
 async def _made(client: httpx.AsyncClient, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,5 +145,5 @@ async def _made(client: httpx.AsyncClient, path: str, body: Mapping[str, Any]) -
 def absent(name: str) -> str:
     """A well-formed value for a place in a path that leads to nothing."""
     prefixes = {"payment_id": "pay", "refund_id": "ref", "code_id": "cod", "endpoint_id": "we", "event_id": "evt",
-                "merchant_id": "mer", "key_id": "key"}  # fmt: skip
+                "merchant_id": "mer", "key_id": "key", "review_id": "pay"}  # fmt: skip
     return new_id(prefixes[name]) if name in prefixes else {"token": "s" + "A" * 22, "kind": "png"}.get(name, "nobody")
