@@ -86,7 +86,8 @@ VALUES ($1, $2, 'refund', $3, now())
 ON CONFLICT (payment_id, purpose) DO UPDATE SET next_at = least(recovery_tasks.next_at, excluded.next_at)
 
 -- name: complete
--- The refund's end, its event and its postings; nothing where it has ended before.
+-- The refund's end, its event and its postings; nothing where it has ended before.  A task that was put off for long
+-- (a person had to look) is looked at now: there may be nothing left to do.
 WITH refund AS (
     UPDATE refunds SET
         status = $3,
@@ -115,6 +116,9 @@ WITH refund AS (
     WHERE p.notify_url IS NOT NULL OR EXISTS (
         SELECT FROM webhook_endpoints w WHERE w.merchant_id = p.merchant_id AND w.status = 'enabled'
     )
+), task AS (
+    UPDATE recovery_tasks SET next_at = now()
+    WHERE payment_id = (SELECT id FROM payment) AND purpose = 'refund' AND next_at > now() + interval '1 hour'
 ), posting AS (
     INSERT INTO transfers (payment_id, merchant_id, seq, kind, debit, credit, amount, currency, booked_at)
     SELECT p.id, p.merchant_id, t.seq, t.kind, t.debit, t.credit, t.amount, t.currency, now()

@@ -86,6 +86,8 @@ class ReviewDesk:
             if review.kind is not Kind.CALLBACK:
                 await _note(connection, review)
             await plan.act(connection)
+            if review.kind in {Kind.PAYMENT, Kind.REFUND}:
+                await connection.execute(SQL["settle_told"], review.payment_id, review.order_no, review.refund_no)
             given = await _record(connection, review, decision, plan.said)
         REVIEW_VERDICTS.labels(review.kind, decision.verdict).inc()
         _log.info("a review was settled", extra={"review_id": review.id, "verdict": decision.verdict})

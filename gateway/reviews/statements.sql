@@ -115,6 +115,12 @@ INSERT INTO recovery_tasks (payment_id, merchant_id, purpose, next_at, created_a
 VALUES ($1, $2, 'give_back', now(), now())
 ON CONFLICT (payment_id, purpose) DO UPDATE SET next_at = now()
 
+-- name: settle_told
+-- What told of the same matter is settled with it.
+UPDATE callbacks SET settled_at = now()
+WHERE payment_id = $1 AND order_no = $2 AND refund_no IS NOT DISTINCT FROM $3
+    AND result = 'review' AND settled_at IS NULL
+
 -- name: settle_callback
 UPDATE callbacks SET settled_at = now()
 WHERE payment_id = $1 AND account_id = $2 AND notification_id = $3 AND result = $4 AND settled_at IS NULL

@@ -97,6 +97,7 @@ TOGETHER = {
     "mashang_webhook_deliveries": 18,
     "mashang_webhook_delivery_seconds": 4,
     "mashang_webhook_endpoints_disabled": 2,
+    "mashang_review_verdicts": 12,
 }
 
 
