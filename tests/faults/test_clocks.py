@@ -140,3 +140,18 @@ async def test_no_statement_takes_a_point_in_time_for_a_lease_or_a_window_from_a
     compared = re.findall(r"(?:next_at|lease_until|send_before) *[<>]=? *(\S+)", text)
     from_a_process = [value for value in (*taken, *compared) if value.startswith("$")]
     assert bool(from_a_process) == (name in _GIVEN_BACK), from_a_process
+
+
+@pytest.mark.parametrize(
+    ("now", "first"),
+    [
+        (datetime(2031, 3, 1, 0, 5, tzinfo=UTC), "payments_2031_02"),
+        (datetime(2032, 3, 15, tzinfo=UTC), "payments_2032_03"),
+    ],
+)
+async def test_an_id_of_a_slow_clock_finds_its_partition_when_a_month_has_just_begun(
+    database: asyncpg.Connection, now: datetime, first: str
+) -> None:
+    made = await ensure_partitions(database, now)
+    assert min(name for name in made if name.startswith("payments")) == first
+    assert len([name for name in made if name.startswith("payments")]) == (4 if now.day == 1 else 3)
