@@ -12,6 +12,7 @@ import asyncpg
 import orjson
 
 from gateway.callbacks.inbox import Inbox
+from gateway.composition import Base
 from gateway.database.pool import Connection
 from gateway.http.services import Services
 from gateway.kernel.errors import Conflict, InvalidRequest, not_found
@@ -49,13 +50,13 @@ class Shown(NamedTuple):
 class ReviewDesk:
     """One per request: `database` is the request's own transaction where it has one."""
 
-    def __init__(self, services: Services, database: Database) -> None:
+    def __init__(self, parts: Services | Base, database: Database) -> None:
         self._database = database
-        self._store = ReviewStore(Inbox(services.pool, services.vault))
-        self._asking = Asking(services.accounts, services.store, services.refunds.store, services.charging)
-        arrives_within_s = services.settings.not_created_after_s
-        self._payments = PaymentVerdicts(self._asking, services.vault, arrives_within_s)
-        self._refunds = RefundVerdicts(self._asking, services.refunds.store, arrives_within_s)
+        self._store = ReviewStore(Inbox(parts.pool, parts.vault))
+        self._asking = Asking(parts.accounts, parts.store, parts.refunds.store, parts.charging)
+        arrives_within_s = parts.settings.not_created_after_s
+        self._payments = PaymentVerdicts(self._asking, parts.vault, arrives_within_s)
+        self._refunds = RefundVerdicts(self._asking, parts.refunds.store, arrives_within_s)
         self._lates = LateVerdicts(self._asking)
 
     async def page(
