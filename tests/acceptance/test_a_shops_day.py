@@ -24,7 +24,7 @@ from tests.support.shop_day.switches import switched
 from tests.support.till import WALLETS
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, pytest.mark.timeout(240)]
 
 SEED: Final = secrets.randbelow(2**32)
 AT_THE_WALL: Final = 2

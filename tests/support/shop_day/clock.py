@@ -7,10 +7,7 @@ from typing import Final
 
 import asyncpg
 
-_EXPIRED: Final = "UPDATE payments SET expires_at = expires_at - $2, pay_until = pay_until - $2 WHERE id = $1"
-_ORDER_EXPIRED: Final = (
-    "UPDATE attempts SET pay_until = pay_until - $2, created_at = created_at - $2 WHERE payment_id = $1"
-)
+_EXPIRED: Final = "UPDATE payments SET expires_at = expires_at - $2 WHERE id = $1"
 _HOLD: Final = "SELECT FROM payments WHERE id = $1 FOR UPDATE"
 _QUEUED: Final = (
     "SELECT FROM refunds WHERE payment_id = $1 AND status = 'pending' AND asked_at IS NULL"
@@ -31,14 +28,7 @@ class Clock:
 
     async def let_it_expire(self, payment_id: str) -> None:
         """The till's time for a bar code payment is over."""
-        await self._pass(payment_id, 300, _EXPIRED)
-
-    async def let_the_code_expire(self, payment_id: str) -> None:
-        """A code's time is over, its channel order's too.
-
-        For codes that nobody pays any more: UnionPay would know a late payment by the time at which its order was made.
-        """
-        await self._pass(payment_id, 300, _EXPIRED, _ORDER_EXPIRED)
+        await self._pass(payment_id, 120, _EXPIRED)
 
     async def let_refunds_rest(self, payment_id: str) -> None:
         """Where a refund waits for its turn, a minute has passed since the one before it."""
@@ -49,9 +39,8 @@ class Clock:
         """Whatever the worker has put off for this payment is due now."""
         await self.pool.execute(_LOOK, payment_id)
 
-    async def _pass(self, payment_id: str, seconds: float, *statements: str) -> None:
+    async def _pass(self, payment_id: str, seconds: float, statement: str) -> None:
         async with self.pool.acquire() as connection, connection.transaction():
             await connection.execute(_HOLD, payment_id)  # as the worker does before it plans the next look
-            for statement in statements:
-                await connection.execute(statement.replace("- $2", "- make_interval(secs => $2)"), payment_id, seconds)
+            await connection.execute(statement.replace("- $2", "- make_interval(secs => $2)"), payment_id, seconds)
             await connection.execute(_LOOK, payment_id)

@@ -55,6 +55,7 @@ class Shop:
     rng: random.Random
     sold: list[Sold] = field(default_factory=list)
     refunds: list[Refund] = field(default_factory=list)
+    gives_up_after_s: float = _END_S
     repeats: int = 0
     overdue: list[str] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -122,12 +123,24 @@ class Counter:
         self.shop.sold.append(Sold(kind.__name__, payment["id"], frozenset(ends.split())))
         return payment
 
+    async def code_of(self, payment: Payment) -> Payment:
+        """The payment once its code is on display, or over."""
+        async with asyncio.timeout(_END_S):
+            while payment["status"] == "processing":
+                await asyncio.sleep(_LOOK_S)
+                payment = await self.run(calls.payment(payment["id"]))
+        return payment
+
     async def end_of(self, payment: Payment) -> Payment:
-        """The payment once it has its end."""
+        """The payment once it has its end.  One that waits for longer than the cashier does is cancelled."""
+        gives_up = time.monotonic() + self.shop.gives_up_after_s
         async with asyncio.timeout(_END_S):
             while _is_open(payment):
                 await asyncio.sleep(_LOOK_S)
-                payment = await self.run(calls.payment(payment["id"]))
+                if time.monotonic() > gives_up and payment["reversal"] is None:
+                    payment = await self.run(calls.cancel(payment["id"], wait_s=1))
+                else:
+                    payment = await self.run(calls.payment(payment["id"]))
         return payment
 
     async def cancel(self, payment: Payment) -> Payment:

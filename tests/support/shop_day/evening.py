@@ -16,7 +16,7 @@ from routing.channels.statements import StatementLine
 from routing.channels.transport import HttpTransport
 from tests.support.channels import Simulators
 
-_QUIET_S: Final = 60.0
+_QUIET_S: Final = 100.0
 _OPEN: Final = frozenset({"processing", "requires_action"})
 _SETTLES_LATE: Final = "unionpay"
 """Its day ends at 23:00."""

@@ -20,13 +20,20 @@ from tests.support.shop_day.clock import Clock
 from tests.support.shop_day.counter import Counter, Place, Shop
 from tests.support.shop_day.customers import Customers
 from tests.support.shop_day.hooks import Hooks
-from tests.support.shop_day.sales import SaleKind, order_appears_after_it_was_given_up, pays_at_the_wall
+from tests.support.shop_day.sales import (
+    SaleKind,
+    leaves_a_code_for_any_wallet,
+    never_scans,
+    order_appears_after_it_was_given_up,
+    pays_at_the_wall,
+)
 from tests.support.shop_day.witness import Witness
 from tests.support.till import WALLETS
 
 SETTINGS: Final = {"MASHANG_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8"}
 """The merchant's server of the test listens on loopback."""
-_LONGEST: Final = frozenset({order_appears_after_it_was_given_up})
+_LONGEST: Final = (never_scans, leaves_a_code_for_any_wallet, order_appears_after_it_was_given_up)
+"""What ends by itself, after a while, is begun first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +62,13 @@ class OpenShop:
         await asyncio.gather(*[serve(counter) for counter in self.counters])
 
     async def close(self) -> None:
-        """Nobody is left in the shop: codes that are still on display are taken away."""
-        async for payment in self.office.each(calls.payments(status="requires_action", limit=100)):
-            if payment["reversal"] is None:
-                await self.shop.clock.let_the_code_expire(payment["id"])
+        """The last customers leave: whatever is not decided is cancelled, and whose code is on display pays all the
+        same, and has the money back."""
+        for status in ("processing", "requires_action"):
+            async for payment in self.office.each(calls.payments(status=status, limit=100)):
+                after = await self.office.cancel(payment["id"], wait_s=1)
+                if after["status"] == "requires_action" and payment["wallet"] and payment["qr_code"]:
+                    await self.shop.customers.scan(payment["wallet"], payment["qr_code"])
 
     async def sell_at_the_wall(self, times: int) -> None:
         """So many customers of each wallet pay at the printed code."""
@@ -67,8 +77,13 @@ class OpenShop:
 
 
 @asynccontextmanager
-async def open_shop(stack: GatewayStack, book: ClientBook, seed: int, tills: int = 10) -> AsyncIterator[OpenShop]:
-    """The stack's own merchant opens: half of the tills talk to each gateway process."""
+async def open_shop(
+    stack: GatewayStack, book: ClientBook, seed: int, *, tills: int = 10, gives_up_after_s: float = 60
+) -> AsyncIterator[OpenShop]:
+    """The stack's own merchant opens: half of the tills talk to each gateway process.
+
+    A cashier who has waited for so long for the end of a payment cancels it.
+    """
     hooks, witness, key = Hooks(), Witness(book), stack.shop.key.secret
     async with AsyncExitStack() as closing:
         pool = await closing.enter_async_context(asyncpg.create_pool(stack.database_url, min_size=1, max_size=2))
@@ -77,7 +92,7 @@ async def open_shop(stack: GatewayStack, book: ClientBook, seed: int, tills: int
         office = await closing.enter_async_context(AsyncClient(stack.url, api_key=key))
         hooks.secret = (await office.create_webhook_endpoint(receiver.url, description="the shop's server"))["secret"]
         wall = await office.create_code(name="Corner Café", store_id="s-1")
-        shop = Shop(Customers(stack.simulators), Clock(pool), random.Random(seed))
+        shop = Shop(Customers(stack.simulators), Clock(pool), random.Random(seed), gives_up_after_s=gives_up_after_s)
         counters = []
         for number in range(tills):
             url = stack.urls[number % len(stack.urls)]

@@ -83,13 +83,13 @@ async def scans_a_code(counter: Counter, wallet: str) -> None:
 
 
 async def never_scans(counter: Counter, wallet: str) -> None:
-    payment = await counter.sell(never_scans, "closed", wallet=wallet)
-    await counter.shop.clock.let_the_code_expire(payment["id"])
+    """The channel takes no money after a minute; then the code is over by itself."""
+    await counter.sell(never_scans, "closed", wallet=wallet, expires_in=60)
 
 
 async def scans_after_the_cancel(counter: Counter, wallet: str) -> None:
     """WeChat's code is dead at once; Alipay's and UnionPay's can still be paid, and the money goes back."""
-    payment = await counter.sell(scans_after_the_cancel, "closed reversed", wallet=wallet)
+    payment = await counter.code_of(await counter.sell(scans_after_the_cancel, "closed reversed", wallet=wallet))
     after = await counter.run(calls.cancel(payment["id"], wait_s=1))
     if payment["qr_code"] is not None:
         said = await counter.shop.customers.scan(wallet, payment["qr_code"])
@@ -124,11 +124,10 @@ async def two_scan_a_code_for_any_wallet(counter: Counter, wallet: str) -> None:
 
 
 async def leaves_a_code_for_any_wallet(counter: Counter, wallet: str) -> None:
-    payment = await counter.sell(leaves_a_code_for_any_wallet, "closed")
+    payment = await counter.sell(leaves_a_code_for_any_wallet, "closed", expires_in=60)
     assert payment["qr_code"] is not None
     async with counter.shop.customers.page(wallet, payment["qr_code"]):
         pass
-    await counter.shop.clock.let_the_code_expire(payment["id"])
 
 
 async def changes_his_mind_before_scanning(counter: Counter, wallet: str) -> None:
@@ -213,10 +212,9 @@ async def pays_at_the_wall(counter: Counter, code: Code, wallet: str) -> None:
 
 
 async def _scanned(kind: Callable[..., object], counter: Counter, wallet: str, ends: str = "succeeded") -> Payment:
-    payment = await counter.sell(kind, ends, wallet=wallet)
-    if payment["qr_code"] is None:
-        return payment
-    await counter.shop.customers.scan(wallet, payment["qr_code"])
+    payment = await counter.code_of(await counter.sell(kind, ends, wallet=wallet))
+    if payment["qr_code"] is not None:
+        await counter.shop.customers.scan(wallet, payment["qr_code"])
     return await counter.end_of(payment)
 
 
