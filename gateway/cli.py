@@ -227,6 +227,47 @@ def scan(
         raise typer.Exit(1)
 
 
+reviews = typer.Typer(help="What waits for a person: look at it, or settle it.", no_args_is_help=True)
+app.add_typer(reviews, name="review")
+AdminUrl = Annotated[
+    str | None,
+    typer.Option(help="The gateway, with MASHANG_ADMIN_TOKEN; without it, the stack that runs on --state."),
+]
+
+
+@reviews.command("list")
+def list_reviews(
+    *,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Ask the channels how it stands there now.")] = False,
+    url: AdminUrl = None,
+    state: State = _STATE,
+    as_json: AsJson = False,
+) -> None:
+    """Print what is in review, and the verdicts that fit (docs/reviews.md)."""
+    from gateway.commandline.reviews import AdminTarget
+    from gateway.commandline.reviews import list_reviews as run
+
+    run(AdminTarget(url, state.absolute()), refresh=refresh, as_json=as_json)
+
+
+@reviews.command("settle")
+def settle_review(
+    review: Annotated[str, typer.Argument(metavar="REVIEW", help="Its id, as the list shows it.")],
+    verdict: Annotated[str, typer.Argument(help="One of the verdicts that the list shows beside it.")],
+    *,
+    by: Annotated[str, typer.Option(help="Who decides.")],
+    note: Annotated[str | None, typer.Option(help="What was seen, and where.")] = None,
+    url: AdminUrl = None,
+    state: State = _STATE,
+    as_json: AsJson = False,
+) -> None:
+    """Carry a verdict out."""
+    from gateway.commandline.reviews import AdminTarget, settle
+
+    body = {"verdict": verdict, "by": by, **({} if note is None else {"note": note})}
+    settle(review, body, AdminTarget(url, state.absolute()), as_json=as_json)
+
+
 @app.command()
 def audit(
     *,

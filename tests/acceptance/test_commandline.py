@@ -136,3 +136,17 @@ def test_what_cannot_be_done_is_told_in_a_sentence(state: Path, arguments: tuple
 def test_where_no_stack_runs_is_told_in_a_sentence(tmp_path: Path) -> None:
     for arguments in (("pay",), ("scan", "weixin://wxpay/bizpayurl?pr=x")):
         assert "No stack runs here" in mashang(tmp_path, *arguments, status=2)[1]
+
+
+def test_what_waits_for_a_person_is_listed_and_settled(state: Path, stack: GatewayStack) -> None:
+    taken = as_json(state, "pay", "--auth-code", auth_code("wechat", "9010"), status=1)
+    [found] = json.loads(mashang(state, "review", "list", "--refresh", "--json")[0])
+    assert (found["id"], found["channel_says"]["amount"]) == (taken["id"], 2600)
+    shown, _ = mashang(state, "review", "list")
+    assert "amount_mismatch" in "".join(shown.split())
+    _, said = mashang(state, "review", "settle", taken["id"], "accept_capture", "--by", "li.wei", status=2)
+    assert "give_back returns them" in said
+    _, said = mashang(state, "review", "settle", taken["id"], "give_back", "--by", "li.wei", "--note", "one fen")
+    assert taken["id"] in said
+    _, said = mashang(state, "review", "list", "--url", stack.url)
+    assert "Nothing waits" in said
