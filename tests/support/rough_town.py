@@ -39,10 +39,10 @@ from routing.channels.reports import (
 from tests.support.fake_channel import RHYTHM
 
 Answer = TypeVar("Answer")
-_FAULTS: Final = {"none": 70, "unsent": 4, "lost": 8, "late": 8, "killed before": 4, "killed after": 6}
+_FAULTS: Final = {"none": 70, "unsent": 4, "lost": 14, "late": 8, "killed before": 4, "killed after": 6}
 LATE_S_MAX: Final = 60.0
 """A request that was sent is carried out at most so long after its caller has given up."""
-_LAG_S: Final = 10.0
+_LAG_S: Final = 30.0
 """A refund is not found by every query so soon after it was made."""
 
 
@@ -251,7 +251,7 @@ class RoughChannel:
         if order is None or order.stage is not Stage.PAID:
             raise ChannelRejected("no_order", FailureCode.REFUND_REFUSED)
         known = order.returns.get(refund.refund_no)
-        if known is not None and chance.random() < 0.3:
+        if known is not None and chance.random() < 0.6:
             raise ChannelRejected("known", FailureCode.REFUND_REFUSED)
         if known is None:
             if order.returned_fen + amount_fen > order.amount_fen:
@@ -278,7 +278,7 @@ class RoughChannel:
     def _query_refund(self, refund: RefundOrder) -> RefundReport:
         order = self.town.orders.get(refund.order.order_no)
         known = None if order is None else order.returns.get(refund.refund_no)
-        lags = self.town.is_rough and self.town.chance.random() < 0.2
+        lags = self.town.is_rough and self.town.chance.random() < 0.5
         if known is None or (lags and self.town.now < known.made_at + _LAG_S):
             return RefundReport(RefundState.NOT_FOUND)
         return self._returned(known)
