@@ -18,7 +18,8 @@ Moment: TypeAlias = datetime | str
 class Call(Generic[Result]):
     """One request: `target` is the path with its query, `body` what is sent, `wait_s` the till's patience.
 
-    A call that is not `repeatable` makes something new each time: it is not sent again where it may have arrived.
+    A call that is not `repeatable` makes something new each time: it is not sent again where it may have arrived.  With
+    an `idempotency_key` it makes it once.
     """
 
     method: str
@@ -26,6 +27,7 @@ class Call(Generic[Result]):
     body: bytes = b""
     wait_s: int | None = None
     repeatable: bool = True
+    idempotency_key: str | None = None
 
     def after(self, item_id: str) -> Call[Result]:
         """The same list from behind that item."""

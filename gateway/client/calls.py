@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -174,9 +175,11 @@ def create_code(
     terminal_id: str | None = None,
     operator_id: str | None = None,
     metadata: Mapping[str, str] | None = None,
+    idempotency_key: str | None = None,
 ) -> Call[Code]:
     """Make a static code that any wallet can pay, to be printed once; without an amount the customer types it.
 
+    The same `idempotency_key` gives the same code; without one each call makes a new one, however often it is sent.
     For the code of one payment call `pay` without `auth_code` and without `wallet`.
     """
     fields = {
@@ -189,7 +192,7 @@ def create_code(
         "operator_id": operator_id,
         "metadata": None if metadata is None else dict(metadata),
     }
-    return Call("POST", "/v1/codes", json_body(fields), repeatable=False)
+    return Call("POST", "/v1/codes", json_body(fields), idempotency_key=idempotency_key or secrets.token_hex(16))
 
 
 def codes(
@@ -206,7 +209,7 @@ def codes(
 
 
 def find_code(code_id: str) -> Call[Code]:
-    """Read a static code."""
+    """Read a code, static or of one payment."""
     return Call("GET", f"/v1/codes/{part(code_id)}")
 
 

@@ -41,6 +41,8 @@ class Tries:
         headers = {"User-Agent": "mashang-client/0.1", **self._identity.headers(call.method, call.target, call.body)}
         if call.body:
             headers["Content-Type"] = "application/json"
+        if call.idempotency_key is not None:
+            headers["Idempotency-Key"] = call.idempotency_key
         if self._sent and call.method == "POST":
             headers["Prefer"] = f"wait={max(0, min(self._wait_s, int(left_s - self._retries.margin_s)))}"
         elif call.wait_s is not None:

@@ -175,6 +175,15 @@ def test_what_makes_something_new_each_time_is_not_sent_again_where_it_may_have_
     assert len(wire.sent) == 2
 
 
+def test_a_static_code_is_made_once_however_often_it_is_sent() -> None:
+    for wanted in ("wall-7", None):
+        wire = Wire(httpx.ReadTimeout("silent"), httpx.Response(201, json={}))
+        client(wire).create_code(name="Corner Café", idempotency_key=wanted)
+        first, second = [request.headers["idempotency-key"] for request in wire.sent]
+        assert first == second
+        assert wanted in {None, first}
+
+
 def test_every_sending_is_signed_anew_over_what_is_really_sent() -> None:
     wire = Wire(httpx.ReadTimeout("silent"), httpx.Response(200, json={"object": "list", "data": []}))
     key_id = "key_01JD5ZV8W3M0Q9C6R1T2X4Y7KB"

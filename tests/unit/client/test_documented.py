@@ -110,7 +110,7 @@ def test_an_object_has_the_fields_that_the_api_documents(mine: Any, documented: 
 def test_a_request_has_the_fields_that_the_api_takes(
     call: Callable[..., Any], sent: type[BaseModel], apart: set[str]
 ) -> None:
-    assert set(inspect.signature(call).parameters) - {"wait_s"} == sent.model_fields.keys() - apart
+    assert set(inspect.signature(call).parameters) - {"wait_s", "idempotency_key"} == sent.model_fields.keys() - apart
 
 
 @pytest.mark.parametrize("name", CALLS)
