@@ -255,6 +255,18 @@ class Street:
                     await connection.execute(statement, sale.id, left)
         await self.clock.look_now(sale.id)
 
+    async def decide(self, sale: Sale, verdict: str) -> None:
+        """A person decides about it, where one has to."""
+        headers = {"Authorization": f"Bearer {self.stack.admin_token}"}
+        path = f"/admin/v1/reviews/{sale.id}/settle"
+        for url in self.stack.urls:
+            try:
+                answer = await self.client.post(url + path, json={"verdict": verdict, "by": "li.wei"}, headers=headers)
+            except httpx.TransportError:
+                continue
+            assert answer.status_code in {200, 404, 409, 503}, answer.text
+            return
+
     async def turn_back(self, sale: Sale) -> None:
         """What is over is over, and the gateway's clock agrees with the channels' again."""
         await self.pool.execute(_PASS[1], sale.id, -sale.passed)

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
 
 from gateway.payments.states import TRANSITIONS
+from tests.fuzz.values import MINUTES, bounded
 from tests.fuzz.world import World
 from tests.support.till import FINAL, auth_code, error_of, new_order, payment_of
 
-EXAMPLES: Final = os.environ.get("FUZZ_EXAMPLES")
-BOUNDED: Final = settings(
-    max_examples=int(EXAMPLES or 12),
-    stateful_step_count=25,
-    deadline=None,
-    derandomize=EXAMPLES is None,
-    database=None,
-    suppress_health_check=(HealthCheck.too_slow, HealthCheck.filter_too_much),
-)
+BOUNDED: Final = settings(bounded(6, per_minute=6), stateful_step_count=25)
 ENDS: Final = {
     None: {"succeeded"},
     "9001": {"failed"},
@@ -194,6 +186,6 @@ class PaymentMachine(RuleBasedStateMachine):
         return answer
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(180 + 60 * MINUTES)
 def test_a_random_till_never_sees_a_payment_go_back_or_a_second_one(world: World) -> None:
     run_state_machine_as_test(partial(PaymentMachine, world), settings=BOUNDED)  # type: ignore[arg-type]

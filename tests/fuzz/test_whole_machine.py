@@ -48,8 +48,8 @@ from tests.support.shop_day.switches import switched
 from tests.support.till import WALLETS, new_code, new_order
 
 SEED: Final = int(os.environ.get("FUZZ_SEED") or (secrets.randbelow(2**32) if MINUTES else 3))
-EXAMPLES: Final = 8
-STEPS: Final = 16
+EXAMPLES: Final = 5
+STEPS: Final = 14
 MAGIC: Final = (None, None, None, None, "9001", "9003", "9004", "9006", "9008", "9009", "9012", "9013")
 QUICK_TELLERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "wechat": {"refund_interval_s": 0, "notify_retry_s": [0.5] * 60},
@@ -146,6 +146,9 @@ MOVES: Final[Mapping[str, Move]] = {
     "ask the channel": Street.look,
     "expire": Street.expire,
     "tell again": Street.tell_again,
+    "decide to query again": lambda street, sale: street.decide(sale, "query_again"),
+    "decide to accept it": lambda street, sale: street.decide(sale, "accept_capture"),
+    "decide to give it back": lambda street, sale: street.decide(sale, "give_back"),
     "let refunds rest": lambda street, sale: street.clock.let_refunds_rest(sale.id),
 }
 
