@@ -16,6 +16,7 @@ from gateway.kernel.ids import new_id, new_ulid
 from tests.fuzz.contract import Operation
 from tests.support import refunds
 from tests.support.cashier import CashierPage, Customer
+from tests.support.channels import QUICK_RHYTHM
 from tests.support.gateway import GatewayStack
 from tests.support.till import Till, new_code, new_order, payment_of
 
@@ -59,7 +60,7 @@ class Shelf:
 
     def body(self, operation: Operation) -> dict[str, Any]:
         """A request that is taken; every time another one where it must not be the same."""
-        settings = dict(self.stack.simulators.accounts[0].settings)
+        settings = {**self.stack.simulators.accounts[0].settings, "rhythm": dict(QUICK_RHYTHM)}
         customer = {"id": "c", "location": {"latitude": 1.5, "longitude": 2}}
         account = {"id": f"fuzz_{new_ulid()}", "channel": "wechat", "merchant_id": self.ids["merchant_id"]}
         bodies: dict[str, dict[str, Any]] = {
