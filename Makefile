@@ -43,6 +43,9 @@ test-browser: setup ## the cashier page in Debian's chromium, at phone size
 soak: setup ## kill gateways and workers at random under load for SOAK_MINUTES (10), then audit; SOAK_SEED replays one
 	SOAK_MINUTES=$(or $(SOAK_MINUTES),10) $(BIN)/pytest -s tests/faults/test_random_kills.py
 
+fuzz: setup ## everything that can happen to a sale, at random, for FUZZ_MINUTES (10)
+	FUZZ_MINUTES=$(or $(FUZZ_MINUTES),10) $(BIN)/pytest -s tests/fuzz
+
 check: setup ## linters, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -74,4 +77,4 @@ load: setup ## Locust against a stack of its own, or ARGS="--ready-file FILE", w
 clean: ## remove the environment and the state of `make run`
 	rm -rf $(VENV) .venv-sdk $(STATE)
 
-.PHONY: help setup run test test-fast soak check format clean
+.PHONY: help setup run test test-fast soak fuzz check format clean
