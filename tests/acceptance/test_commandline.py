@@ -18,6 +18,8 @@ from tests.support.gateway import GatewayStack
 from tests.support.ready import write_ready_file
 from tests.support.till import auth_code
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("MASHANG_")}
 

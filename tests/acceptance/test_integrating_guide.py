@@ -13,6 +13,8 @@ from tests.support.gateway import GatewayStack
 from tests.support.ready import write_ready_file
 from tests.support.waiting import until
 
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+
 GUIDE = Path(__file__).parents[2] / "docs" / "integrating.md"
 SNIPPET = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PRINTED = re.compile(r"^\s*print\(.*\)  # (.+)$", re.MULTILINE)
