@@ -87,8 +87,11 @@ async def complete(connection: Connection, refund: Refund, verdict: Verdict) -> 
 
 
 async def note(connection: Connection, refund: Refund, verdict: Verdict) -> Refund:
-    """Write down what an answer tells of a refund without ending it."""
-    await connection.execute(SQL["note"], refund.id, refund.merchant_id, verdict.channel_refund_no, verdict.review)
+    """Write down what an answer tells of a refund without ending it; nothing where it has ended since it was read."""
+    is_pending = refund.status is RefundStatus.PENDING
+    await connection.execute(
+        SQL["note"], refund.id, refund.merchant_id, verdict.channel_refund_no, verdict.review, is_pending
+    )
     return await _reread(connection, refund.id, refund.merchant_id)
 
 

@@ -68,9 +68,9 @@ class RefundDesk:
 
     async def settle(self, refund: Refund, report: RefundReport) -> Refund:
         """Commit what a verified report decides; returns the refund as it stands then.  Safe to repeat."""
-        if refund.status is not RefundStatus.PENDING:
-            return await self._compare(refund, report)
-        return await self.commit(refund, steps.verdict(refund, report))
+        if refund.status is RefundStatus.PENDING:
+            refund = await self.commit(refund, steps.verdict(refund, report))
+        return refund if refund.status is RefundStatus.PENDING else await self._compare(refund, report)
 
     async def commit(self, refund: Refund, verdict: Verdict) -> Refund:
         """Commit a verdict; where another process was first, returns the refund as that one left it."""

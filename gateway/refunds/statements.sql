@@ -129,12 +129,13 @@ WITH refund AS (
 SELECT version FROM payment
 
 -- name: note
--- What a channel said of a refund that is still pending, or that it has contradicted since.
+-- What a channel said of a refund that is still pending, or that it has contradicted since; only while it is as it was
+-- read ($5: pending), for whoever ended it meanwhile knew more.
 UPDATE refunds SET
     channel_refund_no = coalesce($3, channel_refund_no),
     review = coalesce($4, review),
     review_at = CASE WHEN review IS NULL AND $4 IS NOT NULL THEN now() ELSE review_at END
-WHERE id = $1 AND merchant_id = $2
+WHERE id = $1 AND merchant_id = $2 AND (completed_at IS NULL) = $5
     AND (channel_refund_no IS DISTINCT FROM coalesce($3, channel_refund_no)
         OR review IS DISTINCT FROM coalesce($4, review))
 

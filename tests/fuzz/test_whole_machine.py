@@ -298,23 +298,23 @@ class WholeMachine(RuleBasedStateMachine):
     @rule(
         what=st.sampled_from(["gateway", "worker"]),
         number=st.integers(0, 1),
+        after_ms=st.sampled_from([0, 3, 10, 30, 100]),
         sale=sales,
-        move=st.sampled_from(sorted(MOVES)),
+        moves=st.lists(st.sampled_from(sorted(MOVES)), min_size=1, max_size=4),
     )
-    def kill_in_the_middle_of_a_move(self, what: str, number: int, sale: Sale, move: str) -> None:
-        """A process is killed while something happens, and started again."""
+    def kill_in_the_middle(self, what: str, number: int, after_ms: int, sale: Sale, moves: list[str]) -> None:
+        """A process is killed while several things happen, and started again."""
         stack = self.street.stack
         child = (stack.gateways if what == "gateway" else stack.workers)[number]
 
         async def at_once() -> None:
-            moving = asyncio.ensure_future(MOVES[move](self.street, sale))
+            moving = asyncio.gather(*[MOVES[move](self.street, sale) for move in moves])
+            await asyncio.sleep(after_ms / 1_000)
             await asyncio.to_thread(kill, child)
             await asyncio.to_thread(stack.restart, child)
             await moving
 
         self.dead += 1
-        if child.running:
-            child.send(signal.SIGCONT)
         self.town.run(at_once())
 
     @invariant()

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.database.intents import IntentRow
 from gateway.kernel.failures import FailureCode
-from gateway.refunds.refund import Refund
+from gateway.refunds.refund import Refund, RefundStatus
 from gateway.refunds.steps import ABNORMAL, AMOUNT_MISMATCH, CONTRADICTED, End, Verdict
 from routing.channels.base import ChannelRejected, ChannelUnknown, ChannelUnsent, RefundOrder, RefundRules
 from routing.channels.reports import RefundReport, RefundState, TradeReport, TradeState
@@ -301,6 +301,23 @@ async def test_what_a_channel_tells_by_itself_is_applied_once_by_its_number(coun
     give_back = asked.refund_no[:-3] + "R"
     for number in (give_back, asked.refund_no[:-2] + "02", "somebody-elses", ""):
         assert await counter.desk.settle_by_number(number, GIVEN_BACK) is None
+
+
+@pytest.mark.parametrize(
+    ("late", "review"),
+    [
+        (RefundReport(RefundState.PENDING, abnormal=True), None),
+        (RefundReport(RefundState.SUCCEEDED, amount_fen=7), None),
+        (RefundReport(RefundState.FAILED), CONTRADICTED),
+    ],
+)
+async def test_what_was_read_of_a_refund_before_it_ended_is_held_against_its_end(
+    counter: Counter, late: RefundReport, review: str | None
+) -> None:
+    as_read = await counter.refund(await counter.paid(), 599)
+    await counter.desk.settle(as_read, GIVEN_BACK)
+    found = await counter.desk.settle(as_read, late)
+    assert (found.status, found.review) == (RefundStatus.SUCCEEDED, review)
 
 
 @pytest.mark.parametrize(("first", "second"), [(FAILED, GIVEN_BACK), (GIVEN_BACK, FAILED)])
