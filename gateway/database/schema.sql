@@ -10,6 +10,21 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'the audit trail is append-only';
+END $$;
+
+CREATE TABLE account_days (
+    account_id text NOT NULL COLLATE "C",
+    day date NOT NULL,
+    captured_fen bigint DEFAULT 0 NOT NULL,
+    captured_count bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT account_days_pkey PRIMARY KEY (account_id, day)
+);
+
 CREATE TABLE admin_requests (
     key text NOT NULL COLLATE "C",
     fingerprint bytea NOT NULL,
@@ -48,12 +63,24 @@ CREATE TABLE attempts (
     finished_at timestamp with time zone,
     pay_until timestamp with time zone,
     page_sealed bytea,
+    routing json,
     CONSTRAINT attempts_seq_check CHECK ((seq > 0)),
     CONSTRAINT attempts_state_check CHECK ((state = ANY (ARRAY['open'::text, 'captured'::text, 'refused'::text, 'unsent'::text, 'not_created'::text, 'reversed'::text, 'closed'::text]))),
     CONSTRAINT attempts_pkey PRIMARY KEY (payment_id, merchant_id, seq)
 ) PARTITION BY RANGE (payment_id);
 
 CREATE TABLE attempts_default PARTITION OF attempts DEFAULT WITH (fillfactor='80');
+
+CREATE TABLE audit_trail (
+    seq bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    actor text NOT NULL,
+    action text NOT NULL,
+    subject text NOT NULL,
+    detail json NOT NULL,
+    hash bytea NOT NULL,
+    CONSTRAINT audit_trail_pkey PRIMARY KEY (seq)
+);
 
 CREATE TABLE callbacks (
     payment_id text NOT NULL COLLATE "C",
@@ -88,6 +115,7 @@ CREATE TABLE channel_accounts (
     merchant_id text COLLATE "C",
     previous_settings_sealed bytea,
     previous_until timestamp with time zone,
+    terms json,
     CONSTRAINT channel_accounts_fee_rate_millionths_check CHECK (((fee_rate_millionths >= 0) AND (fee_rate_millionths <= 1000000))),
     CONSTRAINT channel_accounts_status_check CHECK ((status = ANY (ARRAY['enabled'::text, 'draining'::text, 'disabled'::text]))),
     CONSTRAINT channel_accounts_pkey PRIMARY KEY (id)
@@ -239,6 +267,7 @@ CREATE TABLE payments (
     refund_held bigint DEFAULT 0 NOT NULL,
     refund_count smallint DEFAULT 0 NOT NULL,
     review_at timestamp with time zone,
+    any_wallet boolean DEFAULT false NOT NULL,
     CONSTRAINT payments_amount_check CHECK ((amount > 0)),
     CONSTRAINT payments_attempt_seq_check CHECK ((attempt_seq >= 0)),
     CONSTRAINT payments_check CHECK (((payable >= 0) AND (payable <= amount))),
@@ -375,6 +404,30 @@ CREATE TABLE review_verdicts (
     CONSTRAINT review_verdicts_pkey PRIMARY KEY (id)
 );
 
+CREATE TABLE routing_policies (
+    version integer NOT NULL,
+    document json NOT NULL,
+    note text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT routing_policies_pkey PRIMARY KEY (version)
+);
+
+CREATE TABLE routing_publications (
+    seq bigint NOT NULL,
+    version integer NOT NULL,
+    published_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT routing_publications_pkey PRIMARY KEY (seq)
+);
+
+ALTER TABLE routing_publications ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME routing_publications_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE schema_migrations (
     number integer NOT NULL,
     name text NOT NULL,
@@ -491,13 +544,17 @@ CREATE INDEX review_verdicts_by_review ON review_verdicts (review_id, at);
 CREATE INDEX webhook_endpoints_by_merchant ON webhook_endpoints (merchant_id, id);
 CREATE INDEX webhook_queue_lines ON webhook_queue (endpoint_id, again, next_at);
 CREATE TRIGGER api_keys_changed AFTER INSERT OR DELETE OR UPDATE ON api_keys FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
+CREATE TRIGGER audit_trail_stays BEFORE DELETE OR UPDATE OR TRUNCATE ON audit_trail FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER channel_accounts_changed AFTER INSERT OR DELETE OR UPDATE ON channel_accounts FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
 CREATE TRIGGER merchants_changed AFTER INSERT OR DELETE OR UPDATE ON merchants FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
+CREATE TRIGGER routing_publications_changed AFTER INSERT OR DELETE OR UPDATE ON routing_publications FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
 
 ALTER TABLE api_keys ADD CONSTRAINT api_keys_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
 
 ALTER TABLE channel_accounts ADD CONSTRAINT channel_accounts_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
 
 ALTER TABLE codes ADD CONSTRAINT codes_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
+
+ALTER TABLE routing_publications ADD CONSTRAINT routing_publications_version_fkey FOREIGN KEY (version) REFERENCES routing_policies(version);
 
 ALTER TABLE webhook_endpoints ADD CONSTRAINT webhook_endpoints_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
