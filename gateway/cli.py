@@ -244,7 +244,7 @@ def list_reviews(
     as_json: AsJson = False,
 ) -> None:
     """Print what is in review, and the verdicts that fit (docs/reviews.md)."""
-    from gateway.commandline.reviews import AdminTarget
+    from gateway.commandline.admin import AdminTarget
     from gateway.commandline.reviews import list_reviews as run
 
     run(AdminTarget(url, state.absolute()), refresh=refresh, as_json=as_json)
@@ -262,7 +262,8 @@ def settle_review(
     as_json: AsJson = False,
 ) -> None:
     """Carry a verdict out."""
-    from gateway.commandline.reviews import AdminTarget, settle
+    from gateway.commandline.admin import AdminTarget
+    from gateway.commandline.reviews import settle
 
     body = {"verdict": verdict, "by": by, **({} if note is None else {"note": note})}
     settle(review, body, AdminTarget(url, state.absolute()), as_json=as_json)

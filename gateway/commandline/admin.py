@@ -1,0 +1,70 @@
+"""Calls of the admin API for commands: which gateway, with which token, in whose name."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from gateway.devstack.options import ready_file_of
+from gateway.devstack.ready import read_ready_file
+from gateway.kernel.ids import new_ulid
+from gateway.processes.errors import StackError
+
+_TOKEN: Final = "MASHANG_ADMIN_TOKEN"  # noqa: S105  the name of a variable
+_ACTOR: Final = "MASHANG_ACTOR"
+_NOT_PRINTABLE: Final = re.compile(r"[^\x21-\x7e]+")
+_ACTOR_LENGTH_MAX: Final = 64
+_TIMEOUT_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class AdminTarget:
+    """The gateway's address, with the admin token of the environment; without one, the stack that runs on `state`."""
+
+    url: str | None
+    state: Path
+
+
+def call_admin(target: AdminTarget, method: str, path: str, *, by: str | None = None, **request: Any) -> dict[str, Any]:
+    """The answer to a call of the admin API; a POST is carried out once, however often it arrives.
+
+    `by` names the person for the audit trail; without it, MASHANG_ACTOR or the user of this machine.  Raises StackError
+    with the sentence that the gateway answers instead.
+    """
+    url, token = target.url, os.environ.get(_TOKEN)
+    if url is None or token is None:
+        ready = read_ready_file(ready_file_of(target.state))
+        url, token = url or ready.gateway, ready.admin_token
+    headers = {"Authorization": f"Bearer {token}", "Mashang-Actor": _actor(by)}
+    if method == "POST":
+        headers["Idempotency-Key"] = f"cli-{new_ulid()}"
+    try:
+        answer = httpx.request(
+            method, f"{url.rstrip('/')}{path}", headers=headers, timeout=_TIMEOUT_S, trust_env=False, **request
+        )
+        found: dict[str, Any] = answer.json() if answer.content else {}
+    except (httpx.TransportError, ValueError) as error:
+        raise StackError(f"The gateway at {url} gives no answer: {error}") from error
+    if not answer.is_success:
+        told = found["error"]
+        raise StackError(f"{told['message']} ({told['code']}, see {told['docs_url']})")
+    return found
+
+
+def _actor(by: str | None) -> str:
+    """As the header takes it: visible ASCII."""
+    name = by or os.environ.get(_ACTOR) or _user()
+    return _NOT_PRINTABLE.sub("-", name)[:_ACTOR_LENGTH_MAX]
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return f"uid-{os.getuid()}"
