@@ -19,6 +19,7 @@ from gateway.database.pool import Connection, named_statements
 from gateway.kernel.secrets import SealBroken, Vault
 from routing.channels.base import Wallet
 from routing.channels.facts import identity_of
+from routing.terms import Terms
 
 SQL: Final = named_statements("routing", "accounts.sql")
 OVERLAP: Final = timedelta(days=7)
@@ -52,7 +53,10 @@ class AccountInUse(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
-    """An account as it is stored.  While `previous_until` lies ahead, the earlier settings are good as well."""
+    """An account as it is stored.  While `previous_until` lies ahead, the earlier settings are good as well.
+
+    `terms` is the document that `Terms.of` reads; None where there is nothing but the plain rate.
+    """
 
     id: str
     channel: str
@@ -61,6 +65,7 @@ class AccountRow:
     status: AccountStatus
     priority: int
     fee_rate_millionths: int
+    terms: Mapping[str, Any] | None
     settings_sealed: bytes = field(repr=False)
     previous_settings_sealed: bytes | None = field(repr=False)
     previous_until: datetime | None
@@ -71,7 +76,9 @@ class AccountRow:
     def of(cls, record: asyncpg.Record) -> Self:
         """Raises ValueError for a status of a later version."""
         columns = {name: record[name] for name in cls.__slots__}
-        return cls(**columns | {"wallets": tuple(record["wallets"]), "status": AccountStatus(record["status"])})
+        terms = None if record["terms"] is None else json.loads(record["terms"])
+        wallets, status = tuple(record["wallets"]), AccountStatus(record["status"])
+        return cls(**columns | {"wallets": wallets, "status": status, "terms": terms})
 
     def settings(self, vault: Vault) -> dict[str, Any]:
         """The settings, opened.  Raises SealBroken."""
@@ -95,10 +102,14 @@ class NewAccount:
     status: AccountStatus = AccountStatus.ENABLED
     priority: int = PRIORITY
     fee_rate_millionths: int = FEE_RATE_MILLIONTHS
+    terms: Mapping[str, Any] | None = None
 
 
 async def create_account(database: Database, vault: Vault, new: NewAccount) -> AccountRow | None:
-    """Write a new account; None where the id is taken.  Raises ForeignKeyViolationError for an unknown merchant."""
+    """Write a new account; None where the id is taken.
+
+    Raises TermsError, and ForeignKeyViolationError for an unknown merchant.
+    """
     record = await database.fetchrow(
         SQL["insert_account"],
         new.id,
@@ -109,6 +120,7 @@ async def create_account(database: Database, vault: Vault, new: NewAccount) -> A
         new.priority,
         new.fee_rate_millionths,
         _sealed(vault, new.id, new.settings),
+        _written(new.terms),
     )
     return None if record is None else AccountRow.of(record)
 
@@ -124,10 +136,11 @@ async def save_account(
     merchant_id: str | None = None,
     fee_rate_millionths: int = FEE_RATE_MILLIONTHS,
     priority: int = PRIORITY,
+    terms: Mapping[str, Any] | None = None,
 ) -> AccountRow:
-    """Write an account, or its new settings and terms; its status stays.
+    """Write an account, or its new settings and terms; its status stays, and without new `terms` so do they.
 
-    Raises AccountIdentityChanged, AccountInUse.
+    Raises AccountIdentityChanged, AccountInUse, TermsError.
     """
     new = NewAccount(
         account_id,
@@ -137,6 +150,7 @@ async def save_account(
         merchant_id,
         priority=priority,
         fee_rate_millionths=fee_rate_millionths,
+        terms=terms,
     )
     for _ in range(_TRIES):
         row = await find_account(database, account_id)
@@ -152,6 +166,7 @@ async def save_account(
                 [str(wallet) for wallet in new.wallets],
                 priority,
                 fee_rate_millionths,
+                _written(terms),
             )
             saved = None if record is None else AccountRow.of(record)
         if saved is not None:
@@ -192,9 +207,15 @@ async def change_account(
     status: AccountStatus | None = None,
     priority: int | None = None,
     fee_rate_millionths: int | None = None,
+    terms: Mapping[str, Any] | None = None,
 ) -> AccountRow | None:
-    """Change an account's terms; None leaves one as it is.  None where there is no such account."""
-    record = await database.fetchrow(SQL["change_account"], account_id, status, priority, fee_rate_millionths)
+    """Change what an account is given; None leaves one as it is, `terms` are replaced whole.
+
+    None where there is no such account.  Raises TermsError.
+    """
+    record = await database.fetchrow(
+        SQL["change_account"], account_id, status, priority, fee_rate_millionths, _written(terms)
+    )
     return None if record is None else AccountRow.of(record)
 
 
@@ -240,6 +261,14 @@ def _known_settings(vault: Vault, row: AccountRow) -> dict[str, Any] | None:
         return row.settings(vault)
     except SealBroken:
         return None
+
+
+def _written(terms: Mapping[str, Any] | None) -> str | None:
+    """Terms as they are stored.  Raises TermsError: what cannot be read is never written."""
+    if terms is None:
+        return None
+    Terms.of(terms, FEE_RATE_MILLIONTHS)
+    return json.dumps(dict(terms))
 
 
 def _sealed(vault: Vault, account_id: str, settings: Mapping[str, Any]) -> bytes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 import asyncpg
@@ -15,6 +16,8 @@ from gateway.kernel.secrets import Vault
 from routing.account_store import SQL, AccountRow, AccountStatus, rotate_account, save_account
 from routing.channels.base import Channel, Wallet
 from routing.channels.facts import with_previous_keys
+from routing.sale import Method
+from routing.terms import Terms
 
 __all__ = [
     "Account",
@@ -31,6 +34,10 @@ _log: Final = logging.getLogger("mashang.accounts")
 ChannelBuilder = Callable[[str, str, Mapping[str, Any]], Channel]
 """Makes a channel of an account id, a kind of channel and its settings.  Raises ValueError."""
 
+EVERY_METHOD: Final[Mapping[Wallet, frozenset[Method]]] = MappingProxyType(
+    {wallet: frozenset(Method) for wallet in Wallet}
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
@@ -42,17 +49,30 @@ class Overlap:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account at one channel, ready to be called.  `merchant_id` is None for the platform's own."""
+    """One account at one channel, ready to be called.  `merchant_id` is None for the platform's own.
+
+    `methods` says what it can do for each wallet that its channel has.
+    """
 
     id: str
     wallets: frozenset[Wallet]
     status: AccountStatus
     priority: int
-    fee_rate_millionths: int
+    terms: Terms
     channel: Channel
     kind: str
     merchant_id: str | None = None
     overlap: Overlap | None = None
+    methods: Mapping[Wallet, frozenset[Method]] = field(default_factory=lambda: EVERY_METHOD)
+
+    @property
+    def fee_rate_millionths(self) -> int:
+        """The plain rate, without bands and promotions."""
+        return self.terms.fee.rate_millionths
+
+    def takes(self, wallet: Wallet, method: Method) -> bool:
+        """Whether it is set up for this, whatever its status and health."""
+        return wallet in self.wallets and method in self.methods[wallet]
 
     @property
     def previous(self) -> Channel | None:
@@ -117,16 +137,19 @@ class AccountBook:
         built = self._built.get(row.id)
         if built is None or (built.sealed, built.previous_sealed) != (row.settings_sealed, previous_sealed):
             built = self._open(row, previous_sealed)
+        terms = Terms.of(row.terms, row.fee_rate_millionths)
+        wallets = frozenset(Wallet(wallet) for wallet in row.wallets)
         account = Account(
             id=row.id,
-            wallets=frozenset(Wallet(wallet) for wallet in row.wallets),
+            wallets=wallets,
             status=row.status,
             priority=row.priority,
-            fee_rate_millionths=row.fee_rate_millionths,
+            terms=terms,
             channel=built.channel,
             kind=row.channel,
             merchant_id=row.merchant_id,
             overlap=None if until is None or built.previous is None else Overlap(built.previous, until),
+            methods={wallet: EVERY_METHOD[wallet] & (terms.methods or frozenset(Method)) for wallet in wallets},
         )
         self._built[row.id] = built
         return account

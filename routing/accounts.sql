@@ -13,14 +13,15 @@ SELECT * FROM channel_accounts WHERE id = $1
 
 -- name: insert_account
 INSERT INTO channel_accounts
-    (id, channel, wallets, merchant_id, status, priority, fee_rate_millionths, settings_sealed)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    (id, channel, wallets, merchant_id, status, priority, fee_rate_millionths, settings_sealed, terms)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (id) DO NOTHING
 RETURNING *
 
 -- name: replace_account
 UPDATE channel_accounts SET
-    settings_sealed = $3, wallets = $4, priority = $5, fee_rate_millionths = $6, updated_at = now()
+    settings_sealed = $3, wallets = $4, priority = $5, fee_rate_millionths = $6, terms = coalesce($7, terms),
+    updated_at = now()
 WHERE id = $1 AND settings_sealed = $2
 RETURNING *
 
@@ -36,7 +37,7 @@ RETURNING *
 -- name: change_account
 UPDATE channel_accounts SET
     status = coalesce($2, status), priority = coalesce($3, priority),
-    fee_rate_millionths = coalesce($4, fee_rate_millionths), updated_at = now()
+    fee_rate_millionths = coalesce($4, fee_rate_millionths), terms = coalesce($5, terms), updated_at = now()
 WHERE id = $1
 RETURNING *
 

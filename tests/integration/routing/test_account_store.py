@@ -29,6 +29,8 @@ from routing.account_store import (
 )
 from routing.accounts import AccountBook
 from routing.channels.base import Channel, Wallet
+from routing.sale import Method
+from routing.terms import TermsError
 from tests.support.fake_channel import FakeChannel
 from tests.support.rows import MASTER_KEY, settings
 from tests.support.waiting import until
@@ -255,3 +257,65 @@ async def test_an_account_saved_by_two_at_once_is_one_account(pool: asyncpg.Pool
 async def test_no_setting_shows_in_a_repr(pool: asyncpg.Pool, account: str) -> None:
     assert "1900000109" not in repr(NewAccount("x", "wechat", (), WECHAT))
     assert "sealed" not in repr(await find_account(pool, account))
+
+
+TERMS = {"limits": {"day_fen": 1_000}, "fee": {"rate_millionths": 2_000}}
+
+
+async def test_terms_are_kept_until_others_are_given(pool: asyncpg.Pool, account: str) -> None:
+    row = await find_account(pool, account)
+    assert row is not None
+    assert row.terms is None
+    row = await change_account(pool, account, terms=TERMS)
+    assert row is not None
+    assert row.terms == TERMS
+    await save(pool, ROTATED)
+    await change_account(pool, account, priority=5)
+    book, _ = await opened(pool)
+    found = book.get(account)
+    assert found is not None
+    assert (found.terms.fee.rate_millionths, found.terms.limits.day_fen) == (2_000, 1_000)
+    await save(pool, ROTATED, terms={})
+    row = await find_account(pool, account)
+    assert row is not None
+    assert row.terms == {}
+
+
+async def test_terms_come_with_a_new_account(pool: asyncpg.Pool, account: str) -> None:
+    new = NewAccount("two", "wechat", (Wallet.WECHAT,), WECHAT, terms=TERMS)
+    row = await create_account(pool, VAULT, new)
+    assert row is not None
+    assert row.terms == TERMS
+
+
+async def test_terms_that_cannot_be_meant_are_not_stored(pool: asyncpg.Pool, account: str) -> None:
+    bad = {"limits": {"day_fen": -1}}
+    with pytest.raises(TermsError):
+        await change_account(pool, account, terms=bad)
+    with pytest.raises(TermsError):
+        await save(pool, WECHAT, terms=bad)
+    with pytest.raises(TermsError):
+        await create_account(pool, VAULT, NewAccount("two", "wechat", (Wallet.WECHAT,), WECHAT, terms=bad))
+    row = await find_account(pool, account)
+    assert row is not None
+    assert row.terms is None
+
+
+async def test_an_account_whose_stored_terms_cannot_be_read_stays_as_it_was(pool: asyncpg.Pool, account: str) -> None:
+    await change_account(pool, account, terms=TERMS)
+    book, _ = await opened(pool)
+    await pool.execute("""UPDATE channel_accounts SET terms = '{"limits": 7}'""")
+    await book.reload()
+    found = book.get(account)
+    assert found is not None
+    assert found.terms.limits.day_fen == 1_000
+
+
+async def test_the_terms_narrow_what_an_account_does(pool: asyncpg.Pool, account: str) -> None:
+    await change_account(pool, account, terms={"methods": ["barcode"]})
+    book, _ = await opened(pool)
+    found = book.get(account)
+    assert found is not None
+    assert found.takes(Wallet.WECHAT, Method.BARCODE)
+    assert not found.takes(Wallet.WECHAT, Method.PAGE)
+    assert not found.takes(Wallet.ALIPAY, Method.BARCODE)

@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routing.accounts import Account, AccountStatus
+from routing.accounts import EVERY_METHOD, Account, AccountStatus
 from routing.channels.base import Wallet
 from routing.router import Router
+from routing.terms import Terms
 from tests.support.fake_channel import FakeChannel
 
 OWN, OTHER = "mer_own", "mer_other"
+FREE = Terms.of(None, 0)
 
 
 @dataclass
@@ -32,7 +34,7 @@ def account(
     account_id: str, merchant_id: str | None = None, status: AccountStatus = AccountStatus.ENABLED, priority: int = 1
 ) -> Account:
     channel: Any = FakeChannel()
-    return Account(account_id, frozenset({Wallet.WECHAT}), status, priority, 0, channel, "wechat", merchant_id)
+    return Account(account_id, frozenset({Wallet.WECHAT}), status, priority, FREE, channel, "wechat", merchant_id)
 
 
 def candidates(*accounts: Account, merchant_id: str = OWN, wallet: Wallet = Wallet.WECHAT) -> list[str]:
@@ -47,9 +49,10 @@ ACCOUNTS = st.lists(
         wallets=st.frozensets(st.sampled_from(Wallet)),
         status=st.sampled_from(AccountStatus),
         priority=st.integers(0, 3),
-        fee_rate_millionths=st.just(3_800),
+        terms=st.just(FREE),
         channel=st.builds(FakeChannel),
         kind=st.just("wechat"),
+        methods=st.just(EVERY_METHOD),
         merchant_id=st.sampled_from([None, OWN, OTHER]),
         overlap=st.none(),
     ),
@@ -90,7 +93,7 @@ def test_an_account_that_is_not_enabled_takes_no_new_payment(status: AccountStat
 def test_an_own_account_for_one_wallet_leaves_the_others_to_the_platform() -> None:
     channel: Any = FakeChannel()
     both = Account(
-        "platform", frozenset({Wallet.WECHAT, Wallet.ALIPAY}), AccountStatus.ENABLED, 1, 0, channel, "wechat"
+        "platform", frozenset({Wallet.WECHAT, Wallet.ALIPAY}), AccountStatus.ENABLED, 1, FREE, channel, "wechat"
     )
     assert candidates(account("own", OWN), both) == ["own"]
     assert candidates(account("own", OWN), both, wallet=Wallet.ALIPAY) == ["platform"]
