@@ -407,7 +407,6 @@ CREATE TABLE review_verdicts (
 CREATE TABLE routing_policies (
     version integer NOT NULL,
     document json NOT NULL,
-    note text DEFAULT ''::text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT routing_policies_pkey PRIMARY KEY (version)
 );

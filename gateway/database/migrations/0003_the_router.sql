@@ -20,11 +20,10 @@ CREATE TABLE account_days (
     PRIMARY KEY (account_id, day)
 );
 
--- Versions of the routing policy are never changed; the one published last is in force.
+-- Versions of the routing policy are never changed; the one published last is in force.  The first steers nothing.
 CREATE TABLE routing_policies (
     version integer PRIMARY KEY,
     document json NOT NULL,
-    note text NOT NULL DEFAULT '',
     created_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE TABLE routing_publications (
@@ -34,17 +33,25 @@ CREATE TABLE routing_publications (
 );
 CREATE TRIGGER routing_publications_changed AFTER INSERT OR UPDATE OR DELETE ON routing_publications
     FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
+INSERT INTO routing_policies (version, document) VALUES (0, '{
+    "note": "No rules.", "success_value": "0.30", "exploration": "0.005", "tries_max": 3, "rules": []
+}');
+INSERT INTO routing_publications (version) VALUES (0);
 
 -- Who changed what over the admin API: append-only, each entry sealed to the one before it by its hash.
 CREATE TABLE audit_trail (
     seq bigint PRIMARY KEY,
     at timestamptz NOT NULL,
     actor text NOT NULL,
+    person text,
+    address text,
     action text NOT NULL,
     subject text NOT NULL,
     detail json NOT NULL,
     hash bytea NOT NULL
 );
+CREATE INDEX audit_trail_by_subject ON audit_trail (subject, seq);
+CREATE INDEX audit_trail_by_action ON audit_trail (action, seq);
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'the audit trail is append-only';
