@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Generic, Literal, TypedDict, TypeVar
 
-Wallet = Literal["wechat", "alipay", "unionpay"]
+Wallet = Literal["wechat", "alipay", "unionpay", "digital_rmb", "jd", "best_pay", "qq"]
 PaymentStatus = Literal["processing", "requires_action", "succeeded", "failed", "closed", "reversed"]
 RefundStatus = Literal["pending", "succeeded", "failed"]
 Item = TypeVar("Item")

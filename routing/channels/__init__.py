@@ -2,7 +2,7 @@
 
 base.py        what every channel offers and the three kinds of error
 registry.py    a channel from its kind and its settings (settings.py)
-codes.py       which wallet issued a payment code
+codes.py       which wallet issued a payment code; facts.py what each kind of channel can do
 transport.py   the way out: pooled connections (connection.py), bounded waits (slots.py), nothing sent twice
 wire.py        what the adapters share in writing requests and judging answers; rsa.py the keys;
                statement_files.py what WeChat Pay and Alipay share in reading files
@@ -16,4 +16,6 @@ alipay.py      Alipay gateway.do          alipay_codes.py     alipay_signing.py
 unionpay.py    UnionPay ACP 5.1.0         unionpay_codes.py   unionpay_signing.py
     unionpay_calls.py (one signed call), unionpay_answers.py (fields to reports), unionpay_notifications.py,
     unionpay_files.py (statements)
+qra.py         UnionPay's bar-code front  qra_codes.py        qra_signing.py
+    qra_calls.py (one signed call), qra_xml.py (its bodies), qra_answers.py (fields to reports), qra_notifications.py
 """

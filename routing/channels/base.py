@@ -22,6 +22,10 @@ class Wallet(StrEnum):
     WECHAT = "wechat"
     ALIPAY = "alipay"
     UNIONPAY = "unionpay"
+    DIGITAL_RMB = "digital_rmb"
+    JD = "jd"
+    BEST_PAY = "best_pay"
+    QQ = "qq"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,21 +12,17 @@ from routing.channels.base import Wallet
 class OtherWallet(StrEnum):
     """Wallets whose codes are known, and that no channel of ours charges."""
 
-    DIGITAL_RMB = "digital_rmb"
-    JD = "jd"
-    BEST_PAY = "best_pay"
-    QQ = "qq"
     ALIPAY_PLUS = "alipay_plus"
 
 
 _TABLE: Final[tuple[tuple[str, Wallet | OtherWallet], ...]] = (
-    (r"01\d{17}", OtherWallet.DIGITAL_RMB),
+    (r"01\d{17}", Wallet.DIGITAL_RMB),
     (r"62\d{17}", Wallet.UNIONPAY),  # bank apps, 龙支付 and JD's UnionPay codes too
     (r"289\d{10}6\d{5}", OtherWallet.ALIPAY_PLUS),  # 19 digits inside Alipay's space, so it comes before it
     (r"1[0-5]\d{16}", Wallet.WECHAT),
-    (r"18\d{16}", OtherWallet.JD),
-    (r"51\d{16}", OtherWallet.BEST_PAY),
-    (r"91\d{16}", OtherWallet.QQ),
+    (r"18\d{16}", Wallet.JD),
+    (r"51\d{16}", Wallet.BEST_PAY),
+    (r"91\d{16}", Wallet.QQ),
     (r"(?:2[5-9]|30)\d{14,22}", Wallet.ALIPAY),
     (r"fp[A-Za-z0-9]{33}", Wallet.ALIPAY),  # a face token
 )
@@ -42,6 +38,6 @@ def recognise(auth_code: str) -> Wallet | OtherWallet | None:
 
 
 def wallet_of(auth_code: str) -> Wallet | None:
-    """The wallet that we can charge by this code; None for codes of other wallets and for no code at all."""
+    """The wallet that a channel of ours can charge by this code; None for other wallets and for no code at all."""
     wallet = recognise(auth_code)
     return wallet if isinstance(wallet, Wallet) else None

@@ -1,4 +1,7 @@
-"""What may be told of an account's settings: its identity, and which keys it has, by fingerprints and serials."""
+"""What is known of each kind of channel: wallets, methods, names of settings; and what may be told of an account's.
+
+Identities are told as they are, keys and secrets by fingerprints and serials only.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,44 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from routing.channels.base import Wallet
 from routing.channels.rsa import load_certificate, load_private_key, load_public_key
-from routing.channels.settings import AlipaySettings, UnionpaySettings, WechatSettings
+from routing.channels.settings import AlipaySettings, QraSettings, UnionpaySettings, WechatSettings
+from routing.sale import Method
 
-_SETTINGS: Final[Mapping[str, type[WechatSettings | AlipaySettings | UnionpaySettings]]] = {
+_DIRECT: Final = frozenset(Method)
+_BARCODE_AND_CODE: Final = frozenset({Method.BARCODE, Method.QRCODE})
+_BARCODE: Final = frozenset({Method.BARCODE})
+_NOTHING: Final[frozenset[Method]] = frozenset()
+
+_METHODS: Final[Mapping[str, Mapping[Wallet, frozenset[Method]]]] = {
+    "wechat": {Wallet.WECHAT: _DIRECT},
+    "alipay": {Wallet.ALIPAY: _DIRECT},
+    "unionpay": {Wallet.UNIONPAY: _DIRECT},
+    "qra": {
+        Wallet.WECHAT: _BARCODE_AND_CODE,
+        Wallet.ALIPAY: _BARCODE_AND_CODE,
+        Wallet.UNIONPAY: _BARCODE_AND_CODE,
+        Wallet.DIGITAL_RMB: _BARCODE,
+        Wallet.JD: _BARCODE,
+        Wallet.BEST_PAY: _BARCODE,
+        Wallet.QQ: _BARCODE,
+    },
+}
+"""What a kind of channel can do for a wallet.  The front tells the wallet by the customer's bar code; a code that it
+shows is for these three; its pages (`pay.weixin.jspay` and others) are not spoken here.  CHANNEL-PROTOCOLS 3.6."""
+
+_SETTINGS: Final[Mapping[str, type[WechatSettings | AlipaySettings | UnionpaySettings | QraSettings]]] = {
     "wechat": WechatSettings,
     "alipay": AlipaySettings,
     "unionpay": UnionpaySettings,
+    "qra": QraSettings,
 }
 _IDENTITY: Final[Mapping[str, tuple[str, ...]]] = {
     "wechat": ("mchid", "appid"),
     "alipay": ("app_id", "seller_id"),
     "unionpay": ("mer_id",),
+    "qra": ("mch_id",),
 }
 """Under these a channel knows orders, payers and whose money it is: with others it is another account."""
 _PLATFORM_KEYS: Final = "platform_public_keys"
@@ -40,6 +69,21 @@ class KeyFact:
     kind: str
     fingerprint: str
     serial: str | None = None
+
+
+def wallets_of(kind: str) -> frozenset[Wallet]:
+    """The wallets that a kind of channel can take; none where there is no such kind."""
+    return frozenset(_METHODS.get(kind, {}))
+
+
+def methods_of(kind: str, wallet: Wallet) -> frozenset[Method]:
+    """How customers of that wallet can pay on a kind of channel; none where they cannot."""
+    return _METHODS.get(kind, {}).get(wallet, _NOTHING)
+
+
+def wallets_with(method: Method) -> frozenset[Wallet]:
+    """The wallets that some kind of channel takes in this way."""
+    return frozenset(wallet for wallets in _METHODS.values() for wallet in wallets if method in wallets[wallet])
 
 
 def known_settings(kind: str) -> frozenset[str]:

@@ -7,11 +7,15 @@ from typing import Any, Final
 
 from routing.channels.alipay import AlipayChannel
 from routing.channels.base import Channel, Transport
+from routing.channels.qra import QraChannel
 from routing.channels.rsa import load_certificate, load_private_key
 from routing.channels.settings import (
     ALIPAY_OAUTH_URL,
     ALIPAY_RHYTHM,
     ALIPAY_TIMEOUT_EXPRESS,
+    QRA_MCH_CREATE_IP,
+    QRA_REFUND_WINDOW_DAYS,
+    QRA_RHYTHM,
     UNIONPAY_DYNAMIC_CODE,
     UNIONPAY_REFUND_WINDOW_DAYS,
     UNIONPAY_RHYTHM,
@@ -19,6 +23,7 @@ from routing.channels.settings import (
     WECHAT_RHYTHM,
     WECHAT_TOKEN_URL,
     AlipaySettings,
+    QraSettings,
     SettingsReader,
     UnionpaySettings,
     WechatSettings,
@@ -117,6 +122,22 @@ def _unionpay(reader: SettingsReader, transport: Transport) -> Channel:
     return UnionpayChannel(settings, transport)
 
 
+def _qra(reader: SettingsReader, transport: Transport) -> Channel:
+    settings = QraSettings(
+        base_url=reader.url("base_url").rstrip("/"),
+        mch_id=reader.word("mch_id"),
+        key=reader.text("key"),
+        sign_agentno=reader.optional_word("sign_agentno"),
+        groupno=reader.optional_word("groupno"),
+        mch_create_ip=reader.ip("mch_create_ip", QRA_MCH_CREATE_IP),
+        device_type=reader.optional_word("device_type"),
+        notify_url=reader.optional_url("notify_url"),
+        refund_window_days=reader.days("refund_window_days", QRA_REFUND_WINDOW_DAYS, 365),
+        rhythm=reader.rhythm(QRA_RHYTHM),
+    )
+    return QraChannel(settings, transport)
+
+
 def _belongs(private_key_pem: str, certificate_pem: str) -> bool:
     return load_private_key(private_key_pem).public_key() == load_certificate(certificate_pem).public_key()
 
@@ -132,4 +153,5 @@ _BUILDERS: Final[dict[str, Callable[[SettingsReader, Transport], Channel]]] = {
     "wechat": _wechat,
     "alipay": _alipay,
     "unionpay": _unionpay,
+    "qra": _qra,
 }

@@ -32,6 +32,9 @@ UNIONPAY_RHYTHM: Final = Rhythm(
 )
 """CHANNEL-PROTOCOLS 3.4: what was accepted is decided soon; the unknown is asked for before it is reversed."""
 
+QRA_RHYTHM: Final = WECHAT_RHYTHM
+"""None was found for the front: that of WeChat Pay, the strictest of the wallets behind it, about reversals too."""
+
 
 WECHAT_OAUTH_URL: Final = "https://open.weixin.qq.com/connect/oauth2/authorize"
 WECHAT_TOKEN_URL: Final = "https://api.weixin.qq.com/sns/oauth2/access_token"  # noqa: S105 (an address)
@@ -43,6 +46,12 @@ ALIPAY_TIMEOUT_EXPRESS: Final = "2m"
 
 UNIONPAY_REFUND_WINDOW_DAYS: Final = 30
 """CHANNEL-PROTOCOLS 3.2: guaranteed for QR payments; other products have 90 or 330 days."""
+
+QRA_REFUND_WINDOW_DAYS: Final = 30
+"""None was found for the front: UnionPay's for QR payments, the shortest of those behind it."""
+
+QRA_MCH_CREATE_IP: Final = "127.0.0.1"
+"""`mch_create_ip` where the merchant has named no address: the front requires one."""
 
 UNIONPAY_DYNAMIC_CODE: Final = "0"
 """`qrCodeType` of page payments; 1 is a static code, for which payers' banks take at most 500 yuan a day."""
@@ -140,6 +149,28 @@ class UnionpaySettings:
     rhythm: Rhythm = UNIONPAY_RHYTHM
 
 
+@dataclass(frozen=True, slots=True)
+class QraSettings:
+    """A merchant of UnionPay's bar-code front (or of another host of this dialect), signing by MD5 with `key`.
+
+    `sign_agentno` and `groupno` are sent where the contract gives them: the agent whose key signs, and the group of
+    shops.  `mch_create_ip` is the address of the machine that makes the orders.  `device_type` is the kind of the tills
+    (as in `terminal_info`, two digits); without one nothing is told of terminals but their numbers.  `notify_url` is
+    where the merchant hears of codes that were paid.
+    """
+
+    base_url: str
+    mch_id: str
+    key: str = field(repr=False)
+    sign_agentno: str = ""
+    groupno: str = ""
+    mch_create_ip: str = QRA_MCH_CREATE_IP
+    device_type: str = ""
+    notify_url: str = ""
+    refund_window_days: int = QRA_REFUND_WINDOW_DAYS
+    rhythm: Rhythm = QRA_RHYTHM
+
+
 class SettingsReader:
     """Reads the settings of one account as they were stored (JSON), and complains by name."""
 
@@ -163,6 +194,18 @@ class SettingsReader:
         if not _WORD.fullmatch(value):
             raise self.error(name, "must be letters and digits")
         return value
+
+    def optional_word(self, name: str) -> str:
+        """As `word`; empty where it is missing or empty."""
+        return "" if self._values.get(name, "") == "" else self.word(name)
+
+    def ip(self, name: str, otherwise: str) -> str:
+        """The address of a machine, IPv4 or IPv6, as it is usually written."""
+        value = self.text(name, otherwise)
+        try:
+            return str(ip_address(value))
+        except ValueError:
+            raise self.error(name, "must be an IP address") from None
 
     def private_key(self, name: str) -> str:
         """The PEM of an RSA private key."""

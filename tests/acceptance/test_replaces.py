@@ -38,7 +38,7 @@ async def test_any_other_price_is_refused_before_anything_is_charged(
 
 
 async def test_a_code_of_no_wallet_of_ours_fails_without_a_channel(till: Till) -> None:
-    payment = await till.taken(auth_code="0112345678901234567")
+    payment = await till.taken(auth_code="2891234567890612345")
     assert (payment["status"], payment["failure"]["code"]) == ("failed", "wallet_unsupported")
     assert (payment["wallet"], payment["channel"]) == (None, None)
 
