@@ -1,4 +1,7 @@
-"""The door of the admin API: every route takes the admin token, every POST an `Idempotency-Key`."""
+"""The door of the admin API: every route takes the admin token, every change leaves an entry in the audit trail.
+
+A route's `name` is the action that the entry tells (`channel_account.changed`).  Every POST takes an `Idempotency-Key`.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,14 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 
-from gateway.admin.once import Handler, carry_out_once
+from gateway.admin.once import carry_out, carry_out_once
 from gateway.http.answers import no_unknown_parameters
 from gateway.http.preferences import idempotency_key
 from gateway.http.services import Services, services_of
 from gateway.kernel.errors import NotAuthenticated
+from gateway.trail.recording import Handler, person_of
+
+CHANGING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 class AdminRequest(BaseModel):
@@ -24,12 +30,13 @@ class AdminRequest(BaseModel):
 
 
 class AdminRoute(APIRoute):
-    """A route that looks at the token before anything else, and answers a repeated POST as before."""
+    """A route that looks at the token before anything else, records a change, and answers a repeated POST as before."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        methods = set(options.get("methods") or ())
+        documented = [*([_KEY] if "POST" in methods else []), *([_PERSON] if methods & CHANGING else [])]
         dependencies = list(options.get("dependencies") or ())
-        if "POST" in (options.get("methods") or ()) and _DOCUMENTED not in dependencies:
-            dependencies.append(_DOCUMENTED)
+        dependencies += [each for each in documented if each not in dependencies]
         super().__init__(path, endpoint, **{**options, "dependencies": dependencies})
 
     def get_route_handler(self) -> Any:
@@ -39,9 +46,12 @@ class AdminRoute(APIRoute):
         async def behind_the_door(request: Request) -> Response:
             services = admitted(request)
             key = idempotency_key(request.headers.get("idempotency-key"))
-            if request.method != "POST" or key is None:
+            if request.method not in CHANGING:
                 return await handle(request)
-            return await carry_out_once(services, key, request, handle)
+            person = person_of(request)
+            if request.method != "POST" or key is None:
+                return await carry_out(services, person, request, handle)
+            return await carry_out_once(services, key, person, request, handle)
 
         return behind_the_door
 
@@ -75,4 +85,14 @@ async def _key_of_a_post(
     return None
 
 
-_DOCUMENTED: Final = Depends(_key_of_a_post)
+async def _person_of_a_change(
+    mashang_actor: Annotated[  # noqa: ARG001  documented here, read by the route
+        str | None,
+        Header(description="Who acts, as the company knows its people: stands in the audit trail beside the token."),
+    ] = None,
+) -> None:
+    return None
+
+
+_KEY: Final = Depends(_key_of_a_post)
+_PERSON: Final = Depends(_person_of_a_change)

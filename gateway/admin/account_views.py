@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
@@ -15,6 +16,7 @@ from routing.channels.facts import identity_of, key_facts
 
 _SHOWN_AT_BEGINNING: Final = 4
 _SHOWN_AT_END: Final = 2
+_TOLD: Final = ("channel", "merchant_id", "wallets", "status", "priority", "fee_rate_millionths", "identity")
 
 
 def account_object(row: AccountRow, vault: Vault) -> dict[str, Any]:
@@ -32,6 +34,21 @@ def account_detail(row: AccountRow, services: Services) -> dict[str, Any]:
         "keys": [] if settings is None else _keys(row.channel, settings, vault),
         "previous_keys": [] if previous is None else _keys(row.channel, previous, vault),
         "problem": _problem(row, settings, services),
+    }
+
+
+def account_told(row: AccountRow, vault: Vault) -> dict[str, Any]:
+    """An account for the audit trail: where its calls go and which keys it has; all settings by a keyed hash."""
+    settings = _settings(row, vault)
+    shown = _object(row, settings)
+    told = {name: shown[name] for name in _TOLD}
+    if settings is None:
+        return told
+    whole = json.dumps(settings, sort_keys=True).encode()
+    return told | {
+        "addresses": {name: value for name, value in sorted(settings.items()) if name.endswith("_url")},
+        "keys": _keys(row.channel, settings, vault),
+        "settings_fingerprint": vault.keyed_hash(whole).hex(),
     }
 
 

@@ -22,15 +22,20 @@ from gateway.admin.account_schemas import (
     OfMerchant,
     RotationRequest,
 )
-from gateway.admin.account_views import account_detail, account_object
+from gateway.admin.account_views import account_detail, account_object, account_told
+from gateway.admin.kept_answers import SQL
 from gateway.admin.once import database_of
 from gateway.http.answers import json_answer
 from gateway.http.services import Services, services_of
 from gateway.kernel.errors import Conflict, InvalidRequest, not_found
 from gateway.kernel.ids import new_id
+from gateway.trail.entry import changes
+from gateway.trail.recording import tell, tell_nothing
 from routing.account_store import (
     AccountIdentityChanged,
     AccountInUse,
+    AccountRow,
+    Database,
     NewAccount,
     change_account,
     create_account,
@@ -48,7 +53,13 @@ _NAME_SHOWN: Final = 64
 router = admin_router()
 
 
-@router.post("/channel_accounts", status_code=201, response_model=AccountDetail, summary="Create a channel account")
+@router.post(
+    "/channel_accounts",
+    status_code=201,
+    response_model=AccountDetail,
+    name="channel_account.created",
+    summary="Create a channel account",
+)
 async def post_account(request: Request, wanted: NewAccountRequest) -> Response:
     """Create an account for the platform or for one merchant; the settings are checked by opening it.
 
@@ -73,6 +84,7 @@ async def post_account(request: Request, wanted: NewAccountRequest) -> Response:
         raise not_found("merchant", "merchant_id") from None
     if row is None:
         raise Conflict("account_exists", "There is a channel account with this id.", param="id")
+    tell(request, row.id, {"created": account_told(row, services.vault)})
     _log.info("channel account created", extra={"account": row.id, "merchant_id": row.merchant_id})
     return json_answer(201, account_detail(row, services)).to_response()
 
@@ -102,7 +114,12 @@ async def get_account(request: Request, account_id: AccountId) -> Response:
     return json_answer(200, account_detail(row, services)).to_response()
 
 
-@router.patch("/channel_accounts/{account_id}", response_model=AccountObject, summary="Change a channel account")
+@router.patch(
+    "/channel_accounts/{account_id}",
+    response_model=AccountObject,
+    name="channel_account.changed",
+    summary="Change a channel account",
+)
 async def patch_account(request: Request, account_id: AccountId, change: AccountChange) -> Response:
     """Enable, drain or disable an account, or change its terms; every process follows within a second.
 
@@ -113,8 +130,10 @@ async def patch_account(request: Request, account_id: AccountId, change: Account
         raise InvalidRequest(
             "missing_field", "Send at least one of status, priority, fee_rate_millionths.", param="status"
         )
+    database = database_of(request)
+    before = await _hold(database, account_id)
     row = await change_account(
-        services.pool,
+        database,
         account_id,
         status=change.status,
         priority=change.priority,
@@ -122,11 +141,17 @@ async def patch_account(request: Request, account_id: AccountId, change: Account
     )
     if row is None:
         raise _no_account()
+    tell(request, row.id, changes(account_told(before, services.vault), account_told(row, services.vault)))
     _log.info("channel account changed", extra={"account": row.id, "changed": sorted(change.model_fields_set)})
     return json_answer(200, account_object(row, services.vault)).to_response()
 
 
-@router.post("/channel_accounts/{account_id}/rotate", response_model=AccountDetail, summary="Rotate credentials")
+@router.post(
+    "/channel_accounts/{account_id}/rotate",
+    response_model=AccountDetail,
+    name="channel_account.rotated",
+    summary="Rotate credentials",
+)
 async def post_rotation(request: Request, account_id: AccountId, rotation: RotationRequest) -> Response:
     """Replace an account's settings, whole; its channel, merchant and numbers at the channel stay.
 
@@ -134,9 +159,7 @@ async def post_rotation(request: Request, account_id: AccountId, rotation: Rotat
     """
     services = services_of(request)
     database = database_of(request)
-    known = await find_account(database, account_id)
-    if known is None:
-        raise _no_account()
+    known = await _hold(database, account_id)
     _check_settings(services, account_id, known.channel, rotation.settings)
     overlap = timedelta(hours=rotation.overlap_hours)
     try:
@@ -151,8 +174,22 @@ async def post_rotation(request: Request, account_id: AccountId, rotation: Rotat
         ) from None
     if row is None:
         raise _no_account()
+    if row == known:
+        tell_nothing(request)
+    else:
+        told = changes(account_told(known, services.vault), account_told(row, services.vault))
+        tell(request, row.id, told | {"overlap_hours": rotation.overlap_hours})
     _log.info("channel account rotated", extra={"account": row.id, "overlap_hours": rotation.overlap_hours})
     return json_answer(200, account_detail(row, services)).to_response()
+
+
+async def _hold(database: Database, account_id: str) -> AccountRow:
+    """The account as it is before the change; nobody else changes it until the transaction ends.  Raises the 404."""
+    await database.execute(SQL["hold_account"], account_id)
+    row = await find_account(database, account_id)
+    if row is None:
+        raise _no_account()
+    return row
 
 
 def _no_account() -> InvalidRequest:

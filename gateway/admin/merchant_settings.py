@@ -12,10 +12,12 @@ from gateway.admin.access import AdminRequest, admin_router, example
 from gateway.admin.merchants import EXAMPLE_ID, MerchantId, TimeZone
 from gateway.admin.once import database_of
 from gateway.http.answers import json_answer
-from gateway.kernel.errors import not_found
-from gateway.merchants.settings import MerchantSettings, change_settings, find_settings
+from gateway.kernel.errors import InvalidRequest, not_found
+from gateway.merchants.settings import MerchantSettings, change_settings, find_settings, hold_settings
 from gateway.payments.schemas import Text
 from gateway.receipts.receipt import ShownDiscounts
+from gateway.trail.entry import changes
+from gateway.trail.recording import tell
 
 router = admin_router()
 
@@ -71,14 +73,28 @@ async def get_merchant(request: Request, merchant_id: MerchantId) -> Response:
     return _answer(await find_settings(database_of(request), merchant_id))
 
 
-@router.patch("/merchants/{merchant_id}", response_model=MerchantSettingsObject, summary="Change a merchant")
+@router.patch(
+    "/merchants/{merchant_id}",
+    response_model=MerchantSettingsObject,
+    name="merchant.changed",
+    summary="Change a merchant",
+)
 async def patch_merchant(request: Request, merchant_id: MerchantId, change: MerchantChange) -> Response:
     """Change what is given; every process follows within a second."""
-    changes = change.model_dump(exclude_unset=True)
-    return _answer(await change_settings(database_of(request), merchant_id, **changes))
+    database = database_of(request)
+    before = await hold_settings(database, merchant_id)
+    after = await change_settings(database, merchant_id, **change.model_dump(exclude_unset=True))
+    if before is None or after is None:
+        raise _no_merchant()
+    tell(request, merchant_id, changes(asdict(before), asdict(after)))
+    return _answer(after)
 
 
 def _answer(found: MerchantSettings | None) -> Response:
     if found is None:
-        raise not_found("merchant", "merchant_id")
+        raise _no_merchant()
     return json_answer(200, asdict(found)).to_response()
+
+
+def _no_merchant() -> InvalidRequest:
+    return not_found("merchant", "merchant_id")

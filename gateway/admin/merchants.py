@@ -17,6 +17,7 @@ from gateway.kernel.errors import not_found
 from gateway.merchants import store as merchants
 from gateway.merchants.store import Scope
 from gateway.payments.schemas import Text
+from gateway.trail.recording import tell
 
 MERCHANT_ID_PATTERN = r"^mer_[0-9A-Z]{26}$"
 EXAMPLE_ID = "mer_01JD5ZV8W3M0Q9C6R1T2X4Y7KB"
@@ -89,11 +90,18 @@ MerchantId = Annotated[str, Path(pattern=MERCHANT_ID_PATTERN)]
 KeyId = Annotated[str, Path(pattern=r"^key_[0-9A-Z]{26}$")]
 
 
-@router.post("/merchants", status_code=201, response_model=MerchantObject, summary="Create a merchant")
+@router.post(
+    "/merchants",
+    status_code=201,
+    response_model=MerchantObject,
+    name="merchant.created",
+    summary="Create a merchant",
+)
 async def post_merchant(request: Request, wanted: NewMerchantRequest) -> Response:
     """Create a merchant."""
     vault = services_of(request).vault
     new = await merchants.create_merchant(database_of(request), vault, wanted.name, wanted.timezone)
+    tell(request, new.merchant.id, {"created": {"name": new.merchant.name, "timezone": new.merchant.timezone}})
     body = {
         "id": new.merchant.id,
         "name": new.merchant.name,
@@ -103,7 +111,13 @@ async def post_merchant(request: Request, wanted: NewMerchantRequest) -> Respons
     return json_answer(201, body).to_response()
 
 
-@router.post("/merchants/{merchant_id}/keys", status_code=201, response_model=KeyObject, summary="Create a key")
+@router.post(
+    "/merchants/{merchant_id}/keys",
+    status_code=201,
+    response_model=KeyObject,
+    name="key.created",
+    summary="Create a key",
+)
 async def post_key(request: Request, merchant_id: MerchantId, wanted: NewKeyRequest) -> Response:
     """Create an API key.  Its secrets are shown in this answer and never again."""
     vault = services_of(request).vault
@@ -111,6 +125,7 @@ async def post_key(request: Request, merchant_id: MerchantId, wanted: NewKeyRequ
         key = await merchants.create_key(database_of(request), vault, merchant_id, frozenset(wanted.scopes))
     except asyncpg.ForeignKeyViolationError:
         raise not_found("merchant", "merchant_id") from None
+    tell(request, key.id, {"created": {"merchant_id": merchant_id, "scopes": sorted(set(wanted.scopes))}})
     body = {
         "id": key.id,
         "merchant_id": merchant_id,
@@ -121,9 +136,12 @@ async def post_key(request: Request, merchant_id: MerchantId, wanted: NewKeyRequ
     return json_answer(201, body).to_response()
 
 
-@router.post("/merchants/{merchant_id}/keys/{key_id}/revoke", status_code=204, summary="Revoke a key")
+@router.post(
+    "/merchants/{merchant_id}/keys/{key_id}/revoke", status_code=204, name="key.revoked", summary="Revoke a key"
+)
 async def post_revoke(request: Request, merchant_id: MerchantId, key_id: KeyId) -> Response:
     """Revoke a key; every process refuses it within a second."""
     if not await merchants.revoke_key(database_of(request), merchant_id, key_id):
         raise not_found("key", "key_id")
+    tell(request, key_id, {"merchant_id": merchant_id})
     return Response(status_code=204)

@@ -1,13 +1,12 @@
-"""Carries a request of the admin API out once per `Idempotency-Key`: what it does and its answer are one transaction.
+"""Carries a request of the admin API out in a transaction of its own; with an `Idempotency-Key` once, answer included.
 
 Refusals bind nothing and are not kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final, TypeAlias, cast
+from typing import Final, cast
 
 import asyncpg
 import orjson
@@ -17,14 +16,24 @@ from gateway.admin.kept_answers import KeptAnswer, find_answer, keep_answer, tak
 from gateway.database.pool import Connection
 from gateway.http.services import Services, services_of
 from gateway.kernel.errors import Conflict
+from gateway.trail.recording import Handler, recorded
 
 _REPLAYED: Final = {"Idempotent-Replayed": "true"}
 
-Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+async def carry_out(services: Services, person: str | None, request: Request, handle: Handler) -> Response:
+    """The answer of the handler; what it writes and its entry in the audit trail are one transaction.
+
+    Raises what the handler raises.
+    """
+    async with services.pool.acquire() as connection, connection.transaction():
+        return await recorded(connection, person, request, handle)
 
 
-async def carry_out_once(services: Services, key: str, request: Request, handle: Handler) -> Response:
-    """The answer of the handler, or the one that the same request got before.
+async def carry_out_once(
+    services: Services, key: str, person: str | None, request: Request, handle: Handler
+) -> Response:
+    """The same, or the answer that the same request got before: that leaves no second entry.
 
     Raises Conflict where the key belongs to another request, and what the handler raises.
     """
@@ -34,15 +43,14 @@ async def carry_out_once(services: Services, key: str, request: Request, handle:
         known = await find_answer(connection, services.vault, key)
         if known is not None:
             return _replayed(known, fingerprint)
-        request.state.database = connection
-        answer = await handle(request)
+        answer = await recorded(connection, person, request, handle)
         kept = KeptAnswer(fingerprint, answer.status_code, bytes(answer.body))
         await keep_answer(connection, services.vault, key, kept)
     return answer
 
 
 def database_of(request: Request) -> asyncpg.Pool | Connection:
-    """Where an endpoint writes: in the request's own transaction where there is one."""
+    """Where an endpoint reads and writes: in the request's own transaction, where its method can change something."""
     return cast("asyncpg.Pool | Connection", getattr(request.state, "database", services_of(request).pool))
 
 

@@ -24,6 +24,7 @@ from gateway.kernel.errors import InvalidRequest
 from gateway.reviews.desk import Decision, ReviewDesk, Shown
 from gateway.reviews.reading import GivenVerdict
 from gateway.reviews.review import Kind
+from gateway.trail.recording import tell
 
 _REFRESHED_MAX: Final = 20
 
@@ -53,7 +54,9 @@ async def get_review(request: Request, review_id: ReviewId, *, refresh: Refresh 
     return json_answer(200, _review_json(await _desk(request).get(review_id, refresh=refresh))).to_response()
 
 
-@router.post("/reviews/{review_id}/settle", response_model=VerdictObject, summary="Settle a review")
+@router.post(
+    "/reviews/{review_id}/settle", response_model=VerdictObject, name="review.settled", summary="Settle a review"
+)
 async def post_verdict(request: Request, review_id: ReviewId, wanted: VerdictRequest) -> Response:
     """Carry a verdict out, with its event, in one transaction.
 
@@ -61,11 +64,18 @@ async def post_verdict(request: Request, review_id: ReviewId, wanted: VerdictReq
     to do instead.
     """
     given = await _desk(request).settle(review_id, Decision(wanted.verdict, wanted.by, wanted.note))
+    tell(request, given.review_id, _verdict_told(given))
     return json_answer(200, _verdict_json(given)).to_response()
 
 
 def _desk(request: Request) -> ReviewDesk:
     return ReviewDesk(services_of(request), database_of(request))
+
+
+def _verdict_told(given: GivenVerdict) -> dict[str, Any]:
+    """For the audit trail: the note may hold anything, and stands with the verdict alone."""
+    told = {"verdict_id": given.id, "kind": given.kind, "reason": given.reason}
+    return told | {"verdict": given.verdict, "by": given.decided_by, "payment_id": given.payment_id}
 
 
 def _review_json(shown: Shown) -> dict[str, Any]:

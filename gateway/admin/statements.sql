@@ -1,4 +1,4 @@
--- Answers of the admin API by idempotency key (kept_answers.py).
+-- Answers of the admin API by idempotency key (kept_answers.py), and accounts that are about to change.
 
 -- name: lock_key
 -- Requests with one key come one after the other; the lock ends with the transaction.
@@ -15,3 +15,7 @@ ON CONFLICT (key) DO UPDATE SET
 
 -- name: forget_answers
 DELETE FROM admin_requests WHERE created_at <= now() - $1::interval
+
+-- name: hold_account
+-- What it was before and what it is after belong together: nobody else changes it between.
+SELECT FROM channel_accounts WHERE id = $1 FOR NO KEY UPDATE

@@ -75,6 +75,8 @@ CREATE TABLE audit_trail (
     seq bigint NOT NULL,
     at timestamp with time zone NOT NULL,
     actor text NOT NULL,
+    person text,
+    address text,
     action text NOT NULL,
     subject text NOT NULL,
     detail json NOT NULL,
@@ -521,6 +523,8 @@ CREATE TABLE webhook_queue (
 ) WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='20000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_threshold='20000');
 
 CREATE INDEX api_keys_by_merchant ON api_keys (merchant_id, id);
+CREATE INDEX audit_trail_by_action ON audit_trail (action, seq);
+CREATE INDEX audit_trail_by_subject ON audit_trail (subject, seq);
 CREATE INDEX callbacks_due ON callbacks (next_at) WHERE (applied_at IS NULL);
 CREATE INDEX callbacks_for_review ON callbacks (payment_id) WHERE ((result = ANY (ARRAY['review'::text, 'orphan'::text])) AND (settled_at IS NULL));
 CREATE INDEX callbacks_with_body ON callbacks (received_at) WHERE (body_sealed IS NOT NULL);

@@ -30,6 +30,11 @@ async def find_settings(database: Database, merchant_id: str) -> MerchantSetting
     return _settings(await database.fetchrow(_SQL["find"], merchant_id))
 
 
+async def hold_settings(database: Database, merchant_id: str) -> MerchantSettings | None:
+    """The same, and nobody else changes them until the transaction ends."""
+    return _settings(await database.fetchrow(_SQL["hold"], merchant_id))
+
+
 async def change_settings(
     database: Database,
     merchant_id: str,

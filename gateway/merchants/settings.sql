@@ -3,6 +3,10 @@
 -- name: find
 SELECT id, name, status, timezone, signing_required, receipt_discounts FROM merchants WHERE id = $1
 
+-- name: hold
+SELECT id, name, status, timezone, signing_required, receipt_discounts FROM merchants WHERE id = $1
+FOR NO KEY UPDATE
+
 -- name: change
 UPDATE merchants SET
     name = coalesce($2, name),

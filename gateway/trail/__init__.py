@@ -1,0 +1,1 @@
+"""The audit trail: who changed what over the admin API, append-only and hash-chained (docs/audit.md)."""
