@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from gateway.codes.code import StaticCode, addresses
 from gateway.codes.price import Price, price_of_code, price_of_payment
@@ -14,6 +15,11 @@ from gateway.http.services import Services
 from gateway.kernel.errors import InvalidRequest, not_found
 from gateway.payments.payment import Payment
 from routing.channels.base import Wallet
+from routing.channels.facts import wallets_with
+from routing.sale import Method
+
+PAGE_WALLETS: Final = tuple(wallet for wallet in Wallet if wallet in wallets_with(Method.PAGE))
+"""The wallets in which the cashier page can be paid: it has words, colours and bridges for these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +75,8 @@ def unknown_code() -> InvalidRequest:
 
 
 def wallets_of(services: Services, merchant_id: str) -> tuple[Wallet, ...]:
-    """The wallets that the merchant takes now."""
-    return tuple(wallet for wallet in Wallet if services.router.candidates(wallet, merchant_id))
+    """The wallets in which the merchant's customers can pay the cashier page."""
+    return tuple(wallet for wallet in PAGE_WALLETS if services.router.takes(wallet, Method.PAGE, merchant_id))
 
 
 async def _of_payment(services: Services, token: str, payment_id: str) -> Target | None:

@@ -15,6 +15,8 @@ from gateway.kernel.money import AMOUNT_FEN_MAX, Currency
 from gateway.payments import examples
 from gateway.payments.states import Status
 from routing.channels.base import Wallet
+from routing.channels.facts import wallets_with
+from routing.sale import Method
 
 ORDER_NO_PATTERN: Final = r"^[0-9A-Za-z_-]{1,32}$"
 PAYMENT_ID_PATTERN: Final = r"^pay_[0-9A-HJKMNP-TV-Z]{26}$"
@@ -30,6 +32,7 @@ class _Expiry(NamedTuple):
 
 
 _EXPIRY_S: Final = {"barcode": _Expiry(30, 120, 60), "qrcode": _Expiry(60, 7_200, 300)}
+_CODE_WALLETS: Final = wallets_with(Method.QRCODE)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Unicode's categories Cc (control characters) and Cs (surrogates), whole."""
 
@@ -163,6 +166,8 @@ class PaymentRequest(_Request):
     def _goes_with_qrcode(cls, wallet: Wallet | None, info: ValidationInfo) -> Wallet | None:
         if wallet is not None and info.data.get("method") == "barcode":
             raise ValueError("goes with method “qrcode” only: the wallet of a bar code is read from it")
+        if wallet is not None and wallet not in _CODE_WALLETS:
+            raise ValueError(f"no channel shows a code of this wallet, only of {', '.join(sorted(_CODE_WALLETS))}")
         return wallet
 
     @field_validator("expires_in")

@@ -18,7 +18,7 @@ from gateway.codes.cashier_page import PayPage, end_page, pay_page
 from gateway.codes.cashier_texts import SCRIPT_TEXTS, TEXTS
 from gateway.codes.landing_page import landing_page
 from gateway.codes.pages import message_page, refusal_page
-from gateway.codes.targets import Target
+from gateway.codes.targets import PAGE_WALLETS, Target
 from gateway.http.pages import Language
 from gateway.kernel.errors import InvalidRequest, NotPermitted, RateLimited, Unavailable, not_found
 from gateway.kernel.money import Money
@@ -35,7 +35,7 @@ LANGUAGES = pytest.mark.parametrize("language", Language)
 def every_page(language: Language, name: str = "街角咖啡 Corner Café") -> Iterator[tuple[str, Response]]:
     """Each state of each page, by what it is."""
     discounted = of_payment(payment(payable=Money(2_099)), name=name, description=name[:127])
-    for wallet in Wallet:
+    for wallet in PAGE_WALLETS:
         for target in (of_code(name=name), of_code(opened(), name=name), of_payment(payment(), name=name), discounted):
             page = PayPage(target, wallet, "A" * 42, "back", development=True)
             yield f"pay {wallet}", pay_page(language, page)
@@ -44,7 +44,7 @@ def every_page(language: Language, name: str = "街角咖啡 Corner Café") -> I
         yield f"end {found.status}", end_page(language, of_payment(found, name=name))
         yield f"end {found.status} of a sale", end_page(language, of_code(found, name=name))
     for on_phone in (False, True):
-        page = landing_page(language, discounted, tuple(Wallet), on_phone=on_phone, development=True)
+        page = landing_page(language, discounted, PAGE_WALLETS, on_phone=on_phone, development=True)
         yield f"landing {on_phone}", page
     for what in MESSAGES:
         yield what, message_page(language, what, status=200, retry=f"/q/{TOKEN}?sale=x")
@@ -161,7 +161,7 @@ def test_names_and_descriptions_are_text_whatever_they_hold(language: Language) 
         assert "<img" not in text, what
         if what.startswith(("pay", "end", "landing")):
             assert escape(EVIL) in text, what
-    card = text_of(card_page(language, of_code(name=EVIL), tuple(Wallet)))
+    card = text_of(card_page(language, of_code(name=EVIL), PAGE_WALLETS))
     assert "<img" not in card
     assert escape(EVIL) in card
 
