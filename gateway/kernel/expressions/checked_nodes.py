@@ -152,7 +152,7 @@ class Builder:
         raise self._refusal(checked, message, hint)
 
     def _refusal(self, checked: CheckedNode, message: str, hint: str = "") -> ExpressionError:
-        line, column = position_at(self._text, self._tree.offsets.get(checked.id, 0))
+        line, column = position_at(self._text, self._tree.offset(checked))
         return ExpressionError(message, line, column, hint)
 
 

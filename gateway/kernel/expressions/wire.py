@@ -41,27 +41,30 @@ class CheckedNode:
 
 @dataclass(frozen=True, slots=True)
 class CheckedTree:
-    """The root, the type of each node (where it is one of ours) and its offset in the text, in characters."""
+    """The root, and the type of each node (where it is one of ours)."""
 
     root: CheckedNode
     types: dict[int, FieldType]
-    offsets: dict[int, int]
+    _source_info: bytes
+
+    def offset(self, node: CheckedNode) -> int:
+        """Where the node stands in the text, in characters. Read only when asked, which is when it is refused."""
+        return _offsets(self._source_info).get(node.id, 0)
 
 
 def read_checked(serialized: bytes) -> CheckedTree:
     """Read what `cel.Expression.serialize` gave: a CheckedExpr in a `google.protobuf.Any`."""
     checked = _last_bytes(serialized, 2)
     types: dict[int, FieldType] = {}
-    offsets: dict[int, int] = {}
-    root = b""
+    root = source_info = b""
     for number, value in _parts(checked):
         if number == 3:
             _read_type(_bytes(value), types)
         elif number == 4:
             root = _bytes(value)
         elif number == 5:
-            _read_offsets(_bytes(value), offsets)
-    return CheckedTree(_node(root), types, offsets)
+            source_info = _bytes(value)
+    return CheckedTree(_node(root), types, source_info)
 
 
 def _parts(data: bytes) -> Iterator[tuple[int, int | bytes]]:
@@ -118,6 +121,10 @@ def _last_bytes(data: bytes, wanted: int) -> bytes:
 
 def _read_type(entry: bytes, types: dict[int, FieldType]) -> None:
     """One entry of `type_map`: a node's id (1) and its Type (2), of which primitive (3) and list_type (6) are ours."""
+    if len(entry) == 6 and entry[0] == 0x08 and entry[2:5] == b"\x12\x02\x18":  # what nearly all of them look like
+        if entry[5] in _PRIMITIVES:
+            types[entry[1]] = _PRIMITIVES[entry[5]]
+        return
     node, declared = 0, b""
     for number, value in _parts(entry):
         if number == 1:
@@ -131,12 +138,14 @@ def _read_type(entry: bytes, types: dict[int, FieldType]) -> None:
             types[node] = FieldType.STRING_LIST
 
 
-def _read_offsets(source_info: bytes, offsets: dict[int, int]) -> None:
+def _offsets(source_info: bytes) -> dict[int, int]:
     """`positions` (4) of SourceInfo: a map from a node's id to its offset."""
+    offsets: dict[int, int] = {}
     for number, entry in _parts(source_info):
         if number == 4:
             pair = dict(_parts(_bytes(entry)))
             offsets[_int(pair.get(1, 0))] = _int(pair.get(2, 0))
+    return offsets
 
 
 def _node(data: bytes) -> CheckedNode:
@@ -189,11 +198,9 @@ def _call(node: int, body: bytes) -> CheckedNode:
 
 def presence_test(serialized: bytes) -> int | None:
     """The offset of a has() in what an unchecked expression serializes to (a ParsedExpr), or None."""
-    offsets: dict[int, int] = {}
     parsed = _last_bytes(serialized, 2)
-    _read_offsets(_last_bytes(parsed, 3), offsets)
     found = _presence_test(_last_bytes(parsed, 2))
-    return None if found is None else offsets.get(found, 0)
+    return None if found is None else _offsets(_last_bytes(parsed, 3)).get(found, 0)
 
 
 def _presence_test(data: bytes) -> int | None:
