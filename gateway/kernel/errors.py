@@ -37,6 +37,11 @@ ERRORS: Final = {
     "account_exists": "There is a channel account with this id. Take another id, or rotate that account's credentials.",
     "account_identity": "What an account is at its channel, and whose it is, never changes. Create another account and "
     "drain this one.",
+    "policy_refused": "The routing policy has problems, and the present one stays in force. `message` names each with "
+    "its place; `POST /admin/v1/routing/policy/check` lists them.",
+    "policy_changed": "Another version of the routing policy is in force than the one that `base_version` names. Read "
+    "it, and change that one.",
+    "no_version_before": "The first version of the routing policy is in force: there is none to go back to.",
     "use_refund": "The payment is past the window in which it can be cancelled. Refund it.",
     "refund_no_reused": "The `merchant_refund_no` belongs to another request; `param` names the first field that "
     "differs. Use a new number for a new refund.",

@@ -50,7 +50,7 @@ def parse(given: object, known_accounts: Collection[str] | None) -> PolicyDocume
     """
     problems = Problems()
     if not isinstance(given, dict):
-        raise PolicyError((Problem("body", "a policy is a JSON object."),))
+        raise PolicyError((Problem("body", "a policy is a JSON object"),))
     document = _Reading(problems, known_accounts).document(given)
     if problems.found:
         raise PolicyError(tuple(problems.found))
@@ -79,20 +79,20 @@ class _Reading:
         """They are required: an empty object sent by mistake must not end all rules."""
         rules = given.get("rules")
         if not isinstance(rules, list) or len(rules) > RULES_MAX:
-            message = f"is a list of at most {RULES_MAX} rules."
-            self.problems.note("rules", message if "rules" in given else "is required.")
+            message = f"is a list of at most {RULES_MAX} rules"
+            self.problems.note("rules", message if "rules" in given else "is required")
             return
         names: dict[str, int] = {}
         for number, each in enumerate(rules):
             path = f"rules.{number}"
             if not isinstance(each, dict):
-                self.problems.note(path, "a rule is a JSON object.")
+                self.problems.note(path, "a rule is a JSON object")
                 continue
             rule = self._rule(each, path)
             if rule is None:
                 continue
             if names.setdefault(rule.name, number) != number:
-                self.problems.note(f"{path}.name", f"rules.{names[rule.name]} has this name already.")
+                self.problems.note(f"{path}.name", f"rules.{names[rule.name]} has this name already")
             yield rule
 
     def _rule(self, given: dict[str, Any], path: str) -> AnyRule | None:
@@ -105,7 +105,7 @@ class _Reading:
         description = reader.text("description", DESCRIPTION_LENGTH_MAX)
         actions = [action for action in ACTIONS if reader.has(action)]
         if reader.has("within") and actions != ["prefer"]:
-            self.problems.note(reader.at("within"), "goes with prefer only.")
+            self.problems.note(reader.at("within"), "goes with prefer only")
         match actions:
             case ["exclude"]:
                 return ExcludeRule(name, when, enabled, description, frozenset(self._accounts(reader, "exclude")))
@@ -116,7 +116,7 @@ class _Reading:
                 return PreferRule(name, when, enabled, description, frozenset(self._accounts(reader, "prefer")), within)
             case ["split"]:
                 return SplitRule(name, when, enabled, description, self._weights(reader))
-        self.problems.note(path, f"a rule has exactly one of {', '.join(ACTIONS)}.")
+        self.problems.note(path, f"a rule has exactly one of {', '.join(ACTIONS)}")
         return None
 
     def _name(self, reader: ObjectReader) -> str:
@@ -124,8 +124,8 @@ class _Reading:
         value = reader.value("name")
         if isinstance(value, str) and NAME.fullmatch(value):
             return value
-        message = "takes 1 to 64 letters, digits, “_”, “.” and “-”, beginning with a letter or digit."
-        self.problems.note(reader.at("name"), message if reader.has("name") else "is required.")
+        message = "takes 1 to 64 letters, digits, “_”, “.” and “-”, beginning with a letter or digit"
+        self.problems.note(reader.at("name"), message if reader.has("name") else "is required")
         return reader.at("name")
 
     def _when(self, reader: ObjectReader) -> str:
@@ -142,13 +142,13 @@ class _Reading:
         given = reader.value(action)
         path = reader.at(action)
         if not isinstance(given, list) or not 1 <= len(given) <= ACCOUNTS_MAX:
-            self.problems.note(path, f"is a list of 1 to {ACCOUNTS_MAX} channel accounts.")
+            self.problems.note(path, f"is a list of 1 to {ACCOUNTS_MAX} channel accounts")
             return ()
         seen: list[str] = []
         for number, account in enumerate(given):
             if self._is_account(account, f"{path}.{number}"):
                 if account in seen:
-                    self.problems.note(f"{path}.{number}", f"“{account}” is there already.")
+                    self.problems.note(f"{path}.{number}", f"“{account}” is there already")
                 seen.append(account)
         return tuple(seen)
 
@@ -156,24 +156,24 @@ class _Reading:
         given = reader.value("split")
         path = reader.at("split")
         if not isinstance(given, dict) or not 1 <= len(given) <= ACCOUNTS_MAX:
-            self.problems.note(path, f"is an object of 1 to {ACCOUNTS_MAX} channel accounts with their shares.")
+            self.problems.note(path, f"is an object of 1 to {ACCOUNTS_MAX} channel accounts with their shares")
             return ()
         weights: dict[str, int] = {}
         for account, weight in given.items():
             place = f"{path}.{shown(account)}"
             if type(weight) is not int or not 1 <= weight <= SPLIT_SUM:
-                self.problems.note(place, f"is a whole number from 1 to {SPLIT_SUM}.")
+                self.problems.note(place, f"is a whole number from 1 to {SPLIT_SUM}")
             elif self._is_account(account, place):
                 weights[account] = weight
         if len(weights) == len(given) and sum(weights.values()) != SPLIT_SUM:
-            self.problems.note(path, f"the shares add up to {sum(weights.values())} instead of {SPLIT_SUM}.")
+            self.problems.note(path, f"the shares add up to {sum(weights.values())} instead of {SPLIT_SUM}")
         return tuple(sorted(weights.items()))
 
     def _is_account(self, account: object, path: str) -> bool:
         if not isinstance(account, str):
-            self.problems.note(path, "is the id of a channel account.")
+            self.problems.note(path, "is the id of a channel account")
             return False
         if self.known_accounts is not None and account not in self.known_accounts:
-            self.problems.note(path, f"there is no channel account “{shown(account)}”.")
+            self.problems.note(path, f"there is no channel account “{shown(account)}”")
             return False
         return True

@@ -18,18 +18,18 @@ _SHARE: Final = re.compile(r"(?:0|1)(?:\.[0-9]{1,6})?")
 class Problem:
     """What is wrong at a place of the document, such as `rules.3.when`; with line and column, from 1, in a condition.
 
-    `hint` says what may have been meant.
+    `hint` (may be empty) says what may have been meant.
     """
 
     path: str
     message: str
     line: int | None = None
     column: int | None = None
-    hint: str | None = None
+    hint: str = ""
 
     def __str__(self) -> str:
         place = "" if self.line is None else f" (line {self.line}, column {self.column})"
-        hint = "" if self.hint is None else f" {self.hint}"
+        hint = f" ({self.hint})" if self.hint else ""
         return f"{self.path}{place}: {self.message}{hint}"
 
 
@@ -73,7 +73,7 @@ class ObjectReader:
         """Note the fields that nobody knows."""
         for name in self._given:
             if name not in known:
-                self._problems.note(self.at(shown(name)), "there is no such field.")
+                self._problems.note(self.at(shown(name)), "there is no such field")
 
     def has(self, name: str) -> bool:
         """Whether the field is there."""
@@ -87,12 +87,12 @@ class ObjectReader:
         """A text in printable characters and line breaks, "" where it is missing or wrong."""
         value = self._given.get(name, None if required else "")
         if not isinstance(value, str):
-            message = "is required." if name not in self._given else "takes a text."
+            message = "is required" if name not in self._given else "takes a text"
             self._problems.note(self.at(name), message)
         elif len(value) > length_max or (required and not value.strip()):
-            self._problems.note(self.at(name), f"takes 1 to {length_max} characters.")
+            self._problems.note(self.at(name), f"takes 1 to {length_max} characters")
         elif not value.translate(_BREAKS).isprintable():
-            self._problems.note(self.at(name), "has a character that cannot be printed.")
+            self._problems.note(self.at(name), "has a character that cannot be printed")
         else:
             return value
         return ""
@@ -101,7 +101,7 @@ class ObjectReader:
         """True or false."""
         value = self._given.get(name, default)
         if not isinstance(value, bool):
-            self._problems.note(self.at(name), "is true or false.")
+            self._problems.note(self.at(name), "is true or false")
             return default
         return value
 
@@ -109,7 +109,7 @@ class ObjectReader:
         """An integer within its bounds; `true` and 3.0 are none."""
         value = self._given.get(name, default)
         if type(value) is not int or not least <= value <= most:
-            self._problems.note(self.at(name), f"is a whole number from {least} to {most}.")
+            self._problems.note(self.at(name), f"is a whole number from {least} to {most}")
             return default
         return value
 
@@ -121,7 +121,7 @@ class ObjectReader:
         if isinstance(value, str) and _SHARE.fullmatch(value) and least <= Decimal(value) <= most:
             return Decimal(value)
         self._problems.note(
-            self.at(name), f'is a decimal string from "{least}" to "{most}" with at most six digits after the point.'
+            self.at(name), f'is a decimal string from "{least}" to "{most}" with at most six digits after the point'
         )
         return default
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,7 +50,27 @@ class StoredPolicy:
     @classmethod
     def of(cls, record: asyncpg.Record) -> Self:
         """From the columns of policies.sql."""
-        return cls(record["version"], orjson.loads(record["document"]), record["created_at"], record["published_at"])
+        document = _object(record["document"])
+        return cls(record["version"], document, record["created_at"], record["published_at"])
+
+    @property
+    def note(self) -> str:
+        """Why it was made."""
+        return str(self.document.get("note", ""))
+
+    @property
+    def rule_count(self) -> int:
+        """How many rules it has, those that are switched off too."""
+        return len(self.document.get("rules", ()))
+
+
+def _object(text: str) -> dict[str, Any]:
+    """What somebody has broken by hand is shown as empty: it must not be in the way of what mends it."""
+    try:
+        found = orjson.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 async def in_force(database: Database) -> StoredPolicy:
@@ -94,7 +115,8 @@ async def roll_back(connection: Connection, version: int | None = None) -> Store
     """Put an earlier version in force again, within the caller's transaction; the one before without a number.
 
     The one before is what was in force when the present version first came: going back twice goes back twice.
-    Raises NoSuchVersion, and PolicyError for a version that today's rules for policies refuse.
+    Raises NoSuchVersion, and PolicyError for a version that cannot be used any more (accounts that have gone are no
+    reason).
     """
     await connection.execute(SQL["lock"])
     current = await in_force(connection)
@@ -105,13 +127,18 @@ async def roll_back(connection: Connection, version: int | None = None) -> Store
         raise NoSuchVersion
     if found.version == current.version:
         return current
-    parse(found.document, await known_accounts(connection))
+    parse(found.document, None)
     return await _put_in_force(connection, found.version)
 
 
 async def _put_in_force(connection: Connection, version: int) -> StoredPolicy:
     await connection.execute(SQL["publish"], version)
     return await in_force(connection)
+
+
+def _compiled(document: str, version: int) -> CompiledPolicy:
+    """Raises PolicyError, and ValueError for what is no JSON to us."""
+    return CompiledPolicy(parse(orjson.loads(document), None), version)
 
 
 class PolicyBook:
@@ -129,7 +156,7 @@ class PolicyBook:
             return
         version = record["version"]
         try:
-            self.current = CompiledPolicy(parse(orjson.loads(record["document"]), None), version)
+            self.current = await asyncio.to_thread(_compiled, record["document"], version)
             self._refused = None
             _log.info("routing policy in force", extra={"policy_version": version})
         except (PolicyError, ValueError) as error:
