@@ -269,6 +269,26 @@ def settle_review(
     settle(review, body, AdminTarget(url, state.absolute()), as_json=as_json)
 
 
+@app.command("trail")
+def list_trail(
+    *,
+    subject: Annotated[str | None, typer.Option(help="The id that it was done to, such as an account's.")] = None,
+    action: Annotated[str | None, typer.Option(help="What was done, such as channel_account.changed.")] = None,
+    since: Annotated[str | None, typer.Option(help="Not before this time, such as 2026-11-22T00:00:00+08:00.")] = None,
+    until: Annotated[str | None, typer.Option(help="Before this time.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="So many at most.")] = 20,
+    url: AdminUrl = None,
+    state: State = _STATE,
+    as_json: AsJson = False,
+) -> None:
+    """Print who changed what over the admin API, newest first (docs/audit.md)."""
+    from gateway.commandline.admin import AdminTarget
+    from gateway.commandline.trail import list_trail as run
+
+    filters = {"subject": subject, "action": action, "at_from": since, "at_to": until}
+    run(AdminTarget(url, state.absolute()), filters, limit, as_json=as_json)
+
+
 @app.command()
 def audit(
     *,
@@ -283,9 +303,21 @@ def audit(
     ] = None,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for the stack to become quiet.")] = 0,
     bound: Annotated[float, typer.Option(min=0, help="Seconds for which a payment may be unresolved.")] = 180,
+    trail: Annotated[
+        bool, typer.Option("--trail", help="Instead, verify the chain of the audit trail, and print its head.")
+    ] = False,
+    head: Annotated[
+        str | None, typer.Option(metavar="SEQ:HASH", help="With --trail: a head that was noted, to compare with.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")] = False,
 ) -> None:
     """Join the three books (ours, the simulators', the clients') and exit with 0 only when everything agrees."""
+    if trail:
+        from gateway.audit.trail import run_trail_audit
+
+        raise typer.Exit(run_trail_audit(state, head, json=as_json))
+    if head is not None:
+        raise typer.BadParameter("--head goes with --trail")
     from gateway.audit.command import run_audit
     from gateway.audit.run import AuditOptions
 

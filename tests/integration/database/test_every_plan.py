@@ -48,11 +48,15 @@ KEYS: Final = {
     "refund_keys": ("key",),
     "admin_requests": ("key",),
     "review_verdicts": ("review_id",),
+    "channel_accounts": ("id",),
+    "audit_trail": ("seq",),
 }
 LISTS: Final = {("payments", "list"), ("refunds", "list"), ("webhooks", "list_events")}
 """What reads the newest of all that a merchant has, by `(merchant_id, id)`."""
 WHOLE: Final = {
     ("admin", "forget_answers"): {"admin_requests": "the answers of one day, once a minute"},
+    ("trail", "head"): {"audit_trail": "the end of its index"},
+    ("trail", "count"): {"audit_trail": "all of it, for the progress of an audit of all of it"},
     ("reviews", "late_capture"): {"late_captures": "the index of what is in review"},
     ("reviews", "callback"): {"callbacks": "the index of what is in review"},
     ("callbacks", "waiting"): {"callbacks": "what waits, and no more than it may count"},
