@@ -37,7 +37,7 @@ def read(body: bytes) -> dict[str, str]:
         raise ValueError("too large")
     reader = _Reader()
     try:
-        reader.parser.Parse(body, True)
+        reader.parser.Parse(body.decode(), True)  # a text, so that no byte order mark makes it anything but UTF-8
     except ExpatError:
         raise ValueError("no XML") from None
     return reader.fields

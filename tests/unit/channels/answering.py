@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+from xml.etree import ElementTree as ET
 
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -21,7 +22,7 @@ from routing.channels.base import BarcodeCharge, CallLimits, Channel, ChannelOrd
 from routing.channels.registry import build_channel
 from routing.channels.settings import WechatSettings
 from routing.channels.wechat import WechatChannel
-from tests.unit.channels.vectors import alipay_settings, keys, unionpay_settings, wechat_settings
+from tests.unit.channels.vectors import alipay_settings, keys, qra_settings, unionpay_settings, wechat_settings
 
 NOW = 1_795_313_730.0
 """The time of WeChat Pay's answers and of who reads them: they are made when the tests are collected, and age."""
@@ -79,6 +80,13 @@ class Canned:
         )
         return dict(query) | dict(parse_qsl(self.bodies[-1].decode(), strict_parsing=True, keep_blank_values=True))
 
+    @property
+    def xml(self) -> dict[str, str]:
+        """The fields of the last request to the front."""
+        root = ET.fromstring(self.bodies[-1])
+        assert root.tag == "xml"
+        return {child.tag: child.text or "" for child in root}
+
 
 def wechat_answer(status: int, value: object, *, seal: str = "signed", body: bytes | None = None) -> TransportResponse:
     """An answer of WeChat Pay; `seal` is signed, unsigned or forged."""
@@ -117,6 +125,28 @@ def unionpay_answer(fields: Mapping[str, str], *, seal: str = "signed") -> Trans
     return TransportResponse(200, {}, "&".join(f"{name}={value}" for name, value in answer.items()).encode())
 
 
+def qra_sign(fields: Mapping[str, str]) -> str:
+    """The front's signature."""
+    text = "&".join(f"{name}={fields[name]}" for name in sorted(fields) if fields[name] and name != "sign")
+    return hashlib.md5(f"{text}&key={keys('unionpay')['qra_key']}".encode()).hexdigest().upper()
+
+
+def qra_body(fields: Mapping[str, str], *, seal: str = "signed") -> bytes:
+    """A document of the front as it writes them; `seal` is signed, unsigned or forged."""
+    answer = dict(fields)
+    if seal != "unsigned":
+        answer["sign"] = qra_sign(answer if seal == "signed" else answer | {"nonce_str": "another"})
+    inner = "".join(
+        f"<{name}><![CDATA[{value.replace(']]>', ']]]]><![CDATA[>')}]]></{name}>" for name, value in answer.items()
+    )
+    return f"<xml>{inner}</xml>".encode(errors="replace")
+
+
+def qra_answer(fields: Mapping[str, str], *, seal: str = "signed") -> TransportResponse:
+    """An answer of the front."""
+    return TransportResponse(200, {"content-type": "text/xml"}, qra_body(fields, seal=seal))
+
+
 def wechat(answer: TransportResponse | Exception) -> tuple[Channel, Canned]:
     """A WeChat Pay channel whose only answer is this one."""
     transport = Canned(answer)
@@ -133,3 +163,9 @@ def unionpay(answer: TransportResponse | Exception, sign_method: str = "01") -> 
     """A UnionPay channel whose only answer is this one."""
     transport = Canned(answer)
     return build_channel("unionpay", unionpay_settings(sign_method), transport), transport
+
+
+def qra(answer: TransportResponse | Exception, **more: Any) -> tuple[Channel, Canned]:
+    """A channel of the front whose only answer is this one."""
+    transport = Canned(answer)
+    return build_channel("qra", qra_settings() | more, transport), transport

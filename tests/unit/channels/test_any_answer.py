@@ -19,12 +19,16 @@ from tests.unit.channels.answering import (
     REFUND,
     alipay,
     alipay_answer,
+    qra,
+    qra_answer,
     unionpay,
     unionpay_answer,
     wechat,
     wechat_answer,
 )
 from tests.unit.channels.test_alipay import PAID as ALIPAY_PAID
+from tests.unit.channels.test_qra import PAID as QRA_PAID
+from tests.unit.channels.test_qra import REFUND_TAKEN, REFUNDS
 from tests.unit.channels.test_unionpay import _queried
 from tests.unit.channels.test_wechat import ORDER_ANSWER, REFUND_ANSWER
 
@@ -37,7 +41,7 @@ CALLS: dict[str, Callable[[Channel], Awaitable[Report]]] = {
     "void": lambda channel: channel.void(REFUND, LIMITS),
     "query_refund": lambda channel: channel.query_refund(REFUND, LIMITS),
 }
-CHANNELS = {"wechat": wechat, "alipay": alipay, "unionpay": unionpay}
+CHANNELS = {"wechat": wechat, "alipay": alipay, "unionpay": unionpay, "qra": qra}
 OUTCOMES = {
     TradeState.CAPTURED,
     TradeState.REFUNDED,
@@ -56,6 +60,7 @@ JSON = st.recursive(
 WORDS = st.sampled_from(
     [
         *("SUCCESS", "USERPAYING", "NOT_ENOUGH", "SIGN_ERROR", "10000", "10003", "40004", "TRADE_SUCCESS", "Y"),
+        *("0", "1", "400", "N", "NOTPAY", "PAYERROR", "NOAUTH", "ORDERNOTEXIST", "Signature error", "PROCESSING"),
         *("ACQ.PAYMENT_FAIL", "00", "05", "11", "64", ORDER.order_no, REFUND.refund_no, "-----BEGIN CERTIFICATE-----"),
     ]
 )
@@ -64,7 +69,8 @@ NAMES = st.sampled_from(
         *("code", "sub_code", "trade_state", "trade_status", "out_trade_no", "mchid", "appid", "amount", "status"),
         *("respCode", "origRespCode", "orderId", "txnTime", "signature", "signPubKeyCert", "signMethod", "action"),
         *("retry_flag", "alipay_trade_pay_response", "alipay_trade_query_response", "error_response", "sign"),
-        "out_refund_no",
+        *("result_code", "err_code", "need_query", "pay_result", "mch_id", "message", "refund_status_0"),
+        *("out_refund_no_0", "out_refund_no"),
     ]
 )
 OBJECTS = st.dictionaries(NAMES, WORDS | JSON | st.dictionaries(NAMES, WORDS | JSON, max_size=6), max_size=8)
@@ -74,6 +80,11 @@ BODIES = st.one_of(
     OBJECTS.map(lambda value: json.dumps(value).encode()),
     st.dictionaries(NAMES, WORDS | st.text(max_size=8), max_size=8).map(
         lambda fields: "&".join(f"{name}={value}" for name, value in fields.items()).encode(errors="replace")
+    ),
+    st.dictionaries(NAMES, WORDS | st.text(max_size=8), max_size=8).map(
+        lambda fields: f"<xml>{''.join(f'<{name}>{value}</{name}>' for name, value in fields.items())}</xml>".encode(
+            errors="replace"
+        )
     ),
     st.sampled_from([b"[" * 50_000, b'{"a":' * 50_000, b"1" * 10_000, b'{"code":' + b"9" * 5_000 + b"}"]),
 )
@@ -153,6 +164,25 @@ def test_a_twisted_answer_of_alipay_is_still_judged(call: str, node: dict[str, A
 def test_a_twisted_answer_of_unionpay_is_still_judged(call: str, fields: dict[str, Any], seal: str) -> None:
     texts = {name: str(value).replace("&", "").encode(errors="replace").decode() for name, value in fields.items()}
     _is_proven(_ends_well(unionpay(unionpay_answer(texts, seal=seal))[0], call), texts, seal, "orderId")
+
+
+@pytest.mark.parametrize("call", CALLS)
+@QUIETLY
+@given(
+    fields=_twisted(
+        QRA_PAID | REFUND_TAKEN | REFUNDS | {"trade_state": "SUCCESS", "err_code": "NOTENOUGH", "need_query": "N"}
+    ),
+    seal=SEALS,
+)
+def test_a_twisted_answer_of_the_front_is_still_judged(call: str, fields: dict[str, Any], seal: str) -> None:
+    texts = {name: str(value).encode(errors="replace").decode() for name, value in fields.items()}
+    report = _ends_well(qra(qra_answer(texts, seal=seal))[0], call)
+    if report is not None and report.state in OUTCOMES:
+        assert (seal, texts.get("status"), texts.get("mch_id")) == ("signed", "0", QRA_PAID["mch_id"])
+        assert texts.get("out_trade_no") in {ORDER.order_no, "", None}
+        assert (
+            isinstance(report, ReversalReport) or ORDER.order_no in texts.values() or REFUND.refund_no in texts.values()
+        )
 
 
 def _is_proven(report: Report | None, answer: dict[str, Any], seal: str, number: str) -> None:

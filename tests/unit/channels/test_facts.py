@@ -13,20 +13,38 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from gateway.kernel.secrets import Vault
-from routing.channels.facts import identity_of, key_facts, known_settings, with_previous_keys
-from tests.unit.channels.vectors import alipay_settings, keys, unionpay_settings, wechat_settings
+from routing.channels.base import Wallet
+from routing.channels.facts import (
+    identity_of,
+    key_facts,
+    known_settings,
+    methods_of,
+    wallets_of,
+    wallets_with,
+    with_previous_keys,
+)
+from routing.sale import Method
+from tests.unit.channels.vectors import alipay_settings, keys, qra_settings, unionpay_settings, wechat_settings
 
 HASH = Vault(bytes(32)).keyed_hash
 ALL: dict[str, dict[str, Any]] = {
     "wechat": wechat_settings() | {"app_secret": "an-app-secret"},
     "alipay": alipay_settings(),
     "unionpay": unionpay_settings(),
+    "qra": qra_settings(),
 }
+DIRECT = frozenset({Wallet.WECHAT, Wallet.ALIPAY, Wallet.UNIONPAY})
 
 
 @pytest.mark.parametrize(
     ("kind", "names"),
-    [("wechat", {"mchid", "appid"}), ("alipay", {"app_id", "seller_id"}), ("unionpay", {"mer_id"}), ("card", set())],
+    [
+        ("wechat", {"mchid", "appid"}),
+        ("alipay", {"app_id", "seller_id"}),
+        ("unionpay", {"mer_id"}),
+        ("qra", {"mch_id"}),
+        ("card", set()),
+    ],
 )
 def test_an_account_is_who_the_channel_knows_it_as(kind: str, names: set[str]) -> None:
     settings = ALL.get(kind, {})
@@ -44,7 +62,13 @@ def test_no_key_or_secret_is_told_itself(kind: str) -> None:
     told = json.dumps([asdict(fact) for fact in key_facts(kind, ALL[kind], HASH)])
     for name, value in ALL[kind].items():
         for text in value.values() if isinstance(value, dict) else [value]:
-            if name.endswith("_pem") or name in {"api_v3_key", "app_secret", "secret_key", "platform_public_keys"}:
+            if name.endswith("_pem") or name in {
+                "api_v3_key",
+                "app_secret",
+                "secret_key",
+                "platform_public_keys",
+                "key",
+            }:
                 assert text not in told
                 assert text.strip().splitlines()[len(text.strip().splitlines()) // 2] not in told
 
@@ -92,3 +116,27 @@ def test_while_credentials_overlap_answers_of_the_earlier_platform_keys_are_beli
     merged = with_previous_keys("wechat", new, old)
     assert merged == new | {"platform_public_keys": {"PUB_KEY_ID_1": "old", "PUB_KEY_ID_2": "new"}}
     assert with_previous_keys("alipay", {"a": 1}, {"a": 2}) == {"a": 1}
+
+
+@pytest.mark.parametrize("wallet", sorted(DIRECT))
+def test_a_direct_channel_takes_its_own_wallet_in_every_way(wallet: Wallet) -> None:
+    assert wallets_of(wallet) == {wallet}
+    assert methods_of(wallet, wallet) == set(Method)
+    assert not methods_of(wallet, Wallet.JD)
+
+
+@pytest.mark.parametrize("wallet", Wallet)
+def test_the_front_takes_every_wallets_bar_code_shows_codes_for_three_and_has_no_pages(wallet: Wallet) -> None:
+    shown = {Method.QRCODE} if wallet in DIRECT else set()
+    assert methods_of("qra", wallet) == {Method.BARCODE} | shown
+    assert wallets_of("qra") == set(Wallet)
+
+
+def test_a_kind_that_there_is_not_takes_nothing() -> None:
+    assert not wallets_of("card")
+    assert not methods_of("card", Wallet.WECHAT)
+
+
+def test_ways_to_pay_are_known_over_all_kinds() -> None:
+    assert wallets_with(Method.BARCODE) == set(Wallet)
+    assert wallets_with(Method.QRCODE) == wallets_with(Method.PAGE) == DIRECT

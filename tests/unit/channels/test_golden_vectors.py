@@ -13,6 +13,10 @@ from routing.channels.alipay_notifications import read_notification as read_alip
 from routing.channels.alipay_signing import open_answer, request_string, signature_of
 from routing.channels.base import ChannelUnknown
 from routing.channels.notifications import NotificationRefused
+from routing.channels.qra_signing import QraSigning
+from routing.channels.qra_signing import signed_string as qra_signed_string
+from routing.channels.qra_xml import read as read_qra
+from routing.channels.qra_xml import write as write_qra
 from routing.channels.rsa import load_private_key, load_public_key
 from routing.channels.settings import AlipaySettings, WechatSettings
 from routing.channels.unionpay_files import entries, inflated
@@ -300,3 +304,23 @@ def test_unionpay_notifications_are_read_as_the_official_sdk_reads_them(vector: 
     if accepted:
         assert (fields, encoding) == (expected["fields"], given["encoding"].lower())
         assert signed_string(fields) == expected["string"]
+
+
+@pytest.mark.parametrize("vector", vectors("unionpay", "qra_sign"), ids=name_of)
+def test_requests_of_the_front_are_signed_and_written_as_the_sdk_does(vector: dict[str, Any]) -> None:
+    given, expected = vector["input"]["fields"], vector["expected"]
+    sent = QraSigning(UNIONPAY["qra_key"]).signed(given)
+    assert qra_signed_string(sent) == expected["string"]
+    assert sent["sign"] == expected["sign"]
+    written = write_qra(sent)
+    assert read_qra(written) == read_qra(expected["xml"].encode()) == sent
+    assert sorted(written) == sorted(expected["xml"].encode())  # the same elements; their order is free
+
+
+@pytest.mark.parametrize("vector", vectors("unionpay", "qra_response"), ids=name_of)
+def test_answers_and_notifications_of_the_front_are_judged_as_the_sdk_judges_them(vector: dict[str, Any]) -> None:
+    fields = read_qra(vector["input"]["body"].encode())
+    accepted = QraSigning(UNIONPAY["qra_key"]).check(fields) is Authenticity.VERIFIED
+    assert accepted is vector["expected"]["accepted"]
+    if accepted:
+        assert fields == vector["expected"]["fields"]

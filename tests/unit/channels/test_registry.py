@@ -8,28 +8,37 @@ import pytest
 
 from routing.channels.alipay import AlipayChannel
 from routing.channels.base import Rhythm, TransportResponse
+from routing.channels.qra import QraChannel
 from routing.channels.registry import build_channel
 from routing.channels.settings import (
     ALIPAY_RHYTHM,
+    QRA_RHYTHM,
     UNIONPAY_RHYTHM,
     WECHAT_RHYTHM,
     AlipaySettings,
     ChannelSettingsError,
+    QraSettings,
     UnionpaySettings,
     WechatSettings,
 )
 from routing.channels.unionpay import UnionpayChannel
 from routing.channels.wechat import WechatChannel
 from tests.unit.channels.answering import Canned
-from tests.unit.channels.vectors import alipay_settings, keys, unionpay_settings, wechat_settings
+from tests.unit.channels.vectors import alipay_settings, keys, qra_settings, unionpay_settings, wechat_settings
 
 TRANSPORT = Canned(TransportResponse(200, {}, b""))
-GOOD = {"wechat": wechat_settings(), "alipay": alipay_settings(), "unionpay": unionpay_settings()}
+GOOD = {
+    "wechat": wechat_settings(),
+    "alipay": alipay_settings(),
+    "unionpay": unionpay_settings(),
+    "qra": qra_settings(),
+}
 KEYED = {name: value for name, value in unionpay_settings("11").items() if not name.endswith("_pem")}
 REQUIRED = [
     *[("wechat", name) for name in GOOD["wechat"]],
     *[("alipay", name) for name in GOOD["alipay"]],
     *[("unionpay", name) for name in GOOD["unionpay"] if name != "secret_key"],
+    *[("qra", name) for name in GOOD["qra"]],
 ]
 
 
@@ -40,6 +49,7 @@ REQUIRED = [
         ("alipay", GOOD["alipay"], AlipayChannel, ALIPAY_RHYTHM),
         ("unionpay", GOOD["unionpay"], UnionpayChannel, UNIONPAY_RHYTHM),
         ("unionpay", KEYED, UnionpayChannel, UNIONPAY_RHYTHM),
+        ("qra", GOOD["qra"], QraChannel, QRA_RHYTHM),
     ],
 )
 def test_good_settings_open_a_channel_in_its_own_rhythm(
@@ -110,6 +120,17 @@ def test_every_setting_is_required_and_named(kind: str, name: str, value: object
         ("unionpay", {"refund_window_days": True}),
         ("unionpay", {"refund_window_days": 331}),
         ("unionpay", {"qr_code_type": "2"}),
+        ("qra", {"base_url": "https://x/?key=secret"}),
+        ("qra", {"mch_id": "<secret/>"}),
+        ("qra", {"key": "secret\ud800"}),
+        ("qra", {"key": 5}),
+        ("qra", {"sign_agentno": "a&b=secret"}),
+        ("qra", {"groupno": 5}),
+        ("qra", {"mch_create_ip": "secret.example"}),
+        ("qra", {"mch_create_ip": ""}),
+        ("qra", {"device_type": "<secret>"}),
+        ("qra", {"notify_url": "ftp://secret"}),
+        ("qra", {"refund_window_days": 366}),
         ("wechat", {"rhythm": {"after_pending_s": []}}),
         ("wechat", {"rhythm": {"after_pending_s": 5}}),
         ("wechat", {"rhythm": {"after_pending_s": [-1]}}),
@@ -134,7 +155,8 @@ def test_settings_show_no_secret() -> None:
     wechat = WechatSettings("u", "m", "a", "s", "SECRET", "SECRET", {"s": "SECRET"}, "SECRET")
     alipay = AlipaySettings("u", "a", "s", "SECRET", "SECRET")
     unionpay = UnionpaySettings("u", "u", "m", "01", "SECRET", "SECRET", "SECRET", "SECRET", "SECRET")
-    assert "SECRET" not in repr((wechat, alipay, unionpay))
+    qra = QraSettings("u", "m", "SECRET")
+    assert "SECRET" not in repr((wechat, alipay, unionpay, qra))
 
 
 @pytest.mark.parametrize(

@@ -80,3 +80,9 @@ def unionpay_settings(sign_method: str = "01") -> dict[str, Any]:
         "middle_certificate_pem": own["middle_certificate_pem"],
         "secret_key": own["secure_key"],
     }
+
+
+def qra_settings() -> dict[str, Any]:
+    """Stored settings of an account at the bar-code front."""
+    own = keys("unionpay")
+    return {"base_url": "https://qra.invalid", "mch_id": own["qra_mch_id"], "key": own["qra_key"]}
