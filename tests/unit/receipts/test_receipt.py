@@ -21,6 +21,7 @@ from gateway.receipts.receipt import GivenBack, Receipt, Shop, ShownDiscounts, S
 from gateway.receipts.schemas import ReceiptObject
 from gateway.receipts.tokens import payment_of_token, receipt_token
 from gateway.refunds.refund import RefundStatus
+from routing.channels.base import Wallet
 from tests.unit.payments.payments import payment
 
 PAID_AT = datetime(2026, 11, 21, 17, 2, 3, tzinfo=UTC)
@@ -149,3 +150,10 @@ def test_a_token_finds_its_payment_and_no_other() -> None:
 @given(st.text(max_size=60))
 def test_no_other_text_is_a_token(text: str) -> None:
     assert payment_of_token(Vault(bytes(32)), text) is None
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize("wallet", Wallet)
+def test_every_wallet_has_a_name_that_customers_know(wallet: Wallet, language: Language) -> None:
+    assert wallet not in Page(receipt(wallet=wallet), language).seen
+    assert Page(receipt(wallet="visa"), language).seen.count("visa") == 1

@@ -19,6 +19,8 @@ from gateway.reports.page import shift_page
 from gateway.reports.schemas import ShiftReportObject, report_json
 from gateway.reports.shift import Lines
 from gateway.reports.spreadsheet import COLUMNS, as_csv
+from gateway.reports.words import WORDS
+from routing.channels.base import Wallet
 from tests.unit.reports.days import MERCHANT, PAYMENT, REFUND, START, report
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -134,3 +136,10 @@ def test_every_row_of_the_page_has_the_cells_of_its_head() -> None:
     page = bytes(shift_page(report(open=Lines((PAYMENT,), (REFUND,))), MERCHANT, Language.ENGLISH).body).decode()
     for table in re.findall(r"<table>.*?</table>", page, re.DOTALL):
         assert len({len(re.findall(r"<t[hd]", row)) for row in re.findall(r"<tr>.*?</tr>", table, re.DOTALL)}) == 1
+
+
+@pytest.mark.parametrize("language", Language)
+def test_every_wallet_has_a_name_of_its_own(language: Language) -> None:
+    names = [WORDS[language].name(wallet) for wallet in Wallet]
+    assert not set(names) & set(Wallet)
+    assert len(set(names)) == len(Wallet)
