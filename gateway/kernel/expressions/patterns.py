@@ -26,11 +26,17 @@ def pattern_problem(pattern: str) -> str | None:
 
 
 def pattern_test(pattern: str) -> Callable[[str], bool | None]:
-    """A test of texts by the pattern (found anywhere, as CEL's matches does); None is an error."""
+    """A test of texts by the pattern (found anywhere, as CEL's matches does); None is an error.
+
+    cel-expr-python 0.1.3 ends texts that it is handed at their first NUL, so such a text is compiled in.
+    """
     program = _program(pattern)
 
     def test(text: str) -> bool | None:
-        verdict = program.eval(data={"text": text}).value()
+        judged = (
+            program if "\0" not in text else _environment().compile(f"{_literal(text)}.matches({_literal(pattern)})")
+        )
+        verdict = judged.eval(data={"text": text}).value()
         return verdict if isinstance(verdict, bool) else None
 
     return test
