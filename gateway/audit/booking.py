@@ -9,13 +9,14 @@ from gateway.audit.checks import Check
 from gateway.audit.findings import Findings
 from gateway.audit.rows import Dossier, RefundRow, TransferRow
 from gateway.audit.scene import Scene, was_booked, was_taken_back
-from gateway.kernel.money import Currency, Money, share_half_up
+from gateway.kernel.money import Currency, Money
 from gateway.ledger import postings
 from gateway.ledger.postings import Funder, Kind, Transfer
 from gateway.payments.states import Status
+from routing.channels.base import Wallet
 
-_RATE_SPREAD: Final = timedelta(seconds=5)
-"""A new rate has surely reached every process after so long."""
+_TERMS_SPREAD: Final = timedelta(seconds=5)
+"""New terms have surely reached every process after so long."""
 
 
 def check_postings(dossier: Dossier, scene: Scene, findings: Findings) -> None:
@@ -65,7 +66,8 @@ def _capture(dossier: Dossier, payable: Money) -> list[Transfer]:
     payment, fee = dossier.payment, _posted_fee(dossier)
     attempt = dossier.attempts.get(payment.attempt_seq)
     account_id = "" if attempt is None else attempt.account_id
-    rows = list(postings.capture(payment.merchant_id, account_id, payable, 0, _posted_funding(dossier)))
+    nothing = Money(0, payable.currency)
+    rows = list(postings.capture(payment.merchant_id, account_id, payable, nothing, _posted_funding(dossier)))
     if fee is not None:
         merchant, channel = postings.merchant_payable(payment.merchant_id), postings.channel_receivable(account_id)
         rows.append(Transfer(Kind.FEE, Kind.FEE.name.lower(), merchant, channel, Money(fee.amount, payable.currency)))
@@ -88,7 +90,7 @@ def _transfer(row: TransferRow) -> Transfer:
 
 
 def _check_fee(dossier: Dossier, scene: Scene, findings: Findings) -> None:
-    """Within the payable; exactly the account's rate, where that has not changed since the booking."""
+    """Within the payable; exactly what the account's terms make it, where those have not changed since."""
     payment = dossier.payment
     attempt = dossier.attempts.get(payment.attempt_seq)
     if was_booked(dossier) is None or attempt is None:
@@ -99,12 +101,12 @@ def _check_fee(dossier: Dossier, scene: Scene, findings: Findings) -> None:
     account = scene.accounts.get(attempt.account_id)
     if not 0 <= fee <= payment.payable:
         findings.add(Check.FEE, f"a fee of {fee} fen on {payment.payable}", payment_id=payment.id)
-    elif account is not None and account.updated_at + _RATE_SPREAD < payment.created_at:
-        due = share_half_up(payment.payable, account.fee_rate_millionths)
+    elif account is not None and payment.wallet and account.updated_at + _TERMS_SPREAD < payment.created_at:
+        due = account.fee.fee_fen(payment.payable, Wallet(payment.wallet), payment.created_at)
         if fee != due:
             findings.add(
                 Check.FEE,
-                f"a fee of {fee} fen; {account.id}'s rate, unchanged since, makes it {due}",
+                f"a fee of {fee} fen; {account.id}'s terms, unchanged since, make it {due}",
                 payment_id=payment.id,
             )
 

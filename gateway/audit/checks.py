@@ -99,7 +99,7 @@ HOLDS: Final[dict[Check, str]] = {
     Check.CALLBACK_APPLIED: "a notification is applied within the bound, and one of an unknown order within a day",
     Check.WEBHOOK_QUEUE: "what is still to be sent stands in the queue, and nothing else",
     Check.POSTINGS: "a payment's postings are those of its state",
-    Check.FEE: "the fee lies within the payable, and is the account's rate where that has not changed since",
+    Check.FEE: "the fee lies within the payable, and is what its account's terms make it, if unchanged since",
     Check.DAYS: "per account and day, the postings of captures and returns are what the channel took and gave back",
     Check.TOTALS: "per account, the receivable before fees is what the channel keeps",
 }

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeVar
 
 import asyncpg
+import orjson
 
 from gateway.audit.checks import Check
 from gateway.audit.findings import CannotAudit, Findings
@@ -28,6 +29,7 @@ from gateway.audit.rows import (
 )
 from gateway.database.pool import named_statements
 from gateway.reviews.review import Kind
+from routing.terms import Terms
 
 SQL: Final = named_statements("gateway.audit", "statements.sql")
 PAGE: Final = 2_000
@@ -91,7 +93,12 @@ async def stirring(connection: asyncpg.Connection) -> Stirring:
 
 async def accounts(connection: asyncpg.Connection) -> dict[str, AccountRow]:
     """The channel accounts by id."""
-    return {row["id"]: AccountRow(*row.values()) for row in await connection.fetch(SQL["accounts"])}
+    return {row["id"]: _account(row) for row in await connection.fetch(SQL["accounts"])}
+
+
+def _account(row: asyncpg.Record) -> AccountRow:
+    terms = None if row["terms"] is None else orjson.loads(row["terms"])
+    return AccountRow(row["id"], row["channel"], Terms.of(terms, row["fee_rate_millionths"]).fee, row["updated_at"])
 
 
 async def counts(connection: asyncpg.Connection) -> asyncpg.Record:

@@ -12,6 +12,7 @@ from gateway.payments.numbers import refund_order_no
 from gateway.payments.states import Event
 from gateway.reviews.review import BY_HAND, Verdict
 from routing.channels.wire import SHOWN_AT_LEAST
+from routing.fees import Fee
 
 LAST: Final = "\U0010ffff"
 """Sorts behind every id, in PostgreSQL's byte order as in SQLite's."""
@@ -28,6 +29,7 @@ class PaymentRow(NamedTuple):
     amount: int
     payable: int
     currency: str
+    wallet: str | None
     attempt_seq: int
     reversal: str | None
     review: str | None
@@ -185,11 +187,11 @@ class VerdictRow(NamedTuple):
 
 
 class AccountRow(NamedTuple):
-    """A channel account; its fee rate is known to have held since `updated_at`."""
+    """A channel account; what it charges is known to have held since `updated_at`."""
 
     id: str
     channel: str
-    fee_rate_millionths: int
+    fee: Fee
     updated_at: datetime
 
 

@@ -2,8 +2,8 @@
 
 -- name: payments
 SELECT
-    p.id, p.merchant_id, p.merchant_order_no, p.status, p.version, p.amount, p.payable, p.currency, p.attempt_seq,
-    p.reversal, p.review, p.amount_refunded, p.refund_held, p.late_captures, p.created_at, p.expires_at, o.payment_id AS order_owner
+    p.id, p.merchant_id, p.merchant_order_no, p.status, p.version, p.amount, p.payable, p.currency, p.wallet,
+    p.attempt_seq, p.reversal, p.review, p.amount_refunded, p.refund_held, p.late_captures, p.created_at, p.expires_at, o.payment_id AS order_owner
 FROM (SELECT * FROM payments WHERE id > $1 ORDER BY id LIMIT $2) p
 LEFT JOIN order_numbers o ON o.merchant_id = p.merchant_id AND o.merchant_order_no = p.merchant_order_no
 ORDER BY p.id
@@ -47,7 +47,7 @@ FROM recovery_tasks
 WHERE payment_id > $1 AND payment_id <= $2
 
 -- name: accounts
-SELECT id, channel, fee_rate_millionths, updated_at FROM channel_accounts ORDER BY id
+SELECT id, channel, fee_rate_millionths, terms, updated_at FROM channel_accounts ORDER BY id
 
 -- name: counts
 SELECT

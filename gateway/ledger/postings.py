@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-from gateway.kernel.money import Money, share_half_up
+from gateway.kernel.money import Money
 
 
 class Kind(IntEnum):
@@ -78,17 +78,21 @@ def late_captures_payable(account_id: str) -> str:
 
 
 def capture(
-    merchant_id: str, account_id: str, payable: Money, fee_rate_millionths: int, funding: Sequence[Funder] = ()
+    merchant_id: str, account_id: str, payable: Money, fee: Money, funding: Sequence[Funder] = ()
 ) -> tuple[Transfer, ...]:
-    """The postings of a capture; a payable, a fee or a funder's part of zero makes no row."""
+    """The postings of a capture; a payable, a fee or a funder's part of zero makes no row.
+
+    Raises ValueError for a fee above what the customer paid.
+    """
+    if payable < fee:
+        raise ValueError("a fee is at most what the customer paid")
     channel, merchant = channel_receivable(account_id), merchant_payable(merchant_id)
-    fee = Money(share_half_up(payable.amount_fen, fee_rate_millionths), payable.currency)
     taken = _rows((Kind.CAPTURE, channel, merchant, payable), (Kind.FEE, merchant, channel, fee))
     return taken + _discounts(Kind.DISCOUNT, merchant_id, funding)
 
 
 def capture_reversed(booked: Iterable[Transfer]) -> tuple[Transfer, ...]:
-    """The mirror of what a capture booked (the account's fee rate may have changed since); other rows have none."""
+    """The mirror of what a capture booked (the account's terms may have changed since); other rows have none."""
     mirrored = [(row, _MIRROR[row.seq]) for row in booked if row.seq in _MIRROR]
     return tuple([Transfer(seq, f"{row.kind}_reversed", row.credit, row.debit, row.amount) for row, seq in mirrored])
 

@@ -146,7 +146,7 @@ class Charging:
     def _outcome(self, payment: Payment, account: Account, answer: Answer) -> OutcomeRow | None:
         match answer:
             case TradeReport():
-                return settle.outcome_of_report(payment, account.fee_rate_millionths, answer, self._vault)
+                return settle.outcome_of_report(payment, account.terms.fee, answer, self._vault)
             case ChannelRejected():
                 return settle.outcome_of_refusal(payment, answer)
             case ChannelUnsent():

@@ -7,12 +7,14 @@ from typing import Final
 from gateway.database.outcomes import OutcomeRow, TransferRow
 from gateway.kernel.failures import FailureCode
 from gateway.kernel.ids import new_id
+from gateway.kernel.money import Money
 from gateway.kernel.secrets import Vault
 from gateway.ledger import postings
 from gateway.payments.payment import Payment
 from gateway.payments.states import Event, sources, target
-from routing.channels.base import ChannelError, ChannelRejected
+from routing.channels.base import ChannelError, ChannelRejected, Wallet
 from routing.channels.reports import TradeReport, TradeState
+from routing.fees import Fee
 
 AMOUNT_MISMATCH: Final = "amount_mismatch"
 """Review reason: the channel captured another amount than we asked for."""
@@ -31,13 +33,14 @@ def review_reason(payment: Payment, report: TradeReport) -> str | None:
     return None
 
 
-def outcome_of_report(
-    payment: Payment, fee_rate_millionths: int, report: TradeReport, vault: Vault
-) -> OutcomeRow | None:
-    """The outcome that a verified report leads to; None where it decides nothing, or the amount is not ours."""
+def outcome_of_report(payment: Payment, fee: Fee, report: TradeReport, vault: Vault) -> OutcomeRow | None:
+    """The outcome that a verified report leads to; None where it decides nothing, or the amount is not ours.
+
+    `fee` is what the account charges (`account.terms.fee`).
+    """
     match report.state:
         case TradeState.CAPTURED if report.amount_fen == payment.payable.amount_fen:
-            return _captured(payment, fee_rate_millionths, report, vault)
+            return _captured(payment, fee, report, vault)
         case _ if payment.is_code:
             return _outcome_of_code(payment, report)
         case TradeState.REFUSED:
@@ -84,13 +87,12 @@ def abandoned(payment: Payment, channel_trade_no: str | None) -> OutcomeRow:
     return row._replace(channel_trade_no=channel_trade_no)
 
 
-def given_back(payment: Payment, fee_rate_millionths: int, channel_trade_no: str | None) -> OutcomeRow:
+def given_back(payment: Payment, fee: Fee, channel_trade_no: str | None) -> OutcomeRow:
     """The outcome of a code that was paid while its cancellation was pending, once the money went back.
 
     Both ways of the money are booked: the channel's statement will have both.
     """
-    account_id = payment.account_id or ""
-    captured = postings.capture(payment.merchant_id, account_id, payment.payable, fee_rate_millionths)
+    captured = _capture(payment, fee)
     row = _over(payment, Event.REVERSED, "reversed", transfers=(*captured, *postings.capture_reversed(captured)))
     return row._replace(from_states=payment.status, channel_trade_no=channel_trade_no)
 
@@ -129,8 +131,7 @@ def rows_of(transfers: tuple[postings.Transfer, ...]) -> tuple[TransferRow, ...]
     )
 
 
-def _captured(payment: Payment, fee_rate_millionths: int, report: TradeReport, vault: Vault) -> OutcomeRow:
-    transfers = postings.capture(payment.merchant_id, payment.account_id or "", payment.payable, fee_rate_millionths)
+def _captured(payment: Payment, fee: Fee, report: TradeReport, vault: Vault) -> OutcomeRow:
     return OutcomeRow(
         payment_id=payment.id,
         merchant_id=payment.merchant_id,
@@ -145,8 +146,16 @@ def _captured(payment: Payment, fee_rate_millionths: int, report: TradeReport, v
         payer_hash=None if report.payer_id is None else vault.keyed_hash(report.payer_id.encode()),
         paid_at=report.paid_at,
         event_id=new_id("evt"),
-        transfers=rows_of(transfers),
+        transfers=rows_of(_capture(payment, fee)),
     )
+
+
+def _capture(payment: Payment, fee: Fee) -> tuple[postings.Transfer, ...]:
+    """By the moment of the payment, not by the clock: whichever process books it, and when, the fee is the same."""
+    assert payment.wallet is not None, "a wallet has paid"
+    payable = payment.payable
+    fee_fen = fee.fee_fen(payable.amount_fen, Wallet(payment.wallet), payment.created_at)
+    return postings.capture(payment.merchant_id, payment.account_id or "", payable, Money(fee_fen, payable.currency))
 
 
 def _over(

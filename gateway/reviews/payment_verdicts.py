@@ -56,8 +56,8 @@ class PaymentVerdicts:
             )
         if review.reason == settle.NOT_REVERSIBLE and review.read_at < review.since + self._arrives_within:
             raise refused("A reversal that was sent can still be carried out: decide again in some minutes.")
-        rate = self._asking.account_of(review).fee_rate_millionths
-        row = settle.outcome_of_report(payment.with_(review=None), rate, report, self._vault)
+        fee = self._asking.account_of(review).terms.fee
+        row = settle.outcome_of_report(payment.with_(review=None), fee, report, self._vault)
         assert row is not None, "a capture of the payable is an outcome"
         return row
 
@@ -66,8 +66,8 @@ class PaymentVerdicts:
             raise refused(
                 f"The channel says {said.state}, not that money went back: query_again lets the worker go on."
             )
-        rate = self._asking.account_of(review).fee_rate_millionths
-        return settle.given_back(payment, rate, report.channel_trade_no)
+        fee = self._asking.account_of(review).terms.fee
+        return settle.given_back(payment, fee, report.channel_trade_no)
 
 
 def _must_hold_money(said: Said) -> None:

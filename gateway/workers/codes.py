@@ -125,7 +125,7 @@ class CodeRecovery:
         RECOVERY_STEPS.labels("give_back", state).inc()
         match state:
             case ReturnState.RETURNED:
-                row = settle.given_back(payment, case.account.fee_rate_millionths, order.channel_trade_no)
+                row = settle.given_back(payment, case.account.terms.fee, order.channel_trade_no)
                 await self._end(task, payment, await self._base.charging.commit(payment, row))
             case ReturnState.REFUSED:
                 await self._base.store.fail_reversal(payment, task.lease_token, task.created_at)

@@ -13,7 +13,7 @@ import asyncpg
 import redis.asyncio as redis
 
 from gateway.kernel.ids import new_id
-from gateway.kernel.money import Money
+from gateway.kernel.money import Money, share_half_up
 from gateway.ledger.postings import capture
 from loadtests.baseline.schemas import PaymentObject, PaymentRequest
 from loadtests.baseline.settings import BaselineSettings
@@ -124,7 +124,8 @@ class Flow:
     async def _captured(
         self, merchant: Merchant, payment_id: str, request: PaymentRequest, report: TradeReport
     ) -> asyncpg.Record | None:
-        transfers = capture(merchant.id, ACCOUNT, Money(request.amount), self._settings.fee_rate_millionths)
+        fee_fen = share_half_up(request.amount, self._settings.fee_rate_millionths)
+        transfers = capture(merchant.id, ACCOUNT, Money(request.amount), Money(fee_fen))
         return await self._store.complete(
             payment_id,
             status="succeeded",

@@ -11,7 +11,7 @@ import asyncpg
 from gateway.database.intents import IntentRow
 from gateway.database.outcomes import OutcomeRow
 from gateway.kernel.failures import FailureCode
-from gateway.kernel.money import Money
+from gateway.kernel.money import Money, share_half_up
 from gateway.ledger import postings
 from gateway.payments.settle import rows_of
 from gateway.payments.states import Event, sources, target
@@ -91,12 +91,17 @@ def intent(
     return IntentRow(**(fields | changes))
 
 
+def fee_of(payable: Money) -> Money:
+    """What the account charges for it."""
+    return Money(share_half_up(payable.amount_fen, FEE_RATE_MILLIONTHS))
+
+
 def outcome(row: IntentRow, event: Event, **changes: Any) -> OutcomeRow:
     """The outcome of an intent's payment by one of the events, with the postings that belong to it."""
     account_id, payable = row.account_id or "", Money(row.payable)
     transfers: tuple[postings.Transfer, ...] = ()
     if event is Event.CAPTURED:
-        transfers = postings.capture(row.merchant_id, account_id, payable, FEE_RATE_MILLIONTHS)
+        transfers = postings.capture(row.merchant_id, account_id, payable, fee_of(payable))
     attempt_state = {
         Event.CAPTURED: "captured",
         Event.DECLINED: "refused",

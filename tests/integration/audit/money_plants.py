@@ -236,6 +236,13 @@ def a_fee_above_the_payable_at_a_rate_that_has_changed_since(world: World) -> No
         account["updated_at"] = world.now
 
 
+@plants(Check.FEE)
+def a_fee_at_the_plain_rate_above_the_cap_of_the_terms(world: World) -> None:
+    world.succeeded()
+    for account in world.accounts:
+        account["terms"] = '{"fee": {"cap_fen": 9}}'
+
+
 @plants(Check.DAYS)
 def a_capture_booked_on_another_day(world: World) -> None:
     world.succeeded().transfers[0]["booked_at"] = world.ago(3 * 86_400)

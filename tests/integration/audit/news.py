@@ -13,7 +13,7 @@ from gateway.kernel.money import Money
 from gateway.ledger import postings
 from gateway.payments.numbers import attempt_order_no, refund_order_no
 from tests.integration.audit.story import Row, Story
-from tests.integration.audit.world import FEE_RATE, MERCHANT, World
+from tests.integration.audit.world import MERCHANT, World, fee_of
 
 ENDPOINT = "we_01JD5ZV8X9N1S4D7F2G5H8J3KM"
 TYPES = {
@@ -167,7 +167,7 @@ def pay(story: Story, *, after_s: float) -> None:
     story.recovery_tasks = [task for task in story.recovery_tasks if task["purpose"] != "resolve"]
     story.trades[-1].update(status="captured", captured_at=rfc3339(at))
     story.event("captured", "succeeded", at)
-    story.post(postings.capture(MERCHANT, story.attempts[-1]["account_id"], money, FEE_RATE), at)
+    story.post(postings.capture(MERCHANT, story.attempts[-1]["account_id"], money, fee_of(money)), at)
 
 
 def paid_by_another_wallet(world: World) -> Story:

@@ -17,6 +17,7 @@ from gateway.audit.findings import CannotAudit
 from gateway.audit.report import as_json, show
 from gateway.audit.run import AuditOptions, audit
 from gateway.audit.simulators import SimulatorBooks
+from gateway.kernel.clock import rfc3339
 from gateway.kernel.money import Money
 from gateway.ledger import postings
 from gateway.payments.numbers import attempt_order_no, refund_order_no
@@ -29,7 +30,7 @@ from tests.integration.audit.news import (
     paid_by_another_wallet,
     tell,
 )
-from tests.integration.audit.world import CHANNELS, FEE_RATE, MERCHANT, Story, World
+from tests.integration.audit.world import CHANNELS, MERCHANT, Story, World, fee_of
 
 
 def conflict(story: Story) -> dict[str, Any]:
@@ -389,8 +390,25 @@ async def test_what_was_refunded_at_the_channel_itself_is_known_where_a_person_h
     story.give_back("refund", "made-in-the-console", at)
     story.settle("mark_reversed", "payment", at)
     story.event("reversed", "reversed", at)
-    captured = postings.capture(MERCHANT, "alipay_direct", money, FEE_RATE)
+    captured = postings.capture(MERCHANT, "alipay_direct", money, fee_of(money))
     story.post([*captured, *postings.capture_reversed(captured)], at)
     assert (await world.audit(connection, database_url, tmp_path)).agrees
     story.verdicts[0]["verdict"] = "query_again"
     assert (await world.audit(connection, database_url, tmp_path)).findings.counts == {Check.REFUNDS_KNOWN: 1}
+
+
+async def test_a_fee_is_held_against_the_terms_of_the_account_at_the_moment_of_the_payment(
+    connection: asyncpg.Connection, database_url: str, tmp_path: Path
+) -> None:
+    world = World()
+    for story, fee_fen in ((world.succeeded("wechat"), 10), (world.succeeded("alipay"), 26)):
+        story.transfers[1]["amount"] = fee_fen
+    promotion = {"from": rfc3339(world.ago(4_000)), "until": rfc3339(world.ago(3_000)), "rate_millionths": 10_000}
+    for account, wallets in zip(world.accounts, (["alipay"], ["alipay"], ["unionpay"]), strict=True):
+        account["terms"] = orjson.dumps({"fee": {"promotions": [promotion | {"wallets": wallets}]}}).decode()
+    assert (await world.audit(connection, database_url, tmp_path)).agrees
+    world.succeeded("alipay", age_s=2_000)  # the promotion was over: the plain rate
+    assert (await world.audit(connection, database_url, tmp_path)).agrees
+    world.accounts[1]["terms"] = None
+    report = await world.audit(connection, database_url, tmp_path)
+    assert report.findings.counts == {Check.FEE: 1}

@@ -15,7 +15,7 @@ from gateway.audit.run import AuditOptions, AuditReport, audit
 from gateway.audit.simulators import SimulatorBooks
 from gateway.kernel.clock import rfc3339
 from gateway.kernel.ids import new_ulid
-from gateway.kernel.money import Money
+from gateway.kernel.money import Money, share_half_up
 from gateway.ledger import postings
 from gateway.ledger.postings import Funder
 from gateway.payments.numbers import attempt_order_no, give_back_no
@@ -49,6 +49,11 @@ _TABLES = (
 _WEBHOOKS = tuple([table for table in _TABLES if table.startswith("webhook_")])
 _ROWS = {"refunds": "refund_rows", "review_verdicts": "verdicts"}
 """Where the rows of a table have another name here: `refunds` are the channels' own."""
+
+
+def fee_of(payable: Money) -> Money:
+    """What the accounts charge for it."""
+    return Money(share_half_up(payable.amount_fen, FEE_RATE))
 
 
 class World:
@@ -96,6 +101,7 @@ class World:
                 "payable": amount if payable is None else payable,
                 "currency": "CNY",
                 "method": "barcode",
+                "wallet": channel,
                 "account_id": channel and f"{channel}_direct",
                 "attempt_seq": 1 if channel else 0,
                 "request_fingerprint": b"",
@@ -142,7 +148,7 @@ class World:
         at, paid = story.payment["created_at"] + timedelta(seconds=1), Money(story.payment["payable"])
         story.event("captured", "succeeded", at)
         funders = [Funder(sponsor, Money(part)) for sponsor, part in funding]
-        story.post(postings.capture(MERCHANT, f"{channel}_direct", paid, FEE_RATE, funders), at)
+        story.post(postings.capture(MERCHANT, f"{channel}_direct", paid, fee_of(paid), funders), at)
         story.told("succeeded")
         return story
 

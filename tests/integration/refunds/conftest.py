@@ -27,7 +27,7 @@ from routing.channels.base import RefundRules
 from routing.channels.reports import RefundReport, RefundState
 from tests.integration.workers.conftest import ACCOUNT_ID, OTHER_ACCOUNT_ID, House, opened
 from tests.support.fake_channel import FakeChannel
-from tests.support.rows import FEE_RATE_MILLIONTHS, intent, outcome
+from tests.support.rows import fee_of, intent, outcome
 
 __all__ = ["ACCOUNT_ID", "opened"]
 
@@ -54,7 +54,7 @@ class Counter(House):
         assert (await intent_batch(self.pool).flush([row]))[0].inserted  # type: ignore[union-attr]
         rows = rows_of(
             postings.capture(
-                row.merchant_id, row.account_id or "", Money(row.payable), FEE_RATE_MILLIONTHS, funding or []
+                row.merchant_id, row.account_id or "", Money(row.payable), fee_of(Money(row.payable)), funding or []
             )
         )
         captured = outcome(row, Event.CAPTURED, channel_trade_no="4200001", transfers=rows, event_id=new_id("evt"))

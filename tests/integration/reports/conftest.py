@@ -32,7 +32,7 @@ from routing.accounts import AccountBook, save_account
 from routing.channels.base import Wallet
 from routing.channels.reports import RefundReport, RefundState
 from tests.support.fake_channel import FakeChannel
-from tests.support.rows import FEE_RATE_MILLIONTHS, MASTER_KEY, intent, outcome, settings
+from tests.support.rows import MASTER_KEY, fee_of, intent, outcome, settings
 
 Result = TypeVar("Result")
 ANY = Till()
@@ -79,7 +79,7 @@ class Shop:
         made = outcome(row, event)
         if event is Event.CAPTURED:
             rows = postings.capture(
-                row.merchant_id, row.account_id or "", Money(row.payable), FEE_RATE_MILLIONTHS, funding
+                row.merchant_id, row.account_id or "", Money(row.payable), fee_of(Money(row.payable)), funding
             )
             made = made._replace(transfers=settle.rows_of(rows))
         results: list[Any] = await outcome_batch(self.pool).flush([made])

@@ -22,6 +22,11 @@ funders = st.lists(st.tuples(st.sampled_from(["bank", "platform", "merchant"]), 
 )
 
 
+def fee_of(payable: Money, rate_millionths: int) -> Money:
+    """A plain rate."""
+    return Money(share_half_up(payable.amount_fen, rate_millionths))
+
+
 def owed(rows: Iterable[Transfer]) -> dict[str, int]:
     """What is owed to each account's holder; those at zero are left out."""
     total: Counter[str] = Counter()
@@ -33,7 +38,7 @@ def owed(rows: Iterable[Transfer]) -> dict[str, int]:
 
 @given(amounts, rates)
 def test_a_capture_owes_the_merchant_what_the_channel_owes_us(payable: Money, rate_millionths: int) -> None:
-    rows = postings.capture("mer_1", "wechat_direct", payable, rate_millionths)
+    rows = postings.capture("mer_1", "wechat_direct", payable, fee_of(payable, rate_millionths))
     net = payable.amount_fen - share_half_up(payable.amount_fen, rate_millionths)
     expected = {"channel_receivable:wechat_direct": net, "merchant_payable:mer_1": -net}
     assert owed(rows) == {account: amount for account, amount in expected.items() if amount}
@@ -43,7 +48,7 @@ def test_a_capture_owes_the_merchant_what_the_channel_owes_us(payable: Money, ra
 def test_a_discount_is_owed_by_its_funders_and_the_merchant_is_owed_the_goods(
     payable: Money, rate_millionths: int, funding: list[Funder]
 ) -> None:
-    rows = postings.capture("mer_1", "wechat_direct", payable, rate_millionths, funding)
+    rows = postings.capture("mer_1", "wechat_direct", payable, fee_of(payable, rate_millionths), funding)
     goods = payable.amount_fen + sum(part.amount.amount_fen for part in funding)
     fee = share_half_up(payable.amount_fen, rate_millionths)
     assert owed(rows).get("merchant_payable:mer_1", 0) == fee - goods
@@ -61,7 +66,7 @@ def _given(funding: Iterable[Funder], sponsor: str) -> int:
 def test_every_transfer_moves_something_between_two_accounts_under_a_number_of_its_own(
     payable: Money, rate_millionths: int, funding: list[Funder]
 ) -> None:
-    booked = postings.capture("mer_1", "wechat_direct", payable, rate_millionths, funding)
+    booked = postings.capture("mer_1", "wechat_direct", payable, fee_of(payable, rate_millionths), funding)
     rows = [*booked, *postings.capture_reversed(booked)]
     assert all(row.amount.amount_fen > 0 and row.debit != row.credit for row in rows)
     assert len({row.seq for row in rows}) == len(rows)
@@ -69,7 +74,7 @@ def test_every_transfer_moves_something_between_two_accounts_under_a_number_of_i
 
 @given(amounts, rates, funders)
 def test_a_reversal_mirrors_the_capture_to_the_fen(payable: Money, rate_millionths: int, funding: list[Funder]) -> None:
-    booked = postings.capture("mer_1", "wechat_direct", payable, rate_millionths, funding)
+    booked = postings.capture("mer_1", "wechat_direct", payable, fee_of(payable, rate_millionths), funding)
     mirrored = postings.capture_reversed(booked)
     assert owed([*booked, *mirrored]) == {}
     assert [(row.debit, row.credit, row.amount) for row in mirrored] == [
@@ -98,7 +103,7 @@ def test_a_late_capture_that_was_returned_leaves_nothing_owed(amount: Money, att
 
 def test_no_two_postings_of_a_payment_can_have_the_same_number() -> None:
     everyone = [Funder(f"s{number}", Money(1)) for number in range(postings.FUNDERS_MAX)]
-    captured = postings.capture("m", "a", Money(1_000), 500_000, everyone)
+    captured = postings.capture("m", "a", Money(1_000), Money(500), everyone)
     numbers = [row.seq for row in [*captured, *postings.capture_reversed(captured)]]
     for refund_seq in range(1, 1_024):
         rows = postings.refund("m", "a", refund_seq, customer=Money(1), fee=Money(1), funding=everyone)
@@ -120,7 +125,9 @@ def test_attempts_outside_1_to_99_have_no_number(attempt_seq: int) -> None:
 def test_refunds_of_all_goods_leave_nothing_owed(
     payable_fen: int, rate_millionths: int, funding: list[Funder], data: st.DataObject
 ) -> None:
-    booked = postings.capture("mer_1", "wechat_direct", Money(payable_fen), rate_millionths, funding)
+    booked = postings.capture(
+        "mer_1", "wechat_direct", Money(payable_fen), fee_of(Money(payable_fen), rate_millionths), funding
+    )
     sponsors = [part.sponsor for part in postings.funding_of(booked)]
     given_by = tuple([part.amount.amount_fen for part in postings.funding_of(booked)])
     paid = Paid(payable_fen + sum(given_by), payable_fen, postings.fee_of(booked), given_by)
@@ -151,7 +158,7 @@ def test_refunds_outside_1_to_1023_have_no_number(refund_seq: int) -> None:
 def test_a_discount_of_more_funders_than_there_are_numbers_is_refused() -> None:
     funding = [Funder(f"s{number}", Money(1)) for number in range(postings.FUNDERS_MAX + 1)]
     with pytest.raises(ValueError, match="at most"):
-        postings.capture("mer_1", "wechat_direct", Money(1), 0, funding)
+        postings.capture("mer_1", "wechat_direct", Money(1), Money(0), funding)
 
 
 @pytest.mark.parametrize(
@@ -159,5 +166,10 @@ def test_a_discount_of_more_funders_than_there_are_numbers_is_refused() -> None:
     [(2_599, 3_800, ["capture", "fee"]), (100, 3_800, ["capture"]), (100, 0, ["capture"]), (0, 3_800, [])],
 )
 def test_an_amount_of_zero_makes_no_row(payable_fen: int, rate_millionths: int, kinds: list[str]) -> None:
-    rows = postings.capture("mer_1", "wechat_direct", Money(payable_fen), rate_millionths)
+    rows = postings.capture("mer_1", "wechat_direct", Money(payable_fen), fee_of(Money(payable_fen), rate_millionths))
     assert [row.kind for row in rows] == kinds
+
+
+def test_a_fee_above_what_the_customer_paid_is_no_fee() -> None:
+    with pytest.raises(ValueError, match="at most"):
+        postings.capture("mer_1", "wechat_direct", Money(10), Money(11))

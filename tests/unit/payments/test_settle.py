@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -16,12 +16,15 @@ from gateway.ledger import postings
 from gateway.payments import settle
 from gateway.payments.payment import Payment
 from gateway.payments.states import Event, Status, sources, target
+from gateway.refunds.split import Paid, Parts, split, together
 from routing.channels.base import ChannelRejected, ChannelUnsent
 from routing.channels.reports import TradeReport, TradeState
+from routing.fees import Fee
+from routing.terms import Terms
 from tests.unit.payments.payments import payment
 
 VAULT = Vault(bytes(32))
-RATE = 3_800
+FEE = Fee(3_800)
 PAID_AT = datetime(2026, 11, 22, 4, 5, 9, tzinfo=UTC)
 
 
@@ -37,7 +40,7 @@ def captured(amount_fen: int | None = 2_599) -> TradeReport:
 
 
 def test_a_capture_of_our_amount_succeeds_with_its_postings_and_the_payer_only_as_a_hash() -> None:
-    row = settle.outcome_of_report(payment(), RATE, captured(), VAULT)
+    row = settle.outcome_of_report(payment(), FEE, captured(), VAULT)
     assert row is not None
     assert (row.event, row.to_status, row.from_states, row.attempt_state) == (
         Event.CAPTURED,
@@ -56,7 +59,7 @@ def test_a_capture_of_our_amount_succeeds_with_its_postings_and_the_payer_only_a
 def test_another_amount_than_ours_is_a_mismatch_and_decides_nothing(amount_fen: int) -> None:
     report, ours = captured(amount_fen), amount_fen == 2_599
     assert settle.review_reason(payment(), report) == (None if ours else settle.AMOUNT_MISMATCH)
-    assert (settle.outcome_of_report(payment(), RATE, report, VAULT) is not None) is ours
+    assert (settle.outcome_of_report(payment(), FEE, report, VAULT) is not None) is ours
 
 
 def test_the_wallets_own_coupon_is_no_mismatch() -> None:
@@ -71,19 +74,19 @@ def test_a_discount_of_ours_is_compared_on_the_payable() -> None:
 
 def test_a_capture_that_does_not_say_its_amount_decides_nothing_yet() -> None:
     assert settle.review_reason(payment(), captured(None)) is None
-    assert settle.outcome_of_report(payment(), RATE, captured(None), VAULT) is None
+    assert settle.outcome_of_report(payment(), FEE, captured(None), VAULT) is None
 
 
 def test_a_refund_that_we_did_not_ask_for_is_for_a_person_to_look_at() -> None:
     report = TradeReport(TradeState.REFUNDED)
     assert settle.review_reason(payment(), report) == settle.REFUNDED_ELSEWHERE
-    assert settle.outcome_of_report(payment(), RATE, report, VAULT) is None
+    assert settle.outcome_of_report(payment(), FEE, report, VAULT) is None
     assert settle.review_reason(payment(reversal="pending"), report) is None
 
 
 @pytest.mark.parametrize("state", [TradeState.PENDING, TradeState.NOT_FOUND])
 def test_what_is_still_open_or_not_found_is_no_outcome(state: TradeState) -> None:
-    assert settle.outcome_of_report(payment(), RATE, TradeReport(state), VAULT) is None
+    assert settle.outcome_of_report(payment(), FEE, TradeReport(state), VAULT) is None
 
 
 @pytest.mark.parametrize(
@@ -97,7 +100,7 @@ def test_what_is_still_open_or_not_found_is_no_outcome(state: TradeState) -> Non
     ],
 )
 def test_what_the_channel_ended_is_over(state: TradeState, reversal: str | None, event: Event) -> None:
-    row = settle.outcome_of_report(payment(reversal=reversal), RATE, TradeReport(state, channel_code="X"), VAULT)
+    row = settle.outcome_of_report(payment(reversal=reversal), FEE, TradeReport(state, channel_code="X"), VAULT)
     assert row is not None
     assert (row.event, row.to_status) == (event, target(event))
     assert row.transfers == ()
@@ -109,7 +112,7 @@ def test_what_the_channel_ended_is_over(state: TradeState, reversal: str | None,
 def test_a_refusal_has_a_failure_code_even_where_the_channel_gives_none(
     failure: FailureCode | None, expected: FailureCode
 ) -> None:
-    row = settle.outcome_of_report(payment(), RATE, TradeReport(TradeState.REFUSED, failure=failure), VAULT)
+    row = settle.outcome_of_report(payment(), FEE, TradeReport(TradeState.REFUSED, failure=failure), VAULT)
     assert row is not None
     assert row.failure_code == expected
 
@@ -145,7 +148,7 @@ def test_a_reversal_applies_only_to_the_payment_as_it_was_read(status: Status) -
 
 
 def test_a_reversal_books_back_what_was_booked_whatever_the_rate_is_now() -> None:
-    booked = postings.capture("mer_1", "wechat_direct", Money(2_599), 5_000)
+    booked = postings.capture("mer_1", "wechat_direct", Money(2_599), Money(13))
     row = settle.reversed_(payment(status=Status.SUCCEEDED, reversal="pending"), booked)
     assert [(posting.kind, posting.amount) for posting in row.transfers] == [
         ("capture_reversed", 2_599),
@@ -157,7 +160,7 @@ def test_a_reversal_books_back_what_was_booked_whatever_the_rate_is_now() -> Non
 @pytest.mark.parametrize("state", TradeState)
 def test_every_outcome_is_of_the_payments_current_attempt(state: TradeState) -> None:
     report = TradeReport(state, amount_fen=2_599)
-    row = settle.outcome_of_report(payment(attempt_seq=3), RATE, report, VAULT)
+    row = settle.outcome_of_report(payment(attempt_seq=3), FEE, report, VAULT)
     assert row is None or (row.payment_id, row.merchant_id, row.seq) == (payment().id, "mer_1", 3)
 
 
@@ -167,7 +170,7 @@ ANY_WALLET = CODE.with_(attempt_at=CODE.created_at, pay_until=CODE.expires_at)
 
 @pytest.mark.parametrize("state", [TradeState.REFUSED, TradeState.CLOSED])
 def test_a_code_whose_order_is_shut_is_closed_and_never_failed(state: TradeState) -> None:
-    row = settle.outcome_of_report(CODE, RATE, TradeReport(state, channel_code="61"), VAULT)
+    row = settle.outcome_of_report(CODE, FEE, TradeReport(state, channel_code="61"), VAULT)
     assert row is not None
     assert (row.event, row.to_status, row.attempt_state) == (Event.CLOSED, Status.CLOSED, "closed")
     assert (row.failure_code, row.channel_code) == (None, "61")
@@ -175,18 +178,18 @@ def test_a_code_whose_order_is_shut_is_closed_and_never_failed(state: TradeState
 
 @pytest.mark.parametrize("state", [TradeState.REFUSED, TradeState.CLOSED])
 def test_one_wallets_order_that_is_shut_leaves_the_code_to_the_others(state: TradeState) -> None:
-    assert settle.outcome_of_report(ANY_WALLET, RATE, TradeReport(state), VAULT) is None
+    assert settle.outcome_of_report(ANY_WALLET, FEE, TradeReport(state), VAULT) is None
 
 
 @pytest.mark.parametrize("state", [TradeState.REFUSED, TradeState.CLOSED, TradeState.REFUNDED])
 def test_of_a_cancelled_code_only_the_worker_tells_how_it_ended(state: TradeState) -> None:
     """What Alipay calls closed may be what we have just given back."""
-    assert settle.outcome_of_report(CODE.with_(reversal="pending"), RATE, TradeReport(state), VAULT) is None
+    assert settle.outcome_of_report(CODE.with_(reversal="pending"), FEE, TradeReport(state), VAULT) is None
 
 
 @pytest.mark.parametrize("code", [CODE, ANY_WALLET])
 def test_a_code_is_captured_like_any_payment(code: Payment) -> None:
-    row = settle.outcome_of_report(code, RATE, captured(), VAULT)
+    row = settle.outcome_of_report(code, FEE, captured(), VAULT)
     assert row is not None
     assert (row.event, row.seq) == (Event.CAPTURED, 1)
 
@@ -202,7 +205,7 @@ def test_a_code_that_never_came_fails_as_unavailable_and_its_order_stays_watched
 
 
 def test_money_that_a_cancelled_code_gave_back_is_booked_both_ways() -> None:
-    row = settle.given_back(CODE.with_(reversal="pending"), RATE, "42")
+    row = settle.given_back(CODE.with_(reversal="pending"), FEE, "42")
     assert (row.event, row.to_status, row.from_states, row.reversal) == (
         Event.REVERSED,
         Status.REVERSED,
@@ -216,3 +219,70 @@ def test_money_that_a_cancelled_code_gave_back_is_booked_both_ways() -> None:
         ("fee_reversed", 10),
     ]
     assert row.channel_trade_no == "42"
+
+
+TERMS = Terms.of(
+    {
+        "fee": {
+            "rate_millionths": 6_000,
+            "min_fen": 2,
+            "cap_fen": 500,
+            "bands": [{"up_to_fen": 1_000, "rate_millionths": 3_800}],
+            "promotions": [
+                {
+                    "from": "2026-11-22T04:00:00Z",
+                    "until": "2026-11-22T05:00:00Z",
+                    "rate_millionths": 2_000,
+                    "wallets": ["alipay"],
+                }
+            ],
+        }
+    },
+    3_800,
+)
+
+
+@pytest.mark.parametrize(
+    ("payable_fen", "wallet", "minutes", "fee"),
+    [
+        (2_599, "wechat", 0, [16]),  # 15.594
+        (1_000, "wechat", 0, [4]),  # the band: 3.8
+        (100, "wechat", 0, [2]),  # the minimum, for 0.38
+        (1, "wechat", 0, [1]),  # never above what the customer paid
+        (1_000_000, "wechat", 0, [500]),  # the cap, for 6,000
+        (2_599, "alipay", 0, [5]),  # the promotion, by the moment of the payment: 5.198
+        (2_599, "alipay", 60, [16]),  # it was over then
+        (2_599, "alipay", -10, [16]),  # it had not begun
+        (0, "wechat", 0, []),
+    ],
+)
+def test_the_fee_is_what_the_terms_make_of_the_payable_the_wallet_and_the_moment_of_the_payment(
+    payable_fen: int, wallet: str, minutes: int, fee: list[int]
+) -> None:
+    taken = payment(payable=Money(payable_fen), wallet=wallet)
+    taken = taken.with_(created_at=taken.created_at + timedelta(minutes=minutes))
+    for row in (
+        settle.outcome_of_report(taken, TERMS.fee, captured(payable_fen), VAULT),
+        settle.given_back(taken.with_(reversal="pending"), TERMS.fee, "42"),
+    ):
+        assert row is not None
+        assert [posting.amount for posting in row.transfers if posting.kind == "fee"] == fee
+
+
+@given(st.integers(1, 10**6), st.integers(0, 20_000), st.integers(0, 50), st.none() | st.integers(50, 3_000), st.data())
+def test_refunds_give_back_of_the_booked_fee_exactly_their_share_however_many_there_are(
+    payable_fen: int, rate_millionths: int, min_fen: int, cap_fen: int | None, data: st.DataObject
+) -> None:
+    """With a minimum and a cap the fee is no rate of the payable any more: what was booked is what is shared."""
+    fee = Fee(rate_millionths, min_fen, cap_fen)
+    row = settle.outcome_of_report(payment(payable=Money(payable_fen)), fee, captured(payable_fen), VAULT)
+    assert row is not None
+    booked = sum([posting.amount for posting in row.transfers if posting.kind == "fee"])
+    paid, done = Paid(payable_fen, payable_fen, booked), list[Parts]()
+    while left := payable_fen - sum([parts.goods for parts in done]):
+        goods = left if len(done) == 6 else data.draw(st.integers(1, left))
+        done.append(split(paid, together(done, 0), goods))
+        given_back = sum([parts.customer for parts in done])
+        assert sum([parts.fee for parts in done]) == booked * given_back // payable_fen
+        assert done[-1].fee >= 0
+    assert sum([parts.fee for parts in done]) == booked
