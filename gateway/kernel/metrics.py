@@ -18,7 +18,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from gateway.kernel.hot_metrics import hot_counter, hot_histogram
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-_CHANNEL_SECONDS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_CHANNEL_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _COARSE_SECONDS: Final = (0.05, 0.5, 5.0)
 """For what has many labels: a route has six series instead of seventeen."""
 _ROWS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -48,6 +48,9 @@ CHANNEL_SECONDS: Final = hot_histogram(
     Histogram(
         "mashang_channel_call_seconds", "Calls to a channel account.", ["account", "call"], buckets=_CHANNEL_SECONDS
     )
+)
+FAILOVERS: Final = Counter(
+    "mashang_failovers_total", "Payments that went on at another account, by the one that they left.", ["account"]
 )
 HTTP_REQUESTS: Final = hot_counter(
     Counter("mashang_http_requests_total", "HTTP answers.", ["route", "method", "status"])
@@ -143,6 +146,33 @@ WEBHOOK_OLDEST_AGE: Final = Gauge(
 )
 WEBHOOK_ENDPOINTS_DISABLED: Final = Counter(
     "mashang_webhook_endpoints_disabled_total", "Webhook endpoints that were switched off, by why.", ["reason"]
+)
+ACCOUNT_SUCCESS: Final = Gauge(
+    "mashang_account_success",
+    "Estimated share of payments that a channel account takes as a healthy channel does.",
+    ["account"],
+    multiprocess_mode="livemin",
+)
+ACCOUNT_BREAKER_STATE: Final = Gauge(
+    "mashang_account_breaker_state",
+    "The worst circuit breaker of a channel account: 0 closed, 1 half-open, 2 open.",
+    ["account"],
+    multiprocess_mode="livemax",
+)
+ACCOUNT_BREAKER_OPENINGS: Final = Counter(
+    "mashang_account_breaker_openings_total", "Circuit breakers of a channel account that opened.", ["account"]
+)
+ACCOUNT_CALLS: Final = Gauge(
+    "mashang_account_calls_in_flight",
+    "Calls for payments under way at a channel account.",
+    ["account"],
+    multiprocess_mode="livesum",
+)
+ACCOUNT_CALLS_MAX: Final = Gauge(
+    "mashang_account_calls_max",
+    "How many calls may be under way at a channel account now.",
+    ["account"],
+    multiprocess_mode="livesum",
 )
 LOOP_LAG: Final = Gauge(
     "mashang_event_loop_lag_seconds", "How late the event loop runs its timers.", multiprocess_mode="livemax"

@@ -23,6 +23,7 @@ class Breaker:
 
     __slots__ = (
         "_alive_at",
+        "_asked_at",
         "_dead_at",
         "_good_step",
         "_probing",
@@ -34,7 +35,9 @@ class Breaker:
         "changed_at",
         "epoch",
         "goods",
+        "is_repeated",
         "level",
+        "opened_at",
         "openings",
         "run",
         "state",
@@ -47,14 +50,18 @@ class Breaker:
         self._to_open = settings.suspicion_to_open
         self.state = BreakerState.CLOSED
         self.changed_at = -math.inf
+        self.opened_at = -math.inf
         self.epoch = 0
         self.level = 0
+        self.is_repeated = False
+        """Whether the present or last outage began soon after another one."""
         self.openings = 0
         self.run = 0
         """Failures since the account last looked well, while it is closed."""
         self.goods = 0
         self._suspicion = 0.0
         self._alive_at = -math.inf
+        self._asked_at = -math.inf
         self._dead_at = -math.inf
         self._probing = 0
         self._reserved: deque[float] = deque()
@@ -64,11 +71,6 @@ class Breaker:
         """How long it stays open at least."""
         settings = self._settings
         return min(settings.open_s_max, settings.open_s_min * 2.0**self.level)
-
-    @property
-    def is_repeated(self) -> bool:
-        """Whether the present or last outage followed closely upon another one."""
-        return self.level > 0
 
     @property
     def probes_free(self) -> int:
@@ -134,11 +136,15 @@ class Breaker:
 
     def alive(self, now: float) -> None:
         """The account answered a query."""
-        self._alive_at = now
+        self._alive_at = self._asked_at = now
 
     def dead(self, now: float) -> None:
         """It did not."""
-        self._dead_at = now
+        self._dead_at = self._asked_at = now
+
+    def asked(self, now: float) -> None:
+        """It is being asked, here or by another process."""
+        self._asked_at = now
 
     def tick(self, now: float) -> None:
         """Let time pass: reservations lapse, an open breaker half-opens after a sign of life."""
@@ -149,9 +155,8 @@ class Breaker:
 
     def _may_half_open(self, now: float) -> bool:
         settings = self._settings
-        heard = max(self._alive_at, self._dead_at)
-        if heard < max(self.changed_at, now - settings.prober_silent_s):
-            return now >= self.changed_at + settings.prober_silent_s
+        if max(self._asked_at, self.changed_at) < now - settings.prober_silent_s:
+            return True
         return self._alive_at >= max(self._dead_at, self.changed_at, now - settings.sign_of_life_s)
 
     # Changes of state; `at` may lie in the past where another process was first
@@ -159,11 +164,10 @@ class Breaker:
     def open(self, at: float) -> None:
         """Let nothing through."""
         was_closed = self.state is BreakerState.CLOSED
-        if was_closed and at >= self.changed_at + self._settings.calm_s:
-            self.level = 0
-        else:
-            self.level += 1
-        self.state, self.changed_at = BreakerState.OPEN, at
+        if was_closed:
+            self.is_repeated = at < self.changed_at + self._settings.calm_s
+        self.level = self.level + 1 if self.is_repeated or not was_closed else 0
+        self.state, self.changed_at, self.opened_at = BreakerState.OPEN, at, at
         self.epoch += 1
         self.openings += was_closed
         self._forget()

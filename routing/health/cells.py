@@ -153,7 +153,7 @@ class CellHealth:
             self.evidence.ok()
         if self.breaker.good(now):
             self.evidence.outage_ended(forgiven=not self.breaker.is_repeated)
-        elif not self.breaker.run:
+        elif not self.breaker.run and self.breaker.state is BreakerState.CLOSED:
             self.evidence.looks_well()
 
     def bad(self, now: float) -> None:

@@ -6,7 +6,7 @@
     standing = health.standing(cell)          # live; read its attributes at each choice
     health.reserve_probe(cell)                # before a payment is sent to a half-open account
     health.tick()                             # every 100 ms
-    health.alive(account_id)                  # it answered a query; health.dead(account_id): it did not
+    health.alive(account_id)                  # it answered a query; `dead`: it did not; `asked`: it is being asked
 
 When every account that could take a sale is OPEN there is none to choose, and the payment fails at once as
 `channel_unavailable`: a breaker opens only where "down" is far more likely than "a third of the payments fail", asks
@@ -16,10 +16,9 @@ having a way, because a way that is down costs the customer a timeout and leaves
 
 from __future__ import annotations
 
-import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from routing.health.cells import Call, CellHealth
 from routing.health.lanes import Lane
@@ -101,13 +100,18 @@ class Health:
 
     def alive(self, account_id: str) -> None:
         """The account answered a query."""
-        for cell in self._by_account[account_id]:
+        for cell in self._by_account.get(account_id, ()):
             cell.breaker.alive(self.clock())
 
     def dead(self, account_id: str) -> None:
         """It did not: no payment tries it for now."""
-        for cell in self._by_account[account_id]:
+        for cell in self._by_account.get(account_id, ()):
             cell.breaker.dead(self.clock())
+
+    def asked(self, account_id: str) -> None:
+        """It is being asked; while nobody does, an open breaker lets a payment try it now and then."""
+        for cell in self._by_account.get(account_id, ()):
+            cell.breaker.asked(self.clock())
 
     # What others read and tell
 
@@ -120,6 +124,11 @@ class Health:
     def active(self) -> Iterable[CellHealth]:
         """Those with evidence, calls under way, or a breaker that is not closed."""
         return self._active.values()
+
+    @property
+    def lanes(self) -> Mapping[str, Lane]:
+        """The calls under way, by account."""
+        return self._lanes
 
     def open_accounts(self) -> Iterator[str]:
         """The accounts with an open breaker: these are asked whether they answer again."""
@@ -144,11 +153,14 @@ class Health:
         self._active[cell] = health
         return health
 
-    def _decay(self, elapsed_s: float) -> None:
+    def factors(self, elapsed_s: float) -> tuple[float, float]:
+        """What is left of the fast and of the slow window after so long."""
         settings = self.settings
-        fast = math.exp2(-elapsed_s / settings.success_half_life_s)
-        slow = math.exp2(-elapsed_s / settings.slow_half_life_s)
-        latency = math.exp2(-elapsed_s / settings.latency_half_life_s)
+        return 0.5 ** (elapsed_s / settings.success_half_life_s), 0.5 ** (elapsed_s / settings.slow_half_life_s)
+
+    def _decay(self, elapsed_s: float) -> None:
+        fast, slow = self.factors(elapsed_s)
+        latency = 0.5 ** (elapsed_s / self.settings.latency_half_life_s)
         for cell in self._active.values():
             cell.decay(fast, slow, latency)
         for cell in [cell for cell in self._active.values() if cell.is_idle]:

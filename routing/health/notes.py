@@ -1,0 +1,182 @@
+"""What processes tell each other of health: written, read back strictly, and merged.
+
+{"v": 1, "cells": [[account, wallet, method, ok, fault, ok_slow, fault_slow,
+                    state, changed_ms, level, [bucket, weight, bucket, weight, ...]], ...]}
+
+`changed_ms` is how long ago the breaker's state changed, null where it never has.  A note says what its own process
+saw, never what it heard, so nothing is counted twice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from routing.channels.base import Wallet
+from routing.health.cells import CellHealth
+from routing.health.evidence import Counts
+from routing.health.health import Health
+from routing.health.latencies import BUCKETS
+from routing.health.settings import HealthSettings
+from routing.health.standing import BreakerState
+from routing.sale import Cell, Method
+
+VERSION: Final = 1
+CELLS_MAX: Final = 2_000
+LATENCIES_MAX: Final = 256
+"""So many cells tell of their latencies too."""
+_SAME_S: Final = 0.05
+"""Changes that lie closer together than this are the same one: ages are known that well."""
+_WEIGHT_MAX: Final = 1e9
+_LEVEL_MAX: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """One other process on one cell's breaker; `changed_at` on our clock."""
+
+    state: BreakerState
+    changed_at: float
+    level: int
+
+
+@dataclass(slots=True)
+class Heard:
+    """What all the others say of one cell."""
+
+    counts: Counts = field(default_factory=Counts)
+    buckets: list[tuple[int, float]] = field(default_factory=list)
+    voices: list[Voice] = field(default_factory=list)
+
+
+def write(health: Health) -> bytes:
+    """This process's note: what is not well first, then the busiest, up to CELLS_MAX cells."""
+    now = health.clock()
+    cells = sorted(health.active, key=_weight, reverse=True)[:CELLS_MAX]
+    rows = [_row(cell, now, with_latencies=place < LATENCIES_MAX) for place, cell in enumerate(cells)]
+    return orjson.dumps({"v": VERSION, "cells": rows})
+
+
+def _weight(cell: CellHealth) -> tuple[bool, float]:
+    counts = cell.evidence.own
+    return cell.breaker.state is not BreakerState.CLOSED, counts.ok_slow + counts.fault_slow
+
+
+def _row(cell: CellHealth, now: float, *, with_latencies: bool) -> list[object]:
+    counts, breaker = cell.evidence.own, cell.breaker
+    buckets: list[float] = []
+    if with_latencies:
+        for index, weight in enumerate(cell.latencies.own):
+            if weight >= 0.05:
+                buckets += (index, round(weight, 1))
+    changed_ms = None if math.isinf(breaker.changed_at) else round((now - breaker.changed_at) * 1_000)
+    numbers = (counts.ok, counts.fault, counts.ok_slow, counts.fault_slow)
+    return [*cell.cell, *(round(number, 2) for number in numbers), breaker.state, changed_ms, breaker.level, buckets]
+
+
+def hear(health: Health, notes: Iterable[tuple[bytes, float]]) -> None:
+    """Take in the notes of all other processes, each with its age in seconds, in the place of those heard before."""
+    heard: defaultdict[Cell, Heard] = defaultdict(Heard)
+    for note, age_s in notes:
+        for cell, counts, buckets, voice in _read(note, age_s, health.clock()):
+            about = heard[cell]
+            about.counts.add(counts, *health.factors(age_s))
+            about.buckets += buckets
+            about.voices.append(voice)
+    for known in list(health.active):
+        if known.cell not in heard:
+            _take(known, Heard())
+    now = health.clock()
+    for cell, about in heard.items():
+        known = health.cell_health(cell)
+        _take(known, about)
+        _follow(known, about.voices, now, health.settings)
+        known.show()
+
+
+def _take(known: CellHealth, about: Heard) -> None:
+    known.evidence.peers = about.counts
+    if about.buckets or known.latencies.peers_weight:
+        known.latencies.hear(about.buckets)
+
+
+def _follow(known: CellHealth, voices: list[Voice], now: float, settings: HealthSettings) -> None:
+    """Do as the others did, where they know better."""
+    if known.breaker.state is not BreakerState.OPEN:
+        _follow_openings(known, voices, now, settings)
+    if known.breaker.state is not BreakerState.CLOSED:
+        _follow_returns(known, voices, now, settings)
+
+
+def _follow_openings(known: CellHealth, voices: list[Voice], now: float, settings: HealthSettings) -> None:
+    """Open as others did, unless a call of our own that began later went well.
+
+    Where this process has only just found the account well it takes two others, lest a single one that is cut off from
+    the channel takes all with it, again and again.
+    """
+    breaker = known.breaker
+    since = max(breaker.changed_at + _SAME_S, known.good_began)
+    openings = [voice for voice in voices if voice.state is BreakerState.OPEN and voice.changed_at > since]
+    is_settled = breaker.state is BreakerState.HALF_OPEN or now >= breaker.changed_at + settings.calm_s
+    if len(openings) >= (1 if is_settled else 2):
+        first = min(openings, key=lambda voice: voice.changed_at)
+        known.open(first.changed_at, first.level)
+
+
+def _follow_returns(known: CellHealth, voices: list[Voice], now: float, settings: HealthSettings) -> None:
+    """Close as another did; half-open once another that did so has had the time to probe alone."""
+    breaker = known.breaker
+    later = [voice for voice in voices if voice.changed_at > breaker.opened_at + _SAME_S]
+    closings = [voice.changed_at for voice in later if voice.state is BreakerState.CLOSED]
+    if closings:
+        known.close(max(closings))
+    elif breaker.state is BreakerState.OPEN and now >= breaker.opened_at + breaker.open_s:
+        alone_until = now - settings.follow_half_open_s
+        if any(voice.state is BreakerState.HALF_OPEN and voice.changed_at <= alone_until for voice in later):
+            breaker.half_open(now)
+
+
+def _read(note: bytes, age_s: float, now: float) -> list[tuple[Cell, Counts, list[tuple[int, float]], Voice]]:
+    """The cells of a note; none of one that is not ours, cells of another version's words left out."""
+    try:
+        document = orjson.loads(note)
+        if document["v"] != VERSION:
+            return []
+        rows = document["cells"][:CELLS_MAX]
+    except (ValueError, TypeError, KeyError):
+        return []
+    cells = []
+    for row in rows if isinstance(rows, list) else []:
+        try:
+            cells.append(_cell(row, age_s, now))
+        except (ValueError, TypeError, KeyError):
+            continue
+    return cells
+
+
+def _cell(row: Any, age_s: float, now: float) -> tuple[Cell, Counts, list[tuple[int, float]], Voice]:
+    account_id, wallet, method, *numbers, state, changed_ms, level, flat = row
+    if not isinstance(account_id, str) or len(numbers) != 4:
+        raise ValueError("no row of ours")
+    counts = Counts(*(_weight_of(number) for number in numbers))
+    buckets = [(_index(index), _weight_of(weight)) for index, weight in zip(flat[::2], flat[1::2], strict=True)]
+    changed_at = -math.inf if changed_ms is None else now - age_s - _weight_of(changed_ms) / 1_000
+    voice = Voice(BreakerState(state), changed_at, min(_LEVEL_MAX, int(_weight_of(level))))
+    return Cell(account_id, Wallet(wallet), Method(method)), counts, buckets, voice
+
+
+def _weight_of(number: object) -> float:
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number <= _WEIGHT_MAX:
+        raise ValueError("no number of ours")
+    return float(number)
+
+
+def _index(number: object) -> int:
+    if type(number) is not int or not 0 <= number < BUCKETS:
+        raise ValueError("no bucket of ours")
+    return number
