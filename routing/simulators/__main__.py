@@ -11,7 +11,7 @@ from routing.simulators.app import run
 def main() -> None:
     """Read the command line and serve until SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m routing.simulators", description="Serve one simulated channel.")
-    parser.add_argument("channel", choices=("wechat", "alipay", "unionpay"))
+    parser.add_argument("channel", choices=("wechat", "alipay", "unionpay", "qra"))
     parser.add_argument("--config", type=Path, required=True, help="the file that provisioning wrote")
     parser.add_argument("--books", type=Path, required=True, help="SQLite file, made when missing")
     parser.add_argument("--host", default="127.0.0.1")

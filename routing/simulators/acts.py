@@ -47,6 +47,10 @@ class Delivery(StrEnum):
     SERVER_ERROR = "server_error"
     MALFORMED = "malformed"
     RATE_LIMIT = "rate_limit"
+    UNAVAILABLE = "unavailable"
+    """The channel's own reason, proven to have touched neither the order nor the customer's code."""
+    BAD_GATEWAY = "bad_gateway"
+    """HTTP 502 of a machine in front of the channel, without anything of the channel's."""
 
 
 class Sealing(StrEnum):

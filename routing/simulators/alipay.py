@@ -21,7 +21,7 @@ from routing.simulators.alipay_signing import charset_of, merge, verifies
 from routing.simulators.alipay_statements import FILE_PATH, AlipayStatements
 from routing.simulators.alipay_visits import AUTHORIZE_PATH, AlipayVisits
 from routing.simulators.books import Books
-from routing.simulators.channel import Call, HttpAnswer, HttpRequest, Visit
+from routing.simulators.channel import Call, Display, HttpAnswer, HttpRequest, Visit
 from routing.simulators.magic import magic_act
 from routing.simulators.moments import within
 from routing.simulators.notifications import Herald
@@ -99,6 +99,10 @@ class AlipayCall:
         """40005."""
         return self.fail("isv.app-call-limited")
 
+    def unavailable(self) -> AlipayDraft:
+        """40004 ACQ.ACCESS_FORBIDDEN."""
+        return self.fail("ACQ.ACCESS_FORBIDDEN")
+
 
 def _method(name: str, kind: CallKind, handler: Handler) -> GatewayMethod:
     """The node of an answer is named after its method; only the OAuth call answers errors in another."""
@@ -110,6 +114,7 @@ class AlipayChannel:
     """Checks requests in the order that the real gateway was seen to: application, other parameters, signature."""
 
     name = "alipay"
+    display: Final = Display(("alipay",))
 
     def __init__(self, account: AlipayAccount, books: Books) -> None:
         self._account = account

@@ -13,6 +13,8 @@ from routing.simulators.alipay import AlipayChannel
 from routing.simulators.alipay_account import read_account as read_alipay
 from routing.simulators.books import Books
 from routing.simulators.channel import Channel
+from routing.simulators.qra import QraChannel
+from routing.simulators.qra_account import read_account as read_qra
 from routing.simulators.server import Simulator, serve
 from routing.simulators.unionpay import UnionpayChannel
 from routing.simulators.unionpay_account import read_account as read_unionpay
@@ -29,6 +31,8 @@ def build_channel(name: str, config: dict[str, Any], books: Books) -> Channel:
             return AlipayChannel(read_alipay(config), books)
         case "unionpay":
             return UnionpayChannel(read_unionpay(config), books)
+        case "qra":
+            return QraChannel(read_qra(config), books)
         case _:
             raise ValueError(f"there is no simulator for {name}")
 

@@ -64,6 +64,7 @@ class Trade:
     Until `visible_ms` the order has not arrived; at `due_ms` it becomes `due_status`.  `handle` is what the customer's
     wallet brings to find an open order: the content of a code, or the number behind a page.  It is good until
     `handle_until_ms`, the order can be paid until `pay_until_ms`; `scanned_ms` is when a customer first opened it.
+    `wallet` is whose customer pays, where a channel stands before several.
     """
 
     seq: int
@@ -95,6 +96,7 @@ class Trade:
     handle_until_ms: int | None = None
     pay_until_ms: int | None = None
     scanned_ms: int | None = None
+    wallet: str = ""
 
     @property
     def left_fen(self) -> int:
@@ -156,7 +158,7 @@ _ADD_REFUND: Final = _insert("refunds", _REFUND_COLUMNS)
 _CHANGES: Final = (
     "amount_fen", "status", "payer", "reason", "captured_ms", "ended_ms", "visible_ms", "due_ms", "due_status",
     "due_reason", "refunded_fen", "refund_count", "last_refund_ms", "early_reversal", "handle", "handle_until_ms",
-    "pay_until_ms", "scanned_ms",
+    "pay_until_ms", "scanned_ms", "wallet",
 )  # fmt: skip
 """What of a trade may change after it was added."""
 _SAVE_TRADE: Final = f"UPDATE trades SET {', '.join([f'{name} = ?' for name in _CHANGES])} WHERE seq = ?"

@@ -13,6 +13,26 @@ from routing.simulators.wallet import Wallet
 Headers = list[tuple[bytes, bytes]]
 
 
+def _whole(content: str) -> str:
+    return content
+
+
+@dataclass(frozen=True, slots=True)
+class Display:
+    """How a channel's displayed codes are scanned: by which wallets, the usual one first, and what finds the order.
+
+    `handle_of` takes the content of a code; where it names the order by itself, it is the handle.
+    """
+
+    wallets: tuple[str, ...]
+    handle_of: Callable[[str], str] = _whole
+
+    @property
+    def only_wallet(self) -> str | None:
+        """The channel's one wallet; None where it stands before several."""
+        return self.wallets[0] if len(self.wallets) == 1 else None
+
+
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
     """A whole request: the raw target (path and query as sent), headers with lower-case names, the raw body."""
@@ -80,6 +100,9 @@ class Call(Protocol):
     def rate_limited(self) -> Draft:
         """The channel's way of saying: too many calls."""
 
+    def unavailable(self) -> Draft:
+        """The channel's way of saying: not from this merchant now, whatever the order; nothing was touched."""
+
 
 @dataclass(frozen=True, slots=True)
 class Visit:
@@ -98,7 +121,11 @@ class Channel(Protocol):
 
     @property
     def name(self) -> str:
-        """The wallet's name."""
+        """The channel's name."""
+
+    @property
+    def display(self) -> Display:
+        """How its displayed codes are scanned."""
 
     @property
     def herald(self) -> Herald:

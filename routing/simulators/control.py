@@ -32,6 +32,9 @@ class HoldsFaults(Protocol):
 
     faults: FaultPlan
 
+    def refuse_connections(self, for_s: float) -> None:
+        """Listen to nobody for so long, from the moment that the answer to this is out."""
+
 
 class Control:
     """Answers /_simulator/… of one simulator."""
@@ -96,12 +99,16 @@ class Control:
         except (orjson.JSONDecodeError, FaultError) as error:
             return _json(400, {"error": str(error)})
         self._holder.faults = plan
+        if plan.refuses_for_s:
+            self._holder.refuse_connections(plan.refuses_for_s)
         return _json(200, plan.as_json())
 
     async def _scan(self, body: bytes) -> HttpAnswer:
         try:
-            wanted = read_scan(body)
-            trade = self._wallet.scan(wanted.handle, wanted.action, wanted.payer, wanted.after_s)
+            display = self._channel.display
+            wanted = read_scan(body, display.wallets)
+            handle, app = display.handle_of(wanted.content), wanted.wallet or display.wallets[0]
+            trade = self._wallet.scan(handle, wanted.action, wanted.payer, wanted.after_s, app=app)
         except OrderError as error:
             return _json(400, {"error": str(error)})
         except WalletRefused as error:
@@ -142,7 +149,8 @@ class Control:
     def _rows(self, what: str, after: int, limit: int, order_no: str | None) -> list[dict[str, Any]]:
         match what:
             case "trades":
-                return [trade_json(self._channel.name, row) for row in self._books.trades(after, limit, order_no)]
+                name, wallet = self._channel.name, self._channel.display.only_wallet
+                return [trade_json(name, row, wallet) for row in self._books.trades(after, limit, order_no)]
             case "refunds":
                 now_ms = self._books.now_ms()
                 return [refund_json(row, now_ms) for row in self._books.refunds(after, limit, order_no)]

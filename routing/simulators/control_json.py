@@ -26,10 +26,11 @@ class OrderError(ValueError):
 class ScanOrder:
     """What the customer is to do; `payer` is as the books name them."""
 
-    handle: str
+    content: str
     action: Action
     payer: str | None
     after_s: float
+    wallet: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +66,22 @@ def _flag(document: dict[str, Any], name: str) -> bool:
     return value
 
 
-def read_scan(body: bytes) -> ScanOrder:
-    """The scan that a body describes.  Raises OrderError."""
-    document = _document(body, {"qr_code", "payer", "action", "after_s"})
-    handle, payer = document.get("qr_code"), document.get("payer")
-    if not isinstance(handle, str) or not handle:
+def read_scan(body: bytes, wallets: tuple[str, ...]) -> ScanOrder:
+    """The scan that a body describes, by one of the wallets that can scan here.  Raises OrderError."""
+    document = _document(body, {"qr_code", "payer", "action", "after_s", "wallet"})
+    content, payer, wallet = document.get("qr_code"), document.get("payer"), document.get("wallet")
+    if not isinstance(content, str) or not content:
         raise OrderError("qr_code must be a text")
     if payer is not None and (not isinstance(payer, str) or not payer):
         raise OrderError("payer must be a text")
+    if wallet is not None and wallet not in wallets:
+        raise OrderError(f"wallet must be one of {', '.join(wallets)}")
     try:
         action = Action(document.get("action", Action.PAY))
     except ValueError:
         raise OrderError(f"action must be one of {', '.join(Action)}") from None
     after_s = _seconds(document, "after_s", AFTER_S_MAX)
-    return ScanOrder(handle, action, None if payer is None else payer_named(payer), after_s)
+    return ScanOrder(content, action, None if payer is None else payer_named(payer), after_s, wallet)
 
 
 def read_resend(body: bytes) -> ResendOrder:
@@ -103,8 +106,8 @@ def _time(at_ms: int | None) -> str | None:
     return None if at_ms is None else rfc3339(datetime.fromtimestamp(at_ms / 1_000, UTC))
 
 
-def trade_json(channel: str, trade: Trade) -> dict[str, Any]:
-    """An order as the control API shows it."""
+def trade_json(channel: str, trade: Trade, only_wallet: str | None) -> dict[str, Any]:
+    """An order as the control API shows it.  Where a channel has several wallets, an unscanned code has none yet."""
     return {
         "seq": trade.seq,
         "channel": channel,
@@ -112,6 +115,7 @@ def trade_json(channel: str, trade: Trade) -> dict[str, Any]:
         "order_no": trade.order_no,
         "txn_time": trade.txn_time or None,
         "method": trade.method,
+        "wallet": only_wallet or trade.wallet or None,
         "amount": trade.amount_fen,
         "refunded": trade.refunded_fen,
         "status": trade.status,

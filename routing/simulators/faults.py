@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any, Final
 
 from routing.simulators.acts import CALLS_OF_THE_MERCHANT, ORDINARY, Act, CallKind, Delivery, RefundOutcome, Sealing
@@ -60,6 +61,59 @@ def _late_order(rule: Mapping[str, Any]) -> Act:
     return Act(appears_after_s=_number(rule, "after_s", 20), delivery=Delivery.NEVER, hold_s=_hold(rule))
 
 
+class _Outage(StrEnum):
+    """How a channel that is out shows itself."""
+
+    RESET = "reset"
+    ERROR = "error"
+    """It answers that it does not know; nothing was done."""
+    BAD_GATEWAY = "bad_gateway"
+    HANG = "hang"
+    """Connections are taken, and nothing is ever answered on them: a black hole."""
+    REFUSE = "refuse"
+    """Nobody listens: connections are refused for `for_s`, and those that stand are reset."""
+
+
+_OUTAGES: Final = {
+    _Outage.RESET: Delivery.RESET,
+    _Outage.ERROR: Delivery.SERVER_ERROR,
+    _Outage.BAD_GATEWAY: Delivery.BAD_GATEWAY,
+    _Outage.HANG: Delivery.NEVER,
+}
+_NO_CALLS: Final[frozenset[CallKind]] = frozenset()
+
+
+def _outage(rule: Mapping[str, Any]) -> Act:
+    try:
+        kind = _Outage(rule.get("as", _Outage.RESET))
+    except ValueError:
+        raise FaultError(f"as must be one of {', '.join(_Outage)}") from None
+    if kind is _Outage.REFUSE:
+        return ORDINARY
+    return Act(processed=False, delivery=_OUTAGES[kind], hold_s=_hold(rule))
+
+
+def _refuses_for_s(rule: Mapping[str, Any]) -> float:
+    """How long nobody listens; 0 where that is not what the rule asks for."""
+    if rule.get("kind") != "outage" or rule.get("as") != _Outage.REFUSE:
+        return 0.0
+    if rule.keys() & {"probability", "calls", "order_nos", "times"}:
+        raise FaultError("an outage that refuses connections meets everybody: it takes for_s only")
+    for_s = _number(rule, "for_s", 0)
+    if not for_s:
+        raise FaultError("for_s must say how long: while nobody listens, nobody can be told to listen again")
+    return for_s
+
+
+def _brown_out(rule: Mapping[str, Any]) -> Act:
+    answer = rule.get("as", "refused")
+    if answer not in ("refused", "unknown"):
+        raise FaultError("as must be refused or unknown")
+    if "probability" in rule or "share" not in rule:
+        raise FaultError("brown_out takes a share, and no probability")
+    return Act(processed=False, delivery=Delivery.UNAVAILABLE if answer == "refused" else Delivery.SERVER_ERROR)
+
+
 def _refund_ends(rule: Mapping[str, Any]) -> Act:
     try:
         return Act(refund_outcome=RefundOutcome(rule.get("as", RefundOutcome.ABNORMAL)))
@@ -85,13 +139,15 @@ _BUILDERS: Final[dict[str, Callable[[Mapping[str, Any]], Act]]] = {
     "late_order": _late_order,
     "refund_ends": _refund_ends,
     "notify": lambda _: ORDINARY,
-    "outage": lambda _: Act(processed=False, delivery=Delivery.RESET),
+    "outage": _outage,
+    "brown_out": _brown_out,
     "slow_down": lambda rule: Act(slower_by_s=_number(rule, "latency_ms", 1_000, HOLD_S_MAX * 1_000) / 1_000),
     "rate_limit": lambda _: Act(processed=False, delivery=Delivery.RATE_LIMIT),
 }
 KINDS: Final = frozenset(_BUILDERS)
 _USUAL_CALLS: Final[dict[str, frozenset[CallKind]]] = {
     "outage": CALLS_OF_THE_MERCHANT,
+    "brown_out": frozenset({CallKind.PAY, CallKind.CREATE_CODE, CallKind.CREATE_PAGE}),
     "slow_down": CALLS_OF_THE_MERCHANT,
     "rate_limit": CALLS_OF_THE_MERCHANT,
     "refund_ends": frozenset({CallKind.REFUND}),
@@ -122,6 +178,8 @@ class Rule:
     times: int | None
     source: Mapping[str, Any]
     effect: Effect | None = None
+    refuses_for_s: float = 0.0
+    """How long nobody listens; such a rule meets no single call."""
     seen: int = 0
     struck: int = 0
 
@@ -171,6 +229,8 @@ class FaultPlan:
     """Whether some rule wants notifications sent before the call that caused them is answered."""
     notify_retry_s: tuple[float, ...] | None = None
     """In place of the channel's own waits between tries."""
+    refuses_for_s: float = 0.0
+    """How long nobody is to listen, from the moment that the plan is set."""
 
     def act_for(self, call: CallKind, order_no: str, otherwise: Act = ORDINARY) -> Act:
         """What is to happen with this call: the first rule that strikes, else `otherwise`; slow-downs add up beside."""
@@ -229,6 +289,7 @@ def _read_rule(rule: object) -> Rule:
     kind = rule.get("kind")
     if kind not in _BUILDERS:
         raise FaultError(f"kind must be one of {', '.join(sorted(KINDS))}")
+    refuses_for_s = _refuses_for_s(rule)
     calls = _calls(rule["calls"]) if "calls" in rule else _USUAL_CALLS.get(kind, _PAY)
     possible = _POSSIBLE_CALLS.get(kind, CALLS_OF_THE_MERCHANT)
     if not calls <= possible:
@@ -242,11 +303,12 @@ def _read_rule(rule: object) -> Rule:
         kind=kind,
         act=_BUILDERS[kind](rule),
         effect=_effect(rule) if kind == "notify" else None,
-        calls=calls,
-        probability=_number(rule, "probability", 1.0, 1.0),
+        calls=_NO_CALLS if refuses_for_s else calls,
+        probability=_number(rule, "share" if kind == "brown_out" else "probability", 1.0, 1.0),
         order_nos=None if numbers is None else frozenset(numbers),
         times=times,
         source=rule,
+        refuses_for_s=refuses_for_s,
     )
 
 
@@ -285,4 +347,12 @@ def read_plan(document: object) -> FaultPlan:
     latency = _read_latency(document["latency_ms"], calls) if document.get("latency_ms") is not None else NO_LATENCY
     read = [_read_rule(rule) for rule in rules]
     early = any(rule.effect is not None and rule.effect.kind is EffectKind.BEFORE_ANSWER for rule in read)
-    return FaultPlan(read, latency, document, random.Random(seed), early, _read_waits(document.get("notify_retry_s")))
+    return FaultPlan(
+        rules=read,
+        latency=latency,
+        source=document,
+        rng=random.Random(seed),
+        tells_before_answers=early,
+        notify_retry_s=_read_waits(document.get("notify_retry_s")),
+        refuses_for_s=max([rule.refuses_for_s for rule in read], default=0.0),
+    )

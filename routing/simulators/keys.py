@@ -185,3 +185,13 @@ def unionpay_additions(config: Mapping[str, Any]) -> dict[str, Any]:
         "next_merchant_private_key_pem": _private_pem(merchant.key),
         "next_secret_key": _letters(32),
     }
+
+
+def qra_keys() -> dict[str, Any]:
+    """A merchant of UnionPay's bar-code front and its key."""
+    return {"channel": "qra", "mch_id": f"QRA{_digits(12)}", "key": secrets.token_hex(16), "settings": {}}
+
+
+def qra_additions(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file of an earlier version lacks: the key after a rotation."""
+    return {} if "next_key" in config else {"next_key": secrets.token_hex(16)}

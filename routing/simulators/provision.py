@@ -17,6 +17,8 @@ from typing import Any, Final
 from routing.simulators.keys import (
     alipay_additions,
     alipay_keys,
+    qra_additions,
+    qra_keys,
     unionpay_additions,
     unionpay_keys,
     wechat_additions,
@@ -38,7 +40,10 @@ _MAKERS: Final = {
     "wechat": _Maker(wechat_keys, wechat_additions),
     "alipay": _Maker(alipay_keys, alipay_additions),
     "unionpay": _Maker(unionpay_keys, unionpay_additions),
+    "qra": _Maker(qra_keys, qra_additions),
 }
+FRONT_WALLETS: Final = ("wechat", "alipay", "unionpay", "digital_rmb", "jd", "best_pay", "qq")
+"""Whose bar codes UnionPay's front takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +52,13 @@ class AccountSeed:
 
     id: str
     channel: str
-    wallet: str
+    wallets: tuple[str, ...]
     settings: dict[str, Any] = field(repr=False)
+
+    @property
+    def wallet(self) -> str:
+        """The wallet of a direct account; the first of the front's."""
+        return self.wallets[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,32 +75,19 @@ class Provision:
 
 
 def provision(folder: Path, base_urls: Mapping[str, str]) -> Provision:
-    """Make or read the keys under `folder`, for simulators that answer at the given addresses."""
+    """Make or read the keys under `folder`, for the simulators that are named, each with the address it answers at."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    names = [name for name in _MAKERS if name in base_urls]
     with ThreadPoolExecutor(len(_MAKERS)) as pool:
-        made = pool.map(lambda name: _keys(folder / f"{name}.json", _MAKERS[name]), _MAKERS)
-        configs = dict(zip(_MAKERS, made, strict=True))
-    wechat, alipay, unionpay = (configs[name] for name in _MAKERS)
-    urls = {name: base_urls[name].rstrip("/") for name in _MAKERS}
+        made = pool.map(lambda name: _keys(folder / f"{name}.json", _MAKERS[name]), names)
+        configs = dict(zip(names, made, strict=True))
+    urls = {name: base_urls[name].rstrip("/") for name in names}
+    rotated = {name: _after_rotation(config) for name, config in configs.items()}
     return Provision(
-        simulators={name: folder / f"{name}.json" for name in _MAKERS},
-        accounts=_accounts(configs, urls),
-        rotated=_accounts({name: _after_rotation(config) for name, config in configs.items()}, urls),
-        ready={
-            "wechat": _wechat_ready(folder, wechat, urls["wechat"]),
-            "alipay": _alipay_ready(folder, alipay, urls["alipay"]),
-            "unionpay": _unionpay_ready(folder, unionpay, urls["unionpay"]),
-        },
-    )
-
-
-def _accounts(configs: Mapping[str, Config], urls: Mapping[str, str]) -> tuple[AccountSeed, ...]:
-    wechat, alipay, unionpay = (configs[name] for name in _MAKERS)
-    return (
-        AccountSeed("wechat_direct", "wechat", "wechat", _wechat_settings(wechat, urls["wechat"])),
-        AccountSeed("alipay_direct", "alipay", "alipay", _alipay_settings(alipay, urls["alipay"])),
-        AccountSeed("unionpay_direct", "unionpay", "unionpay", _signing_settings(unionpay, urls["unionpay"])),
-        AccountSeed("unionpay_keyed", "unionpay", "unionpay", _keyed_settings(unionpay, urls["unionpay"])),
+        simulators={name: folder / f"{name}.json" for name in names},
+        accounts=tuple([seed for name in names for seed in _SEEDS[name](configs[name], urls[name])]),
+        rotated=tuple([seed for name in names for seed in _SEEDS[name](rotated[name], urls[name])]),
+        ready={name: _READY[name](folder, configs[name], urls[name]) for name in names},
     )
 
 
@@ -238,3 +235,46 @@ def _unionpay_ready(folder: Path, config: Mapping[str, Any], base_url: str) -> d
         "keyed_mer_id": config["keyed_mer_id"],
         "secret_key": config["secret_key"],
     }
+
+
+def _qra_ready(folder: Path, config: Mapping[str, Any], base_url: str) -> dict[str, Any]:  # noqa: ARG001  # it has no file
+    return {
+        "base_url": base_url,
+        "gateway": f"{base_url}/pay/gateway",
+        "mch_id": config["mch_id"],
+        "key": config["key"],
+    }
+
+
+def _wechat_seeds(config: Config, base_url: str) -> tuple[AccountSeed, ...]:
+    return (AccountSeed("wechat_direct", "wechat", ("wechat",), _wechat_settings(config, base_url)),)
+
+
+def _alipay_seeds(config: Config, base_url: str) -> tuple[AccountSeed, ...]:
+    return (AccountSeed("alipay_direct", "alipay", ("alipay",), _alipay_settings(config, base_url)),)
+
+
+def _unionpay_seeds(config: Config, base_url: str) -> tuple[AccountSeed, ...]:
+    return (
+        AccountSeed("unionpay_direct", "unionpay", ("unionpay",), _signing_settings(config, base_url)),
+        AccountSeed("unionpay_keyed", "unionpay", ("unionpay",), _keyed_settings(config, base_url)),
+    )
+
+
+def _qra_seeds(config: Config, base_url: str) -> tuple[AccountSeed, ...]:
+    settings = {"base_url": base_url, "mch_id": config["mch_id"], "key": config["key"]}
+    return (AccountSeed("unionpay_front", "qra", FRONT_WALLETS, settings),)
+
+
+_SEEDS: Final[Mapping[str, Callable[[Config, str], tuple[AccountSeed, ...]]]] = {
+    "wechat": _wechat_seeds,
+    "alipay": _alipay_seeds,
+    "unionpay": _unionpay_seeds,
+    "qra": _qra_seeds,
+}
+_READY: Final[Mapping[str, Callable[[Path, Config, str], dict[str, Any]]]] = {
+    "wechat": _wechat_ready,
+    "alipay": _alipay_ready,
+    "unionpay": _unionpay_ready,
+    "qra": _qra_ready,
+}

@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS trades (
     handle_until_ms  INTEGER,
     pay_until_ms     INTEGER,
     scanned_ms       INTEGER,
+    wallet           TEXT NOT NULL DEFAULT '',
     UNIQUE (merchant, order_no, txn_time)
 );
 CREATE INDEX IF NOT EXISTS trades_by_code ON trades (code_key);

@@ -13,8 +13,9 @@ import uvicorn
 
 from routing.simulators.acts import ORDINARY, Act, CallKind, Delivery
 from routing.simulators.books import Books
-from routing.simulators.channel import Call, Channel, HttpAnswer, HttpRequest, Visit
+from routing.simulators.channel import Call, Channel, Draft, HttpAnswer, HttpRequest, Visit
 from routing.simulators.control import Control
+from routing.simulators.door import Door
 from routing.simulators.faults import FaultPlan
 from routing.simulators.notifications import About
 from routing.simulators.postman import HttpSender, Postman
@@ -30,6 +31,9 @@ RESET_AFTER_HALF_S: Final = 0.02
 """Long enough for the first half to reach the client before the reset overtakes it."""
 _MOVES_MONEY: Final = frozenset({CallKind.PAY, CallKind.REFUND})
 _LINGER_ZERO: Final = struct.pack("ii", 1, 0)
+_BAD_GATEWAY: Final = HttpAnswer(
+    502, [(b"content-type", b"text/html")], b"<html><body><h1>502 Bad Gateway</h1></body></html>"
+)
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +49,8 @@ class Simulator:
         self._wallet = Wallet(books, self)
         self._postman = Postman(books, channel.herald, self, self._sender)
         self._control = Control(channel, books, self, self._postman, self._wallet)
+        self.refuse_connections: Callable[[float], None] = _has_no_door
+        """Set by whoever listens for it."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -94,18 +100,38 @@ class Simulator:
             await self._sender.aclose()
 
 
+def _has_no_door(for_s: float) -> None:
+    raise RuntimeError(f"nobody listens for this simulator, so it cannot refuse connections for {for_s:g} s")
+
+
 def _carry_out(call: Call, act: Act) -> HttpAnswer | None:
     """The answer that the act leaves of the call; None where none goes out."""
-    if act.error_code is not None:
-        return call.fail(act.error_code).seal(act.sealing)
-    if act.delivery is Delivery.RATE_LIMIT:
-        return call.rate_limited().seal(act.sealing)
+    if act.delivery is Delivery.BAD_GATEWAY:
+        return _BAD_GATEWAY
+    refused = _refused(call, act)
+    if refused is not None:
+        return refused.seal(act.sealing)
     draft = call.perform(act) if act.processed else None
     if draft is None or act.delivery in (Delivery.NEVER, Delivery.RESET):
         return None
     if act.delivery is Delivery.MALFORMED:
         return draft.malformed()
     return (call.server_error() if act.delivery is Delivery.SERVER_ERROR else draft).seal(act.sealing)
+
+
+def _refused(call: Call, act: Act) -> Draft | None:
+    """The answer of a call that was not carried out; None where it is, or where there is no answer."""
+    if act.error_code is not None:
+        return call.fail(act.error_code)
+    match act.delivery:
+        case Delivery.RATE_LIMIT:
+            return call.rate_limited()
+        case Delivery.UNAVAILABLE:
+            return call.unavailable()
+        case Delivery.SERVER_ERROR if not act.processed:
+            return call.server_error()
+        case _:
+            return None
 
 
 async def _deliver(act: Act, answer: HttpAnswer | None, receive: Receive, send: Send) -> None:
@@ -180,8 +206,11 @@ async def serve(simulator: Simulator, books: Books, listener: socket.socket) -> 
         backlog=2_048,
     )
     telling = asyncio.create_task(simulator.tell())
+    server = uvicorn.Server(config)
+    door = Door(server, listener)
+    simulator.refuse_connections = door.shut_for
     try:
-        await uvicorn.Server(config).serve(sockets=[listener])
+        await server.serve(sockets=[door.opened()])
     finally:
         telling.cancel()
         await asyncio.wait([telling])

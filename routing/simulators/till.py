@@ -22,6 +22,7 @@ class Sale:
     details: str
     txn_time: str = ""
     notify_url: str = ""
+    wallet: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ def _open_trade(books: Books, sale: Sale, act: Act, settles_after_s: float) -> T
         payer=payer_of(sale.auth_code),
         details=sale.details,
         notify_url=sale.notify_url,
+        wallet=sale.wallet,
     )
     refusal = Refusal.CODE_USED if books.code_used(code_key) else act.refusal
     if act.appears_after_s is not None and refusal is None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from routing.simulators.acts import Act, CallKind, Sealing
 from routing.simulators.books import Books
-from routing.simulators.channel import Call, HttpAnswer, HttpRequest, Visit
+from routing.simulators.channel import Call, Display, HttpAnswer, HttpRequest, Visit
 from routing.simulators.magic import magic_act
 from routing.simulators.moments import within
 from routing.simulators.notifications import Herald
@@ -15,6 +16,7 @@ from routing.simulators.unionpay_account import Merchant, UnionpayAccount
 from routing.simulators.unionpay_answers import (
     BAD_FORMAT,
     BAD_SIGNATURE,
+    NO_PERMISSION,
     TOO_FREQUENT,
     UNCLEAR,
     UNKNOWN_MERCHANT,
@@ -75,11 +77,16 @@ class UnionpayCall:
         """37."""
         return self.fail(TOO_FREQUENT)
 
+    def unavailable(self) -> UnionpayDraft:
+        """32."""
+        return self.fail(NO_PERMISSION)
+
 
 class UnionpayChannel:
     """Checks requests: fields and formats, merchant, signature, then the transaction's own fields."""
 
     name = "unionpay"
+    display: Final = Display(("unionpay",))
 
     def __init__(self, account: UnionpayAccount, books: Books) -> None:
         self._account = account

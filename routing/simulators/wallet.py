@@ -75,14 +75,17 @@ class Wallet:
             raise WalletRefused("expired")
         return trade
 
-    def scan(self, handle: str, action: Action, payer: str | None = None, after_s: float = 0.0) -> Trade:
+    def scan(
+        self, handle: str, action: Action, payer: str | None = None, after_s: float = 0.0, *, app: str = ""
+    ) -> Trade:
         """Open an order and act on it; `payer` is 24 hex digits, a stranger where nobody is named.
 
-        Raises WalletRefused.
+        `app` is the wallet's name where a code can be scanned by several.  Raises WalletRefused.
         """
         trade = self.open(handle)
         if trade.method == Method.CODE:
             trade.payer = payer or trade.payer or secrets.token_hex(12)
+            trade.wallet = app or trade.wallet
         if trade.scanned_ms is None:
             trade.scanned_ms = self._books.now_ms()
         if action is Action.PAY:

@@ -12,7 +12,7 @@ import orjson
 
 from routing.simulators.acts import Act, CallKind
 from routing.simulators.books import Books
-from routing.simulators.channel import Call, Draft, HttpAnswer, HttpRequest, Visit
+from routing.simulators.channel import Call, Display, Draft, HttpAnswer, HttpRequest, Visit
 from routing.simulators.grants import Grants
 from routing.simulators.magic import magic_act
 from routing.simulators.pages import query_of
@@ -123,11 +123,16 @@ class WechatCall:
         """429."""
         return self.fail("FREQUENCY_LIMITED")
 
+    def unavailable(self) -> WechatDraft:
+        """403 NO_AUTH."""
+        return self.fail("NO_AUTH")
+
 
 class WechatChannel:
     """Checks WeChat requests as the real servers were seen to do, in their order."""
 
     name = "wechat"
+    display: Final = Display(("wechat",))
 
     def __init__(self, account: WechatAccount, books: Books) -> None:
         self._account = account

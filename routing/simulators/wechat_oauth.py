@@ -142,3 +142,7 @@ class ExchangeCall:
     def rate_limited(self) -> OauthDraft:
         """45009."""
         return _failure(45009)
+
+    def unavailable(self) -> OauthDraft:
+        """48001: the account may not call this."""
+        return _failure(48001)

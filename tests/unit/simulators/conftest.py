@@ -20,7 +20,7 @@ from routing.simulators.provision import Provision, provision
 from tests.unit.simulators.till import Raw, Till, Wire
 from tests.unit.simulators.tills import TILLS
 
-CHANNELS = ("wechat", "alipay", "unionpay")
+CHANNELS = ("wechat", "alipay", "unionpay", "qra")
 
 
 def free_port() -> int:
@@ -98,7 +98,7 @@ def provisioned(tmp_path_factory: pytest.TempPathFactory, addresses: dict[str, s
 def simulators(
     tmp_path_factory: pytest.TempPathFactory, provisioned: Provision, addresses: dict[str, str]
 ) -> Iterator[dict[str, Simulator]]:
-    """The three simulators, started on first use by `simulator`."""
+    """The four simulators, started on first use by `simulator`."""
     folder = tmp_path_factory.mktemp("books")
     made = {
         channel: Simulator(channel, provisioned.simulators[channel], folder / f"{channel}.sqlite", addresses[channel])
@@ -143,13 +143,13 @@ def stage_of(account: str, simulators: dict[str, Simulator], provisioned: Provis
     return Stage(TILLS[account](seed.settings, http_wire(simulator)), simulator)
 
 
-@pytest.fixture(params=["wechat_direct", "alipay_direct", "unionpay_direct", "unionpay_keyed"])
+@pytest.fixture(params=["wechat_direct", "alipay_direct", "unionpay_direct", "unionpay_keyed", "unionpay_front"])
 def stage(request: pytest.FixtureRequest, simulators: dict[str, Simulator], provisioned: Provision) -> Stage:
     """Each account in turn."""
     return stage_of(request.param, simulators, provisioned)
 
 
-@pytest.fixture(params=["wechat_direct", "alipay_direct", "unionpay_direct"])
+@pytest.fixture(params=["wechat_direct", "alipay_direct", "unionpay_direct", "unionpay_front"])
 def channel_stage(request: pytest.FixtureRequest, simulators: dict[str, Simulator], provisioned: Provision) -> Stage:
     """Each channel in turn."""
     return stage_of(request.param, simulators, provisioned)

@@ -12,8 +12,8 @@ from routing.simulators.faults import KINDS, FaultError, read_plan
 from tests.unit.simulators.conftest import Stage
 from tests.unit.simulators.till import Answer
 
-CHANNEL_CODES = {"wechat": "BANK_ERROR", "alipay": "ACQ.SYSTEM_ERROR", "unionpay": "03"}
-DECLINES = {"wechat": "RULE_LIMIT", "alipay": "ACQ.BEYOND_PAY_RESTRICTION", "unionpay": "33"}
+CHANNEL_CODES = {"wechat": "BANK_ERROR", "alipay": "ACQ.SYSTEM_ERROR", "unionpay": "03", "qra": "BANKERROR"}
+DECLINES = {"wechat": "RULE_LIMIT", "alipay": "ACQ.BEYOND_PAY_RESTRICTION", "unionpay": "33", "qra": "RULELIMIT"}
 RESETS = (httpx.ReadError, httpx.RemoteProtocolError, httpx.ConnectError, httpx.WriteError)
 
 
@@ -254,5 +254,5 @@ def test_this_file_tries_every_kind() -> None:
         "unsigned_answer", "badly_signed_answer", "wrong_amount", "wrong_order", "ask_pin", "late_order", "outage",
         "slow_down", "rate_limit",
     }  # fmt: skip
-    of_notifications_and_refunds = {"notify", "refund_ends"}  # tests of their own
-    assert tried | of_notifications_and_refunds == KINDS
+    in_tests_of_their_own = {"notify", "refund_ends", "brown_out"}
+    assert tried | in_tests_of_their_own == KINDS
