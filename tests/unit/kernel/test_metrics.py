@@ -19,13 +19,14 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from gateway.kernel import hot_metrics, metrics
 from gateway.kernel.failures import FailureCode
 from gateway.kernel.hot_metrics import flush_hot_metrics, hot_counter, hot_histogram
+from routing.choice import Reason, Why
 
 PROCESS = """
 from gateway.kernel.metrics import CHANNEL_SECONDS, IN_FLIGHT, PAYMENTS
 from gateway.kernel.hot_metrics import flush_hot_metrics
 for _ in range(3):
     PAYMENTS.labels("succeeded", "wechat", "wechat_direct", "").inc()
-    CHANNEL_SECONDS.labels("wechat_direct", "pay").observe(0.06)
+    CHANNEL_SECONDS.labels("wechat_direct", "pay").observe(0.2)
 IN_FLIGHT.set(2)
 flush_hot_metrics()
 """
@@ -41,8 +42,8 @@ def test_one_scrape_sums_what_two_processes_observed(tmp_path: Path) -> None:
     labels = 'channel="wechat_direct",reason="",status="succeeded",wallet="wechat"'
     assert f"mashang_payments_total{{{labels}}} 6.0" in text
     assert 'mashang_channel_call_seconds_count{account="wechat_direct",call="pay"} 6.0' in text
-    assert 'mashang_channel_call_seconds_bucket{account="wechat_direct",call="pay",le="0.05"} 0.0' in text
-    assert 'mashang_channel_call_seconds_bucket{account="wechat_direct",call="pay",le="0.1"} 6.0' in text
+    assert 'mashang_channel_call_seconds_bucket{account="wechat_direct",call="pay",le="0.1"} 0.0' in text
+    assert 'mashang_channel_call_seconds_bucket{account="wechat_direct",call="pay",le="0.25"} 6.0' in text
 
 
 @given(st.lists(st.floats(0, 100, allow_nan=False), min_size=1, max_size=50))
@@ -79,13 +80,15 @@ def test_the_buckets_of_every_histogram_rise() -> None:
 
 
 SIZES = {
-    "wallet": 4, "phase": 4, "call": 7, "account": 6, "batch": 5, "route": 60, "step": 4, "reason": 8,
+    "wallet": 8, "phase": 4, "call": 7, "account": 6, "batch": 5, "route": 60, "step": 4, "reason": 8,
 }  # fmt: skip
 """How many values a label has in a busy process with six channel accounts; a new label has to be added here."""
 TOGETHER = {
     # A reason belongs to one status, a refusal before any channel to none: what can occur together is far fewer.
     "mashang_payments": 6 * (len(FailureCode) + 6),
     "mashang_channel_calls": 6 * 7 * 5,
+    "mashang_routing_choices": 6 * (len(Why) - 1),
+    "mashang_routing_exhausted": len(Reason) + 1,
     "mashang_http_requests": 60 * 3,
     "mashang_recovery_steps": 4 * 5,
     "mashang_late_captures": 3,
