@@ -25,6 +25,7 @@ from gateway.codes import api as codes_api
 from gateway.codes import cashier
 from gateway.composition import compose
 from gateway.database.batches import BROKEN, database_away
+from gateway.database.failovers import failovers
 from gateway.database.intents import intents
 from gateway.database.shown import shown_codes
 from gateway.http import errors_page, health
@@ -43,6 +44,7 @@ from gateway.payments.attempt_store import AttemptStore
 from gateway.payments.attempts import Attempts
 from gateway.payments.claims import Claims
 from gateway.payments.desk import Desk
+from gateway.payments.failing_over import FailingOver
 from gateway.payments.flow import PaymentFlow
 from gateway.payments.replays import Replays
 from gateway.payments.showing import Showing
@@ -103,6 +105,7 @@ def _lifespan(settings: Settings) -> Any:
                 intents=intents(base.hot_pool, settings),
                 charging=base.charging,
                 showing=Showing(base.store, base.charging, shown_codes(base.hot_pool, settings)),
+                failing_over=FailingOver(settings, router, failovers(base.hot_pool, settings)),
             )
             attempts = Attempts(
                 settings=settings,
@@ -110,6 +113,7 @@ def _lifespan(settings: Settings) -> Any:
                 store=base.store,
                 attempts=AttemptStore(base.pool, base.vault),
                 accounts=base.accounts,
+                router=router,
                 charging=base.charging,
             )
             desk = Desk(flow, replays, settings.payments_in_flight_max)

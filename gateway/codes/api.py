@@ -69,9 +69,8 @@ async def post_code(
         )
         body = code.to_json(services.settings.public_url)
     else:
-        order = PaymentOrder.of(
-            holder.merchant.id, holder.merchant.name, _payment_request(services, wanted), key, services.vault
-        )
+        merchant, asked = holder.merchant, _payment_request(services, wanted)
+        order = PaymentOrder.of(merchant.id, merchant.name, asked, key, services.vault, timezone=merchant.timezone)
         answered = await services.desk.take(order, Deadline(time.monotonic() + services.settings.wait_default_s))
         replayed = answered.replayed
         body = _code_of(services, answered.payment, holder, wanted.description)

@@ -59,6 +59,7 @@ async def pay(services: Services, visiting: Visiting, *, amount_fen: int | None,
         return_url=target.url + (f"?sale={sale}&back=1" if target.code is not None else "?back=1"),
         client_ip=visiting.client_ip,
         app_identifier=visitor.app_identifier,
+        timezone=target.shop.timezone,
     )
     match await services.attempts.take_over(payment, visit, deadline):
         case Ready(payment=found, page=page):
@@ -139,7 +140,10 @@ async def _begin(
         "expires_in": _EXPIRES_IN_S,
     }
     request = PaymentRequest.model_validate_json(orjson.dumps(fields))
-    order = PaymentOrder.of(code.merchant_id, target.shop.name, request, None, services.vault, code_id=code.id)
+    shop = target.shop
+    order = PaymentOrder.of(
+        code.merchant_id, shop.name, request, None, services.vault, code_id=code.id, timezone=shop.timezone
+    )
     answered = await services.desk.take(order, deadline)
     if not answered.replayed:
         facts = {"payment_id": answered.payment.id, "code_id": code.id, "wallet": visiting.visitor.wallet}

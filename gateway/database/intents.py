@@ -23,6 +23,7 @@ class IntentRow(NamedTuple):
 
     `account_id` is None for a payment that is refused before any channel is asked (its `status` is `failed` then), and
     for a code that any wallet can pay (`requires_action`).  `event_id` is set where the merchant is told of the event.
+    `routing` is why the account was chosen (JSON).
     """
 
     payment_id: str
@@ -53,6 +54,7 @@ class IntentRow(NamedTuple):
     qr_code: str | None
     event_id: str | None
     code_id: str | None = None
+    routing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

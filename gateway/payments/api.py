@@ -55,7 +55,8 @@ async def take(services: Services, call: Call) -> Answer:
     if request.notify_url is not None:
         services.webhooks.check_address(request.notify_url, "notify_url")
     key = idempotency_key(call.header(b"idempotency-key"))
-    order = PaymentOrder.of(holder.merchant.id, holder.merchant.name, request, key, services.vault)
+    merchant = holder.merchant
+    order = PaymentOrder.of(merchant.id, merchant.name, request, key, services.vault, timezone=merchant.timezone)
     answered = await services.desk.take(order, deadline)
     _observe(answered.payment, call.request_id, time.monotonic() - began, replayed=answered.replayed)
     return json_answer(201, answered.payment.to_json(), _REPLAYED if answered.replayed else ())

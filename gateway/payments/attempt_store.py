@@ -59,6 +59,7 @@ class NewAttempt(NamedTuple):
     """What an attempt is opened with; times in seconds from now.
 
     `pay_within_s`: None where only the payment's own expiry bounds it, and the channel's least time for an order.
+    `routing` is why the account was chosen (JSON), where that was not the cashier page's own choice.
     """
 
     wallet: Wallet
@@ -67,6 +68,7 @@ class NewAttempt(NamedTuple):
     pay_within_s: float | None
     send_within_s: float
     look_after_s: float
+    routing: str | None = None
 
 
 class AttemptStore:
@@ -105,10 +107,12 @@ class AttemptStore:
             _LEFT_S_MIN,
             attempt.look_after_s,
             SHOWN_AT_LEAST.total_seconds() if attempt.pay_within_s is None else 0.0,
+            attempt.routing,
         )
         if record is None:
             return None
-        return payment.with_(**record, wallet=attempt.wallet, account_id=attempt.account_id, channel_trade_no=None)
+        facts = {"wallet": attempt.wallet, "account_id": attempt.account_id, "any_wallet": True}
+        return payment.with_(**record, **facts, channel_trade_no=None)
 
     async def close(self, payment: Payment, state: str = "closed", channel_code: str | None = None) -> bool:
         """That attempt is over unpaid, the code stays on display; False where it was not the open one any more.

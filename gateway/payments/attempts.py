@@ -2,13 +2,14 @@
 
 The open order of somebody else makes room only when nobody can pay it any more: the channel has confirmed that it is
 shut, or its own time limit has passed and a query says unpaid.  The new attempt is durable before its channel is asked.
+Where it is sure that a channel opened no order, the next account that knows the payer is asked, as in failing_over.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from gateway.kernel.clock import Deadline
@@ -18,21 +19,27 @@ from gateway.payments import code_resolution
 from gateway.payments.attempt_store import Attempt, AttemptStore, NewAttempt
 from gateway.payments.charging import Charging
 from gateway.payments.code_resolution import CodeFacts, Sight, Step
+from gateway.payments.failing_over import TRIES_MAX, ended_state, may_fail_over
+from gateway.payments.feedback import NOBODY_LISTENS, Feedback, cell_of
 from gateway.payments.payment import Payment
 from gateway.payments.states import Status
 from gateway.payments.store import PaymentStore
+from gateway.payments.turns import sale_on_page
 from gateway.settings import Settings
 from routing.accounts import Account, AccountBook
 from routing.channels.base import (
     CallLimits,
+    ChannelError,
     ChannelRejected,
     ChannelUnknown,
-    ChannelUnsent,
     CodeOrder,
     PageOrder,
     Wallet,
 )
 from routing.channels.reports import CloseState, PageReport
+from routing.choice import Choice
+from routing.router import Router
+from routing.sale import Method, Prices
 
 _TRIES: Final = 3
 """Somebody else can be first so often before the page is told to come back."""
@@ -46,7 +53,8 @@ _PAGE_LEFT_S: Final = 5.0
 class Visit:
     """Somebody opened the cashier page: the browser told the wallet, the wallet the payer.
 
-    `account` takes that wallet; `description` is what was bought; the rest is as in channels.base.PageOrder.
+    `account` takes that wallet and has identified the payer; `description` is what was bought; `timezone` is the
+    merchant's; the rest is as in channels.base.PageOrder.
     """
 
     account: Account
@@ -56,6 +64,7 @@ class Visit:
     return_url: str
     client_ip: str = "127.0.0.1"
     app_identifier: str = ""
+    timezone: str = "Asia/Shanghai"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +105,7 @@ class Over:
 
 
 TakeOver: TypeAlias = Paid | Ready | OtherWalletOpen | Refused | Over
-Page: TypeAlias = PageReport | ChannelUnsent | ChannelRejected | ChannelUnknown
+Page: TypeAlias = PageReport | ChannelError
 
 
 class Attempts:
@@ -110,14 +119,18 @@ class Attempts:
         store: PaymentStore,
         attempts: AttemptStore,
         accounts: AccountBook,
+        router: Router,
         charging: Charging,
+        feedback: Feedback = NOBODY_LISTENS,
     ) -> None:
         self._settings = settings
         self._vault = vault
         self._store = store
         self._attempts = attempts
         self._accounts = accounts
+        self._router = router
         self._charging = charging
+        self._feedback = feedback
 
     async def take_over(self, payment: Payment, visit: Visit, deadline: Deadline) -> TakeOver:
         """Open the visitor's order, or have the one that the same payer has open already.
@@ -209,29 +222,50 @@ class Attempts:
         return code_resolution.sight_of(answer), await self._charging.settle(payment, account, answer)
 
     async def _first_page(self, payment: Payment, visit: Visit, deadline: Deadline) -> TakeOver:
-        """The page of an attempt that was just opened."""
-        page = await self._ask(payment, visit, deadline)
-        match page:
-            case PageReport():
+        """The page of an attempt that was just opened, or of one at the next account that can have the same payer."""
+        tried = frozenset({visit.account.id})
+        while True:
+            page = await self._ask(payment, visit, deadline)
+            if isinstance(page, PageReport):
                 return await self._hand_out(payment, page)
-            case ChannelRejected():
-                await self._attempts.close(payment, "refused", page.code)
-                return Refused(page.failure, page.code)
-            case ChannelUnsent():
-                await self._attempts.close(payment, "unsent", page.code)
-            case ChannelUnknown():
-                pass  # it may be there: it stays open until the same payer comes back or somebody shuts it
-        return Refused(FailureCode.CHANNEL_UNAVAILABLE, page.code)
+            refused = Refused(page.failure if isinstance(page, ChannelRejected) else _UNAVAILABLE, page.code)
+            if isinstance(page, ChannelUnknown):
+                return refused  # it may be there: it stays open until the same payer comes back or somebody shuts it
+            closed = await self._attempts.close(payment, ended_state(page), page.code)
+            choice = self._choice(payment, visit, tried) if closed and may_fail_over(page) else None
+            if choice is None or choice.account is None or deadline.passed or len(tried) >= TRIES_MAX:
+                return refused
+            visit, tried = replace(visit, account=choice.account), tried | {choice.account.id}
+            new = self._new(visit, deadline)._replace(routing=choice.record())
+            opened = await self._attempts.open(payment, new)
+            if opened is None:
+                return OtherWalletOpen(_SOON_S)  # somebody was first
+            payment = opened
+
+    def _choice(self, payment: Payment, visit: Visit, tried: frozenset[str]) -> Choice:
+        """The next account, among those whose own page would have identified the payer in the same way.
+
+        A payer's id is good only in the app that identified him, and the address of that page names the app.
+        """
+        others = [each for each in self._accounts if visit.wallet in each.wallets and each.id not in tried]
+        strangers = {account.id for account in others if not _has_same_payers(account, visit.account)}
+        sale = sale_on_page(payment, visit.wallet, visit.timezone)
+        payable_fen = payment.payable.amount_fen
+        return self._router.choose(sale, Prices.full(payable_fen), without=tried | strangers, payable_fen=payable_fen)
 
     async def _ask(self, payment: Payment, visit: Visit, deadline: Deadline) -> Page:
         """Ask for the page, and where the answer is lost ask the same once more; then only a page is believed."""
         order = _page_order(payment, visit)
         budget = self._budget(deadline)
-        answer = await _once(visit.account, order, CallLimits(budget.left_s / 2, budget.at_monotonic_s))
+        answer = await self._once(visit, order, CallLimits(budget.left_s / 2, budget.at_monotonic_s))
         if not isinstance(answer, ChannelUnknown):
             return answer
-        again = await _once(visit.account, order, CallLimits(budget.left_s, budget.at_monotonic_s))
+        again = await self._once(visit, order, CallLimits(budget.left_s, budget.at_monotonic_s))
         return again if isinstance(again, PageReport) else answer
+
+    async def _once(self, visit: Visit, order: PageOrder, limits: CallLimits) -> Page:
+        call = visit.account.channel.create_page_order(order, limits)
+        return await self._feedback.of(cell_of(visit.account, visit.wallet, Method.PAGE), call)
 
     async def _hand_out(self, payment: Payment, page: PageReport) -> TakeOver:
         if await self._attempts.save_page(payment, page):
@@ -270,6 +304,8 @@ class Attempts:
         return self._vault.keyed_hash(visit.payer_id.encode())
 
 
+_UNAVAILABLE: Final = FailureCode.CHANNEL_UNAVAILABLE
+_ANYWHERE: Final = "https://x/"
 _NO_CLOSING: Final = frozenset({Wallet.UNIONPAY})
 """Wallets whose channel has no call that shuts an order: theirs are open for a short time only."""
 
@@ -305,8 +341,10 @@ def _page_order(payment: Payment, visit: Visit) -> PageOrder:
     )
 
 
-async def _once(account: Account, order: PageOrder, limits: CallLimits) -> Page:
+def _has_same_payers(account: Account, other: Account) -> bool:
+    if account.kind != other.kind:
+        return False
     try:
-        return await account.channel.create_page_order(order, limits)
-    except (ChannelUnsent, ChannelRejected, ChannelUnknown) as error:
-        return error
+        return account.channel.authorize_url(_ANYWHERE, "") == other.channel.authorize_url(_ANYWHERE, "")
+    except ChannelError:
+        return False

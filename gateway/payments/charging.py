@@ -11,9 +11,11 @@ from gateway.kernel.failures import FailureCode
 from gateway.kernel.metrics import PHASE_SECONDS
 from gateway.kernel.secrets import Vault
 from gateway.payments import settle
+from gateway.payments.feedback import NOBODY_LISTENS, Feedback, cell_of
 from gateway.payments.payment import Payment
 from gateway.payments.states import Event, Status
 from gateway.payments.store import PaymentStore
+from gateway.payments.turns import Turn
 from routing.accounts import Account
 from routing.channels.base import (
     BarcodeCharge,
@@ -24,6 +26,7 @@ from routing.channels.base import (
     ChannelUnsent,
 )
 from routing.channels.reports import CloseState, TradeReport, TradeState
+from routing.sale import Method
 
 _CHANNEL_PHASE: Final = PHASE_SECONDS.labels("channel")
 _OUTCOME_PHASE: Final = PHASE_SECONDS.labels("outcome")
@@ -31,6 +34,7 @@ _QUERY_TIMEOUT_S: Final = 5.0
 _CLOSE_TIMEOUT_S: Final = 5.0
 _UNPAID_AT_CHANNEL: Final = frozenset({Event.CLOSED, Event.REVERSED})
 _GIVEN_BACK: Final = frozenset({TradeState.CLOSED, TradeState.REFUNDED})
+_UNDECIDED: Final = frozenset({TradeState.PENDING, TradeState.NOT_FOUND})
 _REVERSAL_TRIES: Final = 2
 """As it was read, and once more where another process booked the capture in between."""
 
@@ -42,17 +46,22 @@ class Charging:
     """One per process."""
 
     def __init__(
-        self, store: PaymentStore, outcomes: GroupCommit[OutcomeRow, OutcomeResult], vault: Vault, timeout_s: float
+        self,
+        store: PaymentStore,
+        outcomes: GroupCommit[OutcomeRow, OutcomeResult],
+        vault: Vault,
+        timeout_s: float,
+        feedback: Feedback = NOBODY_LISTENS,
     ) -> None:
         self._store = store
         self._outcomes = outcomes
         self._vault = vault
         self._timeout_s = timeout_s
+        self._feedback = feedback
 
-    async def charge(
-        self, payment: Payment, account: Account, auth_code: str, description: str, *, send_before: float
-    ) -> Answer:
-        """Charge once.  `send_before` is on the monotonic clock and was taken before the intent was committed."""
+    async def charge(self, turn: Turn, auth_code: str, description: str) -> Answer:
+        """Charge once, not after the moment that was taken before the attempt was committed."""
+        payment = turn.payment
         charge = BarcodeCharge(
             order=payment.channel_order,
             auth_code=auth_code,
@@ -62,10 +71,9 @@ class Charging:
             operator_id=payment.operator_id,
         )
         began = time.monotonic()
+        call = turn.account.channel.charge_barcode(charge, CallLimits(self._timeout_s, turn.send_before))
         try:
-            return await account.channel.charge_barcode(charge, CallLimits(self._timeout_s, send_before))
-        except (ChannelUnsent, ChannelRejected, ChannelUnknown) as error:
-            return error
+            return await self._feedback.of(cell_of(turn.account, payment.wallet, Method.BARCODE), call)
         finally:
             _CHANNEL_PHASE.observe(time.monotonic() - began)
 
@@ -75,6 +83,13 @@ class Charging:
             return await account.channel.query(payment.channel_order, CallLimits(_QUERY_TIMEOUT_S))
         except (ChannelUnsent, ChannelRejected, ChannelUnknown) as error:
             return ChannelUnknown(error.code)
+
+    def tell_of_end(self, payment: Payment, account: Account, answer: Answer) -> bool:
+        """Tell routing what became of a charge that had ended undecided; False where the answer decides nothing."""
+        if not isinstance(answer, TradeReport) or answer.state in _UNDECIDED:
+            return False
+        self._feedback.decided(cell_of(account, payment.wallet, Method.BARCODE), answer)
+        return True
 
     async def close(self, payment: Payment, account: Account) -> CloseState:
         """Ask the channel to shut the order of a code; where that could not be asked, it has to be asked again."""
@@ -125,6 +140,8 @@ class Charging:
         began = time.monotonic()
         result = await self._outcomes.submit(row)
         _OUTCOME_PHASE.observe(time.monotonic() - began)
+        if result.applied and row.event == Event.CAPTURED:
+            self._feedback.captured(payment, result.at)
         if result.applied:
             return _apply(payment, row, result)
         return await self._found(payment, is_capture=row.event == Event.CAPTURED)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from gateway.codes.tokens import payment_token
 from gateway.database.batches import BROKEN
@@ -26,12 +27,14 @@ from gateway.kernel.metrics import PHASE_SECONDS
 from gateway.kernel.secrets import Vault
 from gateway.payments.charging import Answer, Charging, is_pending
 from gateway.payments.claims import Claims
+from gateway.payments.failing_over import FailingOver
 from gateway.payments.intent import Plan, intent_row, payment_of_intent
 from gateway.payments.payment import Payment, PaymentOrder
 from gateway.payments.replays import Replays
 from gateway.payments.showing import Showing
 from gateway.payments.states import Status
 from gateway.payments.store import PaymentStore
+from gateway.payments.turns import Budget, Route, Turn, sale_of
 from gateway.settings import Settings
 from promotions.offer import Offer
 from risk.decision import APPROVED, Verdict
@@ -39,7 +42,9 @@ from routing.accounts import Account
 from routing.channels.base import ChannelUnsent, Wallet
 from routing.channels.codes import wallet_of
 from routing.router import Router
+from routing.sale import Method, Prices
 
+Said = TypeVar("Said")
 _log = logging.getLogger("mashang.payments")
 _CLAIM_PHASE: Final = PHASE_SECONDS.labels("claim")
 _INTENT_PHASE: Final = PHASE_SECONDS.labels("intent")
@@ -72,6 +77,7 @@ class PaymentFlow:
         intents: GroupCommit[IntentRow, IntentResult],
         charging: Charging,
         showing: Showing,
+        failing_over: FailingOver,
     ) -> None:
         self._settings = settings
         self._vault = vault
@@ -82,6 +88,7 @@ class PaymentFlow:
         self._intents = intents
         self._charging = charging
         self._showing = showing
+        self._failing_over = failing_over
 
     async def take(self, taking: Taking) -> Payment:
         """Take one payment.  Raises ApiError for what binds nothing; every other end is a payment.  I1–I5."""
@@ -92,8 +99,9 @@ class PaymentFlow:
 
         try:
             plan = await self._plan(order, payment_id, deadline)
-            send_before = time.monotonic() + self._settings.send_within_s
-            payment = await self._commit_intent(taking, payment_id, plan)
+            budget = Budget.of(self._settings, order.request.method, deadline)
+            send_before = time.monotonic() + budget.send_within_s
+            payment = await self._commit_intent(taking, payment_id, plan, budget)
         except Exception:  # nothing was bound as far as we know: let the next request try at once
             await self._claims.release(*order.key, payment_id)
             raise
@@ -101,11 +109,12 @@ class PaymentFlow:
             await self._claims.release(*order.key, payment_id)
             return await self._replay(taking)
         taking.payment = payment
-        if plan.account is None:
+        if plan.route is None or plan.account is None:
             return payment
 
         try:
-            return await self._carry_out(taking, payment, plan.account, send_before)
+            turn = Turn(payment, plan.account, send_before, plan.route, frozenset({plan.account.id}))
+            return await self._carry_out(taking, turn)
         except Exception as error:  # bound, perhaps charged: an error would tell the till to ring the sale up again
             known = isinstance(error, (ApiError, *BROKEN))
             _log.error(
@@ -116,22 +125,35 @@ class PaymentFlow:
             )
             return taking.payment
 
-    async def _carry_out(self, taking: Taking, payment: Payment, account: Account, send_before: float) -> Payment:
-        """Charge once, commit what came of it, and ask again while it is not decided; or get the code to show."""
+    async def _carry_out(self, taking: Taking, turn: Turn) -> Payment:
+        """Charge once, commit what came of it, and ask again while it is not decided; or get the code to show.
+
+        Where it is sure that nothing was charged, the next account is asked, under an attempt of its own.
+        """
         request = taking.order.request
         description = request.description or taking.order.merchant_name
-        if payment.is_code and not taking.given_up:
-            at_work = Deadline.after(self._at_work_s(taking.deadline))
-            return await self._showing.show(payment, account, description, at_work)
+        if turn.payment.is_code and not taking.given_up:
+            turn, shown = await self._ask(taking, turn, lambda now: self._showing.ask(now, description))
+            return await self._showing.settle(turn.payment, turn.account, shown)
         answer: Answer = ChannelUnsent("given_up")
         if not taking.given_up:
-            answer = await self._charging.charge(
-                payment, account, request.auth_code or "", description, send_before=send_before
-            )
-        taking.payment = payment = await self._charging.settle(payment, account, answer)
-        if payment.status is Status.PROCESSING and payment.review is None:
-            payment = await self._poll(taking, payment, account, answer)
+            auth_code = request.auth_code or ""
+            turn, answer = await self._ask(taking, turn, lambda now: self._charging.charge(now, auth_code, description))
+        payment = await self._charging.settle(turn.payment, turn.account, answer)
+        taking.payment = payment
+        is_ours = payment.attempt_seq == turn.payment.attempt_seq
+        if is_ours and payment.status is Status.PROCESSING and payment.review is None:
+            payment = await self._poll(taking, payment, turn.account, answer)
         return payment
+
+    async def _ask(self, taking: Taking, turn: Turn, ask: Callable[[Turn], Awaitable[Said]]) -> tuple[Turn, Said]:
+        """Ask one account after the other until an answer stands; whose turn it was then, and that answer."""
+        while True:
+            answer = await ask(turn)
+            following = await self._failing_over.next_turn(turn, answer, taking.deadline)
+            if following is None:
+                return turn, answer
+            turn, taking.payment = following, following.payment
 
     async def _claim(self, taking: Taking) -> str | None:
         """Claim the order number for a new payment id; None where another request has it and made a payment of it."""
@@ -171,16 +193,22 @@ class PaymentFlow:
         elif expected is not None and expected != offer.payable.amount_fen:
             refusal = FailureCode.PRICE_CHANGED
         elif wallet is None and auth_code is None:
-            if any(self._router.candidates(each, order.merchant_id) for each in Wallet):
+            if any(self._router.takes(each, Method.PAGE, order.merchant_id) for each in Wallet):
                 return Plan(None, decision, offer, None, None, qr_code=self._own_code(payment_id))
             refusal = FailureCode.NO_CHANNEL
         elif wallet is None:
             refusal = FailureCode.WALLET_UNSUPPORTED
-        elif candidates := self._router.candidates(wallet, order.merchant_id):
-            return Plan(wallet, decision, offer, candidates[0], None)
         else:
-            refusal = FailureCode.NO_CHANNEL
+            route = self._route(order, payment_id, wallet, offer)
+            if route.choice.account is not None:
+                return Plan(wallet, decision, offer, route, None)
+            refusal = FailureCode.CHANNEL_UNAVAILABLE if route.choice.is_momentary else FailureCode.NO_CHANNEL
         return Plan(wallet, decision, offer, None, refusal)
+
+    def _route(self, order: PaymentOrder, payment_id: str, wallet: Wallet, offer: Offer) -> Route:
+        """The sale, its price on every account, and the account that is chosen for it."""
+        sale, prices = sale_of(order, payment_id, wallet), Prices.full(offer.payable.amount_fen)
+        return Route(sale, prices, self._router.choose(sale, prices))
 
     def _own_code(self, payment_id: str) -> str:
         """The address of the cashier page of this payment, for any wallet."""
@@ -202,21 +230,12 @@ class PaymentFlow:
             )
         return None
 
-    async def _commit_intent(self, taking: Taking, payment_id: str, plan: Plan) -> Payment | None:
+    async def _commit_intent(self, taking: Taking, payment_id: str, plan: Plan, budget: Budget) -> Payment | None:
         """Make the payment durable; None where the order number or the key belongs to another one."""
         if taking.given_up:
             raise Unavailable("busy", "Not begun in time. Send the same request again: it is safe.", retry_after_s=1)
         began, order = time.monotonic(), taking.order
-        at_work_s = self._at_work_s(taking.deadline)
-        row = intent_row(
-            order,
-            payment_id,
-            plan,
-            self._vault,
-            send_within_s=self._settings.send_within_s if order.request.method == "barcode" else at_work_s,
-            recover_after_s=at_work_s + self._settings.take_over_after_s,
-        )
-        result = await self._intents.submit(row)
+        result = await self._intents.submit(intent_row(order, payment_id, plan, self._vault, budget))
         _INTENT_PHASE.observe(time.monotonic() - began)
         if result.inserted:
             return payment_of_intent(order, payment_id, plan, result.at)
@@ -224,14 +243,10 @@ class PaymentFlow:
         holder = await self._store.find_by_order_no(*order.key)
         return holder if holder is not None and holder.id == payment_id else None
 
-    def _at_work_s(self, deadline: Deadline) -> float:
-        """For so long this process may be at work on a payment; the worker waits a little longer."""
-        return max(deadline.left_s, self._settings.channel_timeout_s)
-
     async def _poll(self, taking: Taking, payment: Payment, account: Account, answer: Answer) -> Payment:
         """Ask again in the channel's rhythm while the till waits; then hand the payment to the worker."""
         rhythm = account.channel.rhythm
-        tries = 0
+        was_at_work, tries = is_pending(answer), 0
         while True:
             waits = rhythm.after_pending_s if is_pending(answer) else rhythm.after_unknown_s
             wait = waits[min(tries, len(waits) - 1)]
@@ -242,6 +257,7 @@ class PaymentFlow:
             await asyncio.sleep(wait)
             tries += 1
             answer = await self._charging.query(payment, account)
+            was_at_work = was_at_work and not self._charging.tell_of_end(payment, account, answer)
             taking.payment = payment = await self._charging.settle(payment, account, answer)
             if payment.status is not Status.PROCESSING or payment.review is not None:
                 return payment

@@ -13,6 +13,7 @@ from gateway.kernel.ids import new_id
 from gateway.kernel.secrets import Vault
 from gateway.payments.payment import Payment, PaymentOrder
 from gateway.payments.states import Status
+from gateway.payments.turns import Budget, Route
 from promotions.offer import Offer
 from risk.decision import Decision
 from routing.accounts import Account
@@ -21,15 +22,20 @@ from routing.channels.base import Wallet
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The decision, the price, and either the account to charge or why none is charged."""
+    """The decision, the price, and either the route to the account to charge or why none is charged."""
 
     wallet: Wallet | None
     decision: Decision
     offer: Offer
-    account: Account | None
+    route: Route | None
     refusal: FailureCode | None
     qr_code: str | None = None
     """For a code that any wallet can pay: shown as soon as the payment is durable; no account is chosen before."""
+
+    @property
+    def account(self) -> Account | None:
+        """The account to charge."""
+        return None if self.route is None else self.route.choice.account
 
     @property
     def status(self) -> Status:
@@ -39,9 +45,7 @@ class Plan:
         return Status.PROCESSING if self.qr_code is None else Status.REQUIRES_ACTION
 
 
-def intent_row(
-    order: PaymentOrder, payment_id: str, plan: Plan, vault: Vault, *, send_within_s: float, recover_after_s: float
-) -> IntentRow:
+def intent_row(order: PaymentOrder, payment_id: str, plan: Plan, vault: Vault, budget: Budget) -> IntentRow:
     """The row of the intent statement; the request is sealed, so that no personal data is stored in the clear."""
     request, canonical = order.request, order.canonical()
     return IntentRow(
@@ -68,11 +72,12 @@ def intent_row(
         risk_score=plan.decision.score,
         failure_code=plan.refusal,
         expires_in_s=request.expires_in_s,
-        send_within_s=send_within_s,
-        recover_after_s=recover_after_s if plan.qr_code is None else request.expires_in_s,
+        send_within_s=budget.send_within_s,
+        recover_after_s=budget.recover_after_s if plan.qr_code is None else request.expires_in_s,
         qr_code=plan.qr_code,
         event_id=None if plan.status is Status.PROCESSING else new_id("evt"),
         code_id=order.code_id,
+        routing=None if plan.account is None or plan.route is None else plan.route.choice.record(),
     )
 
 
@@ -103,4 +108,5 @@ def payment_of_intent(order: PaymentOrder, payment_id: str, plan: Plan, at: date
         completed_at=at if plan.status is Status.FAILED else None,
         qr_code=plan.qr_code,
         code_id=order.code_id,
+        any_wallet=plan.qr_code is not None,
     )

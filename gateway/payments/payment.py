@@ -33,6 +33,8 @@ class PaymentOrder:
     fields: Mapping[str, Any]
     code_id: str | None = None
     """The static code that the customer scanned, where it is not the till that asks."""
+    timezone: str = "Asia/Shanghai"
+    """The merchant's, in which conditions on the hour are read (an IANA name)."""
 
     @classmethod
     def of(
@@ -44,12 +46,13 @@ class PaymentOrder:
         vault: Vault,
         *,
         code_id: str | None = None,
+        timezone: str = "Asia/Shanghai",
     ) -> PaymentOrder:
         """Build the order and its canonical fields."""
         fields = request.model_dump()
         if request.auth_code is not None:
             fields["auth_code"] = vault.keyed_hash(request.auth_code.encode()).hex()
-        return cls(merchant_id, merchant_name, request, idempotency_key, fields, code_id)
+        return cls(merchant_id, merchant_name, request, idempotency_key, fields, code_id, timezone)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -134,6 +137,8 @@ class Payment(NamedTuple):
     """The channel takes no money for the current attempt after this; None for bar codes and where none is open."""
     refund_held: int = 0
     """Goods value of the refunds that are pending or done."""
+    any_wallet: bool = False
+    """Whether any wallet can pay the code; read `is_aggregated`, which knows rows of earlier versions too."""
 
     def with_(self, **changes: Any) -> Payment:
         """The same payment with some facts changed."""
@@ -163,8 +168,13 @@ class Payment(NamedTuple):
 
     @property
     def is_aggregated(self) -> bool:
-        """Whether any wallet can pay the code: then attempts come and go while it is on display."""
-        return self.is_code and (self.attempt_seq == 0 or self.attempt_at is not None)
+        """Whether any wallet can pay the code: then attempts come and go while it is on display.
+
+        A process from before `any_wallet` leaves it false, also where it opens the first attempt; a code of one wallet
+        has another time of its attempt than its own only once it has failed over, on its second attempt.
+        """
+        is_older = self.attempt_seq == 0 or (self.attempt_seq == 1 and self.attempt_at is not None)
+        return self.is_code and (self.any_wallet or is_older)
 
     @property
     def has_open_attempt(self) -> bool:

@@ -5,7 +5,7 @@ SELECT
     id, merchant_id, merchant_order_no, status, amount, payable, currency, method, wallet, account_id, attempt_seq,
     channel_trade_no, store_id, terminal_id, operator_id, metadata, replaces, risk_decision, risk_score, failure_code,
     failure_channel_code, reversal, review, amount_refunded, late_captures, created_at, completed_at, expires_at,
-    qr_code, code_id, attempt_at, pay_until, refund_held
+    qr_code, code_id, attempt_at, pay_until, refund_held, any_wallet
 FROM payments WHERE id = $1 AND merchant_id = $2
 
 -- name: find_order_no
@@ -25,7 +25,7 @@ SELECT
     id, merchant_id, merchant_order_no, status, amount, payable, currency, method, wallet, account_id, attempt_seq,
     channel_trade_no, store_id, terminal_id, operator_id, metadata, replaces, risk_decision, risk_score, failure_code,
     failure_channel_code, reversal, review, amount_refunded, late_captures, created_at, completed_at, expires_at,
-    qr_code, code_id, attempt_at, pay_until, refund_held
+    qr_code, code_id, attempt_at, pay_until, refund_held, any_wallet
 FROM payments
 WHERE merchant_id = $1
     AND ($2::text IS NULL OR id < $2)
@@ -76,8 +76,9 @@ WHERE id = $1 AND merchant_id = $2 AND status = $3 AND refund_held = 0 AND rever
 
 -- name: begin_reversal
 -- Durable before a reversal leaves this machine: no capture is applied from here on until the channel refuses to reverse.
+-- Not where the payment has failed over meanwhile: this reversal would be of an attempt that is over.
 UPDATE payments SET reversal = 'pending'
-WHERE id = $1 AND merchant_id = $2 AND status = 'processing' AND review IS NULL
+WHERE id = $1 AND merchant_id = $2 AND attempt_seq = $3 AND status = 'processing' AND review IS NULL
 
 -- name: wake
 INSERT INTO recovery_tasks (payment_id, merchant_id, purpose, next_at, created_at)
@@ -117,6 +118,7 @@ WITH opened AS (
         account_id = $5,
         channel_trade_no = NULL,
         attempt_at = now(),
+        any_wallet = true,
         pay_until = greatest(least(p.expires_at, now() + make_interval(secs => $6)), now() + make_interval(secs => $11))
     WHERE p.id = $1 AND p.merchant_id = $2 AND p.attempt_seq = $3 AND p.attempt_seq < 31
         AND p.method = 'qrcode' AND p.status = 'requires_action' AND p.pay_until IS NULL
@@ -128,8 +130,10 @@ WITH opened AS (
         )
     RETURNING p.id, p.merchant_id, p.attempt_seq, p.version, p.attempt_at, p.pay_until
 ), attempt AS (
-    INSERT INTO attempts (payment_id, merchant_id, seq, account_id, send_before, pay_until, payer_hash, created_at)
-    SELECT id, merchant_id, attempt_seq, $5, now() + make_interval(secs => $7), pay_until, $8, now()
+    INSERT INTO attempts (
+        payment_id, merchant_id, seq, account_id, send_before, pay_until, payer_hash, created_at, routing
+    )
+    SELECT id, merchant_id, attempt_seq, $5, now() + make_interval(secs => $7), pay_until, $8, now(), $12::text::json
     FROM opened
 ), event AS (
     INSERT INTO events (payment_id, merchant_id, seq, type, from_status, to_status, at)
@@ -145,10 +149,12 @@ SELECT attempt_seq, attempt_at, pay_until FROM opened
 
 -- name: close_attempt
 -- That wallet's order holds no money and will have none; the code stays on display.  The order stays watched.
+-- A process from before `any_wallet` may have opened its first attempt.
 WITH closed AS (
-    UPDATE payments p SET version = p.version + 1, pay_until = NULL
+    UPDATE payments p SET version = p.version + 1, pay_until = NULL, any_wallet = true
     WHERE p.id = $1 AND p.merchant_id = $2 AND p.attempt_seq = $3
         AND p.status = 'requires_action' AND p.attempt_at IS NOT NULL AND p.pay_until IS NOT NULL
+        AND (p.any_wallet OR p.attempt_seq = 1)
         AND p.reversal IS DISTINCT FROM 'pending' AND p.review IS NULL
     RETURNING p.id, p.merchant_id, p.version, p.expires_at
 ), attempt AS (

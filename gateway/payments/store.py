@@ -187,8 +187,11 @@ class PaymentStore:
         await self._pool.execute(_SQL["fail_reversal"], payment.id, payment.merchant_id, lease_token, task_created_at)
 
     async def begin_reversal(self, payment: Payment) -> bool:
-        """Shut out captures before the gateway itself reverses; False where the payment has just been decided."""
-        begun = await self._pool.execute(_SQL["begin_reversal"], payment.id, payment.merchant_id)
+        """Shut out captures before the gateway itself reverses.
+
+        False where the payment has just been decided, or is on another attempt.
+        """
+        begun = await self._pool.execute(_SQL["begin_reversal"], payment.id, payment.merchant_id, payment.attempt_seq)
         return bool(begun == "UPDATE 1")
 
     async def request_reversal(self, payment: Payment) -> bool:
@@ -256,4 +259,5 @@ def payment_of(record: asyncpg.Record) -> Payment:
         attempt_at=record["attempt_at"],
         pay_until=record["pay_until"],
         refund_held=record["refund_held"],
+        any_wallet=record["any_wallet"],
     )

@@ -12,6 +12,7 @@ from routing.channels.base import (
     ChannelError,
     ChannelOrder,
     ChannelRejected,
+    ChannelUnsent,
     CodeOrder,
     PageOrder,
     RefundOrder,
@@ -72,20 +73,24 @@ class Town:
 @dataclass
 class OrderChannel:
     """One account.  `closes=False` has no call that shuts an order; `losing` are errors of its next page calls, raised
-    after the order was opened."""
+    after the order was opened, but for those that prove that it was not; `app` is where it has payers identified."""
 
     town: Town
     closes: bool = True
     rhythm: Rhythm = RHYTHM
     losing: list[ChannelError] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
+    app: str = "app"
+
+    def authorize_url(self, return_url: str, state: str) -> str:
+        return f"http://{self.app}/?{return_url}&{state}"
 
     async def create_page_order(self, page: PageOrder, limits: CallLimits) -> PageReport:
         self.calls.append("page")
         await self.town.answer()
         order_no = page.code.order.order_no
         lost = self.losing.pop(0) if self.losing else None
-        if not isinstance(lost, ChannelRejected):
+        if not isinstance(lost, ChannelRejected | ChannelUnsent):
             self.town.open(order_no)
         if lost is not None:
             raise lost

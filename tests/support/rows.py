@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from gateway.database.failovers import FailoverRow
 from gateway.database.intents import IntentRow
 from gateway.database.outcomes import OutcomeRow
 from gateway.kernel.failures import FailureCode
@@ -120,6 +121,22 @@ def outcome(row: IntentRow, event: Event, **changes: Any) -> OutcomeRow:
         "transfers": rows_of(transfers),
     }
     return OutcomeRow(**(fields | changes))
+
+
+def failing_over(row: IntentRow, **changes: Any) -> FailoverRow:
+    """An intent's payment going on at another account because its first one was not reached."""
+    fields: dict[str, Any] = {
+        "payment_id": row.payment_id,
+        "merchant_id": row.merchant_id,
+        "seq": 1,
+        "ended_state": "unsent",
+        "channel_code": "connect_failed",
+        "account_id": "wechat_second",
+        "routing": '{"account": "wechat_second"}',
+        "send_within_s": 5.0,
+        "recover_after_s": 15.0,
+    }
+    return FailoverRow(**(fields | changes))
 
 
 async def content(pool: asyncpg.Pool, merchants: Sequence[str] | None = None) -> dict[str, list[tuple[Any, ...]]]:

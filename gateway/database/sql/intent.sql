@@ -9,13 +9,13 @@ WITH rows AS (
     SELECT * FROM unnest(
         $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::text[], $9::text[],
         $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[],
-        $18::bytea[], $19::bytea[], $20::text[], $21::int[], $22::text[], $23::int[], $24::float8[], $25::float8[], $26::text[], $27::text[],
-        $28::text[]
+        $18::bytea[], $19::bytea[], $20::text[], $21::int[], $22::text[], $23::int[], $24::float8[], $25::float8[],
+        $26::text[], $27::text[], $28::text[], $29::text[]
     ) AS r (
         payment_id, merchant_id, merchant_order_no, idempotency_key, status, amount, payable, currency, method,
         wallet, account_id, store_id, terminal_id, operator_id, metadata, notify_url, replaces,
         request_fingerprint, request_sealed, risk_decision, risk_score, failure_code, expires_in_s, send_within_s,
-        recover_after_s, qr_code, event_id, code_id
+        recover_after_s, qr_code, event_id, code_id, routing
     )
 ), new AS (
     INSERT INTO order_numbers (merchant_id, merchant_order_no, payment_id)
@@ -47,17 +47,18 @@ WITH rows AS (
     INSERT INTO payments (
         id, merchant_id, merchant_order_no, status, amount, payable, currency, method, wallet, account_id, attempt_seq,
         store_id, terminal_id, operator_id, metadata, notify_url, replaces, request_fingerprint, request_sealed,
-        risk_decision, risk_score, failure_code, qr_code, code_id, created_at, completed_at, expires_at
+        risk_decision, risk_score, failure_code, qr_code, code_id, created_at, completed_at, expires_at, any_wallet
     )
     SELECT
         payment_id, merchant_id, merchant_order_no, status, amount, payable, currency, method, wallet, account_id,
         (account_id IS NOT NULL)::int, store_id, terminal_id, operator_id, metadata::json, notify_url, replaces,
         request_fingerprint, request_sealed, risk_decision, risk_score, failure_code, qr_code, code_id,
-        now(), CASE WHEN status = 'failed' THEN now() END, now() + make_interval(secs => expires_in_s)
+        now(), CASE WHEN status = 'failed' THEN now() END, now() + make_interval(secs => expires_in_s),
+        status = 'requires_action' AND account_id IS NULL
     FROM admitted
 ), attempt AS (
-    INSERT INTO attempts (payment_id, merchant_id, seq, account_id, send_before, created_at)
-    SELECT payment_id, merchant_id, 1, account_id, now() + make_interval(secs => send_within_s), now()
+    INSERT INTO attempts (payment_id, merchant_id, seq, account_id, send_before, created_at, routing)
+    SELECT payment_id, merchant_id, 1, account_id, now() + make_interval(secs => send_within_s), now(), routing::json
     FROM admitted WHERE account_id IS NOT NULL
 ), task AS (
     INSERT INTO recovery_tasks (payment_id, merchant_id, purpose, next_at, created_at, late_from)

@@ -2,6 +2,8 @@
 -- event and its place in the outbox; the recovery task waits until the worker is to ask for the first time.
 -- A row whose payment is no longer being taken (a worker closed it, or the merchant cancelled), or whose time is over,
 -- writes nothing and comes back with applied = false.  Sending the same batch again is safe: nothing is written twice.
+-- Channels give a code at least 61 seconds from its attempt (SHOWN_AT_LEAST in channels/wire.py), which is more than is
+-- left of a short one that has failed over.
 -- No constant or parameter may bound the ids below (see outcome.sql).
 WITH rows AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::float8[], $6::text[])
@@ -13,7 +15,8 @@ WITH rows AS (
     FOR UPDATE OF p
 ), shown AS (
     UPDATE payments p SET
-        status = 'requires_action', version = p.version + 1, qr_code = r.qr_code, pay_until = p.expires_at
+        status = 'requires_action', version = p.version + 1, qr_code = r.qr_code,
+        pay_until = greatest(p.expires_at, p.attempt_at + interval '61 seconds')
     FROM rows r JOIN held h ON h.id = r.payment_id
     WHERE p.id = r.payment_id AND p.merchant_id = r.merchant_id
         AND p.status = 'processing' AND p.attempt_seq = r.seq

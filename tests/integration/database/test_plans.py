@@ -11,12 +11,12 @@ from typing import Any
 import asyncpg
 import pytest
 
-from gateway.database import intents, outcomes, shown
+from gateway.database import failovers, intents, outcomes, shown
 from gateway.database.partitions import month_start
 from gateway.database.pool import named_statements, sql
 from gateway.kernel.ids import new_id
 from gateway.payments.states import Event
-from tests.support.rows import intent, outcome
+from tests.support.rows import failing_over, intent, outcome
 
 PARTITIONED = ("payments", "attempts")
 EARLIER = datetime(2026, 11, 22, tzinfo=UTC)
@@ -112,10 +112,22 @@ async def test_a_code_that_is_shown_is_found_by_an_index_in_its_own_month_only(p
         assert ran == {f"{table}_{month}"}
 
 
+async def test_a_payment_that_fails_over_is_found_by_an_index_in_its_own_month_only(pool: asyncpg.Pool) -> None:
+    rows = [intent(new_id("pay"), "mer_plan") for _ in range(4)]
+    await pool.fetch(sql("intent"), *intents._arguments(rows))
+    plan = await plan_of(pool, sql("fail_over"), failovers._arguments([failing_over(row) for row in rows]))
+    found = scans(plan, *PARTITIONED, "recovery_tasks")
+    assert not [node for node in found if node["Node Type"] == "Seq Scan"]
+    month = f"{month_start(datetime.now(UTC)):%Y_%m}"
+    for table in PARTITIONED:
+        ran = {node["Relation Name"] for node in scans(plan, table) if node["Actual Loops"]}
+        assert ran == {f"{table}_{month}"}
+
+
 @pytest.mark.parametrize(
     ("name", "more"),
     [
-        ("open_attempt", ("wechat", "wechat_direct", None, 5.0, b"p", 5.0, 5.0, 61.0)),
+        ("open_attempt", ("wechat", "wechat_direct", None, 5.0, b"p", 5.0, 5.0, 61.0, None)),
         ("close_attempt", ("closed", None)),
         ("attempt", ()),
         ("save_page", (b"sealed", None)),

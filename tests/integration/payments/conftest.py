@@ -10,6 +10,7 @@ import asyncpg
 import orjson
 import pytest
 
+from gateway.database.failovers import failovers
 from gateway.database.group_commit import GroupCommit
 from gateway.database.intents import intents
 from gateway.database.outcomes import outcomes
@@ -20,6 +21,7 @@ from gateway.kernel.secrets import Vault
 from gateway.payments.charging import Charging
 from gateway.payments.claims import Claims
 from gateway.payments.desk import Desk
+from gateway.payments.failing_over import FailingOver
 from gateway.payments.flow import PaymentFlow
 from gateway.payments.payment import PaymentOrder
 from gateway.payments.replays import Replays
@@ -79,16 +81,18 @@ async def counter(database_url: str, redis_url: str) -> AsyncIterator[Counter]:
     await accounts.reload()
     replays, charging = Replays(store, vault), Charging(store, outcomes(pool, chosen), vault, 1.0)
     shown = shown_codes(pool, chosen)
+    router = Router(accounts)
     flow = PaymentFlow(
         settings=chosen,
         vault=vault,
         claims=Claims(valkey, chosen.claim_ttl_s),
         store=store,
         replays=replays,
-        router=Router(accounts),
+        router=router,
         intents=intents(pool, chosen),
         charging=charging,
         showing=Showing(store, charging, shown),
+        failing_over=FailingOver(chosen, router, failovers(pool, chosen)),
     )
     yield Counter(Desk(flow, replays, 16), flow, charging, shown, store, channel, pool, vault)
     await valkey.aclose()

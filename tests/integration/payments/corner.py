@@ -31,6 +31,7 @@ from gateway.workers.tasks import Purpose, TaskQueue
 from routing.account_store import save_account
 from routing.accounts import AccountBook
 from routing.channels.base import Wallet
+from routing.router import Router
 from tests.support.order_channel import OrderChannel, Town
 from tests.support.rows import MASTER_KEY, intent, settings
 
@@ -130,6 +131,7 @@ async def open_corner(database_url: str) -> AsyncIterator[Corner]:
         store=store,
         attempts=AttemptStore(pool, vault),
         accounts=accounts,
+        router=Router(accounts),
         charging=charging,
     )
     yield Corner(base, attempts, town, channels)

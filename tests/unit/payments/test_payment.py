@@ -154,9 +154,10 @@ def test_a_payment_object_shows_the_discount_the_failure_and_every_late_capture(
         ({"pay_until": CREATED}, False, True),
         ({"attempt_seq": 0, "wallet": None}, True, False),
         ({"attempt_at": CREATED, "pay_until": CREATED}, True, True),
-        ({"attempt_at": CREATED, "attempt_seq": 2}, True, False),
+        ({"attempt_at": CREATED, "attempt_seq": 2, "any_wallet": True}, True, False),
+        ({"attempt_at": CREATED, "attempt_seq": 2}, False, True),
     ],
-    ids=["bar code", "one wallet's", "one wallet's, shown", "any wallet's", "chosen", "shut again"],
+    ids=["bar code", "one wallet's", "one wallet's, shown", "any wallet's", "chosen", "shut again", "failed over"],
 )
 def test_a_payment_knows_which_kind_of_code_it_is_and_whether_its_order_is_open(
     changes: dict[str, Any], *, is_aggregated: bool, has_open_attempt: bool

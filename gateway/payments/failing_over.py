@@ -1,0 +1,90 @@
+"""Failing over: the next account for a payment that surely was not charged, its attempt durable before it is asked.
+
+Only two answers prove that no money can move under an attempt's number: `ChannelUnsent` (nothing left this machine),
+and a refusal whose code the tables name as one that looked at neither the customer's code nor the order
+(`may_fail_over`, for which a signature has to vouch).  After any other answer, silence above all, the payment stays
+with its account.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Final
+
+from gateway.database.failovers import FailoverResult, FailoverRow
+from gateway.database.group_commit import GroupCommit
+from gateway.kernel.clock import Deadline
+from gateway.kernel.metrics import FAILOVERS
+from gateway.payments.turns import Budget, Turn
+from gateway.settings import Settings
+from routing.channels.base import ChannelError, ChannelRejected, ChannelUnsent
+from routing.choice import Choice
+from routing.router import Router
+
+_log = logging.getLogger("mashang.payments")
+TRIES_MAX: Final = 3
+"""Accounts that are asked for one payment."""
+
+
+def may_fail_over(answer: object) -> bool:
+    """Whether an answer proves that nothing was charged, nothing will be, and the customer's code was not used up."""
+    return isinstance(answer, ChannelUnsent) or (isinstance(answer, ChannelRejected) and answer.may_fail_over)
+
+
+def ended_state(answer: ChannelError) -> str:
+    """How the attempt ends of which such an answer is."""
+    return "unsent" if isinstance(answer, ChannelUnsent) else "refused"
+
+
+class FailingOver:
+    """One per process."""
+
+    def __init__(self, settings: Settings, router: Router, failovers: GroupCommit[FailoverRow, FailoverResult]) -> None:
+        self._settings = settings
+        self._router = router
+        self._failovers = failovers
+
+    async def next_turn(self, turn: Turn, answer: object, deadline: Deadline) -> Turn | None:
+        """The payment's next attempt, durable and not yet asked; None where the answer stands.
+
+        None too where somebody else has the payment meanwhile (a worker, a cancellation): whatever is then committed of
+        the answer is guarded by that.  Raises Unavailable where the database does not tell whether the attempt stands:
+        then nothing may be asked, and the worker resolves the attempt that does.
+        """
+        if not isinstance(answer, ChannelError) or not may_fail_over(answer) or deadline.passed:
+            return None
+        if len(turn.tried) >= TRIES_MAX:
+            return None
+        route, payment = turn.route, turn.payment
+        choice = self._router.choose(
+            route.sale, route.prices, without=turn.tried, payable_fen=payment.payable.amount_fen
+        )
+        return None if choice.account is None else await self._open(turn, answer, choice, deadline)
+
+    async def _open(self, turn: Turn, answer: ChannelError, choice: Choice, deadline: Deadline) -> Turn | None:
+        account, payment = choice.account, turn.payment
+        assert account is not None, "the caller has looked"
+        budget = Budget.of(self._settings, payment.method, deadline)
+        send_before = time.monotonic() + budget.send_within_s
+        row = FailoverRow(
+            payment_id=payment.id,
+            merchant_id=payment.merchant_id,
+            seq=payment.attempt_seq,
+            ended_state=ended_state(answer),
+            channel_code=answer.code,
+            account_id=account.id,
+            routing=choice.record(),
+            send_within_s=budget.send_within_s,
+            recover_after_s=budget.recover_after_s,
+        )
+        result = await self._failovers.submit(row)
+        if not result.applied:
+            return None
+        FAILOVERS.labels(turn.account.id).inc()
+        _log.info(
+            "a payment goes on at another account",
+            extra={"payment_id": payment.id, "from": turn.account.id, "to": account.id, "code": answer.code},
+        )
+        on_next = payment.with_(attempt_seq=payment.attempt_seq + 1, account_id=account.id, attempt_at=result.at)
+        return Turn(on_next, account, send_before, turn.route, turn.tried | {account.id})
