@@ -77,7 +77,7 @@ def _print(outcome: Outcome) -> None:
     say(f"{len(outcome.seeds)} seeds, about {per_seed.mean if per_seed else 0:,.0f} payments each; ± is over the seeds")
     table = Table()
     for heading in ("", "paid %", "lost %", "lost in phase %", "more than oracle %", "worth missed %", "fees %",
-                    "left after s", "back after s", "p99.9 s", "open at once"):  # fmt: skip
+                    "left after s", "sent there then", "back after s", "p99.9 s", "open at once"):  # fmt: skip
         table.add_column(heading, justify="left" if not heading else "right")
     for name, found in outcome.by_strategy.items():
         table.add_row(
@@ -89,6 +89,7 @@ def _print(outcome: Outcome) -> None:
             _percent(outcome.value_regret[name]),
             _percent(found["fees"], digits=3),
             _plain(found["left_s"], len(outcome.seeds)),
+            _plain(found["strays"], len(outcome.seeds), digits=0),
             _plain(found["back_s"], len(outcome.seeds)),
             _plain(found["slowest_s"], len(outcome.seeds)),
             _plain(found["in_flight_max"], len(outcome.seeds), digits=0),

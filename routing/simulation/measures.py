@@ -28,8 +28,8 @@ class Figures:
     """One run in figures.  Shares are of all measured payments; money in millionths of the amount that was to be paid.
 
     `lost` were not paid, and not because of the customer; `value` is the worth of what was paid less fees; `left_s` and
-    `back_s` count from the beginning and the end of the first phase that takes a route away (None: never).
-    `slowest_s` is the 99.9th percentile of how long a customer waited; `in_flight_max` the most calls open at once.
+    `back_s` count from the beginning and the end of the first phase that takes a route away (None: never), `strays` are
+    the calls that it got in between, after it was left.  `slowest_s` is the 99.9th percentile of how long a customer waited; `in_flight_max` the most calls open at once.
     """
 
     strategy: str
@@ -42,6 +42,7 @@ class Figures:
     tries: float
     left_s: float | None
     back_s: float | None
+    strays: int | None
     slowest_s: float
     in_flight_max: int
 
@@ -51,7 +52,11 @@ def figures(scenario: Scenario, run: Run) -> Figures:
     measured = [paid for paid in run.payments if paid.at_s >= scenario.measured_from_s]
     phase = troubled_phase(scenario)
     in_phase = measured if phase is None else [paid for paid in measured if phase.from_s <= paid.at_s < phase.until_s]
-    sent = None if phase is None else _Sent(run.calls, phase.route, scenario.duration_s)
+    left_s = back_s = strays = None
+    if phase is not None:
+        sent = _Sent(run.calls, phase.route, scenario.duration_s)
+        left_s, back_s = _left_s(sent, phase), _back_s(sent, phase, scenario.duration_s)
+        strays = None if left_s is None else _strays(run.calls, phase, left_s)
     amount_fen = sum(paid.amount_fen for paid in measured) or 1
     fees_fen = sum(paid.fee_fen for paid in measured)
     taken_fen = sum(paid.amount_fen for paid in measured if paid.answer is Answer.OK)
@@ -64,8 +69,9 @@ def figures(scenario: Scenario, run: Run) -> Figures:
         value=(scenario.success_value * taken_fen - fees_fen) / amount_fen,
         fees=fees_fen / (taken_fen or 1),
         tries=statistics.fmean(paid.tries for paid in measured) if measured else 0.0,
-        left_s=None if phase is None or sent is None else _left_s(sent, phase),
-        back_s=None if phase is None or sent is None else _back_s(sent, phase, scenario.duration_s),
+        left_s=left_s,
+        back_s=back_s,
+        strays=strays,
         slowest_s=_percentile([paid.ended_s - paid.at_s for paid in measured], 0.999),
         in_flight_max=_in_flight_max(run.calls),
     )
@@ -115,7 +121,7 @@ def shares_by_time(calls: Iterable[Call], bin_s: float) -> dict[str, dict[int, i
 
 
 class _Sent:
-    """Calls sent in bins of a tenth of a second, summed up: how many in any window, and how many of them to one route."""
+    """Calls sent, in bins of a tenth of a second and summed up: how many of those in any window went to one route."""
 
     def __init__(self, calls: Sequence[Call], route: str, until_s: float) -> None:
         count = int(until_s / BIN_S) + 2
@@ -156,6 +162,12 @@ def _back_s(sent: _Sent, phase: Phase, until_s: float) -> float | None:
         if share is not None and share >= _BACK_SHARE * before:
             return bins * BIN_S
     return None
+
+
+def _strays(calls: Iterable[Call], phase: Phase, left_s: float) -> int:
+    return sum(
+        call.account_id == phase.route and phase.from_s + left_s <= call.sent_s < phase.until_s for call in calls
+    )
 
 
 def _in_flight_max(calls: Iterable[Call]) -> int:
