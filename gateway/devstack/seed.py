@@ -45,7 +45,10 @@ async def seed_merchant(connection: asyncpg.Connection, vault: Vault, state: Pat
 
 
 async def seed_accounts(connection: asyncpg.Connection, vault: Vault, accounts: Iterable[AccountSeed]) -> None:
-    """The simulators as channel accounts; written at each start, for their addresses may have changed."""
+    """The simulators as channel accounts; written at each start, for their addresses may have changed.
+
+    The earlier ones come first where all else is equal, so direct accounts do before UnionPay's front.
+    """
     for place, account in enumerate(accounts):
         try:
             await save_account(
@@ -53,7 +56,7 @@ async def seed_accounts(connection: asyncpg.Connection, vault: Vault, accounts: 
                 vault,
                 account.id,
                 channel=account.channel,
-                wallets=[Wallet(account.wallet)],
+                wallets=[Wallet(name) for name in account.wallets],
                 settings=account.settings,
                 priority=_PRIORITY_FIRST + place,
             )

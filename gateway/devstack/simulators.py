@@ -1,4 +1,4 @@
-"""The three channel simulators of a stack: their sockets, their keys and accounts, their processes."""
+"""The channel simulators of a stack: their sockets, their keys and accounts, their processes."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from gateway.processes.sockets import listen_first_free, port_of
 from gateway.processes.supervisor import Hooks, Supervisor, stop_together
 from routing.simulators.provision import AccountSeed, Provision, provision
 
-PORTS: Final = {"wechat": 8101, "alipay": 8102, "unionpay": 8103}
+PORTS: Final = {"wechat": 8101, "alipay": 8102, "unionpay": 8103, "qra": 8104}
 STOP_S: Final = 5.0
 
 
 class SimulatorSet:
-    """The simulators on sockets of ours: on their usual ports, or on free ones where those are taken."""
+    """Simulators on sockets of ours: on their usual ports, or on free ones where those are taken."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, names: tuple[str, ...] = tuple(PORTS)) -> None:
         self._state = state
-        self._listeners: dict[str, socket.socket] = {name: listen_first_free([port]) for name, port in PORTS.items()}
+        self._listeners: dict[str, socket.socket] = {name: listen_first_free([PORTS[name]]) for name in names}
         self._provision: Provision | None = None
         self.children: list[Child] = []
 
@@ -48,11 +48,10 @@ class SimulatorSet:
         """The channel accounts that the gateway needs."""
         return self.provide_keys().accounts
 
-    def start(self, environment: Mapping[str, str], names: tuple[str, ...] = tuple(PORTS)) -> None:
+    def start(self, environment: Mapping[str, str]) -> None:
         """Start a process for each; `wait_ready` says when they answer."""
         books = private_folder(self._state / "simulators")
-        for name in names:
-            listener = self._listeners[name]
+        for name, listener in self._listeners.items():
             command = (
                 sys.executable, "-m", "routing.simulators", name,
                 "--config", str(self.provide_keys().simulators[name]), "--books", str(books / f"{name}.sqlite"),
@@ -63,10 +62,10 @@ class SimulatorSet:
             child.start()
             self.children.append(child)
 
-    async def wait_ready(self, names: tuple[str, ...] = tuple(PORTS)) -> None:
+    async def wait_ready(self) -> None:
         """Wait until each answers.  Raises StackError."""
-        for name, child in zip(names, self.children, strict=True):
-            await wait_until_answers(f"{self.base_urls[name]}/_simulator/health", child)
+        for base_url, child in zip(self.base_urls.values(), self.children, strict=True):
+            await wait_until_answers(f"{base_url}/_simulator/health", child)
 
     def close(self) -> None:
         """Give the ports back."""
@@ -80,11 +79,11 @@ async def run_simulators(state: Path, names: tuple[str, ...]) -> None:
     interrupts.install()
     lock = StateLock(private_folder(state))
     lock.acquire()
-    simulators = SimulatorSet(state)
+    simulators = SimulatorSet(state, names)
     supervisor = Supervisor(Hooks(say=screen.say, died=lambda _: None, restarted=lambda: None))
     try:
-        simulators.start(os.environ, names)
-        await interrupts.guard(simulators.wait_ready(names))
+        simulators.start(os.environ)
+        await interrupts.guard(simulators.wait_ready())
         for name, child in zip(names, simulators.children, strict=True):
             supervisor.keep(child)
             screen.say(f"  {name:<10} {simulators.base_urls[name]}")

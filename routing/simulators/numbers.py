@@ -8,11 +8,18 @@ from routing.simulators.books import Refund, Trade
 from routing.simulators.moments import beijing_text
 
 _DIGITS: Final = 10
+_BEHIND_THE_FRONT: Final = 5_000_000_000
+"""Where a wallet's numbers for the front's trades begin, so that they are none of its direct simulator's."""
 
 
 def trade_no(channel: str, trade: Trade) -> str:
-    """28 digits (UnionPay queryId: 21)."""
+    """28 digits (UnionPay's queryId and its front's transaction_id: 21)."""
     return _number(channel, 0, trade.created_ms, trade.seq)
+
+
+def wallet_no(trade: Trade) -> str:
+    """The wallet's own number of a trade that the front took."""
+    return _number(trade.wallet, 0, trade.created_ms, _BEHIND_THE_FRONT + trade.seq)
 
 
 def refund_no(channel: str, refund: Refund) -> str:
@@ -27,6 +34,8 @@ def _number(channel: str, kind: int, at_ms: int, seq: int) -> str:
             return f"{('4200002026', '5030002026')[kind]}{day}{seq:010d}"
         case "alipay":
             return f"{day}{('22001', '22002')[kind]}{seq:015d}"
+        case "qra":
+            return f"{('72', '73')[kind]}{day[2:]}{seq:013d}"
         case _:
             return f"{('70', '71')[kind]}{day[2:]}{seq:013d}"
 

@@ -16,7 +16,7 @@ from routing.simulators.acts import RefundOutcome, Refusal, Sealing
 from routing.simulators.books import Method, Refund, Status, Trade
 from routing.simulators.channel import HttpAnswer
 from routing.simulators.moments import beijing_text
-from routing.simulators.numbers import refund_no, trade_no
+from routing.simulators.numbers import refund_no, trade_no, wallet_no
 from routing.simulators.qra_fields import TIME_LAYOUT, Fields
 from routing.simulators.qra_signing import md5_sign, write_xml
 from routing.simulators.qra_wallets import micropay_type, native_type
@@ -122,7 +122,7 @@ def paid_fields(trade: Trade, amount_fen: int) -> Fields:
         "openid": f"qra{trade.payer}",
         "out_trade_no": trade.order_no,
         "transaction_id": trade_no("qra", trade),
-        "out_transaction_id": trade_no(trade.wallet, trade),
+        "out_transaction_id": wallet_no(trade),
         "total_fee": str(amount_fen),
         "fee_type": "CNY",
         "time_end": front_time(trade.captured_ms or 0),

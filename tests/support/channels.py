@@ -1,4 +1,4 @@
-"""The three channel simulators for tests: real processes on sockets of the test's own, and what their books say."""
+"""The channel simulators for tests: real processes on sockets of the test's own, and what their books say."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from gateway.processes.sockets import listen, port_of
 from routing.simulators.provision import AccountSeed, provision
 
 CHANNELS: Final = ("wechat", "alipay", "unionpay")
+FRONT: Final = "qra"
+"""UnionPay's bar-code front: a second route for every wallet, so only tests of routes start it."""
 QUICK_RHYTHM: Final[Mapping[str, Any]] = {
     "after_pending_s": [0.2],
     "after_unknown_s": [0.2],
@@ -58,7 +60,9 @@ class Simulators:
 
     def trades_of(self, payment: Mapping[str, Any]) -> list[dict[str, Any]]:
         """What the books of the payment's channel say of its first attempt."""
-        return self.trades(payment["wallet"], attempt_order_no(payment["id"], 1))
+        account = next((account for account in self.accounts if account.id == payment["channel"]), None)
+        channel = payment["wallet"] if account is None else account.channel
+        return self.trades(channel, attempt_order_no(payment["id"], 1))
 
     def trade_of(self, payment: Mapping[str, Any]) -> dict[str, Any]:
         """The same, where there must be exactly one."""
@@ -86,10 +90,14 @@ class Simulators:
 
 
 @contextmanager
-def start_simulators(folder: Path, keys: Path) -> Iterator[Simulators]:
-    """Start all three with their books under `folder`; `keys` may be shared by a whole test run, for they cost most."""
+def start_simulators(folder: Path, keys: Path, *, front: bool = False) -> Iterator[Simulators]:
+    """Start the three direct channels, and UnionPay's front where it is wanted, with their books under `folder`.
+
+    `keys` may be shared by a whole test run, for they cost most.
+    """
     with ExitStack() as stack:
-        listeners = {name: stack.enter_context(listen(0)) for name in CHANNELS}
+        names = (*CHANNELS, FRONT) if front else CHANNELS
+        listeners = {name: stack.enter_context(listen(0)) for name in names}
         base_urls = {name: f"http://127.0.0.1:{port_of(listener)}" for name, listener in listeners.items()}
         made = provision(keys, base_urls)
         folder.mkdir(parents=True, exist_ok=True)

@@ -286,11 +286,11 @@ def test_a_port_that_was_named_and_is_taken_is_a_clear_error(start_stack: StartS
 
 
 async def test_ports_that_were_not_named_and_are_taken_are_replaced(start_stack: StartStack) -> None:
-    taken = [occupy(port) for port in (8000, 8101, 8102, 8103)]
+    taken = [occupy(port) for port in (8000, 8101, 8102, 8103, 8104)]
     try:
         ready = await start_stack().ready()
         used = {ready.gateway, *(simulator["base_url"] for simulator in ready.simulators.values())}
-        assert not used & {f"http://127.0.0.1:{port}" for port in (8000, 8101, 8102, 8103)}
+        assert not used & {f"http://127.0.0.1:{port}" for port in (8000, 8101, 8102, 8103, 8104)}
         assert (await pay(ready, "ELSEWHERE"))["status"] == "succeeded"
     finally:
         for listener in taken:
