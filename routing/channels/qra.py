@@ -278,11 +278,11 @@ def _failure_of_charge(answer: QraAnswer) -> Refusal:
 
 
 def _must_be_taken_in(answer: QraAnswer, refusals: Mapping[str, Refusal]) -> None:
-    """Raises ChannelRejected for a code of the table, ChannelUnknown for any other failure."""
+    """Raises ChannelRejected for a code of the table, ChannelUnknown for any other failure, and for `need_query`."""
     if answer.is_success:
         return
     refusal = refusals.get(answer.code)
-    if refusal is None:
+    if refusal is None or answer.fields.get("need_query") == "Y":
         raise answer.unknown()
     raise rejected(answer.plain_code, refusal, answer.authenticity)
 

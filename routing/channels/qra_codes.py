@@ -90,8 +90,8 @@ REFUND_REFUSALS: Final = {
     "RULELIMIT": _REFUND_REFUSED,
     "PARAMERROR": _REFUND_REFUSED,
     "LACKPARAMS": _REFUND_REFUSED,
+    "INVALIDREQUEST": _REFUND_REFUSED,
 }
-"""Not here: INVALID_REQUEST, which may say that a refund stands under our number already; a query settles it."""
 
 ORDER_NOT_FOUND: Final = frozenset({"ORDERNOTEXIST", "ORDERNOTEXISTS"})
 REFUND_NOT_FOUND: Final = frozenset({"REFUNDNOTEXIST", "REFUNDNOTEXISTS"})

@@ -258,10 +258,17 @@ async def test_what_surely_failed_is_a_refusal_and_only_the_accounts_own_fault_f
 
 
 @pytest.mark.parametrize("need_query", ["Y", "", "n", "0", None])
-@pytest.mark.parametrize("code", ["NOTENOUGH", "NOAUTH", "INVALID_REQUEST", "x"])
+@pytest.mark.parametrize("code", ["NOTENOUGH", "NOAUTH", "INVALID_REQUEST", "Signature error", "x"])
 async def test_a_failure_that_is_not_sure_is_asked_for(code: str, need_query: str | None) -> None:
     with pytest.raises(ChannelUnknown):
         await qra(qra_answer(failed(code, need_query)))[0].charge_barcode(CHARGE, LIMITS)
+
+
+@pytest.mark.parametrize("result_code", ["", "2", "00", "FAIL"])
+async def test_a_result_that_is_neither_success_nor_failure_decides_nothing(result_code: str) -> None:
+    answer = failed("NOTENOUGH", "N") | {"result_code": result_code}
+    with pytest.raises(ChannelUnknown):
+        await qra(qra_answer(answer))[0].charge_barcode(CHARGE, LIMITS)
 
 
 @pytest.mark.parametrize("code", NEVER_A_FAILURE)
@@ -485,6 +492,7 @@ async def test_a_void_is_a_full_refund() -> None:
         ("REFUND_FEE_MISMATCH", FailureCode.REFUND_REFUSED),
         ("TRADE_ERROR", FailureCode.REFUND_REFUSED),
         ("PARAM_ERROR", FailureCode.REFUND_REFUSED),
+        ("INVALID_REQUEST", FailureCode.REFUND_REFUSED),
         ("NOAUTH", FailureCode.CHANNEL_MISCONFIGURED),
     ],
 )
@@ -498,7 +506,8 @@ async def test_a_refund_is_refused_by_a_code_of_the_table(code: str, failure: Fa
     ("answer", "seal"),
     [
         (failed("SYSTEMERROR"), "signed"),
-        (failed("INVALID_REQUEST", "N"), "signed"),
+        (failed("INVALID_REQUEST", "Y"), "signed"),
+        (failed("NOTENOUGH", "Y"), "signed"),
         (failed("x", "N"), "signed"),
         (failed("NOTENOUGH"), "unsigned"),
         (failed("NOTENOUGH", out_refund_no="RF20261122000009"), "signed"),

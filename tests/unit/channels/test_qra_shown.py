@@ -94,6 +94,7 @@ async def test_a_request_that_was_turned_away_shows_no_code_and_never_fails_over
         (failed("INVALID_REQUEST", "N"), "signed"),
         (failed("Order paid"), "signed"),
         (failed("SYSTEMERROR"), "signed"),
+        (failed("NOAUTH", "Y"), "signed"),
         (failed("NOAUTH"), "unsigned"),
         (SHOWN | {"code_url": ""}, "signed"),
         (SHOWN | {"code_url": "x" * 1_025}, "signed"),
