@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 
+from gateway.commandline import accounts
+from gateway.commandline.options import STATE as _STATE
+from gateway.commandline.options import AdminUrl, AsJson, State
+from gateway.commandline.routing import routing
+
 if TYPE_CHECKING:
     from gateway.client.objects import Wallet
     from gateway.settings import Settings
 
-_STATE: Final = Path(".state")
 _MASKED: Final = "**********"
 _WALLETS: Final = ("wechat", "alipay", "unionpay")
 
@@ -28,8 +32,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-State = Annotated[Path, typer.Option(help="Folder that holds a development stack's data.")]
+app.add_typer(routing, name="routing")
+accounts.register(routing)
 
 
 @app.command()
@@ -92,7 +96,7 @@ def worker() -> None:
 
 @app.command()
 def simulators(
-    name: Annotated[str | None, typer.Argument(help="wechat, alipay or unionpay; all three without it.")] = None,
+    name: Annotated[str | None, typer.Argument(help="wechat, alipay, unionpay or qra; all four without it.")] = None,
     state: State = _STATE,
 ) -> None:
     """Run the channel simulators alone, in the foreground."""
@@ -126,7 +130,6 @@ def show_settings() -> None:
 
 Url = Annotated[str | None, typer.Option(help="The gateway; without it, the stack that runs on --state.")]
 Key = Annotated[str | None, typer.Option(help="The API key; without it, the demo merchant's.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 PaymentName = Annotated[str, typer.Argument(metavar="PAYMENT", help="The payment's id, or the till's order number.")]
 
 
@@ -218,21 +221,20 @@ def scan(
     code: Annotated[str, typer.Argument(help="What the code on display holds, such as weixin://…")],
     *,
     decline: Annotated[bool, typer.Option("--decline", help="Look, and do not pay.")] = False,
+    wallet: Annotated[
+        str | None, typer.Option(help="wechat, alipay or unionpay, for a code that all three can scan.")
+    ] = None,
     state: State = _STATE,
 ) -> None:
     """Play the customer of a development stack: scan a wallet's code and pay."""
     from gateway.commandline.customer import scan as run
 
-    if not run(code, state.absolute(), decline=decline):
+    if not run(code, state.absolute(), decline=decline, wallet=wallet):
         raise typer.Exit(1)
 
 
 reviews = typer.Typer(help="What waits for a person: look at it, or settle it.", no_args_is_help=True)
 app.add_typer(reviews, name="review")
-AdminUrl = Annotated[
-    str | None,
-    typer.Option(help="The gateway, with MASHANG_ADMIN_TOKEN; without it, the stack that runs on --state."),
-]
 
 
 @reviews.command("list")

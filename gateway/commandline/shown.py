@@ -33,7 +33,7 @@ _APPROVED: Final = {"decision": "approve", "score": 0, "reasons": []}
 def show(found: Payment | Refund, *, as_json: bool) -> None:
     """Print an object: what says nothing (null, an empty list) is left out, unless it is JSON."""
     if as_json:
-        sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")
+        print_json(found)
         return
     table = Table(show_header=False)
     table.add_column(no_wrap=True)
@@ -42,6 +42,11 @@ def show(found: Payment | Refund, *, as_json: bool) -> None:
         if name not in _LEFT_OUT and value not in (None, [], {}, _APPROVED):
             table.add_row(name, _text(name, value))
     Console().print(table, markup=False)
+
+
+def print_json(found: object) -> None:
+    """Print an answer for scripts, on one line."""
+    sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")
 
 
 def show_code(content: str) -> None:
