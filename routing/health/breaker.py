@@ -2,8 +2,10 @@
 
 CLOSED sums log-likelihood ratios of "down" against "browned out", never below zero (E. S. Page, "Continuous inspection
 schemes", Biometrika 41, 1954): failures in a row open it, while an account that loses a third of its payments is left
-to its score.  OPEN lasts at least `open_s`, and until the account gave a sign of life.  HALF_OPEN lets one payment
-through, and others once that one did well; the first failure opens it again, for longer.
+to its score.  There are two sums: of what this process saw, so that one that is cut off from the channel knows it, and
+of what all processes saw, so that few payments in each are enough.  OPEN lasts at least `open_s`, and until the account
+gave a sign of life.  HALF_OPEN lets one payment through, and others once that one did well; the first failure opens it
+again, for longer.
 """
 
 from __future__ import annotations
@@ -26,15 +28,18 @@ class Breaker:
         "_asked_at",
         "_dead_at",
         "_good_step",
+        "_pooled",
         "_probing",
         "_reserved",
         "_settings",
         "_step",
         "_suspicion",
         "_to_open",
+        "bads_told",
         "changed_at",
         "epoch",
         "goods",
+        "goods_told",
         "is_repeated",
         "level",
         "opened_at",
@@ -59,7 +64,11 @@ class Breaker:
         self.run = 0
         """Failures since the account last looked well, while it is closed."""
         self.goods = 0
+        self.goods_told = 0
+        """All that went well while it was closed; others are told, as of `bads_told`."""
+        self.bads_told = 0
         self._suspicion = 0.0
+        self._pooled = 0.0
         self._alive_at = -math.inf
         self._asked_at = -math.inf
         self._dead_at = -math.inf
@@ -105,10 +114,11 @@ class Breaker:
     def good(self, now: float) -> bool:
         """An answer as of a healthy account; whether it closed the breaker."""
         if self.state is BreakerState.CLOSED:
+            self.goods_told += 1
+            self._pooled = max(0.0, self._pooled + self._good_step)
             if self.run:
-                self._suspicion += self._good_step
-                if self._suspicion <= 0.0:
-                    self._suspicion = 0.0
+                self._suspicion = max(0.0, self._suspicion + self._good_step)
+                if self._suspicion == 0.0:
                     self.run = 0
             return False
         if self.state is BreakerState.HALF_OPEN:
@@ -125,10 +135,22 @@ class Breaker:
         if self.state is BreakerState.OPEN:
             return False
         if self.state is BreakerState.CLOSED:
+            self.bads_told += 1
             self.run += 1
             self._suspicion += self._step
-            if self._suspicion < self._to_open:
+            self._pooled += self._step
+            if max(self._suspicion, self._pooled) < self._to_open:
                 return False
+        self.open(now)
+        return True
+
+    def hear(self, goods: int, bads: int, now: float) -> bool:
+        """So much went well and failed at other processes meanwhile; whether it opened the breaker."""
+        if self.state is not BreakerState.CLOSED:
+            return False
+        self._pooled = max(0.0, self._pooled + goods * self._good_step + bads * self._step)
+        if self._pooled < self._to_open:
+            return False
         self.open(now)
         return True
 
@@ -185,6 +207,6 @@ class Breaker:
 
     def _forget(self) -> None:
         self.goods = 0
-        self._suspicion = 0.0
+        self._suspicion = self._pooled = 0.0
         self._probing = 0
         self._reserved.clear()

@@ -70,6 +70,7 @@ class CellHealth:
         "cell",
         "evidence",
         "good_began",
+        "good_ended",
         "in_flight",
         "lane",
         "latencies",
@@ -88,7 +89,8 @@ class CellHealth:
         """Calls in the order in which they began; those that are over leave it at the next tick."""
         self._answered_began = -math.inf
         self.good_began = -math.inf
-        """When the last call began that went well."""
+        """When the last call began that went well; `good_ended`: when one last ended well."""
+        self.good_ended = -math.inf
         mean, spread, _ = self.evidence.posterior()
         self.standing = Standing(mean, spread, lane.in_flight_max)
         lane.join(self.standing)
@@ -125,6 +127,7 @@ class CellHealth:
     def _learn(self, call: Call, verdict: Verdict, now: float) -> None:
         if verdict in _GOOD:
             self.good_began = max(self.good_began, call.began)
+            self.good_ended = now
             self.good(now, counts=verdict is Verdict.OK)
         elif verdict is Verdict.UNDECIDED:
             if call.is_probe:
@@ -189,6 +192,11 @@ class CellHealth:
         standing.success, standing.spread, standing.weight = self.evidence.posterior()
         standing.state = breaker.state
         standing.probes_free = breaker.probes_free
+
+    def hear(self, goods: int, bads: int, now: float) -> None:
+        """So much went well and failed at other processes meanwhile."""
+        if self.breaker.hear(goods, bads, now):
+            self._waiting.clear()
 
     def open(self, at: float, level: int) -> None:
         """Another process has found it down then."""

@@ -1,10 +1,11 @@
 """What processes tell each other of health: written, read back strictly, and merged.
 
 {"v": 1, "cells": [[account, wallet, method, ok, fault, ok_slow, fault_slow,
-                    state, changed_ms, level, [bucket, weight, bucket, weight, ...]], ...]}
+                    goods, bads, state, changed_ms, level, [bucket, weight, bucket, weight, ...]], ...]}
 
-`changed_ms` is how long ago the breaker's state changed, null where it never has.  A note says what its own process
-saw, never what it heard, so nothing is counted twice.
+`ok` to `fault_slow` are decayed, `goods` and `bads` counted since the process began; `changed_ms` is how long ago the
+breaker's state changed, null where it never has.  A note says what its own process saw, never what it heard, so
+nothing is counted twice.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
@@ -36,6 +37,18 @@ _WEIGHT_MAX: Final = 1e9
 _LEVEL_MAX: Final = 16
 
 
+Totals: TypeAlias = tuple[int, int]
+"""Calls that went well and that failed, since a process began."""
+
+
+class Note(NamedTuple):
+    """What a process has told, and how long ago."""
+
+    process_id: str
+    text: bytes
+    age_s: float
+
+
 @dataclass(frozen=True, slots=True)
 class Voice:
     """One other process on one cell's breaker; `changed_at` on our clock."""
@@ -52,6 +65,19 @@ class Heard:
     counts: Counts = field(default_factory=Counts)
     buckets: list[tuple[int, float]] = field(default_factory=list)
     voices: list[Voice] = field(default_factory=list)
+    goods: int = 0
+    bads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A cell of a note."""
+
+    cell: Cell
+    counts: Counts
+    totals: Totals
+    voice: Voice
+    buckets: list[tuple[int, float]]
 
 
 def write(health: Health) -> bytes:
@@ -76,27 +102,46 @@ def _row(cell: CellHealth, now: float, *, with_latencies: bool) -> list[object]:
                 buckets += (index, round(weight, 1))
     changed_ms = None if math.isinf(breaker.changed_at) else round((now - breaker.changed_at) * 1_000)
     numbers = (counts.ok, counts.fault, counts.ok_slow, counts.fault_slow)
-    return [*cell.cell, *(round(number, 2) for number in numbers), breaker.state, changed_ms, breaker.level, buckets]
+    totals = (breaker.goods_told, breaker.bads_told)
+    decayed = [round(number, 2) for number in numbers]
+    return [*cell.cell, *decayed, *totals, breaker.state, changed_ms, breaker.level, buckets]
 
 
-def hear(health: Health, notes: Iterable[tuple[bytes, float]]) -> None:
-    """Take in the notes of all other processes, each with its age in seconds, in the place of those heard before."""
-    heard: defaultdict[Cell, Heard] = defaultdict(Heard)
-    for note, age_s in notes:
-        for cell, counts, buckets, voice in _read(note, age_s, health.clock()):
-            about = heard[cell]
-            about.counts.add(counts, *health.factors(age_s))
-            about.buckets += buckets
-            about.voices.append(voice)
-    for known in list(health.active):
-        if known.cell not in heard:
-            _take(known, Heard())
-    now = health.clock()
-    for cell, about in heard.items():
-        known = health.cell_health(cell)
-        _take(known, about)
-        _follow(known, about.voices, now, health.settings)
-        known.show()
+class Hearing:
+    """One per process: takes in the notes of the others, each time in the place of those heard before."""
+
+    def __init__(self, health: Health) -> None:
+        self._health = health
+        self._totals: dict[tuple[str, Cell], Totals] = {}
+
+    def hear(self, notes: Iterable[Note]) -> None:
+        """Take in the notes of all other processes; what is not of our version, or broken, is left out."""
+        heard, now = self._gather(notes), self._health.clock()
+        for known in list(self._health.active):
+            if known.cell not in heard:
+                _take(known, Heard())
+        for cell, about in heard.items():
+            known = self._health.cell_health(cell)
+            _take(known, about)
+            known.hear(about.goods, about.bads, now)
+            _follow(known, about.voices, now, self._health.settings)
+            known.show()
+
+    def _gather(self, notes: Iterable[Note]) -> dict[Cell, Heard]:
+        heard: defaultdict[Cell, Heard] = defaultdict(Heard)
+        before, self._totals = self._totals, {}
+        now = self._health.clock()
+        for note in notes:
+            for line in _read(note, now):
+                about, key = heard[line.cell], (note.process_id, line.cell)
+                about.counts.add(line.counts, *self._health.factors(note.age_s))
+                about.buckets += line.buckets
+                about.voices.append(line.voice)
+                goods, bads = before.get(key, line.totals)
+                about.goods += max(0, line.totals[0] - goods)
+                about.bads += max(0, line.totals[1] - bads)
+                self._totals[key] = line.totals
+        return heard
 
 
 def _take(known: CellHealth, about: Heard) -> None:
@@ -114,12 +159,14 @@ def _follow(known: CellHealth, voices: list[Voice], now: float, settings: Health
 
 
 def _follow_openings(known: CellHealth, voices: list[Voice], now: float, settings: HealthSettings) -> None:
-    """Open as others did, unless a call of our own that began later went well.
+    """Open as another did, where nothing that we saw speaks against it.
 
-    Where this process has only just found the account well it takes two others, lest a single one that is cut off from
-    the channel takes all with it, again and again.
+    Nothing must have gone well here of late, and where this process has only just closed it takes two others: lest a
+    single one that is cut off from the channel takes all with it, again and again.
     """
     breaker = known.breaker
+    if known.good_ended > now - settings.good_fresh_s:
+        return
     since = max(breaker.changed_at + _SAME_S, known.good_began)
     openings = [voice for voice in voices if voice.state is BreakerState.OPEN and voice.changed_at > since]
     is_settled = breaker.state is BreakerState.HALF_OPEN or now >= breaker.changed_at + settings.calm_s
@@ -141,33 +188,36 @@ def _follow_returns(known: CellHealth, voices: list[Voice], now: float, settings
             breaker.half_open(now)
 
 
-def _read(note: bytes, age_s: float, now: float) -> list[tuple[Cell, Counts, list[tuple[int, float]], Voice]]:
-    """The cells of a note; none of one that is not ours, cells of another version's words left out."""
+def _read(note: Note, now: float) -> list[Line]:
+    """The lines of a note; none of one that is not ours, those with another version's words left out."""
     try:
-        document = orjson.loads(note)
+        document = orjson.loads(note.text)
         if document["v"] != VERSION:
             return []
         rows = document["cells"][:CELLS_MAX]
     except (ValueError, TypeError, KeyError):
         return []
-    cells = []
+    lines = []
     for row in rows if isinstance(rows, list) else []:
         try:
-            cells.append(_cell(row, age_s, now))
+            lines.append(_line(row, note.age_s, now))
         except (ValueError, TypeError, KeyError):
             continue
-    return cells
+    return lines
 
 
-def _cell(row: Any, age_s: float, now: float) -> tuple[Cell, Counts, list[tuple[int, float]], Voice]:
-    account_id, wallet, method, *numbers, state, changed_ms, level, flat = row
-    if not isinstance(account_id, str) or len(numbers) != 4:
+def _line(row: Any, age_s: float, now: float) -> Line:
+    account_id, wallet, method, *decayed, goods, bads, state, changed_ms, level, flat = row
+    if not isinstance(account_id, str) or len(decayed) != 4:
         raise ValueError("no row of ours")
-    counts = Counts(*(_weight_of(number) for number in numbers))
-    buckets = [(_index(index), _weight_of(weight)) for index, weight in zip(flat[::2], flat[1::2], strict=True)]
     changed_at = -math.inf if changed_ms is None else now - age_s - _weight_of(changed_ms) / 1_000
-    voice = Voice(BreakerState(state), changed_at, min(_LEVEL_MAX, int(_weight_of(level))))
-    return Cell(account_id, Wallet(wallet), Method(method)), counts, buckets, voice
+    return Line(
+        cell=Cell(account_id, Wallet(wallet), Method(method)),
+        counts=Counts(*(_weight_of(number) for number in decayed)),
+        totals=(int(_weight_of(goods)), int(_weight_of(bads))),
+        voice=Voice(BreakerState(state), changed_at, min(_LEVEL_MAX, int(_weight_of(level)))),
+        buckets=[(_index(index), _weight_of(weight)) for index, weight in zip(flat[::2], flat[1::2], strict=True)],
+    )
 
 
 def _weight_of(number: object) -> float:

@@ -37,6 +37,9 @@ class HealthSettings:
     follow_half_open_s: float = 1.0
     """A process whose peer is half-open lets that one probe alone for so long."""
 
+    good_fresh_s: float = 2.0
+    """A process to which an account answered well within so long does not believe another that it is down."""
+
     stall_margin_s: float = 1.0
     """A call is a sign of a stall once it is older than p99.9 and this."""
     stall_few_s: float = 1.5

@@ -29,6 +29,7 @@ class HealthExchange:
     def __init__(self, valkey: Valkey, health: Health, process_id: str) -> None:
         self._valkey = valkey
         self._health = health
+        self._hearing = notes.Hearing(health)
         self._process_id = process_id
         self._heard_at = time.monotonic()
         self._logged_at = float("-inf")
@@ -48,18 +49,22 @@ class HealthExchange:
         """Tell and hear once.  Raises ValkeyAway or RedisError."""
         arguments = [self._process_id, notes.write(self._health), round(LIFETIME_S * 1_000)]
         answer = await self._valkey.script("health_exchange", _KEYS, arguments)
-        notes.hear(self._health, _notes_of(answer))
+        self._hearing.hear(_notes_of(answer))
         self._heard_at = time.monotonic()
 
     def _alone(self, error: Exception) -> None:
         now = time.monotonic()
         if now > self._heard_at + LIFETIME_S:
-            notes.hear(self._health, ())
+            self._hearing.hear(())
         if now > self._logged_at + _LOGGED_EVERY_S:
             self._logged_at = now
             _log.warning("the health of accounts is not shared: %s", type(error).__name__)
 
 
-def _notes_of(answer: Any) -> list[tuple[bytes, float]]:
-    """The script's answer as notes with their ages in seconds."""
-    return [(note, age_ms / 1_000) for age_ms, note in answer if len(note) <= _NOTE_BYTES_MAX]
+def _notes_of(answer: Any) -> list[notes.Note]:
+    """The script's answer as notes."""
+    return [
+        notes.Note(process_id.decode(errors="replace"), text, age_ms / 1_000)
+        for process_id, age_ms, text in answer
+        if len(text) <= _NOTE_BYTES_MAX
+    ]

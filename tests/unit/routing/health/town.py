@@ -88,6 +88,7 @@ class Town:
         self._states: dict[tuple[int, str], BreakerState] = {}
         self._probed_at: dict[str, float] = {}
         self._notes: list[tuple[bytes, float]] = [(b"", 0.0)] * self.processes
+        self._hearing = [notes.Hearing(health) for health in self.healths]
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
 
@@ -192,8 +193,8 @@ class Town:
     def _exchange(self, process: int) -> None:
         self._in(0.25, partial(self._exchange, process))
         self._notes[process] = (notes.write(self.healths[process]), self.now)
-        others = [(note, self.now - at) for other, (note, at) in enumerate(self._notes) if other != process]
-        notes.hear(self.healths[process], others)
+        others = [notes.Note(str(who), *note) for who, note in enumerate(self._notes) if who != process]
+        self._hearing[process].hear(note._replace(age_s=self.now - note.age_s) for note in others)
 
     # What came of it
 
