@@ -16,6 +16,8 @@ _FEN_MAX: Final = AMOUNT_FEN_MAX * 1_000_000
 """Sums of a month may be far above one payment; still within PostgreSQL's bigint."""
 _RATE_MAX: Final = 1_000_000
 _NAME_LENGTH_MAX: Final = 64
+_YEARS: Final = range(1970, 2900)
+"""Far beyond these no time zone can be applied to a time."""
 _TIME: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|(24):(00)", re.ASCII)
 
 Member = TypeVar("Member", bound=StrEnum)
@@ -96,7 +98,7 @@ class Given:
             moment = datetime.fromisoformat(self.value) if isinstance(self.value, str) else None
         except ValueError:
             moment = None
-        if moment is None or moment.tzinfo is None:
+        if moment is None or moment.tzinfo is None or moment.year not in _YEARS:
             raise TermsError(self.path, "must be a time with an offset, such as 2026-11-01T00:00:00+08:00")
         return moment
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
+from gateway.admin.account_terms import terms_shown
 from gateway.composition import notify_url_of
 from gateway.http.services import Services
 from gateway.kernel.clock import rfc3339, utc_now
@@ -16,7 +17,7 @@ from routing.channels.facts import identity_of, key_facts
 
 _SHOWN_AT_BEGINNING: Final = 4
 _SHOWN_AT_END: Final = 2
-_TOLD: Final = ("channel", "merchant_id", "wallets", "status", "priority", "fee_rate_millionths", "identity")
+_TOLD: Final = ("channel", "merchant_id", "wallets", "status", "priority", "fee_rate_millionths", "terms", "identity")
 
 
 def account_object(row: AccountRow, vault: Vault) -> dict[str, Any]:
@@ -68,6 +69,7 @@ def _object(row: AccountRow, settings: Mapping[str, Any] | None) -> dict[str, An
         "channel": row.channel,
         "merchant_id": row.merchant_id,
         "wallets": list(row.wallets),
+        **terms_shown(row, utc_now()),
         "status": row.status,
         "priority": row.priority,
         "fee_rate_millionths": row.fee_rate_millionths,

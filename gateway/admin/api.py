@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from fastapi import APIRouter
 
-from gateway.admin import audit_trail, channel_accounts, merchant_settings, merchants, reviews, routing_policy
+from gateway.admin import (
+    audit_trail,
+    channel_accounts,
+    maintenance,
+    merchant_settings,
+    merchants,
+    reviews,
+    routing_accounts,
+    routing_explain,
+    routing_policy,
+)
+
+_PARTS: Final = (
+    *(merchants, merchant_settings, channel_accounts, maintenance),
+    *(reviews, audit_trail),
+    *(routing_policy, routing_explain, routing_accounts),
+)
 
 router = APIRouter(prefix="/admin/v1")
-for part in (merchants, merchant_settings, channel_accounts, reviews, audit_trail, routing_policy):
+for part in _PARTS:
     router.include_router(part.router)

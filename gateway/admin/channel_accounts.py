@@ -22,20 +22,18 @@ from gateway.admin.account_schemas import (
     OfMerchant,
     RotationRequest,
 )
+from gateway.admin.account_terms import check_terms, checked_wallets
 from gateway.admin.account_views import account_detail, account_object, account_told
-from gateway.admin.kept_answers import SQL
+from gateway.admin.changing import hold, no_account, tell_changed
 from gateway.admin.once import database_of
 from gateway.http.answers import json_answer
 from gateway.http.services import Services, services_of
 from gateway.kernel.errors import Conflict, InvalidRequest, not_found
 from gateway.kernel.ids import new_id
-from gateway.trail.entry import changes
 from gateway.trail.recording import tell, tell_nothing
 from routing.account_store import (
     AccountIdentityChanged,
     AccountInUse,
-    AccountRow,
-    Database,
     NewAccount,
     change_account,
     create_account,
@@ -43,7 +41,6 @@ from routing.account_store import (
     list_accounts,
     rotate_account,
 )
-from routing.channels.base import Wallet
 from routing.channels.facts import known_settings
 from routing.channels.settings import ChannelSettingsError
 
@@ -71,15 +68,19 @@ async def post_account(request: Request, wanted: NewAccountRequest) -> Response:
     new = NewAccount(
         id=account_id,
         channel=wanted.channel,
-        wallets=(Wallet(wanted.channel),),  # a direct account takes the wallet of its channel
+        wallets=checked_wallets(wanted.channel, wanted.wallets),
         settings=wanted.settings,
         merchant_id=wanted.merchant_id,
         status=wanted.status,
         priority=wanted.priority,
         fee_rate_millionths=wanted.fee_rate_millionths,
+        terms=wanted.terms,
     )
+    database = database_of(request)
+    if wanted.terms is not None:
+        await check_terms(database, wanted.terms, wanted.fee_rate_millionths)
     try:
-        row = await create_account(database_of(request), services.vault, new)
+        row = await create_account(database, services.vault, new)
     except asyncpg.ForeignKeyViolationError:
         raise not_found("merchant", "merchant_id") from None
     if row is None:
@@ -110,7 +111,7 @@ async def get_account(request: Request, account_id: AccountId) -> Response:
     services = services_of(request)
     row = await find_account(services.pool, account_id)
     if row is None:
-        raise _no_account()
+        raise no_account()
     return json_answer(200, account_detail(row, services)).to_response()
 
 
@@ -123,26 +124,28 @@ async def get_account(request: Request, account_id: AccountId) -> Response:
 async def patch_account(request: Request, account_id: AccountId, change: AccountChange) -> Response:
     """Enable, drain or disable an account, or change its terms; every process follows within a second.
 
-    Whatever its status, an account finishes, gives back and hears of the payments that it took.
+    `terms` are replaced whole.  Whatever its status, an account finishes, gives back and hears of the payments that it
+    took.
     """
     services = services_of(request)
     if not change.model_fields_set:
         raise InvalidRequest(
-            "missing_field", "Send at least one of status, priority, fee_rate_millionths.", param="status"
+            "missing_field", "Send at least one of status, priority, fee_rate_millionths, terms.", param="status"
         )
     database = database_of(request)
-    before = await _hold(database, account_id)
+    before = await hold(database, account_id)
+    if change.terms is not None:
+        await check_terms(database, change.terms, before.fee_rate_millionths)
     row = await change_account(
         database,
         account_id,
         status=change.status,
         priority=change.priority,
         fee_rate_millionths=change.fee_rate_millionths,
+        terms=change.terms,
     )
-    if row is None:
-        raise _no_account()
-    tell(request, row.id, changes(account_told(before, services.vault), account_told(row, services.vault)))
-    _log.info("channel account changed", extra={"account": row.id, "changed": sorted(change.model_fields_set)})
+    assert row is not None, "it is held"
+    tell_changed(request, before, row)
     return json_answer(200, account_object(row, services.vault)).to_response()
 
 
@@ -159,7 +162,7 @@ async def post_rotation(request: Request, account_id: AccountId, rotation: Rotat
     """
     services = services_of(request)
     database = database_of(request)
-    known = await _hold(database, account_id)
+    known = await hold(database, account_id)
     _check_settings(services, account_id, known.channel, rotation.settings)
     overlap = timedelta(hours=rotation.overlap_hours)
     try:
@@ -173,27 +176,12 @@ async def post_rotation(request: Request, account_id: AccountId, rotation: Rotat
             "try_again", "Another change of this account got in the way.", param="account_id", retry_after_s=1
         ) from None
     if row is None:
-        raise _no_account()
+        raise no_account()
     if row == known:
         tell_nothing(request)
     else:
-        told = changes(account_told(known, services.vault), account_told(row, services.vault))
-        tell(request, row.id, told | {"overlap_hours": rotation.overlap_hours})
-    _log.info("channel account rotated", extra={"account": row.id, "overlap_hours": rotation.overlap_hours})
+        tell_changed(request, known, row, overlap_hours=rotation.overlap_hours)
     return json_answer(200, account_detail(row, services)).to_response()
-
-
-async def _hold(database: Database, account_id: str) -> AccountRow:
-    """The account as it is before the change; nobody else changes it until the transaction ends.  Raises the 404."""
-    await database.execute(SQL["hold_account"], account_id)
-    row = await find_account(database, account_id)
-    if row is None:
-        raise _no_account()
-    return row
-
-
-def _no_account() -> InvalidRequest:
-    return not_found("channel account", "account_id")
 
 
 def _check_settings(services: Services, account_id: str, channel: str, settings: Mapping[str, Any]) -> None:

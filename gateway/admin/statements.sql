@@ -19,3 +19,6 @@ DELETE FROM admin_requests WHERE created_at <= now() - $1::interval
 -- name: hold_account
 -- What it was before and what it is after belong together: nobody else changes it between.
 SELECT FROM channel_accounts WHERE id = $1 FOR NO KEY UPDATE
+
+-- name: known_merchants
+SELECT id FROM merchants WHERE id = ANY ($1::text[])
