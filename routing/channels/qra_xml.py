@@ -60,11 +60,9 @@ class _Reader:
         self._depth += 1
         if self._depth == 1:
             return
-        known = (
-            self._depth > 2 or name in self.fields or not _NAME.fullmatch(name)
-        )  # nested, twice, or no name of a field
-        if known or len(self.fields) >= FIELDS_MAX:
-            raise ValueError("not one level of fields")
+        is_field = self._depth == 2 and name not in self.fields and _NAME.fullmatch(name)
+        if not is_field or len(self.fields) >= FIELDS_MAX:
+            raise ValueError("not one level of fields, each once")
         self.fields[name] = ""
         self._text = []
 

@@ -20,8 +20,8 @@ from routing.channels.registry import build_channel
 from routing.channels.transport import HttpTransport
 from routing.simulators.provision import AccountSeed, provision
 
-CHANNELS = ("wechat", "alipay", "unionpay")
-ACCOUNTS = ("wechat_direct", "alipay_direct", "unionpay_direct", "unionpay_keyed")
+CHANNELS = ("wechat", "alipay", "unionpay", "qra")
+ACCOUNTS = ("wechat_direct", "alipay_direct", "unionpay_direct", "unionpay_keyed", "unionpay_front")
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ class Account:
 
 @pytest.fixture(scope="module")
 def seeds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, AccountSeed]]:
-    """The accounts of three running simulators, also as they are after a rotation of keys (`…_rotated`)."""
+    """The accounts of the running simulators, also as they are after a rotation of keys (`…_rotated`)."""
     folder = tmp_path_factory.mktemp("simulators")
     urls = {channel: f"http://127.0.0.1:{_free_port()}" for channel in CHANNELS}
     made = provision(folder / "keys", urls)
-    for channel in CHANNELS:
+    for channel in CHANNELS[:3]:  # the front has no statements
         _switch(made.simulators[channel], statement_today=True)
     processes = [
         subprocess.Popen(
