@@ -69,10 +69,13 @@ bench-profile: setup ## where the gateway's time goes under the benchmark's load
 bench-webhooks: setup ## how fast queued events reach a local receiver, with the audit of what arrived
 	$(BIN)/python -m loadtests.webhooks $(ARGS)
 
+bench-routing: setup ## what the choice of a route costs in CPU, by accounts and rules
+	$(BIN)/python -m loadtests.routing $(ARGS)
+
 load: setup ## Locust against a stack of its own, or ARGS="--ready-file FILE", with the audit at the end
 	$(BIN)/python -m loadtests.load $(ARGS)
 
-.PHONY: bench bench-profile bench-webhooks load
+.PHONY: bench bench-profile bench-webhooks bench-routing load
 
 clean: ## remove the environment and the state of `make run`
 	rm -rf $(VENV) .venv-sdk $(STATE)

@@ -56,7 +56,7 @@ from gateway.reports.store import ReportStore
 from gateway.settings import Settings
 from gateway.webhooks import api as webhooks_api
 from gateway.webhooks.running import webhook_desk
-from routing.router import Router
+from routing.health.running import keeping
 
 _log = logging.getLogger("mashang.http")
 _GC_THRESHOLDS: Final = (20_000, 20, 50)
@@ -93,8 +93,9 @@ def _lifespan(settings: Settings) -> Any:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             base = await stack.enter_async_context(compose(settings))
+            await stack.enter_async_context(keeping(base.routing.health, base.valkey, base.accounts))
             replays = Replays(base.store, base.vault)
-            router = Router(base.accounts)
+            router = base.routing.router
             flow = PaymentFlow(
                 settings=settings,
                 vault=base.vault,
@@ -104,7 +105,7 @@ def _lifespan(settings: Settings) -> Any:
                 router=router,
                 intents=intents(base.hot_pool, settings),
                 charging=base.charging,
-                showing=Showing(base.store, base.charging, shown_codes(base.hot_pool, settings)),
+                showing=Showing(base.store, base.charging, shown_codes(base.hot_pool, settings), base.feedback),
                 failing_over=FailingOver(settings, router, failovers(base.hot_pool, settings)),
             )
             attempts = Attempts(
@@ -115,6 +116,7 @@ def _lifespan(settings: Settings) -> Any:
                 accounts=base.accounts,
                 router=router,
                 charging=base.charging,
+                feedback=base.feedback,
             )
             desk = Desk(flow, replays, settings.payments_in_flight_max)
             inbox = Inbox(base.pool, base.vault)
@@ -130,6 +132,9 @@ def _lifespan(settings: Settings) -> Any:
                 rate_limits=RateLimits(base.valkey),
                 accounts=base.accounts,
                 router=router,
+                health=base.routing.health,
+                policies=base.routing.policies,
+                usage=base.routing.usage,
                 store=base.store,
                 charging=base.charging,
                 desk=desk,
@@ -142,7 +147,8 @@ def _lifespan(settings: Settings) -> Any:
             )
             async with asyncio.TaskGroup() as tasks:
                 _settle_memory()
-                background = [tasks.create_task(base.revision.run()), tasks.create_task(_pulse(desk))]
+                loops = (base.revision.run(), base.routing.usage.run(), _pulse(desk))
+                background = [tasks.create_task(loop) for loop in loops]
                 yield
                 await desk.drain(settings.wait_max_s)
                 await callbacks.drain()

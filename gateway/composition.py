@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import asyncpg
 
@@ -17,6 +17,7 @@ from gateway.database.valkey import Valkey
 from gateway.kernel.secrets import Vault
 from gateway.merchants.directory import Directory
 from gateway.payments.charging import Charging
+from gateway.payments.feedback import Feedback
 from gateway.payments.store import PaymentStore
 from gateway.refunds.desk import RefundDesk
 from gateway.settings import Environment, Settings
@@ -24,9 +25,29 @@ from routing.accounts import AccountBook
 from routing.channels.base import Channel
 from routing.channels.registry import build_channel
 from routing.channels.transport import HttpTransport
+from routing.health.health import Health
 from routing.metered import MeteredChannel
+from routing.policy.store import PolicyBook
+from routing.router import Router
+from routing.usage import Usage
 
 _CLOSE_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """Who chooses the account of a payment, and what the choice goes by."""
+
+    router: Router
+    health: Health
+    policies: PolicyBook
+    usage: Usage
+
+    @classmethod
+    def of(cls, pool: asyncpg.Pool, accounts: AccountBook) -> Self:
+        """Nothing is known yet: the policy comes with the first look at the directory's revision."""
+        health, policies, usage = Health(), PolicyBook(pool), Usage(pool, accounts)
+        return cls(Router(accounts, policies, health, usage), health, policies, usage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +65,8 @@ class Base:
     charging: Charging
     revision: RevisionWatch
     refunds: RefundDesk
+    routing: Routing
+    feedback: Feedback
 
 
 @asynccontextmanager
@@ -64,12 +87,26 @@ async def compose(settings: Settings) -> AsyncIterator[Base]:
         valkey = Valkey(settings)
         stack.push_async_callback(valkey.aclose)
         directory, accounts = Directory(pool, vault), AccountBook(pool, vault, build)
-        store = PaymentStore(pool, vault)
-        revision = RevisionWatch(pool, [directory.forget, accounts.reload])
+        store, routing = PaymentStore(pool, vault), Routing.of(pool, accounts)
+        revision = RevisionWatch(pool, [directory.forget, accounts.reload, routing.policies.reload])
         await revision.check()
-        charging = Charging(store, outcomes(hot_pool, settings), vault, settings.channel_timeout_s)
-        refunds = RefundDesk(pool, accounts)
-        yield Base(settings, pool, hot_pool, valkey, vault, directory, accounts, store, charging, revision, refunds)
+        feedback = Feedback(routing.health, routing.usage)
+        charging = Charging(store, outcomes(hot_pool, settings), vault, settings.channel_timeout_s, feedback)
+        yield Base(
+            settings=settings,
+            pool=pool,
+            hot_pool=hot_pool,
+            valkey=valkey,
+            vault=vault,
+            directory=directory,
+            accounts=accounts,
+            store=store,
+            charging=charging,
+            revision=revision,
+            refunds=RefundDesk(pool, accounts),
+            routing=routing,
+            feedback=feedback,
+        )
 
 
 def notify_url_of(settings: Settings, kind: str, account_id: str, chosen: Mapping[str, Any]) -> Any:

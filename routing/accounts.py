@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from gateway.kernel.clock import utc_now
 from gateway.kernel.secrets import Vault
 from routing.account_store import SQL, AccountRow, AccountStatus, rotate_account, save_account
 from routing.channels.base import Channel, Wallet
-from routing.channels.facts import with_previous_keys
+from routing.channels.facts import methods_of, wallets_of, with_previous_keys
 from routing.sale import Method
 from routing.terms import Terms
 
@@ -149,7 +149,7 @@ class AccountBook:
             kind=row.channel,
             merchant_id=row.merchant_id,
             overlap=None if until is None or built.previous is None else Overlap(built.previous, until),
-            methods={wallet: EVERY_METHOD[wallet] & (terms.methods or frozenset(Method)) for wallet in wallets},
+            methods=_methods(row.channel, wallets, terms),
         )
         self._built[row.id] = built
         return account
@@ -166,6 +166,13 @@ class AccountBook:
             except ValueError as error:
                 _complain("the earlier credentials of a channel account cannot be opened", row.id, error)
         return _Built(row.settings_sealed, previous_sealed, self._build(row.id, row.channel, settings), previous)
+
+
+def _methods(kind: str, wallets: Iterable[Wallet], terms: Terms) -> Mapping[Wallet, frozenset[Method]]:
+    """What the kind of channel can do, as far as the terms allow it; of a kind without facts nothing is ruled out."""
+    allowed = frozenset(Method) if terms.methods is None else terms.methods
+    has_facts = bool(wallets_of(kind))
+    return {wallet: (methods_of(kind, wallet) if has_facts else EVERY_METHOD[wallet]) & allowed for wallet in wallets}
 
 
 def _complain(message: str, account_id: str, error: ValueError) -> None:

@@ -12,7 +12,10 @@ from routing.channels.base import Wallet
 
 
 class FeeRule(NamedTuple):
-    """A rate with its bounds, for payments of up to `up_to_fen` (None: of any amount)."""
+    """A rate with its bounds, for payments of up to `up_to_fen` (None: of any amount).
+
+    The minimum is never above the cap, nor the rate above the whole.
+    """
 
     up_to_fen: int | None
     rate_millionths: int
@@ -74,9 +77,10 @@ class Fee:
         """
         promoted = next((each.rate_millionths for each in self.promotions if each.holds(wallet, at)), None)
 
-        def rule(up_to_fen: int | None, rate_millionths: int, cap_fen: int | None) -> FeeRule:
-            rate = rate_millionths if promoted is None else promoted
-            return FeeRule(up_to_fen, rate, self.min_fen, self.cap_fen if cap_fen is None else cap_fen)
+        def rule(up_to_fen: int | None, rate_millionths: int, own_cap_fen: int | None) -> FeeRule:
+            cap_fen = self.cap_fen if own_cap_fen is None else own_cap_fen
+            min_fen = self.min_fen if cap_fen is None else min(self.min_fen, cap_fen)
+            return FeeRule(up_to_fen, rate_millionths if promoted is None else promoted, min_fen, cap_fen)
 
         bands = [rule(band.up_to_fen, band.rate_millionths, band.cap_fen) for band in self.bands]
         return (*bands, rule(None, self.rate_millionths, None))

@@ -48,9 +48,10 @@ class Hours:
         return any(each.covers(weekday, minute) for each in self.open)
 
     def boundaries(self, at: datetime) -> Iterator[datetime]:
-        """The moments of that day and the next at which it may open or close."""
+        """The moments at which it may open or close, of that day, the one before and the next."""
         midnight = at.astimezone(self.zone).replace(hour=0, minute=0, second=0, microsecond=0)
-        for day in (midnight, midnight + timedelta(days=1)):
+        for days in (-1, 0, 1):
+            day = midnight + timedelta(days=days)
             yield day
             for each in self.open:
                 yield day + timedelta(minutes=each.from_minute)

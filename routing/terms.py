@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import chain, pairwise
 from typing import Any, Final, Self
 
@@ -17,8 +17,11 @@ from routing.hours import EVERY_DAY, Hours, Maintenance, OpenTime
 from routing.sale import Method
 from routing.terms_reading import Given, TermsError
 
-__all__ = ["Limits", "Terms", "TermsError"]
+__all__ = ["BEGINNING", "END", "Limits", "Terms", "TermsError"]
 
+BEGINNING: Final = datetime(1900, 1, 1, tzinfo=UTC)
+END: Final = datetime(2900, 1, 1, tzinfo=UTC)
+"""Nothing is known to change before and after."""
 _MERCHANTS_MAX: Final = 1_000
 _ENTRIES_MAX: Final = 100
 _NOTE_LENGTH_MAX: Final = 200
@@ -83,11 +86,17 @@ class Terms:
         """Whether that moment is within the opening hours; an account without any is always open."""
         return self.hours is None or self.hours.is_open(at)
 
-    def settled_until(self, at: datetime) -> datetime | None:
-        """Until then nothing changes in what is open and what is charged; None: never, as far as can be seen."""
+    def settled(self, at: datetime) -> tuple[datetime, datetime]:
+        """From when until when nothing changes around that moment in what is open and what is charged."""
         hours = () if self.hours is None else self.hours.boundaries(at)
         windows = ((each.since, each.until) for each in self.maintenance)
-        return min((each for each in chain(hours, *windows, self.fee.boundaries()) if each > at), default=None)
+        since, until = BEGINNING, END
+        for boundary in chain(hours, *windows, self.fee.boundaries()):
+            if boundary <= at:
+                since = max(since, boundary)
+            else:
+                until = min(until, boundary)
+        return since, until
 
 
 def _fee(given: Given, fee_rate_millionths: int) -> Fee:

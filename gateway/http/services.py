@@ -15,7 +15,10 @@ from gateway.merchants.directory import Directory
 from gateway.merchants.nonces import Nonces
 from gateway.settings import Settings
 from routing.accounts import AccountBook
+from routing.health.health import Health
+from routing.policy.store import PolicyBook
 from routing.router import Router
+from routing.usage import Usage
 
 if TYPE_CHECKING:  # the rooms import this module for their endpoints
     from gateway.callbacks.reception import Reception
@@ -42,6 +45,9 @@ class Services:
     rate_limits: RateLimits
     accounts: AccountBook
     router: Router
+    health: Health
+    policies: PolicyBook
+    usage: Usage
     store: PaymentStore
     charging: Charging
     desk: Desk

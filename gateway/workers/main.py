@@ -33,7 +33,7 @@ async def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with compose(settings) as base, webhooks_delivered(base), asyncio.TaskGroup() as group:
-        loops = (base.revision.run(), keep_house(base), CallbackSweep(base).run())
+        loops = (base.revision.run(), keep_house(base), CallbackSweep(base).run(), base.routing.usage.run())
         background = [group.create_task(loop) for loop in loops]
         _log.info("worker started")
         await Worker(base).work_until(stop)

@@ -13,7 +13,7 @@ import pytest
 from gateway.callbacks.applying import Applying
 from gateway.callbacks.inbox import Inbox
 from gateway.callbacks.reception import Reception
-from gateway.composition import Base
+from gateway.composition import Base, Routing
 from gateway.database.intents import IntentRow, intent_batch
 from gateway.database.outcomes import outcome_batch, outcomes
 from gateway.database.pool import open_pool
@@ -23,6 +23,7 @@ from gateway.kernel.ids import new_id
 from gateway.kernel.secrets import Vault
 from gateway.merchants.directory import Directory
 from gateway.payments.charging import Charging
+from gateway.payments.feedback import NOBODY_LISTENS
 from gateway.payments.numbers import attempt_order_no
 from gateway.payments.payment import Payment
 from gateway.payments.states import Event
@@ -162,9 +163,13 @@ async def opened(database_url: str) -> AsyncIterator[tuple[Base, dict[str, Notif
     await accounts.reload()
     store, valkey = PaymentStore(pool, vault), Valkey(chosen)
     charging = Charging(store, outcomes(pool, chosen), vault, chosen.channel_timeout_s)
+    routed = (Routing.of(pool, accounts), NOBODY_LISTENS)
     directory, revision = Directory(pool, vault), RevisionWatch(pool, [])
     refunds = RefundDesk(pool, accounts)
-    yield Base(chosen, pool, pool, valkey, vault, directory, accounts, store, charging, revision, refunds), channels
+    yield (
+        Base(chosen, pool, pool, valkey, vault, directory, accounts, store, charging, revision, refunds, *routed),
+        channels,
+    )
     await valkey.aclose()
     await pool.close()
 

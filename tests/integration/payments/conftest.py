@@ -31,9 +31,9 @@ from gateway.payments.store import PaymentStore
 from routing.account_store import save_account
 from routing.accounts import AccountBook
 from routing.channels.base import Wallet
-from routing.router import Router
 from tests.integration.payments.corner import Corner, open_corner
 from tests.support.fake_channel import FakeChannel
+from tests.support.routing import plain_router
 from tests.support.rows import MASTER_KEY, settings
 from tests.support.till import new_code, new_order
 
@@ -81,7 +81,7 @@ async def counter(database_url: str, redis_url: str) -> AsyncIterator[Counter]:
     await accounts.reload()
     replays, charging = Replays(store, vault), Charging(store, outcomes(pool, chosen), vault, 1.0)
     shown = shown_codes(pool, chosen)
-    router = Router(accounts)
+    router = plain_router(accounts)
     flow = PaymentFlow(
         settings=chosen,
         vault=vault,

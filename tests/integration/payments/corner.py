@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 
-from gateway.composition import Base
+from gateway.composition import Base, Routing
 from gateway.database.intents import intent_batch
 from gateway.database.outcomes import outcomes
 from gateway.database.pool import open_pool
@@ -22,6 +22,7 @@ from gateway.merchants.directory import Directory
 from gateway.payments.attempt_store import AttemptStore
 from gateway.payments.attempts import Attempts, TakeOver, Visit
 from gateway.payments.charging import Charging
+from gateway.payments.feedback import NOBODY_LISTENS
 from gateway.payments.payment import Payment
 from gateway.payments.store import PaymentStore
 from gateway.refunds.desk import RefundDesk
@@ -31,8 +32,8 @@ from gateway.workers.tasks import Purpose, TaskQueue
 from routing.account_store import save_account
 from routing.accounts import AccountBook
 from routing.channels.base import Wallet
-from routing.router import Router
 from tests.support.order_channel import OrderChannel, Town
+from tests.support.routing import plain_router
 from tests.support.rows import MASTER_KEY, intent, settings
 
 
@@ -43,7 +44,7 @@ class Corner:
     base: Base
     attempts: Attempts
     town: Town
-    channels: dict[Wallet, OrderChannel]
+    channels: Mapping[str, OrderChannel]
 
     @property
     def pool(self) -> asyncpg.Pool:
@@ -112,26 +113,31 @@ class Corner:
 
 
 @asynccontextmanager
-async def open_corner(database_url: str) -> AsyncIterator[Corner]:
-    """Everything but the gateway processes; nobody is protected from the next customer."""
+async def open_corner(database_url: str, more_wechat: Sequence[str] = ()) -> AsyncIterator[Corner]:
+    """Everything but the gateway processes; nobody is protected from the next customer.
+
+    `more_wechat`: further accounts that take WeChat's payments, asked after its first one in this order.
+    """
     chosen, vault, town = settings(database_url, page_protected_s=0.0), Vault(MASTER_KEY), Town()
-    channels = {wallet: OrderChannel(town, closes=wallet is not Wallet.UNIONPAY) for wallet in Wallet}
+    wallets: dict[str, Wallet] = {wallet: wallet for wallet in Wallet} | dict.fromkeys(more_wechat, Wallet.WECHAT)
+    channels = {name: OrderChannel(town, closes=wallet is not Wallet.UNIONPAY) for name, wallet in wallets.items()}
     pool = await open_pool(chosen)
-    for wallet in Wallet:
-        await save_account(pool, vault, wallet, channel="fake", wallets=[wallet], settings={})
-    accounts = AccountBook(pool, vault, lambda account_id, *_: channels[Wallet(account_id)])  # type: ignore[arg-type,return-value]
+    for priority, (name, wallet) in enumerate(wallets.items()):
+        await save_account(pool, vault, name, channel="fake", wallets=[wallet], settings={}, priority=priority)
+    accounts = AccountBook(pool, vault, lambda account_id, *_: channels[account_id])  # type: ignore[arg-type,return-value]
     await accounts.reload()
     store, valkey = PaymentStore(pool, vault), Valkey(chosen)
     charging = Charging(store, outcomes(pool, chosen), vault, chosen.channel_timeout_s)
+    routed = (Routing.of(pool, accounts), NOBODY_LISTENS)
     directory, revision, refunds = Directory(pool, vault), RevisionWatch(pool, []), RefundDesk(pool, accounts)
-    base = Base(chosen, pool, pool, valkey, vault, directory, accounts, store, charging, revision, refunds)
+    base = Base(chosen, pool, pool, valkey, vault, directory, accounts, store, charging, revision, refunds, *routed)
     attempts = Attempts(
         settings=chosen,
         vault=vault,
         store=store,
         attempts=AttemptStore(pool, vault),
         accounts=accounts,
-        router=Router(accounts),
+        router=plain_router(accounts),
         charging=charging,
     )
     yield Corner(base, attempts, town, channels)

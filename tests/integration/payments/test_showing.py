@@ -246,7 +246,7 @@ async def test_a_static_codes_payment_names_the_code(counter: Counter) -> None:
 async def test_without_any_channel_there_is_no_code_to_show(counter: Counter) -> None:
     assert (await take(counter, counter.code(Wallet.ALIPAY))).failure is FailureCode.NO_CHANNEL
     await counter.pool.execute("UPDATE channel_accounts SET status = 'disabled'")
-    await counter.flow._router._book.reload()
+    await counter.flow._router._eligibility._book.reload()
     payment = await take(counter, counter.code(None))
     assert (payment.status, payment.failure, payment.qr_code) == (Status.FAILED, FailureCode.NO_CHANNEL, None)
     await counter.pool.execute("UPDATE channel_accounts SET status = 'enabled'")

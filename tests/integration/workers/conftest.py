@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from gateway.composition import Base
+from gateway.composition import Base, Routing
 from gateway.database.intents import IntentRow, intent_batch
 from gateway.database.outcomes import outcome_batch, outcomes
 from gateway.database.pool import open_pool
@@ -21,6 +21,7 @@ from gateway.kernel.secrets import Vault
 from gateway.merchants.directory import Directory
 from gateway.payments.attempt_store import AttemptStore, NewAttempt
 from gateway.payments.charging import Charging
+from gateway.payments.feedback import NOBODY_LISTENS
 from gateway.payments.payment import Payment
 from gateway.payments.states import Event
 from gateway.payments.store import PaymentStore
@@ -198,8 +199,9 @@ async def opened(database_url: str) -> AsyncIterator[tuple[Base, dict[str, FakeC
     await accounts.reload()
     store, valkey = PaymentStore(pool, vault), Valkey(chosen)
     charging = Charging(store, outcomes(pool, chosen), vault, chosen.channel_timeout_s)
+    routed = (Routing.of(pool, accounts), NOBODY_LISTENS)
     directory, revision, refunds = Directory(pool, vault), RevisionWatch(pool, []), RefundDesk(pool, accounts)
-    base = Base(chosen, pool, pool, valkey, vault, directory, accounts, store, charging, revision, refunds)
+    base = Base(chosen, pool, pool, valkey, vault, directory, accounts, store, charging, revision, refunds, *routed)
     yield base, channels
     await valkey.aclose()
     await pool.close()

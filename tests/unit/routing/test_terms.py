@@ -15,7 +15,7 @@ from gateway.kernel.clock import BEIJING
 from routing.channels.base import Wallet
 from routing.fees import Fee, FeeBand, FeePromotion
 from routing.sale import Method
-from routing.terms import Limits, Terms, TermsError
+from routing.terms import BEGINNING, END, Limits, Terms, TermsError
 
 FULL: dict[str, Any] = {
     "fee": {
@@ -78,7 +78,7 @@ def test_without_terms_the_plain_rate_holds_always_and_for_all(document: dict[st
     assert terms == Terms(Fee(3_800))
     assert terms.limits == Limits(1, None, None, None, None)
     assert terms.is_open(beijing("2026-11-22 03:00"))
-    assert terms.settled_until(beijing("2026-11-22 03:00")) is None
+    assert terms.settled(beijing("2026-11-22 03:00")) == (BEGINNING, END)
 
 
 @pytest.mark.parametrize(
@@ -206,12 +206,13 @@ OPEN = st.builds(
 ).filter(lambda open_time: open_time["from"] != open_time["until"])
 
 
-@given(st.lists(OPEN, max_size=3), MOMENTS, st.integers(0, 24 * 60))
-def test_nothing_changes_before_it_was_said_to(open_times: list[Any], at: datetime, minutes: int) -> None:
+@given(st.lists(OPEN, max_size=3), MOMENTS, st.integers(-24 * 60, 24 * 60))
+def test_nothing_changes_while_it_is_settled(open_times: list[Any], at: datetime, minutes: int) -> None:
     hours = {"timezone": "Asia/Shanghai", "open": open_times}
     terms = Terms.of({**FULL, "hours": hours}, 3_800)
-    later = at + timedelta(minutes=minutes)
-    until = terms.settled_until(at)
-    if until is None or later < until:
-        assert (terms.is_open(later), terms.is_maintained(later)) == (terms.is_open(at), terms.is_maintained(at))
-        assert terms.fee.rules(Wallet.WECHAT, later) == terms.fee.rules(Wallet.WECHAT, at)
+    other = at + timedelta(minutes=minutes)
+    since, until = terms.settled(at)
+    assert since <= at < until
+    if since <= other < until:
+        assert (terms.is_open(other), terms.is_maintained(other)) == (terms.is_open(at), terms.is_maintained(at))
+        assert terms.fee.rules(Wallet.WECHAT, other) == terms.fee.rules(Wallet.WECHAT, at)
