@@ -2,6 +2,7 @@
 
 Two windows: a fast one (some tens of seconds), and a slow one (minutes) that is the prior of the fast one, so that a
 route that was bad does not look perfect after a pause.  The prior of the slow one is a fixed success at a fixed weight.
+What is still in the fast window is left out of its own prior.
 """
 
 from __future__ import annotations
@@ -79,10 +80,12 @@ class Evidence:
     def posterior(self) -> tuple[float, float, float]:
         """Mean, standard deviation, and the weight of the evidence in payments."""
         own, peers, weight = self.own, self.peers, self._prior_weight
-        ok_slow = own.ok_slow + peers.ok_slow + self._prior_ok
-        prior = ok_slow / (own.ok_slow + own.fault_slow + peers.ok_slow + peers.fault_slow + weight)
         ok = own.ok + peers.ok
-        seen = ok + own.fault + peers.fault
+        fault = own.fault + peers.fault
+        older_ok = own.ok_slow + peers.ok_slow - ok
+        older_fault = own.fault_slow + peers.fault_slow - fault
+        prior = (older_ok + self._prior_ok) / (older_ok + older_fault + weight)
+        seen = ok + fault
         total = seen + weight
         mean = (ok + prior * weight) / total
         return mean, math.sqrt(mean * (1.0 - mean) / (total + 1.0)), seen

@@ -208,12 +208,14 @@ def _read(note: Note, now: float) -> list[Line]:
 
 def _line(row: Any, age_s: float, now: float) -> Line:
     account_id, wallet, method, *decayed, goods, bads, state, changed_ms, level, flat = row
-    if not isinstance(account_id, str) or len(decayed) != 4:
-        raise ValueError("no row of ours")
+    if not isinstance(account_id, str):
+        raise TypeError("no row of ours")
+    ok, fault, ok_slow, fault_slow = (_weight_of(number) for number in decayed)
     changed_at = -math.inf if changed_ms is None else now - age_s - _weight_of(changed_ms) / 1_000
     return Line(
         cell=Cell(account_id, Wallet(wallet), Method(method)),
-        counts=Counts(*(_weight_of(number) for number in decayed)),
+        # The slow window forgets less of the same payments: rounding must not say otherwise.
+        counts=Counts(ok, fault, max(ok, ok_slow), max(fault, fault_slow)),
         totals=(int(_weight_of(goods)), int(_weight_of(bads))),
         voice=Voice(BreakerState(state), changed_at, min(_LEVEL_MAX, int(_weight_of(level)))),
         buckets=[(_index(index), _weight_of(weight)) for index, weight in zip(flat[::2], flat[1::2], strict=True)],
