@@ -23,8 +23,8 @@ class _Reader:
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if len(self._open) == 2 or attributes or (not self._open and name != _ROOT):
             raise ValueError("not a flat message")
+        self._end_text_between()
         self._open.append(name)
-        self._parts.clear()
 
     def text(self, text: str) -> None:
         self._parts.append(text)
@@ -34,9 +34,14 @@ class _Reader:
             if name in self.fields or len(self.fields) == FIELDS_MAX:
                 raise ValueError("a field twice, or too many")
             self.fields[name] = "".join(self._parts)
-        elif "".join(self._parts).strip():
-            raise ValueError("text between the fields")
+            self._parts.clear()
+        else:
+            self._end_text_between()
         self._open.pop()
+
+    def _end_text_between(self) -> None:
+        if "".join(self._parts).strip():
+            raise ValueError("text between the fields")
         self._parts.clear()
 
     def declare(self, *_: object) -> None:

@@ -11,13 +11,13 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from tests.unit.channels import test_golden_vectors
-from tests.unit.simulators import test_alipay_vectors, test_unionpay_vectors, test_wechat_vectors
+from tests.unit.simulators import test_alipay_vectors, test_qra_vectors, test_unionpay_vectors, test_wechat_vectors
 
 ROOT: Final = Path(__file__).parents[2]
 CHANNELS: Final = ("wechat", "alipay", "unionpay")
 SIDES: Final = {
     "adapter": (test_golden_vectors,),
-    "simulator": (test_wechat_vectors, test_alipay_vectors, test_unionpay_vectors),
+    "simulator": (test_wechat_vectors, test_alipay_vectors, test_unionpay_vectors, test_qra_vectors),
 }
 
 
@@ -96,5 +96,5 @@ def test_a_vector_that_a_side_leaves_out_has_its_reason_in_the_table() -> None:
 def test_what_unionpay_speaks_is_held_by_both_sides() -> None:
     """There is no SDK to drive its simulator with, so these vectors are the only witness."""
     held: dict[str, Any] = {side: run_by(modules) for side, modules in SIDES.items()}
-    for kind in ("sign", "response", "parse", "notification", "file"):
+    for kind in ("sign", "response", "parse", "notification", "file", "qra_sign", "qra_response"):
         assert all(f"unionpay {kind}" in run for run in held.values()), kind

@@ -114,3 +114,24 @@ def test_the_ready_file_has_what_scripts_rely_on(tmp_path: Path) -> None:
     for name, entry in (("wechat", "merchant_private_key"), ("alipay", "app_private_key")):
         assert Path(ready[name][entry]).read_text("utf-8").startswith("-----BEGIN PRIVATE KEY-----")
     assert all(isinstance(value, str) for entries in ready.values() for value in entries.values())
+
+
+def test_the_front_has_a_key_and_an_account_only_where_its_address_is_named(tmp_path: Path) -> None:
+    without = provision(tmp_path / "keys", HERE)
+    made = provision(tmp_path / "keys", HERE | {"qra": "http://127.0.0.1:4/"})
+    assert {*made.simulators} - {*without.simulators} == {"qra"} == {*made.ready} - {*without.ready}
+    assert made.accounts[:4] == without.accounts
+    [front], [rotated] = made.accounts[4:], made.rotated[4:]
+    config = json.loads(made.simulators["qra"].read_text("utf-8"))
+    assert (front.id, front.channel, len(front.wallets)) == ("unionpay_front", "qra", 7)
+    assert front.settings == {"base_url": "http://127.0.0.1:4", "mch_id": config["mch_id"], "key": config["key"]}
+    assert rotated.settings == front.settings | {"key": config["next_key"]}
+    assert made.ready["qra"]["gateway"] == "http://127.0.0.1:4/pay/gateway"
+    assert stat.S_IMODE(made.simulators["qra"].stat().st_mode) == 0o600
+
+
+def test_one_simulator_can_be_provided_alone(tmp_path: Path) -> None:
+    made = provision(tmp_path / "keys", {"alipay": "http://127.0.0.1:2"})
+    assert [seed.id for seed in made.accounts] == ["alipay_direct"]
+    assert {path.name for path in (tmp_path / "keys").iterdir()} >= {"alipay.json"}
+    assert not (tmp_path / "keys" / "wechat.json").exists()

@@ -1,4 +1,4 @@
-"""Alipay and UnionPay tell over real HTTP by themselves: also what settles later, and after SIGKILL."""
+"""Alipay, UnionPay and its front tell over real HTTP by themselves: also what settles later, and after SIGKILL."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from routing.simulators.provision import Provision
 from tests.unit.simulators.alipay_till import AlipayTill
 from tests.unit.simulators.conftest import Simulator, Stage, free_port, http_wire, stage_of
 from tests.unit.simulators.listener import Listener, listening
+from tests.unit.simulators.qra_till import QraTill
 from tests.unit.simulators.till import Answer
+from tests.unit.simulators.tills import TILLS
 from tests.unit.simulators.unionpay_till import UnionpayTill
 
-ACCOUNTS = ["alipay_direct", "unionpay_direct", "unionpay_keyed"]
-Teller = AlipayTill | UnionpayTill
+ACCOUNTS = ["alipay_direct", "unionpay_direct", "unionpay_keyed", "unionpay_front"]
+Teller = AlipayTill | UnionpayTill | QraTill
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def told_stage(request: pytest.FixtureRequest, simulators: dict[str, Simulator],
 
 
 def till_of(stage: Stage) -> Teller:
-    assert isinstance(stage.till, AlipayTill | UnionpayTill)
+    assert isinstance(stage.till, Teller)
     return stage.till
 
 
@@ -40,12 +42,16 @@ def show(till: Teller, number: str, url: str) -> str:
     """The content of a code whose payment is told to that address."""
     if isinstance(till, AlipayTill):
         return str(till.precreate(number, 100, url).fields["qr_code"])
+    if isinstance(till, QraTill):
+        return str(till.show(number, 100, url).fields["code_url"])
     return till.show(number, 100, backUrl=url).fields["qrCode"]
 
 
 def pay_bar_code(till: Teller, number: str, url: str, tail: str = "") -> Answer:
     if isinstance(till, AlipayTill):
         return till.call("alipay.trade.pay", till.sale(number, 100, till.code(tail)), notify_url=url)
+    if isinstance(till, QraTill):
+        return till.call("unified.trade.micropay", **till.sale(number, 100, till.code(tail)), notify_url=url)
     return till.consume(number, 100, till.code(tail), backUrl=url)
 
 
@@ -59,7 +65,7 @@ def number_in(till: Teller, body: bytes) -> str:
     """The order that a well signed notification tells of."""
     fields, seal = till.told(body)
     assert seal == "good"
-    return fields["out_trade_no" if isinstance(till, AlipayTill) else "orderId"]
+    return fields["orderId" if isinstance(till, UnionpayTill) else "out_trade_no"]
 
 
 def test_codes_and_bar_codes_are_told_when_they_are_paid(told_stage: Stage, listener: Listener) -> None:
@@ -82,8 +88,8 @@ def test_a_killed_simulator_tells_what_happened_meanwhile(
     books = tmp_path / "books.sqlite"
     simulator = Simulator(seed.channel, provisioned.simulators[seed.channel], books, address)
     simulator.start()
-    kind = AlipayTill if seed.channel == "alipay" else UnionpayTill
-    till, number = kind(seed.settings, http_wire(simulator)), "T" + "0" * 12
+    till, number = TILLS[account](seed.settings, http_wire(simulator)), "T" + "0" * 12
+    assert isinstance(till, Teller)
     scan(simulator, show(till, number, listener.url()), after_s=0.3)
     simulator.stop(signal.SIGKILL)
     time.sleep(0.3)
