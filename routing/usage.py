@@ -70,13 +70,17 @@ class Usage:
         self.version += 1
 
     async def run(self) -> None:
-        """Write and read each second, through any trouble; once more when cancelled."""
+        """Write and read each second, through any trouble; when cancelled, what is under way ends, and once more."""
+        flushing = None
         try:
             while True:
                 await asyncio.sleep(FLUSH_S)
-                await self._try_to_flush()
+                flushing = asyncio.ensure_future(self._try_to_flush())
+                await asyncio.shield(flushing)
         finally:
-            await asyncio.shield(self._try_to_flush())
+            if flushing is not None:
+                await flushing
+            await self._try_to_flush()
 
     async def _try_to_flush(self) -> None:
         try:
