@@ -20,7 +20,6 @@ from gateway.codes.cashier_schemas import GiveUpRequest, PayAnswer, PayRequest, 
 from gateway.codes.identifying import (
     Identified,
     Knock,
-    account_for,
     come_back,
     identified,
     page_address,
@@ -30,6 +29,7 @@ from gateway.codes.identifying import (
 from gateway.codes.landing_page import landing_page
 from gateway.codes.pages import NOT_ASKED, WAY_BACK, CustomerRoute, message_page
 from gateway.codes.paying import Visiting, give_up, pay, standing_answer
+from gateway.codes.routes import destination
 from gateway.codes.sales import may_begin, new_sale
 from gateway.codes.standing import Standing
 from gateway.codes.targets import Target, find_target, wallets_of
@@ -86,12 +86,9 @@ async def get_cashier(
     browser = _browser(knock, token, play)
     if browser is None:
         return _landing(knock, target)
-    account = account_for(services, target, browser.wallet)
-    if account is None:
-        return message_page(knock.language, "wallet_not_taken", status=200)
     sale_now = _sale(services, target, sale)
     if identified(knock, target, browser.wallet) is None:
-        return send_to_wallet(knock, target, browser, account, sale_now)
+        return _to_be_identified(knock, target, browser, sale_now)
     watch = "back" if back else "begun" if _has_begun(target, browser.wallet) else ""
     page = PayPage(target, browser.wallet, sale_now, watch, _is_development(services))
     return settle_visit(knock, pay_page(knock.language, page), token)
@@ -205,6 +202,14 @@ def _require_own_page(knock: Knock) -> None:
     own = {urlsplit(knock.services.settings.public_url).netloc, headers.get("host") or None}
     if site not in {None, "same-origin"} or (origin is not None and _SCHEME.sub("", origin) not in own):
         raise NotPermitted("not_own_page", "This is called by the cashier page only.")
+
+
+def _to_be_identified(knock: Knock, target: Target, browser: Browser, sale: str | None) -> Response:
+    """To the wallet by an account that can take its payer; a page where there is none, or none just now."""
+    account, is_momentary = destination(knock.services, target, browser.wallet, sale or target.token)
+    if account is None:
+        return message_page(knock.language, "away" if is_momentary else "wallet_not_taken", status=200)
+    return send_to_wallet(knock, target, browser, account, sale)
 
 
 def _landing(knock: Knock, target: Target) -> Response:

@@ -7,7 +7,6 @@ none: whoever comes back unidentified is sent once more, and after some trips is
 from __future__ import annotations
 
 import logging
-from datetime import datetime
 from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
@@ -16,20 +15,17 @@ from fastapi.responses import RedirectResponse
 
 from gateway.codes import visits
 from gateway.codes.pages import message_page
+from gateway.codes.routes import keeps
 from gateway.codes.targets import Target
 from gateway.codes.visits import Asking, Visitor
 from gateway.codes.wallets import Browser
 from gateway.http.pages import Language
 from gateway.http.services import Services
-from gateway.payments.turns import sale_on_page, zone
 from routing.accounts import Account
 from routing.channels.base import CallLimits, ChannelError, Wallet
-from routing.sale import Method, Prices, Sale
 
 _log = logging.getLogger("mashang.cashier")
 _IDENTIFY_S: Final = 5.0
-_USUAL_FEN: Final = 10_000
-"""What a customer is taken to pay who has not typed it yet."""
 _CODE_NAMES: Final = {Wallet.WECHAT: "code", Wallet.ALIPAY: "auth_code", Wallet.UNIONPAY: "userAuthCode"}
 _CODE_LENGTH_MAX: Final = 256
 
@@ -53,49 +49,13 @@ class Identified(NamedTuple):
     account: Account
 
 
-def account_for(services: Services, target: Target, wallet: Wallet, known_id: str | None = None) -> Account | None:
-    """The account whose page the wallet opens, if any.
-
-    The open order's while it is this wallet's, so that its payer comes back to it; else the one that has identified the
-    payer (`known_id`) while it can take the sale, for another one would send him on another trip; else the best.
-    """
-    payment = target.payment
-    if payment is not None and payment.has_open_attempt and payment.wallet == wallet:
-        current = services.accounts.get(payment.account_id or "")
-        if current is not None:
-            return current
-    sale = _sale_of(target, wallet)
-    choice = services.router.explain(sale, Prices.full(sale.amount_fen))
-    able = (each.account for each in choice.candidates if each.reason is None and each.account.id == known_id)
-    return next(able, choice.account)
-
-
 def identified(knock: Knock, target: Target, wallet: Wallet | None = None) -> Identified | None:
-    """Who the visit's cookie names; None where there is none, or it is of another wallet or of a retired account."""
+    """Who the visit's cookie names; None where there is none, or it is of another wallet, or its account cannot now."""
     visitor = visits.open_visitor(knock.services.vault, target.token, knock.cookie(visits.VISIT_COOKIE))
     if visitor is None or wallet not in {None, visitor.wallet}:
         return None
-    account = account_for(knock.services, target, visitor.wallet, visitor.account_id)
-    return Identified(visitor, account) if account is not None and account.id == visitor.account_id else None
-
-
-def _sale_of(target: Target, wallet: Wallet) -> Sale:
-    """The sale as far as it is known: the customer may not have typed the amount yet."""
-    if target.payment is not None:
-        return sale_on_page(target.payment, wallet, target.shop.timezone)
-    code = target.code
-    return Sale(
-        seed=target.token,
-        merchant_id=target.shop.id,
-        amount_fen=_USUAL_FEN if target.price is None else target.price.amount_fen,
-        wallet=wallet,
-        method=Method.PAGE,
-        at=datetime.now(zone(target.shop.timezone)),
-        store_id=None if code is None else code.store_id,
-        terminal_id=None if code is None else code.terminal_id,
-        operator_id=None if code is None else code.operator_id,
-        is_static_code=True,
-    )
+    account = keeps(knock.services, target, visitor)
+    return None if account is None else Identified(visitor, account)
 
 
 def send_to_wallet(knock: Knock, target: Target, browser: Browser, account: Account, sale: str | None) -> Response:

@@ -1,0 +1,78 @@
+"""Which channel account has a page's payer: chosen when he is sent to be identified, and kept while it can take him.
+
+A payer's id is good at the account that asked for it, so another account means another trip to the wallet.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from gateway.codes.targets import Target
+from gateway.codes.visits import Visitor
+from gateway.http.services import Services
+from gateway.payments.turns import sale_on_page, zone
+from routing.accounts import Account
+from routing.channels.base import Wallet
+from routing.sale import Method, Prices, Sale
+
+_USUAL_FEN: Final = 10_000
+"""What a customer is taken to pay who has not typed it yet."""
+
+
+class Destination(NamedTuple):
+    """Where a payer is sent; without an account, whether one can be there again in a moment."""
+
+    account: Account | None
+    is_momentary: bool = False
+
+
+def destination(services: Services, target: Target, wallet: Wallet, seed: str) -> Destination:
+    """The account for somebody who is to be identified: the open order's while it is this wallet's, else the router's.
+
+    `seed` makes the router's draws repeatable.  Turns of its splits and probes are taken by this.
+    """
+    current = _of_open_order(services, target, wallet)
+    if current is not None:
+        return Destination(current)
+    sale = _sale_of(target, wallet, seed)
+    choice = services.router.choose(sale, Prices.full(sale.amount_fen))
+    return Destination(choice.account, choice.is_momentary)
+
+
+def keeps(services: Services, target: Target, visitor: Visitor) -> Account | None:
+    """The account that has identified a visitor, while it can take him; None where he has to go to another one."""
+    current = _of_open_order(services, target, visitor.wallet)
+    if current is not None:
+        return current if current.id == visitor.account_id else None
+    sale = _sale_of(target, visitor.wallet, target.token)
+    candidates = services.router.explain(sale, Prices.full(sale.amount_fen)).candidates
+    able = (each.account for each in candidates if each.reason is None and each.account.id == visitor.account_id)
+    return next(able, None)
+
+
+def _of_open_order(services: Services, target: Target, wallet: Wallet) -> Account | None:
+    """Its payer comes back to it, and whoever else of that wallet scans the code sees the same."""
+    payment = target.payment
+    if payment is None or not payment.has_open_attempt or payment.wallet != wallet:
+        return None
+    return services.accounts.get(payment.account_id or "")
+
+
+def _sale_of(target: Target, wallet: Wallet, seed: str) -> Sale:
+    """The sale as far as it is known: the customer may not have typed the amount yet."""
+    if target.payment is not None:
+        return sale_on_page(target.payment, wallet, target.shop.timezone)
+    code, price = target.code, target.price
+    return Sale(
+        seed=seed,
+        merchant_id=target.shop.id,
+        amount_fen=_USUAL_FEN if price is None else price.amount_fen,
+        wallet=wallet,
+        method=Method.PAGE,
+        at=datetime.now(zone(target.shop.timezone)),
+        store_id=None if code is None else code.store_id,
+        terminal_id=None if code is None else code.terminal_id,
+        operator_id=None if code is None else code.operator_id,
+        is_static_code=True,
+    )
