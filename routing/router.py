@@ -62,6 +62,11 @@ class Router:
         """Whether an enabled account is set up for this, whatever the hour and its health."""
         return self._eligibility.takes(wallet, method, merchant_id)
 
+    @property
+    def tries_max(self) -> int:
+        """Accounts that may be asked for one payment, by the policy in force."""
+        return self._policies.current.tries_max
+
     def choose(
         self,
         sale: Sale,

@@ -5,7 +5,6 @@ A route's `name` is the action that the entry tells (`channel_account.changed`).
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable
 from typing import Annotated, Any, Final
 
@@ -15,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from gateway.admin.once import carry_out, carry_out_once
 from gateway.http.answers import no_unknown_parameters
+from gateway.http.authentication import has_admin_token
 from gateway.http.preferences import idempotency_key
 from gateway.http.services import Services, services_of
 from gateway.kernel.errors import NotAuthenticated
@@ -63,12 +63,9 @@ def admin_router() -> APIRouter:
 
 def admitted(request: Request) -> Services:
     """The services.  Raises NotAuthenticated without the admin token."""
-    services = services_of(request)
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    expected = services.settings.admin_token.get_secret_value()
-    if scheme.lower() != "bearer" or not hmac.compare_digest(token.encode(), expected.encode()):
+    if not has_admin_token(request):
         raise NotAuthenticated("invalid_admin_token", "Send the admin token as: Authorization: Bearer …")
-    return services
+    return services_of(request)
 
 
 def example(value: dict[str, Any]) -> ConfigDict:

@@ -12,6 +12,7 @@ from gateway.admin import (
     maintenance,
     merchant_settings,
     merchants,
+    payments,
     reviews,
     routing_accounts,
     routing_explain,
@@ -20,7 +21,7 @@ from gateway.admin import (
 
 _PARTS: Final = (
     *(merchants, merchant_settings, channel_accounts, maintenance),
-    *(reviews, audit_trail),
+    *(payments, reviews, audit_trail),
     *(routing_policy, routing_explain, routing_accounts),
 )
 

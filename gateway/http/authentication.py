@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import time
 from collections.abc import Mapping
 
@@ -30,6 +31,13 @@ async def authenticated_call(services: Services, call: Call, scope: Scope) -> Ke
         return await services.directory.authenticate(call.header(b"authorization"), scope)
     request = Signable(call.method, _target(call.raw_path, call.query), call.body)
     return await _signer(services, call.headers, request, scope)
+
+
+def has_admin_token(request: Request) -> bool:
+    """Whether operations ask: the bearer token is the installation's own."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    expected = services_of(request).settings.admin_token.get_secret_value()
+    return scheme.lower() == "bearer" and hmac.compare_digest(token.encode(), expected.encode())
 
 
 def _target(raw_path: bytes, query: bytes) -> str:

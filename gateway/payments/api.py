@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import ValidationError
 
 from gateway.http.answers import Answer, Call, invalid_body, json_answer, no_unknown_parameters
-from gateway.http.authentication import authenticated, authenticated_call
+from gateway.http.authentication import authenticated, authenticated_call, has_admin_token
 from gateway.http.preferences import idempotency_key, wait_s
 from gateway.http.services import Services, services_of
 from gateway.kernel.clock import Deadline
@@ -18,6 +18,7 @@ from gateway.kernel.errors import not_found
 from gateway.kernel.metrics import PAYMENT_SECONDS, PAYMENTS
 from gateway.merchants.store import Scope
 from gateway.payments import cancel as cancelling
+from gateway.payments.detail import detail_of
 from gateway.payments.payment import Payment, PaymentOrder
 from gateway.payments.refreshing import refreshed
 from gateway.payments.schemas import (
@@ -98,7 +99,12 @@ async def post_payment(
     return (await take(services_of(request), call)).to_response()
 
 
-@router.get("/{payment_id}", response_model=PaymentObject, summary="Read a payment")
+@router.get(
+    "/{payment_id}",
+    response_model=PaymentObject,
+    summary="Read a payment",
+    responses={200: {"description": "With the admin token, as `GET /admin/v1/payments/{payment_id}` shows it."}},
+)
 async def get_payment(
     request: Request,
     payment_id: PaymentId,
@@ -108,6 +114,8 @@ async def get_payment(
 ) -> Response:
     """A payment by its id."""
     services = services_of(request)
+    if has_admin_token(request):
+        return json_answer(200, await detail_of(services, payment_id)).to_response()
     holder = await authenticated(request, Scope.READ)
     payment = await services.store.find(holder.merchant.id, payment_id)
     if payment is None:

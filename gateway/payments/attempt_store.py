@@ -55,6 +55,18 @@ class Attempt(NamedTuple):
         return None if self.page is not None else self.send_before + timedelta(seconds=not_created_after_s)
 
 
+class AttemptView(NamedTuple):
+    """One attempt as operations see it; `routing` is why its account was asked (JSON), where that was kept."""
+
+    seq: int
+    account_id: str
+    state: str
+    channel_code: str | None
+    created_at: datetime
+    finished_at: datetime | None
+    routing: str | None
+
+
 class NewAttempt(NamedTuple):
     """What an attempt is opened with; times in seconds from now.
 
@@ -87,6 +99,11 @@ class AttemptStore:
         sealed = fields.pop("page_sealed")
         page = None if sealed is None else PageReport(**orjson.loads(self._vault.open(sealed, _place(payment))))
         return Attempt(**fields, page=page)
+
+    async def all_of(self, payment: Payment) -> tuple[AttemptView, ...]:
+        """Every attempt of a payment, in order."""
+        records = await self._pool.fetch(_SQL["attempts"], payment.id, payment.merchant_id)
+        return tuple(AttemptView(*record.values()) for record in records)
 
     async def open(self, payment: Payment, attempt: NewAttempt) -> Payment | None:
         """Make a new attempt durable before its channel is asked; the payment with it.

@@ -19,7 +19,7 @@ from gateway.payments import code_resolution
 from gateway.payments.attempt_store import Attempt, AttemptStore, NewAttempt
 from gateway.payments.charging import Charging
 from gateway.payments.code_resolution import CodeFacts, Sight, Step
-from gateway.payments.failing_over import TRIES_MAX, ended_state, may_fail_over
+from gateway.payments.failing_over import ended_state, may_fail_over
 from gateway.payments.feedback import NOBODY_LISTENS, Feedback, cell_of
 from gateway.payments.payment import Payment
 from gateway.payments.states import Status
@@ -233,7 +233,7 @@ class Attempts:
                 return refused  # it may be there: it stays open until the same payer comes back or somebody shuts it
             closed = await self._attempts.close(payment, ended_state(page), page.code)
             choice = self._choice(payment, visit, tried) if closed and may_fail_over(page) else None
-            if choice is None or choice.account is None or deadline.passed or len(tried) >= TRIES_MAX:
+            if choice is None or choice.account is None or deadline.passed or len(tried) >= self._router.tries_max:
                 return refused
             visit, tried = replace(visit, account=choice.account), tried | {choice.account.id}
             new = self._new(visit, deadline)._replace(routing=choice.record())

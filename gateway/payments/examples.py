@@ -83,4 +83,36 @@ SHOWN_CODE: Final[dict[str, Any]] = {
     "expires_at": "2026-11-22T01:07:03.004Z",
 }
 
+PAYMENT_DETAIL: Final[dict[str, Any]] = {
+    **PAYMENT,
+    "merchant_id": "mer_01JD5ZV8W3M0Q9C6R1T2X4Y7KA",
+    "attempts": [
+        {
+            "seq": 1,
+            "order_no": "01JD5ZV8W3M0Q9C6R1T2X4Y7KBA1",
+            "channel": "wechat_direct",
+            "state": "captured",
+            "channel_code": None,
+            "created_at": "2026-11-22T01:02:03.004Z",
+            "finished_at": "2026-11-22T01:02:03.161Z",
+            "routing": {
+                "account": "wechat_direct",
+                "why": "best_value",
+                "policy_version": 0,
+                "rules": [],
+                "candidates": [
+                    {
+                        "account": "wechat_direct",
+                        "reason": None,
+                        "success": 0.9871,
+                        "fee": 10,
+                        "subsidy": 0,
+                        "value": 759.77,
+                    }
+                ],
+            },
+        }
+    ],
+}
+
 PAYMENT_LIST: Final[dict[str, Any]] = {"object": "list", "data": [PAYMENT], "has_more": False}

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Final
 
 from gateway.database.failovers import FailoverResult, FailoverRow
 from gateway.database.group_commit import GroupCommit
@@ -23,8 +22,6 @@ from routing.choice import Choice
 from routing.router import Router
 
 _log = logging.getLogger("mashang.payments")
-TRIES_MAX: Final = 3
-"""Accounts that are asked for one payment."""
 
 
 def may_fail_over(answer: object) -> bool:
@@ -54,7 +51,7 @@ class FailingOver:
         """
         if not isinstance(answer, ChannelError) or not may_fail_over(answer) or deadline.passed:
             return None
-        if len(turn.tried) >= TRIES_MAX:
+        if len(turn.tried) >= self._router.tries_max:
             return None
         route, payment = turn.route, turn.payment
         choice = self._router.choose(

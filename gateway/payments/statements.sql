@@ -8,6 +8,9 @@ SELECT
     qr_code, code_id, attempt_at, pay_until, refund_held, any_wallet
 FROM payments WHERE id = $1 AND merchant_id = $2
 
+-- name: merchant_of
+SELECT merchant_id FROM payments WHERE id = $1
+
 -- name: find_order_no
 SELECT payment_id FROM order_numbers WHERE merchant_id = $1 AND merchant_order_no = $2
 
@@ -106,6 +109,10 @@ WHERE id = $1 AND merchant_id = $2 AND reversal = 'pending' AND EXISTS (
 SELECT
     seq, account_id, state, send_before, created_at, pay_until, channel_trade_no, payer_hash, page_sealed, now() AS now
 FROM attempts WHERE payment_id = $1 AND merchant_id = $2 AND seq = $3
+
+-- name: attempts
+SELECT seq, account_id, state, channel_code, created_at, finished_at, routing
+FROM attempts WHERE payment_id = $1 AND merchant_id = $2 ORDER BY seq
 
 -- name: open_attempt
 -- One wallet's order for a code that any wallet can pay.  Only while no other one is open: of two that try at once, the

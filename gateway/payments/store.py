@@ -44,7 +44,7 @@ class ListFilter:
 
 
 class PaymentStore:
-    """Every read is scoped to a merchant: another merchant's payment is not found."""
+    """Every read is scoped to a merchant, but for operations' own: another merchant's payment is not found."""
 
     def __init__(self, pool: asyncpg.Pool, vault: Vault) -> None:
         self._pool = pool
@@ -55,6 +55,11 @@ class PaymentStore:
         """By its id."""
         record = await self._pool.fetchrow(_SQL["find"], payment_id, merchant_id)
         return None if record is None else await self._with_late_captures(record)
+
+    async def find_anywhere(self, payment_id: str) -> Payment | None:
+        """By its id, whoever's it is: for operations only."""
+        merchant_id = await self._pool.fetchval(_SQL["merchant_of"], payment_id)
+        return None if merchant_id is None else await self.find(merchant_id, payment_id)
 
     async def find_by_order_no(self, merchant_id: str, merchant_order_no: str) -> Payment | None:
         """By the merchant's own number."""

@@ -10,7 +10,7 @@ import logging
 import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import asyncpg
 
@@ -109,7 +109,13 @@ class LateWatch:
         ]
 
     def _until(self, task: Task, payment: Payment, attempt: asyncpg.Record) -> datetime:
+        """An attempt that the payment left by failing over is proven to hold no money: it is not waited for.
+
+        It is looked at all the same at first and in the end, for somebody may have told of money there.
+        """
         settings = self._base.settings
+        if attempt["state"] in _LEFT and attempt["seq"] != payment.attempt_seq and not payment.is_aggregated:
+            return cast("datetime", attempt["created_at"])
         if payment.is_code:
             return (attempt["pay_until"] or payment.expires_at) + timedelta(seconds=settings.code_watch_s)
         return task.created_at + timedelta(hours=settings.watch_until_hours)
@@ -214,6 +220,7 @@ class LateWatch:
                 await connection.execute(SQL["begin_anew"], *lease, 0.0)
 
 
+_LEFT: Final = frozenset({"unsent", "refused"})
 _UNPAID: Final = frozenset({Status.FAILED, Status.CLOSED, Status.REVERSED})
 
 

@@ -7,11 +7,14 @@ import random
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from gateway.kernel.failures import FailureCode
 from routing.channels.base import (
+    BarcodeCharge,
     CallLimits,
     ChannelError,
     ChannelOrder,
     ChannelRejected,
+    ChannelUnknown,
     ChannelUnsent,
     CodeOrder,
     PageOrder,
@@ -25,6 +28,8 @@ from routing.channels.reports import (
     PageReport,
     RefundReport,
     RefundState,
+    ReversalReport,
+    ReversalState,
     TradeReport,
     TradeState,
 )
@@ -40,6 +45,25 @@ class Stage(StrEnum):
     RETURNED = "returned"
 
 
+class Way(StrEnum):
+    """How the charge of a bar code goes."""
+
+    CAPTURES = "captures"
+    CAPTURES_SILENTLY = "captures_silently"
+    """Charged, and the answer is lost."""
+    WAITS = "waits"
+    """The customer has to type a PIN."""
+    LOST = "lost"
+    """It never arrives, and nobody says so."""
+    LATE = "late"
+    """The same, but it is still on its way (`Town.arrive`)."""
+    REFUSES = "refuses"
+    """The customer's trouble: no other account is asked."""
+    TURNS_AWAY = "turns_away"
+    """Refused before the customer's code was looked at, and signed."""
+    UNSENT = "unsent"
+
+
 @dataclass
 class Town:
     """All channels together: what can be paid at one moment, wherever it is."""
@@ -48,6 +72,13 @@ class Town:
     open_at_once_max: int = 0
     latency_s: float = 0.0
     chance: random.Random = field(default_factory=lambda: random.Random(3))
+    on_its_way: list[str] = field(default_factory=list)
+
+    def arrive(self) -> None:
+        """What was on its way is charged now, long after it was sent, unless its order is shut."""
+        for order_no in self.on_its_way:
+            self.orders.setdefault(order_no, Stage.PAID)
+        self.on_its_way.clear()
 
     def open(self, order_no: str) -> None:
         self.orders.setdefault(order_no, Stage.OPEN)
@@ -72,8 +103,11 @@ class Town:
 
 @dataclass
 class OrderChannel:
-    """One account.  `closes=False` has no call that shuts an order; `losing` are errors of its next page calls, raised
-    after the order was opened, but for those that prove that it was not; `app` is where it has payers identified."""
+    """One account.  `closes=False` has no call that shuts an order; `app` is where it has payers identified.
+
+    `losing` are errors of its next calls for a code or a page, raised after the order was opened, but for those that
+    prove that it was not.
+    """
 
     town: Town
     closes: bool = True
@@ -81,9 +115,42 @@ class OrderChannel:
     losing: list[ChannelError] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     app: str = "app"
+    ways: list[Way] = field(default_factory=list)
+    """How its next charges go; every further one captures."""
 
     def authorize_url(self, return_url: str, state: str) -> str:
         return f"http://{self.app}/?{return_url}&{state}"
+
+    async def charge_barcode(self, charge: BarcodeCharge, limits: CallLimits) -> TradeReport:
+        self.calls.append("charge")
+        await self.town.answer()
+        way = self.ways.pop(0) if self.ways else Way.CAPTURES
+        order_no = charge.order.order_no
+        if limits.too_late_to_send or way is Way.UNSENT:
+            raise ChannelUnsent("send_before_passed" if limits.too_late_to_send else "connect_failed")
+        if way is Way.TURNS_AWAY:
+            raise ChannelRejected("NO_AUTH", FailureCode.CHANNEL_MISCONFIGURED, may_fail_over=True)
+        if way is Way.REFUSES:
+            raise ChannelRejected("NOT_ENOUGH", FailureCode.INSUFFICIENT_FUNDS)
+        if way is Way.LATE:
+            self.town.on_its_way.append(order_no)
+        if way in {Way.LOST, Way.LATE}:
+            raise ChannelUnknown("answer_timeout")
+        self.town.open(order_no)
+        if way is Way.WAITS:
+            return TradeReport(TradeState.PENDING)
+        self.town.pay(order_no)
+        if way is Way.CAPTURES_SILENTLY:
+            raise ChannelUnknown("answer_timeout")
+        return TradeReport(TradeState.CAPTURED, channel_trade_no=order_no, amount_fen=charge.order.amount.amount_fen)
+
+    async def reverse(self, order: ChannelOrder, limits: CallLimits) -> ReversalReport:
+        self.calls.append("reverse")
+        stage = self.town.orders.get(order.order_no)
+        if stage is None:
+            return ReversalReport(ReversalState.NOT_FOUND)
+        self.town.orders[order.order_no] = Stage.RETURNED if stage is Stage.PAID else Stage.SHUT
+        return ReversalReport(ReversalState.REVERSED)
 
     async def create_page_order(self, page: PageOrder, limits: CallLimits) -> PageReport:
         self.calls.append("page")
@@ -99,7 +166,11 @@ class OrderChannel:
 
     async def create_code(self, code: CodeOrder, limits: CallLimits) -> CodeReport:
         self.calls.append("code")
-        self.town.open(code.order.order_no)
+        lost = self.losing.pop(0) if self.losing else None
+        if not isinstance(lost, ChannelRejected | ChannelUnsent):
+            self.town.open(code.order.order_no)
+        if lost is not None:
+            raise lost
         return CodeReport(f"weixin://{code.order.order_no}")
 
     async def query(self, order: ChannelOrder, limits: CallLimits) -> TradeReport:
