@@ -119,15 +119,14 @@ async def get_version(request: Request, version: PolicyVersion) -> Response:
     name="routing_policy.rolled_back",
     summary="Roll the routing policy back",
 )
-async def post_roll_back(request: Request, wanted: RollBackRequest | None = None) -> Response:
+async def post_roll_back(request: Request, wanted: RollBackRequest) -> Response:
     """Put an earlier version in force again: the one that the present one replaced, or the one that is named."""
     connection = _transaction_of(request)
     before = (await in_force(connection)).version
-    version = None if wanted is None else wanted.version
     try:
-        stored = await roll_back(connection, version)
+        stored = await roll_back(connection, wanted.version)
     except NoSuchVersion:
-        if version is None:
+        if wanted.version is None:
             raise Conflict("no_version_before", "The first version is in force.", param="version") from None
         raise not_found("version", "version") from None
     except PolicyError as error:

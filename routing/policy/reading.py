@@ -128,7 +128,7 @@ class ObjectReader:
 
 def shown(name: object) -> str:
     """A foreign name, cut and without what cannot be printed."""
-    return "".join(letter if letter.isprintable() else "?" for letter in str(name)[:_SHOWN_MAX])
+    return "".join(letter if letter.isprintable() else "?" for letter in str(name)[:_SHOWN_MAX]) or "?"
 
 
 _BREAKS: Final = {ord(letter): None for letter in "\n\r\t"}

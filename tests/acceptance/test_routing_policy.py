@@ -64,7 +64,7 @@ async def test_a_policy_is_rolled_back_in_one_call(
     good = await put(admin, AVOID_FIRST | {"order": [FIRST]}, note="good")
     bad = await put(admin, AVOID_FIRST, note="bad")
     assert (await admin.get(POLICY)).json()["version"] == bad["version"]
-    answer = await admin.post(f"{POLICY}/roll_back")
+    answer = await admin.post(f"{POLICY}/roll_back", json={})
     assert answer.status_code == 200, answer.text
     assert (answer.json()["version"], answer.json()["policy"]) == (good["version"], good["policy"])
     await in_force(stack, good["version"])
@@ -73,7 +73,7 @@ async def test_a_policy_is_rolled_back_in_one_call(
     assert (back["version"], back["in_force"]) == (bad["version"], True)
     error_of(await admin.post(f"{POLICY}/roll_back", json={"version": 99_999}), 404, "not_found", "version")
     await admin.post(f"{POLICY}/roll_back", json={"version": 0})
-    error_of(await admin.post(f"{POLICY}/roll_back"), 409, "no_version_before", "version")
+    error_of(await admin.post(f"{POLICY}/roll_back", json={}), 409, "no_version_before", "version")
 
 
 async def test_a_split_is_exact_in_each_process_whatever_is_published_in_between(
@@ -181,7 +181,7 @@ async def test_what_changed_stands_in_the_trail_and_what_did_not_does_not(
     await admin.post(f"{POLICY}/check", json={"rules": []})
     await admin.post(EXPLAIN, json={"amount": 1, "wallet": "wechat"})
     await admin.put(POLICY, json={"rules": 1})
-    await admin.post(f"{POLICY}/roll_back")
+    await admin.post(f"{POLICY}/roll_back", json={})
     told = await database.fetch("SELECT action, subject, detail FROM audit_trail WHERE seq > $1 ORDER BY seq", last)
     assert [(each["action"], each["subject"]) for each in told] == [
         ("routing_policy.published", "routing_policy"),
@@ -195,7 +195,7 @@ async def test_a_repeated_roll_back_goes_back_once(admin: httpx.AsyncClient) -> 
         last = await put(admin, note=note)
     key = {"Idempotency-Key": f"roll-back-{last['version']}"}
     for _ in range(2):
-        answer = await admin.post(f"{POLICY}/roll_back", headers=key)
+        answer = await admin.post(f"{POLICY}/roll_back", json={}, headers=key)
         assert answer.json()["version"] == last["version"] - 1
     assert (await admin.get(POLICY)).json()["policy"]["note"] == "two"
 

@@ -22,6 +22,18 @@ from tests.support.till import Till, new_code, new_order, payment_of
 
 _DOOMED: Final = ("DELETE ", "/revoke", "/cancel", "/settle")
 
+_POLICY: Final[Mapping[str, Any]] = {
+    "note": "of nothing",
+    "success_value": "0.30",
+    "exploration": "0.005",
+    "tries_max": 3,
+    "rules": [
+        {"name": "no-sale", "when": "payment.amount < 1", "prefer": ["wechat_direct"], "within": "0.1"},
+        {"name": "none", "when": "payment.hour > 23", "split": {"wechat_direct": 100}, "description": "a"},
+    ],
+}
+"""That no sale matches."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
@@ -63,7 +75,7 @@ class Shelf:
         settings = {**self.stack.simulators.accounts[0].settings, "rhythm": dict(QUICK_RHYTHM)}
         customer = {"id": "c", "location": {"latitude": 1.5, "longitude": 2}}
         account = {"id": f"fuzz_{new_ulid()}", "channel": "wechat", "merchant_id": self.ids["merchant_id"]}
-        bodies: dict[str, dict[str, Any]] = {
+        bodies: dict[str, Mapping[str, Any]] = {
             "POST /v1/payments": new_order(customer=customer, metadata={"a": "b"}),
             "POST /v1/refunds": refunds.new_refund(self.payment, 1, reason="too big", metadata={"a": "b"}),
             "POST /v1/codes": {"type": "static", "name": "wall", "description": "coffee", "metadata": {"a": "b"}},
@@ -82,8 +94,13 @@ class Shelf:
             },
             "PATCH /admin/v1/channel_accounts/{account_id}": {"status": "draining", "priority": 7},
             "POST /admin/v1/channel_accounts/{account_id}/rotate": {"settings": settings, "overlap_hours": 1},
+            "POST /admin/v1/channel_accounts/{account_id}/maintenance": {"for_minutes": 5, "note": "a"},
+            "PUT /admin/v1/routing/policy": _POLICY,
+            "POST /admin/v1/routing/policy/check": _POLICY,
+            "POST /admin/v1/routing/policy/roll_back": {"version": 0},
+            "POST /admin/v1/routing/explain": {"amount": 2599, "wallet": "wechat", "store_id": "s-1"},
         }  # fmt: skip
-        return bodies[str(operation)]
+        return dict(bodies[str(operation)])
 
 
 async def fill_shelf(stack: GatewayStack, till: Till, webhook_url: str) -> Shelf:
@@ -118,6 +135,7 @@ async def fill_shelf(stack: GatewayStack, till: Till, webhook_url: str) -> Shelf
         "key_id": victim.key.id,
         "account_id": made["id"],
         "review_id": mistaken[0]["id"],
+        "version": "0",
     }
     doomed = {"payment_id": shown["id"], "code_id": codes[1]["id"], "endpoint_id": endpoints[1]["id"],
               "key_id": stack.new_key(victim).id, "review_id": mistaken[1]["id"]}  # fmt: skip
@@ -143,8 +161,11 @@ async def _made(client: httpx.AsyncClient, path: str, body: Mapping[str, Any]) -
     return found
 
 
+_ABSENT: Final = {"token": "s" + "A" * 22, "kind": "png", "version": "2147483647"}
+
+
 def absent(name: str) -> str:
     """A well-formed value for a place in a path that leads to nothing."""
     prefixes = {"payment_id": "pay", "refund_id": "ref", "code_id": "cod", "endpoint_id": "we", "event_id": "evt",
                 "merchant_id": "mer", "key_id": "key", "review_id": "pay"}  # fmt: skip
-    return new_id(prefixes[name]) if name in prefixes else {"token": "s" + "A" * 22, "kind": "png"}.get(name, "nobody")
+    return new_id(prefixes[name]) if name in prefixes else _ABSENT.get(name, "nobody")

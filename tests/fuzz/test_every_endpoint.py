@@ -43,6 +43,8 @@ _FORMS: Final = (
     b'{"id":"1","event_type":"TRANSACTION.SUCCESS","resource":{"ciphertext":"AAAA","nonce":"1","associated_data":""}}',
 )
 """What notifications look like, without proof."""
+_JUDGES: Final = frozenset({"POST /admin/v1/routing/policy/check"})
+"""Where telling what is wrong is the answer."""
 _LAST: Final = ("DELETE ", "/revoke", "/cancel")
 
 
@@ -194,6 +196,9 @@ def test_a_hostile_body_is_refused_everywhere(clerk: Clerk, name: str) -> None:
         if name == "nothing" and not operation.spec["requestBody"].get("required"):
             continue
         answer = clerk.post(operation, HOSTILE[name])
+        if str(operation) in _JUDGES and answer.is_success:
+            assert not answer.json()["valid"], name
+            continue
         assert answer.status_code in {400, 413}, f"{operation}: {answer.status_code} {answer.text}"
         assert (answer.status_code == 413) == (len(HOSTILE[name]) > _BODY_BYTES_MAX)
 
