@@ -18,7 +18,7 @@ Compute: TypeAlias = Callable[[int], Any]
 """Gives the value of a slot that is still PENDING, and notes it."""
 
 PENDING: Final = object()
-"""Stands for the value of a computed term until somebody asks for it."""
+"""Stands for the value of a term until somebody asks for it."""
 
 MASKED_MAX: Final = 16
 """Terms of one block that have masks: those that most rows ask of."""

@@ -14,6 +14,9 @@ from gateway.kernel.expressions.wire import CheckedNode, CheckedTree, Kind
 OPERATIONS_MAX: Final = 256
 """Operators in one condition: what bounds its cost, as none of them loops."""
 
+PATTERNS_MAX: Final = 4
+"""Uses of matches() in one condition: the one operator that costs more than a few hundred nanoseconds."""
+
 _NUMBERS: Final = frozenset({FieldType.INT, FieldType.DOUBLE})
 _TEXT: Final = frozenset({FieldType.STRING})
 _BOOL: Final = frozenset({FieldType.BOOL})
@@ -57,6 +60,7 @@ class Builder:
         self._fields = fields
         self._tree = tree
         self._operations = 0
+        self._patterns = 0
         self.names: set[str] = set()
         self.calls: dict[str, Call] = {}
 
@@ -115,6 +119,9 @@ class Builder:
     def _refuse_pattern(self, checked: CheckedNode, pattern: Node) -> None:
         if not isinstance(pattern, Constant):
             self._refuse(checked, "the pattern of matches() is a literal text", "write it between quotes")
+        self._patterns += 1
+        if self._patterns > PATTERNS_MAX:
+            self._refuse(checked, f"more than {PATTERNS_MAX} patterns", "join them: 'one|other'")
         problem = pattern_problem(str(pattern.value))
         if problem is not None:
             self._refuse(checked.children[1], f"not a pattern: {problem}", "patterns are RE2's")

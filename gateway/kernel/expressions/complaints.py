@@ -11,6 +11,9 @@ from gateway.kernel.expressions.environment import KNOWN
 from gateway.kernel.expressions.errors import ExpressionError
 from gateway.kernel.expressions.fields import Fields
 
+MESSAGE_LENGTH_MAX: Final = 200
+"""Characters: the parser quotes what it does not understand, which may be all of the text."""
+
 _POSITION: Final = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*)")
 _UNDECLARED: Final = re.compile(r"undeclared reference to '([^']*)'")
 _NO_OVERLOAD: Final = re.compile(r"found no matching overload for '([^']*)' applied to '(.*)'")
@@ -52,14 +55,14 @@ def complaint(said: str, fields: Fields) -> ExpressionError:
     if _TOO_DEEP in said:
         return ExpressionError("nested too deep", 1, 1, "at most 32 levels; split it")
     if found is None:
-        return ExpressionError(said.partition("\n")[0], 1, 1)
+        return ExpressionError(said.partition("\n")[0][:MESSAGE_LENGTH_MAX], 1, 1)
     line, column, message = max(int(found[1]), 1), max(int(found[2]), 1), found[3]
     if unknown := _UNDECLARED.search(message):
         return _unknown(unknown[1], line, column, fields)
     if overload := _NO_OVERLOAD.search(message):
         return _mismatch(overload[1], overload[2], line, column)
     message = message.removesuffix(" [INVALID_ARGUMENT]").partition(" expecting ")[0]
-    return ExpressionError(message, line, column, _syntax_hint(found[3]))
+    return ExpressionError(message[:MESSAGE_LENGTH_MAX], line, column, _syntax_hint(found[3]))
 
 
 def _unknown(name: str, line: int, column: int, fields: Fields) -> ExpressionError:

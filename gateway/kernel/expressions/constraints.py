@@ -30,11 +30,12 @@ class Constraint:
         """Whether a value, None for null, is what is asked for."""
         if self.among is not None:
             return value in self.among
-        return value is not None and self.holds_between(value) and value not in self.avoided
-
-    def holds_between(self, value: Point) -> bool:
-        """Whether a known value lies within the bounds."""
-        return (self.low is None or value >= self.low) and (self.high is None or value < self.high)
+        return (
+            value is not None
+            and (self.low is None or value >= self.low)
+            and (self.high is None or value < self.high)
+            and value not in self.avoided
+        )
 
     @property
     def unbounded(self) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from gateway.kernel.expressions.blocks import Block, Compute, Row, block_of, holds
+from gateway.kernel.expressions.blocks import PENDING, Block, Compute, Row, block_of, holds
 from gateway.kernel.expressions.constraints import Constraint
 
 BLOCK_ROWS_MAX: Final = 2_048
@@ -35,10 +35,18 @@ class Index:
     keyed: tuple[tuple[int, dict[Any, Bucket]], ...]
     blocks: tuple[Block, ...]
 
+    @property
+    def slots(self) -> frozenset[int]:
+        """The slots that are always asked of."""
+        by_value = (masks[0] for block in self.blocks for masks in block.by_value)
+        by_segment = (masks[0] for block in self.blocks for masks in block.by_segment)
+        return frozenset(by_value).union(by_segment, (slot for slot, _ in self.keyed))
+
     def collect(self, held: list[Any], compute: Compute, hits: list[int]) -> None:
         """Append the conditions that these values meet; one may come several times."""
         for slot, buckets in self.keyed:
-            bucket = buckets.get(held[slot])
+            value = held[slot]
+            bucket = buckets.get(compute(slot) if value is PENDING else value)
             if bucket is None:
                 continue
             if isinstance(bucket, Index):

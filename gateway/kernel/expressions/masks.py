@@ -116,7 +116,7 @@ def _changes(constraint: Constraint) -> list[Point]:
     """Where a row falls or stands up again as the value rises; twice at one point is not at all."""
     if constraint.among is not None:
         return [point for value in constraint.among - {None} for point in _around(value)]
-    inside = [value for value in constraint.avoided if constraint.holds_between(value)]
+    inside = [value for value in constraint.avoided if Constraint(constraint.low, constraint.high).met_by(value)]
     ends = [end for end in (constraint.low, constraint.high) if end is not None]
     return ends + [point for value in inside for point in _around(value)]
 

@@ -11,55 +11,72 @@ from gateway.kernel.expressions.constraints import Constraint
 from gateway.kernel.expressions.evaluation import evaluator
 from gateway.kernel.expressions.expression import Expression
 from gateway.kernel.expressions.fields import Call, Value
-from gateway.kernel.expressions.index import index_of
-from gateway.kernel.expressions.tree import FieldValue
+from gateway.kernel.expressions.index import Index, index_of
+from gateway.kernel.expressions.tree import FieldValue, Node
 
 
 class Matcher:
     """A set of conditions, compiled once. Immutable; the position of a condition in the set is its name here.
 
     `names` are the fields and calls that any of them looks up, `calls` the calls among them. It keeps nothing of the
-    expressions themselves.
+    expressions themselves, and it pickles: a large set is built by one process and loaded by others.
     """
 
-    __slots__ = ("_computed", "_fields", "_index", "_pending", "_several", "calls", "names")
+    __slots__ = ("_asked_first", "_evaluators", "_index", "_pending", "_several", "_terms", "calls", "names")
+
+    _terms: tuple[Node, ...]
+    _index: Index
+    _several: bool
+    calls: tuple[Call, ...]
+    names: frozenset[str]
 
     def __init__(self, expressions: Sequence[Expression]) -> None:
-        calls = {call.name: call for expression in expressions for call in expression.calls}
-        self.names: frozenset[str] = frozenset().union(*(expression.names for expression in expressions))
-        self.calls: tuple[Call, ...] = tuple(calls.values())
         made = Clauses()
         alternatives = [made.of(expression.tree) for expression in expressions]
-        self._several = any(len(clauses) > 1 for clauses in alternatives)
-        self._fields = tuple(key for key, node in made.terms.items() if isinstance(node, FieldValue))
-        computed = {key: node for key, node in made.terms.items() if not isinstance(node, FieldValue)}
-        self._computed = tuple(evaluator(node) for node in computed.values())
-        self._pending = [PENDING] * len(computed)
-        slots = {key: slot for slot, key in enumerate((*self._fields, *computed))}
-        shared: dict[tuple[int, Constraint], tuple[int, Constraint]] = {}
-        rows = [
-            Row(at, tuple(shared.setdefault(check, check) for check in _checks(clause, slots)))
-            for at, clauses in enumerate(alternatives)
-            for clause in clauses
-        ]
-        self._index = index_of(rows, len(self._fields))
+        terms = dict(sorted(made.terms.items(), key=lambda term: not isinstance(term[1], FieldValue)))
+        fields = sum(isinstance(node, FieldValue) for node in terms.values())
+        rows = _rows(alternatives, {key: slot for slot, key in enumerate(terms)})
+        calls = {call.name: call for expression in expressions for call in expression.calls}
+        names: frozenset[str] = frozenset().union(*(expression.names for expression in expressions))
+        several = any(len(clauses) > 1 for clauses in alternatives)
+        self.__setstate__((tuple(terms.values()), index_of(rows, fields), several, tuple(calls.values()), names))
+
+    def __getstate__(self) -> tuple[object, ...]:
+        return self._terms, self._index, self._several, self.calls, self.names
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self._terms, self._index, self._several, self.calls, self.names = state
+        self._evaluators = tuple(evaluator(node) for node in self._terms)
+        self._pending = [PENDING] * len(self._terms)
+        asked = [(slot, self._terms[slot]) for slot in sorted(self._index.slots)]
+        self._asked_first = tuple((slot, node.name) for slot, node in asked if isinstance(node, FieldValue))
 
     def matches(self, values: Mapping[str, Value | None]) -> tuple[int, ...]:
         """The positions, in rising order, of the conditions that are true of these values.
 
         A name that is missing is null. The values are of their fields' types: nobody looks after that here.
         """
-        held: list[Any] = list(map(values.get, self._fields))
-        held += self._pending
-        first = len(self._fields)
+        held: list[Any] = self._pending.copy()
+        for slot, name in self._asked_first:
+            held[slot] = values.get(name)
 
         def compute(slot: int) -> Value | None:
-            value = held[slot] = self._computed[slot - first](values)
+            value = held[slot] = self._evaluators[slot](values)
             return value
 
         hits: list[int] = []
         self._index.collect(held, compute, hits)
         return tuple(sorted(set(hits))) if self._several else tuple(sorted(hits))
+
+
+def _rows(alternatives: Sequence[Sequence[Clause]], slots: Mapping[str, int]) -> list[Row]:
+    """The rows of the index; what several of them ask of a slot is one object."""
+    shared: dict[tuple[int, Constraint], tuple[int, Constraint]] = {}
+    return [
+        Row(condition, tuple(shared.setdefault(check, check) for check in _checks(clause, slots)))
+        for condition, clauses in enumerate(alternatives)
+        for clause in clauses
+    ]
 
 
 def _checks(clause: Clause, slots: Mapping[str, int]) -> list[tuple[int, Constraint]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
@@ -9,7 +10,14 @@ from typing import Final
 from cel_expr_python import cel  # type: ignore[import-untyped]
 
 PATTERN_LENGTH_MAX: Final = 256
-"""Characters. RE2 takes time linear in the text and in the pattern, so this bounds the cost."""
+"""Characters."""
+PATTERN_SIZE_MAX: Final = 256
+"""What `_size_at_most` may give. CEL compiles the pattern anew for every text: of this size that takes up to 0.5 ms."""
+_ANY_CHARACTER: Final = 4
+"""The size of what matches one of many characters, beside the 1 of a literal: RE2 makes several byte ranges of it."""
+_UNSUPPORTED: Final = re.compile(r"\\[pPQ]|(?<!^)\(\?[A-Za-z-]+\)")
+"""Classes of Unicode (RE2 makes hundreds of ranges of one), quoting, and flags that do not stand at the beginning."""
+_REPEATED: Final = re.compile(r"\{(\d+)(?:,(\d*))?\}")
 
 
 @lru_cache(maxsize=1)
@@ -21,8 +29,13 @@ def pattern_problem(pattern: str) -> str | None:
     """What is wrong with a pattern, or None."""
     if len(pattern) > PATTERN_LENGTH_MAX:
         return f"longer than {PATTERN_LENGTH_MAX} characters"
+    unsupported = _UNSUPPORTED.search(pattern)
+    if unsupported:
+        return f"{unsupported[0]} is not supported here"
+    if _size_at_most(pattern) > PATTERN_SIZE_MAX:
+        return "it repeats too much"
     result = _program(pattern).eval(data={"text": ""})
-    return None if result.type() == cel.Type.BOOL else str(result.value())
+    return None if result.type() == cel.Type.BOOL else str(result.value()).rpartition("regular expression: ")[2]
 
 
 def pattern_test(pattern: str) -> Callable[[str], bool | None]:
@@ -40,6 +53,41 @@ def pattern_test(pattern: str) -> Callable[[str], bool | None]:
         return verdict if isinstance(verdict, bool) else None
 
     return test
+
+
+def _size_at_most(pattern: str) -> int:
+    """At least how large a program RE2 makes of the pattern, in literals: what may occur n times counts n times."""
+    sizes = [0]
+    atom = position = 0
+    while position < len(pattern):
+        length, size = _token(pattern, position)
+        repeated = _REPEATED.match(pattern, position)
+        if pattern[position] == "(":
+            sizes.append(0)
+        elif pattern[position] == ")" and len(sizes) > 1:
+            atom = sizes.pop()
+            sizes[-1] += atom
+        elif repeated:
+            length = repeated.end() - position
+            atom *= max(int(repeated[1]), int(repeated[2] or 0))
+            sizes[-1] += atom
+        elif pattern[position] not in "*+?":
+            atom = size
+            sizes[-1] += atom
+        position += length
+    return sum(sizes)
+
+
+def _token(pattern: str, position: int) -> tuple[int, int]:
+    """The length and the size of what stands here: an escape, a class in brackets, or a character."""
+    character = pattern[position]
+    if character == "\\":
+        hexadecimal = pattern.startswith("x{", position + 1)
+        return (pattern.find("}", position) + 1 - position if hexadecimal else 0) or 2, _ANY_CHARACTER
+    if character == "[":
+        end = pattern.find("]", position + (3 if pattern[position + 1 : position + 2] == "^" else 2))
+        return (end if end > 0 else len(pattern)) + 1 - position, _ANY_CHARACTER
+    return 1, _ANY_CHARACTER if character == "." else 1
 
 
 def _program(pattern: str) -> cel.Expression:
