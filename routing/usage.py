@@ -22,7 +22,7 @@ from routing.accounts import Account, AccountBook
 from routing.eligibility import Taken
 
 FLUSH_S: Final = 1.0
-_SQL: Final = named_statements("routing", "usage.sql")
+SQL: Final = named_statements("routing", "usage.sql")
 _NOTHING: Final = Taken()
 
 _log: Final = logging.getLogger("mashang.usage")
@@ -64,19 +64,20 @@ class Usage:
         if not self._unwritten and not limited:
             return
         read = [list(limited), list(limited.values())]
-        records = await self._pool.fetch(_SQL["add_and_read"], *_columns(self._unwritten), *read)
-        self._unwritten.clear()
+        records = await self._pool.fetch(SQL["add_and_read"], *_columns(self._unwritten), *read)
+        written, self._unwritten = self._unwritten, {}
         self._taken = {record["account_id"]: Taken(record["day_fen"], record["month_fen"]) for record in records}
+        self._add_written(written, limited)
         self.version += 1
 
     async def run(self) -> None:
-        """Write and read each second, through any trouble; when cancelled, what is under way ends, and once more."""
+        """Read and write each second, through any trouble; when cancelled, what is under way ends, and once more."""
         flushing = None
         try:
             while True:
-                await asyncio.sleep(FLUSH_S)
                 flushing = asyncio.ensure_future(self._try_to_flush())
                 await asyncio.shield(flushing)
+                await asyncio.sleep(FLUSH_S)
         finally:
             if flushing is not None:
                 await flushing
@@ -97,6 +98,14 @@ class Usage:
             day = (account_id, _day_of(self._book.get(account_id), at))
             fen, count = self._unwritten.get(day, (0, 0))
             self._unwritten[day] = (fen + amount_fen, count + 1)
+
+    def _add_written(self, written: dict[Day, tuple[int, int]], today: dict[str, date]) -> None:
+        """The statement reads what was there before it: what it wrote comes on top."""
+        for (account_id, day), (fen, _) in written.items():
+            now = today.get(account_id)
+            if now is not None and (day.year, day.month) == (now.year, now.month) and day <= now:
+                taken = self.taken(account_id)
+                self._taken[account_id] = Taken(taken.day_fen + (fen if day == now else 0), taken.month_fen + fen)
 
     def _begin_days(self, today: dict[str, date]) -> None:
         """With the database away at midnight, what was taken the day before must not fill the new day's limit."""

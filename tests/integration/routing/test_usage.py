@@ -16,6 +16,7 @@ from gateway.kernel.clock import BEIJING
 from routing import usage as usage_module
 from routing.eligibility import Taken
 from routing.usage import Usage
+from tests.support.plans import generic_plan, scans
 from tests.support.routing import account
 from tests.support.rows import settings
 from tests.support.waiting import until
@@ -175,6 +176,15 @@ async def test_the_loop_lives_through_errors_that_nobody_has_thought_of_and_writ
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert await town.stored() == {("a", NOON.date()): (107, 2)}
+
+
+async def test_sums_are_looked_up_by_account_and_day(town: Town) -> None:
+    found = scans(await generic_plan(town.pool, usage_module.SQL["add_and_read"]), "account_days")
+    assert found
+    for node in found:
+        assert "Index" in node["Node Type"]
+        assert "account_id" in node["Index Cond"]
+        assert "day" in node["Index Cond"]
 
 
 async def test_accounts_without_limits_and_payments_cost_no_statement(town: Town) -> None:
