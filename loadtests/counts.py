@@ -9,8 +9,8 @@ from typing import Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
-KEYED_ACCOUNT: Final = "unionpay_keyed"
-"""The one account of a stack whose calls are not signed with RSA."""
+KEYED_ACCOUNTS: Final = frozenset({"unionpay_keyed", "unionpay_front"})
+"""The accounts of a stack whose calls are not signed with RSA."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def read_counts(exposition: str) -> Counts:
         match name:
             case "mashang_payments_total":
                 payments += value
-            case "mashang_channel_calls_total" if labels["account"] != KEYED_ACCOUNT:
+            case "mashang_channel_calls_total" if labels["account"] not in KEYED_ACCOUNTS:
                 signed_calls += value
             case "mashang_batch_rows_sum":
                 rows[labels["batch"]] += value  # type: ignore[assignment]  # whole numbers, as floats

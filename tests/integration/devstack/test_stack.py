@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import signal
 import socket
 import stat
@@ -92,13 +93,13 @@ def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSt
     stack.kill()
 
 
-async def pay(ready: ReadyFile, order_no: str) -> dict[str, Any]:
+async def pay(ready: ReadyFile, order_no: str, code: str = "") -> dict[str, Any]:
     order = {
         "merchant_order_no": order_no,
         "amount": 1000,
         "currency": "CNY",
         "method": "barcode",
-        "auth_code": auth_code("wechat"),
+        "auth_code": code or auth_code("wechat"),
     }
     async with httpx.AsyncClient(base_url=ready.gateway, timeout=30, trust_env=False) as client:
         client.headers["Authorization"] = f"Bearer {ready.merchant.api_key}"
@@ -154,6 +155,62 @@ async def test_the_first_start_shows_a_payment_on_each_wallet(shared_stack: Runn
     paid = json.loads(run([*pay_command, "--json"]))
     assert (paid["amount"], paid["status"]) == (1234, "succeeded")
     assert "succeeded" in run(pay_command)
+
+
+async def test_codes_of_all_seven_wallets_are_paid_and_the_fronts_books_are_audited(shared_stack: RunningStack) -> None:
+    ready = await shared_stack.ready()
+    codes = [auth_code(wallet) for wallet in ("wechat", "alipay", "unionpay")]
+    codes += [f"{head}{random.randrange(10**13):013d}100" for head in ("18", "51", "91")]  # JD, Best Pay, QQ
+    codes += [f"01{random.randrange(10**14):014d}100"]  # digital RMB
+    payments = [await pay(ready, f"WALLET-{number}", code) for number, code in enumerate(codes)]
+    assert [payment["status"] for payment in payments] == ["succeeded"] * 7
+    assert {payment["channel"] for payment in payments[3:]} == {"unionpay_front"}
+    async with httpx.AsyncClient(trust_env=False) as client:
+        trades = (await client.get(f"{ready.simulators['qra']['base_url']}/_simulator/trades")).json()["trades"]
+    numbers = {payment["channel_trade_no"]: payment["wallet"] for payment in payments[3:]}
+    assert numbers.items() <= {trade["trade_no"]: trade["wallet"] for trade in trades}.items()
+    audit = [sys.executable, "-m", "gateway.cli", "audit", "--state", str(shared_stack.state), "--json"]
+    accounts = json.loads(run(audit))["accounts"]
+    assert {"wechat_direct", "alipay_direct", "unionpay_direct", "unionpay_front"} <= accounts.keys()
+
+
+async def test_without_a_direct_account_the_front_shows_a_code_that_a_named_wallet_scans(
+    shared_stack: RunningStack,
+) -> None:
+    ready = await shared_stack.ready()
+    await set_status(ready, "alipay_direct", "disabled")
+    try:
+        payment = await shown_by(ready, "alipay", "unionpay_front")
+        scan = [sys.executable, "-m", "gateway.cli", "scan", payment["qr_code"], "--state", str(shared_stack.state)]
+        run([*scan, "--wallet", "alipay"])
+        assert (await read_payment(ready, f"{payment['id']}?refresh=true"))["status"] == "succeeded"
+    finally:
+        await set_status(ready, "alipay_direct", "enabled")
+    async with httpx.AsyncClient(trust_env=False) as client:
+        trades = (await client.get(f"{ready.simulators['qra']['base_url']}/_simulator/trades")).json()["trades"]
+    shown = [trade for trade in trades if trade["method"] == "code" and trade["status"] == "captured"]
+    assert [trade["wallet"] for trade in shown] == ["alipay"]
+
+
+async def set_status(ready: ReadyFile, account_id: str, status: str) -> None:
+    async with httpx.AsyncClient(base_url=ready.gateway, trust_env=False) as client:
+        headers = {"Authorization": f"Bearer {ready.admin_token}"}
+        url = f"/admin/v1/channel_accounts/{account_id}"
+        assert (await client.patch(url, json={"status": status}, headers=headers)).status_code == 200
+
+
+async def shown_by(ready: ReadyFile, wallet: str, account_id: str) -> dict[str, Any]:
+    """The first code that this account shows: accounts are read anew within a second."""
+    headers = {"Authorization": f"Bearer {ready.merchant.api_key}"}
+    async with httpx.AsyncClient(base_url=ready.gateway, timeout=30, trust_env=False, headers=headers) as client:
+        for number in range(100):
+            order = {"merchant_order_no": f"SHOWN-{number}", "amount": 1000, "currency": "CNY"}
+            answer = await client.post("/v1/payments", json=order | {"method": "qrcode", "wallet": wallet})
+            payment: dict[str, Any] = answer.json()
+            if payment["channel"] == account_id:
+                return payment
+            await asyncio.sleep(0.05)
+    raise AssertionError(f"no code is shown by {account_id}")
 
 
 def run(command: list[str]) -> str:

@@ -17,6 +17,7 @@ mashang_payments_total{status="succeeded",wallet="wechat"} 40.0
 # TYPE mashang_channel_calls_total counter
 mashang_channel_calls_total{account="wechat_direct",call="charge"} 40.0
 mashang_channel_calls_total{account="unionpay_keyed",call="charge"} 5.0
+mashang_channel_calls_total{account="unionpay_front",call="charge"} 3.0
 """
 AFTER = (
     BEFORE.replace(" 10.0", " 15.0")
@@ -24,6 +25,7 @@ AFTER = (
     .replace('wallet="wechat"} 40.0', 'wallet="wechat"} 80.0')
     .replace('call="charge"} 40.0', 'call="charge"} 120.0')
     .replace('call="charge"} 5.0', 'call="charge"} 9.0')
+    .replace('call="charge"} 3.0', 'call="charge"} 8.0')
 )
 
 
