@@ -159,6 +159,11 @@ WEBHOOK_OLDEST_AGE: Final = Gauge(
 WEBHOOK_ENDPOINTS_DISABLED: Final = Counter(
     "mashang_webhook_endpoints_disabled_total", "Webhook endpoints that were switched off, by why.", ["reason"]
 )
+POLICY_VERSION: Final = Gauge(
+    "mashang_routing_policy_version",
+    "The lowest version of the routing policy that is in force in a process.",
+    multiprocess_mode="livemin",
+)
 ACCOUNT_SUCCESS: Final = Gauge(
     "mashang_account_success",
     "Estimated share of payments that a channel account takes as a healthy channel does.",

@@ -13,6 +13,7 @@ import asyncpg
 import orjson
 
 from gateway.database.pool import Connection, named_statements
+from gateway.kernel.metrics import POLICY_VERSION
 from routing.policy.compiled import NO_POLICY, CompiledPolicy
 from routing.policy.document import parse
 from routing.policy.reading import PolicyError
@@ -158,6 +159,7 @@ class PolicyBook:
         try:
             self.current = await asyncio.to_thread(_compiled, record["document"], version)
             self._refused = None
+            POLICY_VERSION.set(version)
             _log.info("routing policy in force", extra={"policy_version": version})
         except (PolicyError, ValueError) as error:
             self._refused = version

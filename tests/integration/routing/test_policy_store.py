@@ -14,6 +14,7 @@ import pytest
 
 from gateway.database.pool import open_pool
 from gateway.database.revision import RevisionWatch
+from gateway.kernel.metrics import POLICY_VERSION
 from routing.policy.document import parse
 from routing.policy.reading import PolicyError
 from routing.policy.rules import PolicyDocument
@@ -168,6 +169,7 @@ async def test_every_process_follows_within_a_second(pool: asyncpg.Pool, databas
             await until(lambda number=number: here.current.version == there.current.version == number)  # type: ignore[misc]
             assert time.monotonic() - began < 1
             assert there.current.document.note == str(number)
+            assert POLICY_VERSION._value.get() == number
         await back(pool, 0)
         await until(lambda: here.current.version == there.current.version == 0)
     await other.close()
