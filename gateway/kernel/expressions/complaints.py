@@ -19,6 +19,14 @@ _UNDECLARED: Final = re.compile(r"undeclared reference to '([^']*)'")
 _NO_OVERLOAD: Final = re.compile(r"found no matching overload for '([^']*)' applied to '(.*)'")
 _MEMBERS: Final = ("startsWith", "endsWith", "contains", "matches", "size")
 _TOO_DEEP: Final = "recursion"
+_PLAINER: Final = (
+    ("Syntax error: token recognition error at:", "not understood:"),
+    ("Syntax error: mismatched input", "not expected here:"),
+    ("Syntax error: extraneous input", "not expected here:"),
+    ("Syntax error: missing", "missing"),
+    ("'<EOF>'", "the end"),
+)
+"""The parser's words and ours, in the order in which they are looked for."""
 _SYNTAX_HINTS: Final = (
     ("at: '= ", "'==' compares"),
     ("at: '=>", "write >="),
@@ -62,6 +70,8 @@ def complaint(said: str, fields: Fields) -> ExpressionError:
     if overload := _NO_OVERLOAD.search(message):
         return _mismatch(overload[1], overload[2], line, column)
     message = message.removesuffix(" [INVALID_ARGUMENT]").partition(" expecting ")[0]
+    for theirs, ours in _PLAINER:
+        message = message.replace(theirs, ours)
     return ExpressionError(message[:MESSAGE_LENGTH_MAX], line, column, _syntax_hint(found[3]))
 
 
