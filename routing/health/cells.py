@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from routing.health.health import Health
 
 _FEW: Final = 3
+_WAITING_MAX: Final = 4_096
 _GOOD: Final = frozenset({Verdict.OK, Verdict.CUSTOMER})
 _ANSWERED: Final = frozenset({Verdict.OK, Verdict.CUSTOMER, Verdict.UNDECIDED})
 
@@ -85,7 +86,7 @@ class CellHealth:
         self.latencies = Latencies()
         self.breaker = Breaker(settings)
         self.in_flight = 0
-        self._waiting: deque[Call] = deque()
+        self._waiting: deque[Call] = deque(maxlen=_WAITING_MAX)
         """Calls in the order in which they began; those that are over leave it at the next tick."""
         self._answered_began = -math.inf
         self.good_began = -math.inf

@@ -120,6 +120,7 @@ class Hearing:
         for known in list(self._health.active):
             if known.cell not in heard:
                 _take(known, Heard())
+                known.show()
         for cell, about in heard.items():
             known = self._health.cell_health(cell)
             _take(known, about)

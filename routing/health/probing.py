@@ -7,6 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Protocol
 
 from redis.exceptions import RedisError
@@ -55,7 +56,7 @@ class Prober:
                 await asyncio.sleep(_LOOK_S)
                 self.look()
         finally:
-            for task in self._asking.values():
+            for task in list(self._asking.values()):
                 task.cancel()
 
     def look(self) -> None:
@@ -68,7 +69,12 @@ class Prober:
                 self._health.asked(account_id)
             elif len(self._asking) < _AT_ONCE_MAX and now >= self._asked_at.get(account_id, 0.0) + _ASK_S:
                 self._asked_at[account_id] = now
-                self._asking[account_id] = asyncio.create_task(self._ask(account_id))
+                task = asyncio.create_task(self._ask(account_id))
+                self._asking[account_id] = task
+                task.add_done_callback(partial(self._answered, account_id))
+
+    def _answered(self, account_id: str, _: asyncio.Task[None]) -> None:
+        del self._asking[account_id]
 
     async def _ask(self, account_id: str) -> None:
         try:
@@ -84,8 +90,6 @@ class Prober:
                 self._health.dead(account_id)
         except Exception:
             _log.exception("a channel account could not be asked whether it answers")
-        finally:
-            del self._asking[account_id]
 
     async def _is_our_turn(self, account_id: str) -> bool:
         key = f"health:asked:{account_id}"
