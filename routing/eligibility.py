@@ -22,7 +22,7 @@ from routing.terms import BEGINNING, END, Limits
 
 NO_BOUND: Final = 1 << 62
 """In fen: above all sums."""
-_POOLS_MAX: Final = 20_000
+_POOLS_MAX: Final = 5_000
 _TIERS_MAX: Final = 256
 _NOT_ENABLED: Final = {AccountStatus.DRAINING: Reason.DRAINING, AccountStatus.DISABLED: Reason.DISABLED}
 
