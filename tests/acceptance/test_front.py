@@ -29,6 +29,11 @@ def simulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulators]
         yield replace(running, accounts=[each for each in running.accounts if each.id == ACCOUNT])
 
 
+@pytest.fixture(scope="module")
+def stack_options() -> dict[str, Any]:
+    return {"callbacks": True}
+
+
 @pytest.fixture(autouse=True)
 def ordinary_channels(stack: GatewayStack) -> Iterator[None]:
     """No fault outlives its test."""
@@ -102,6 +107,7 @@ async def test_a_code_is_shown_paid_and_told_of(
     assert (paid["status"], paid["wallet"]) == ("succeeded", wallet)
     assert stack.simulators.trade_of(paid)["trade_no"] == paid["channel_trade_no"]
     assert await told_of(stack, paid) == [("acknowledged", 1)]
+    assert await database.fetchval("SELECT count(*) FROM callbacks WHERE payment_id = $1", paid["id"]) == 1
 
 
 async def test_a_code_that_is_cancelled_is_shut_at_the_front(stack: GatewayStack, till: Till) -> None:
