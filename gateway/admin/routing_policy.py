@@ -35,6 +35,7 @@ from routing.policy.store import (
     VERSION_MAX,
     NoSuchVersion,
     PolicyChanged,
+    Publication,
     StoredPolicy,
     find,
     history,
@@ -75,15 +76,13 @@ async def put_policy(request: Request, wanted: GivenPolicy) -> Response:
     connection = _transaction_of(request)
     given, base_version = _without_base_version(wanted)
     document = await _checked(connection, given)
-    before = (await in_force(connection)).version
     try:
-        stored = await publish(connection, document, base_version)
+        published = await publish(connection, document, base_version)
     except PolicyChanged as error:
         raise Conflict(
             "policy_changed", f"Version {error.version} is in force: look at it first.", param=_BASE_VERSION
         ) from None
-    _tell(request, before, stored)
-    return json_answer(200, _object(stored, stored.version)).to_response()
+    return _published(request, published)
 
 
 @router.get("/routing/policy/versions", response_model=PolicyVersions, summary="List versions of the routing policy")
@@ -122,17 +121,15 @@ async def get_version(request: Request, version: PolicyVersion) -> Response:
 async def post_roll_back(request: Request, wanted: RollBackRequest) -> Response:
     """Put an earlier version in force again: the one that the present one replaced, or the one that is named."""
     connection = _transaction_of(request)
-    before = (await in_force(connection)).version
     try:
-        stored = await roll_back(connection, wanted.version)
+        published = await roll_back(connection, wanted.version)
     except NoSuchVersion:
         if wanted.version is None:
             raise Conflict("no_version_before", "The first version is in force.", param="version") from None
         raise not_found("version", "version") from None
     except PolicyError as error:
         raise _refused(error, "version") from None
-    _tell(request, before, stored)
-    return json_answer(200, _object(stored, stored.version)).to_response()
+    return _published(request, published)
 
 
 @router.post("/routing/policy/check", response_model=PolicyCheckObject, summary="Check a routing policy")
@@ -182,12 +179,16 @@ def _refused(error: PolicyError, param: str) -> InvalidRequest:
     return InvalidRequest("policy_refused", f"{told}{f'; and {more} more' if more > 0 else ''}", param=param)
 
 
-def _tell(request: Request, before: int, stored: StoredPolicy) -> None:
+def _published(request: Request, published: Publication) -> Response:
+    """PolicyObject, told in the trail where something has changed."""
+    stored, before = published
     if stored.version == before:
         tell_nothing(request)
-        return
-    tell(request, _SUBJECT, {"version": {"before": before, "after": stored.version}, "note": stored.note})
-    _log.info("routing policy published", extra={"policy_version": stored.version, "replaces": before})
+    else:
+        versions = {"before": before, "after": stored.version}
+        tell(request, _SUBJECT, {"version": versions, "note": stored.note})
+        _log.info("routing policy published", extra={"policy_version": stored.version, "replaces": before})
+    return json_answer(200, _object(stored, stored.version)).to_response()
 
 
 def _check_answer(problems: list[dict[str, Any]], matches: dict[str, Any] | None) -> Response:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.kernel.expressions import Matcher, check
-from routing.policy.fields import FIELDS, values_of
+from gateway.kernel.expressions import Matcher
+from routing.policy.fields import condition, values_of
 from routing.policy.rules import AnyRule, ExcludeRule, PolicyDocument, Steer
 from routing.sale import Sale
 
@@ -42,7 +42,7 @@ class CompiledPolicy:
         self.exploration = float(document.exploration)
         self.tries_max = document.tries_max
         self._rules = tuple(rule for rule in document.rules if rule.enabled)
-        self._matcher = Matcher([check(rule.when, FIELDS) for rule in self._rules])
+        self._matcher = Matcher([condition(rule.when) for rule in self._rules])
         self._known: dict[tuple[int, ...], Guidance] = {(): NO_GUIDANCE}
 
     def guide(self, sale: Sale) -> Guidance:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from gateway.kernel.expressions import ExpressionError, check
-from routing.policy.fields import FIELDS
+from gateway.kernel.expressions import ExpressionError
+from routing.policy.fields import condition
 from routing.policy.reading import ObjectReader, PolicyError, Problem, Problems, shown
 from routing.policy.rules import (
     EXPLORATION,
@@ -132,7 +132,7 @@ class _Reading:
         text = reader.text("when", WHEN_LENGTH_MAX, required=True)
         if text:
             try:
-                check(text, FIELDS)
+                condition(text)
             except ExpressionError as error:
                 path = reader.at("when")
                 self.problems.add(Problem(path, error.message, error.line, error.column, error.hint))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
-from gateway.kernel.expressions import Field, Fields, FieldType, Value
+from gateway.kernel.expressions import Expression, Field, Fields, FieldType, Value, check
 from routing.sale import Sale
 
 _INT: Final = FieldType.INT
@@ -28,6 +29,15 @@ FIELDS: Final = Fields(
     Field("payment.minute", _INT, "The minute of the hour, 0 to 59."),
 )
 """Times are those of the merchant's time zone."""
+
+
+@lru_cache(1_024)
+def condition(text: str) -> Expression:
+    """A condition over these fields, remembered: most rules of a new version are those of the one before.
+
+    Raises ExpressionError.
+    """
+    return check(text, FIELDS)
 
 
 def values_of(sale: Sale) -> dict[str, Value | None]:

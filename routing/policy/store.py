@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, NamedTuple, Self, TypeAlias
 
 import asyncpg
 import orjson
@@ -74,6 +74,13 @@ def _object(text: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+class Publication(NamedTuple):
+    """What is in force now, and the version that was before: the same where nothing had to change."""
+
+    policy: StoredPolicy
+    before: int
+
+
 async def in_force(database: Database) -> StoredPolicy:
     """The version that was published last."""
     record = await database.fetchrow(SQL["in_force"])
@@ -97,7 +104,7 @@ async def known_accounts(database: Database) -> frozenset[str]:
     return frozenset(record["id"] for record in await database.fetch(SQL["known_accounts"]))
 
 
-async def publish(connection: Connection, document: PolicyDocument, base_version: int | None = None) -> StoredPolicy:
+async def publish(connection: Connection, document: PolicyDocument, base_version: int | None = None) -> Publication:
     """Save a new version and put it in force, within the caller's transaction; the same policy again changes nothing.
 
     Raises PolicyChanged where another version than `base_version` is in force.
@@ -105,14 +112,14 @@ async def publish(connection: Connection, document: PolicyDocument, base_version
     await connection.execute(SQL["lock"])
     current = await in_force(connection)
     if current.document == document.to_json():
-        return current
+        return Publication(current, current.version)
     if base_version is not None and base_version != current.version:
         raise PolicyChanged(current.version)
     version = await connection.fetchval(SQL["save"], orjson.dumps(document.to_json()).decode())
-    return await _put_in_force(connection, version)
+    return await _put_in_force(connection, version, current)
 
 
-async def roll_back(connection: Connection, version: int | None = None) -> StoredPolicy:
+async def roll_back(connection: Connection, version: int | None = None) -> Publication:
     """Put an earlier version in force again, within the caller's transaction; the one before without a number.
 
     The one before is what was in force when the present version first came: going back twice goes back twice.
@@ -127,14 +134,14 @@ async def roll_back(connection: Connection, version: int | None = None) -> Store
     if found is None:
         raise NoSuchVersion
     if found.version == current.version:
-        return current
+        return Publication(current, current.version)
     parse(found.document, None)
-    return await _put_in_force(connection, found.version)
+    return await _put_in_force(connection, found.version, current)
 
 
-async def _put_in_force(connection: Connection, version: int) -> StoredPolicy:
+async def _put_in_force(connection: Connection, version: int, current: StoredPolicy) -> Publication:
     await connection.execute(SQL["publish"], version)
-    return await in_force(connection)
+    return Publication(await in_force(connection), current.version)
 
 
 def _compiled(document: str, version: int) -> CompiledPolicy:

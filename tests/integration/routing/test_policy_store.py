@@ -54,12 +54,12 @@ def document(note: str, **more: Any) -> PolicyDocument:
 
 async def put(pool: asyncpg.Pool, note: str, base_version: int | None = None) -> StoredPolicy:
     async with pool.acquire() as connection, connection.transaction():
-        return await publish(connection, document(note), base_version)
+        return (await publish(connection, document(note), base_version)).policy
 
 
 async def back(pool: asyncpg.Pool, version: int | None = None) -> StoredPolicy:
     async with pool.acquire() as connection, connection.transaction():
-        return await roll_back(connection, version)
+        return (await roll_back(connection, version)).policy
 
 
 async def test_in_the_beginning_a_policy_without_rules_is_in_force(pool: asyncpg.Pool) -> None:
@@ -86,6 +86,13 @@ async def test_the_same_policy_again_is_no_new_version(pool: asyncpg.Pool) -> No
     assert await put(pool, "one") == first
     assert await put(pool, "one", base_version=0) == first, "a repeated request has been carried out"
     assert [stored.version for stored in await history(pool, 10)] == [1, 0]
+
+
+async def test_what_was_in_force_before_is_told(pool: asyncpg.Pool) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        ends = [await publish(connection, document(note)) for note in ("one", "two", "two")]
+        ends += [await roll_back(connection, 0), await roll_back(connection, 0)]
+    assert [(end.before, end.policy.version) for end in ends] == [(0, 1), (1, 2), (2, 2), (2, 0), (0, 0)]
 
 
 async def test_going_back_goes_to_what_was_in_force_before(pool: asyncpg.Pool) -> None:
