@@ -137,6 +137,7 @@ class Oracle:
     def __init__(self) -> None:
         variables = {name: TYPES[kind] for kind, names in NAMES.items() for name in names}
         asked = {_asked(name): cel.Type.BOOL for names in NAMES.values() for name in names}
+        self._programs: dict[str, Any] = {}
         self._environment = cel.NewEnv(variables={**variables, **asked, "looked_up": cel.Type.INT})
 
     def verdict(self, text: str, values: dict[str, Value | None]) -> bool | None:
@@ -150,12 +151,17 @@ class Oracle:
                 text = text.replace(name, literal(value))
             elif value is not None:
                 data["looked_up" if name == LOOKUP else name] = list(value) if isinstance(value, tuple) else value
-        result = self._environment.compile(text.replace(LOOKUP, "looked_up")).eval(data=data)
+        result = self._program(text.replace(LOOKUP, "looked_up")).eval(data=data)
         if result.type() == cel.Type.ERROR:
             return None
         verdict = result.value()
         assert isinstance(verdict, bool)
         return verdict
+
+    def _program(self, text: str) -> Any:
+        if text not in self._programs:
+            self._programs[text] = self._environment.compile(text)
+        return self._programs[text]
 
 
 def _is_cut_short(value: Value | None) -> bool:

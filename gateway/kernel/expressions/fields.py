@@ -13,6 +13,11 @@ Value: TypeAlias = int | float | str | bool | tuple[str, ...]
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 _FUNCTION_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
+_OF_THE_LANGUAGE: Final = (
+    "all bool bytes contains double duration dyn endsWith exists false filter has in int known list map matches null "
+    "size startsWith string timestamp true type uint"
+)
+"""Words that CEL or conditions use themselves."""
 
 
 class FieldType(StrEnum):
@@ -71,8 +76,9 @@ class Function:
     doc: str
 
     def __post_init__(self) -> None:
-        if not _FUNCTION_NAME.fullmatch(self.name) or not self.parameters:
-            raise ValueError(f"a function has a plain name and parameters: {self.name!r}")
+        plain = _FUNCTION_NAME.fullmatch(self.name) and self.name not in _OF_THE_LANGUAGE.split()
+        if not plain or not self.parameters:
+            raise ValueError(f"a function has a plain name of its own and parameters: {self.name!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +105,10 @@ class Fields:
     __slots__ = ("__weakref__", "_fields", "_functions")
 
     def __init__(self, *fields: Field, functions: Iterable[Function] = ()) -> None:
+        declared = tuple(functions)
         self._fields = {field.name: field for field in fields}
-        self._functions = {function.name: function for function in functions}
-        names = [*self._fields, *self._functions]
-        if len(self._fields) != len(fields) or len(set(names)) != len(names):
+        self._functions = {function.name: function for function in declared}
+        if len(self._fields) != len(fields) or len(self._functions) != len(declared):
             raise ValueError("a field or function is declared twice")
 
     @property

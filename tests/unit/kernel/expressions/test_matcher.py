@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import pickle
+import random
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.kernel.expressions import Matcher, Value, blocks, check, clauses, index, masks
-from tests.support.conditions import FIELDS, conditions, values
+from gateway.kernel.expressions.clauses import Clauses
+from gateway.kernel.expressions.constraints import Constraint
+from tests.support.conditions import FIELDS, LOOKUP, Oracle, conditions, values
 
 SMALL = {
     masks: {"SEGMENTS_MAX": 2, "VALUES_MAX": 2},
@@ -47,3 +52,129 @@ def test_it_agrees_where_every_bound_is_passed(texts: list[str], cases: list[dic
         matcher = Matcher([check(text, FIELDS) for text in texts])
     for known in cases:
         assert matcher.matches(known) == one_by_one(texts, known)
+
+
+def random_condition(choose: random.Random) -> str:
+    """As analysts write them: a few comparisons with literals, some of them joined by or, or negated."""
+    return " && ".join(
+        choose.choice(
+            (
+                f"f.i > {choose.randrange(5_000)}",
+                f"f.i <= {choose.randrange(5_000)}",
+                f"f.j in [{choose.randrange(30)}, {choose.randrange(30)}]",
+                f"f.s == 's{choose.randrange(400)}'",
+                f"f.s == 's{choose.randrange(400)}' || f.t == 't{choose.randrange(3)}'",
+                f"f.t != 't{choose.randrange(3)}'",
+                f"f.t.startsWith('{choose.choice('tuv')}')",
+                f"f.x < {choose.randrange(5_000)}.5",
+                f"!(f.x >= {choose.randrange(5_000)}.5)",
+                f"(f.b ? f.j > {choose.randrange(30)} : f.j < {choose.randrange(30)})",
+                f"!(f.s in ['s{choose.randrange(400)}', 's{choose.randrange(400)}'])",
+                f"f.i % 100 == {choose.randrange(3)}",
+                "known(f.l) && 't1' in f.l",
+                "!known(f.b)",
+            )
+        )
+        for _ in range(choose.randrange(1, 5))
+    )
+
+
+def random_values(choose: random.Random) -> dict[str, Value | None]:
+    full: dict[str, Value | None] = {
+        "f.i": choose.randrange(5_000),
+        "f.j": choose.randrange(30),
+        "f.s": f"s{choose.randrange(400)}",
+        "f.t": f"t{choose.randrange(3)}",
+        "f.x": choose.choice((choose.random() * 5_000, float("nan"), float("inf"))),
+        "f.y": None,
+        "f.b": choose.random() < 0.5,
+        "f.c": None,
+        "f.l": ("t1",) if choose.random() < 0.5 else (),
+        LOOKUP: None,
+    }
+    return {name: value if choose.random() < 0.9 else None for name, value in full.items()}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_thousands_of_conditions_are_found_as_cel_finds_them(seed: int) -> None:
+    choose = random.Random(seed)
+    texts = [random_condition(choose) for _ in range(3_000)]
+    matcher = Matcher([check(text, FIELDS) for text in texts])
+    assert matcher._index.keyed
+    assert matcher._index.blocks
+    oracle = Oracle()
+    for _ in range(4):
+        known = random_values(choose)
+        found = matcher.matches(known)
+        assert len(found) > 10
+        assert found == tuple(at for at, text in enumerate(texts) if oracle.verdict(text, known) is True)
+
+
+def test_a_long_list_under_a_key_is_an_index_itself() -> None:
+    texts = [f"f.s == 's{at % 200}' && f.i > {at}" for at in range(200)]
+    texts += [f"f.s == 's7' && f.i > {at}" for at in range(300)]
+    matcher = Matcher([check(text, FIELDS) for text in texts])
+    assert matcher.matches({"f.s": "s7", "f.i": 103}) == (7, *range(200, 303))
+    assert matcher.matches({"f.s": "s8", "f.i": 103}) == (8,)
+    assert matcher.matches({"f.s": "s7"}) == ()
+
+
+def test_a_missing_value_matches_nothing_that_compares_with_it() -> None:
+    texts = ["f.s == 'a'", "f.s != 'a'", "!(f.s == 'a')", "f.s in ['a']", "!(f.s in ['a'])", "f.s.startsWith('')"]
+    texts += [
+        "f.s == 'a' || true",
+        "f.s == 'a' && false || f.i == 1",
+        "!known(f.s)",
+        "known(f.s)",
+        "true",
+        "1 / 0 == 1",
+    ]
+    matcher = Matcher([check(text, FIELDS) for text in texts])
+    for missing in ({"f.i": 1}, {"f.i": 1, "f.s": None}):
+        assert matcher.matches(missing) == (6, 7, 8, 10)
+    assert matcher.matches({"f.i": 1, "f.s": ""}) == (1, 2, 4, 5, 6, 7, 9, 10)
+
+
+def test_a_call_is_looked_up_like_a_field() -> None:
+    matcher = Matcher([check("look('up') >= 5", FIELDS), check("f.b && look('up') < 5", FIELDS)])
+    assert matcher.names == {LOOKUP, "f.b"}
+    assert [call.name for call in matcher.calls] == [LOOKUP]
+    assert matcher.matches({LOOKUP: 5}) == (0,)
+    assert matcher.matches({LOOKUP: 4, "f.b": True}) == (1,)
+    assert matcher.matches({"f.b": True}) == ()
+
+
+def test_a_matcher_pickles_whole() -> None:
+    choose = random.Random(7)
+    texts = [random_condition(choose) for _ in range(300)]
+    matcher = Matcher([check(text, FIELDS) for text in texts])
+    loaded = pickle.loads(pickle.dumps(matcher))
+    assert (loaded.names, loaded.calls) == (matcher.names, matcher.calls)
+    cases = [random_values(choose) for _ in range(20)]
+    assert [loaded.matches(known) for known in cases] == [matcher.matches(known) for known in cases]
+    assert any(loaded.matches(known) for known in cases)
+
+
+def test_no_conditions_match_nothing() -> None:
+    assert Matcher([]).matches({"f.i": 1}) == ()
+    assert Matcher([check("false", FIELDS), check("1 > 2 || f.i != f.i", FIELDS)]).matches({"f.i": 1}) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "alternatives"),
+    [
+        ("f.i == 1 || f.i == 2 || f.i in [3, 4]", [{"f.i": Constraint(among=frozenset({1, 2, 3, 4}))}]),
+        ("f.i > 1 && f.i <= 5 && f.i != 3", [{"f.i": Constraint(2, 6, frozenset({3}))}]),
+        ("f.i > 1 && f.i <= 1", []),
+        ("f.i in [1, 2, 3] && f.i > 1", [{"f.i": Constraint(among=frozenset({2, 3}))}]),
+        ("!(f.i < 5 || f.b)", [{"f.i": Constraint(low=5), "f.b": Constraint(among=frozenset({False}))}]),
+        ("5 < f.i", [{"f.i": Constraint(low=6)}]),
+        ("f.s.startsWith('62')", [{"f.s": Constraint("62", "63")}]),
+        ("known(f.s)", [{"f.s": Constraint()}]),
+        ("!known(f.s)", [{"f.s": Constraint(among=frozenset({None}))}]),
+        ("f.b || true", [{}]),
+        ("f.b && false", []),
+    ],
+)
+def test_a_condition_becomes_constraints(text: str, alternatives: list[dict[str, Constraint]]) -> None:
+    assert Clauses().of(check(text, FIELDS).tree) == alternatives
