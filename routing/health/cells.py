@@ -183,8 +183,9 @@ class CellHealth:
         """Multiply the windows by their factors."""
         self.evidence.decay(fast, slow)
         self.latencies.decay(latency)
-        standing = self.standing
-        standing.p50_s, standing.p99_s, standing.p999_s = self.latencies.percentiles()
+        if self.latencies.is_changed:
+            standing = self.standing
+            standing.p50_s, standing.p99_s, standing.p999_s = self.latencies.percentiles()
         self.show()
 
     def show(self) -> None:

@@ -14,6 +14,7 @@ BOUNDS_S: Final = tuple(_FIRST_S * 2 ** (index / _PER_DOUBLING) for index in ran
 """Upper bounds; the last bucket (55 s) also takes what is longer."""
 _TELLING: Final = 1_000.0
 """So many answers are needed to speak of the slowest in a thousand."""
+_GAIN_MAX: Final = 1e6
 
 
 def bucket_of(seconds: float) -> int:
@@ -24,57 +25,80 @@ def bucket_of(seconds: float) -> int:
 
 
 class Latencies:
-    """Of one cell: what this process measured, and what the others told."""
+    """Of one cell: what this process measured, and what the others told.
 
-    __slots__ = ("own", "own_weight", "peers", "peers_weight")
+    New answers weigh ever more instead of old ones less ("forward decay", Cormode and others, 2009): time passing costs
+    one division.  The buckets are in units of 1 / `_gain` answers.
+    """
+
+    __slots__ = ("_gain", "_own", "_own_weight", "_peers", "_peers_weight", "is_changed")
 
     def __init__(self) -> None:
-        self.own = [0.0] * BUCKETS
-        self.own_weight = 0.0
-        self.peers = [0.0] * BUCKETS
-        self.peers_weight = 0.0
+        self._gain = 1.0
+        self._own = [0.0] * BUCKETS
+        self._own_weight = 0.0
+        self._peers = [0.0] * BUCKETS
+        self._peers_weight = 0.0
+        self.is_changed = False
+        """Whether the percentiles may be others than when they were last asked for."""
 
     def add(self, seconds: float) -> None:
         """One answer that took so long."""
-        self.own[bucket_of(seconds)] += 1.0
-        self.own_weight += 1.0
+        self._own[bucket_of(seconds)] += self._gain
+        self._own_weight += self._gain
+        self.is_changed = True
 
     def decay(self, factor: float) -> None:
         """Multiply everything."""
-        self.own = [weight * factor for weight in self.own]
-        self.own_weight *= factor
-        if self.peers_weight:
-            self.peers = [weight * factor for weight in self.peers]
-            self.peers_weight *= factor
+        self._gain /= factor
+        if self._gain > _GAIN_MAX:
+            self._own = [weight / self._gain for weight in self._own]
+            self._own_weight /= self._gain
+            self._peers = [weight / self._gain for weight in self._peers]
+            self._peers_weight /= self._gain
+            self._gain = 1.0
+            self.is_changed = True
+
+    def told(self) -> list[float]:
+        """What this process measured: bucket, weight in answers, bucket, weight, and so on; trifles are left out."""
+        flat: list[float] = []
+        least = 0.05 * self._gain
+        for index, weight in enumerate(self._own):
+            if weight >= least:
+                flat += (index, round(weight / self._gain, 1))
+        return flat
 
     def hear(self, buckets: Iterable[tuple[int, float]]) -> None:
         """Put others' weights by bucket in the place of those heard before."""
-        self.peers = [0.0] * BUCKETS
+        peers, gain, total = [0.0] * BUCKETS, self._gain, 0.0
         for index, weight in buckets:
-            self.peers[index] += weight
-        self.peers_weight = sum(self.peers)
+            peers[index] += weight * gain
+            total += weight
+        if total or self._peers_weight:
+            self._peers, self._peers_weight = peers, total * gain
+            self.is_changed = True
 
     def percentiles(self) -> tuple[float, float, float]:
         """p50, p99 and p99.9 in seconds, each the upper bound of its bucket (at most 19 % too high).
 
         Infinite while there is no evidence.  A percentile that the evidence is too thin for is the slowest answer.
         """
-        total = self.own_weight + self.peers_weight
-        if total < 1.0:
+        self.is_changed = False
+        total = self._own_weight + self._peers_weight
+        if total < 0.5 * self._gain:
             return math.inf, math.inf, math.inf
-        p999, p99 = self._above(0.001 * total), self._above(0.01 * total)
-        return BOUNDS_S[self._above(0.5 * total)], BOUNDS_S[p99], BOUNDS_S[p999]
+        found, marks, above = [], [0.5 * total, 0.01 * total, 0.001 * total], 0.0
+        for bound_s, own, peers in zip(reversed(BOUNDS_S), reversed(self._own), reversed(self._peers), strict=True):
+            above += own + peers
+            while marks and above > marks[-1]:
+                marks.pop()
+                found.append(bound_s)
+            if not marks:
+                break
+        p999_s, p99_s, p50_s = found
+        return p50_s, p99_s, p999_s
 
     @property
     def tells_the_slowest(self) -> bool:
         """Whether there are answers enough for a p99.9."""
-        return self.own_weight + self.peers_weight >= _TELLING
-
-    def _above(self, weight: float) -> int:
-        """The bucket under which all but that weight lies."""
-        own, peers, left = self.own, self.peers, weight
-        for index in range(BUCKETS - 1, 0, -1):
-            left -= own[index] + peers[index]
-            if left < 0.0:
-                return index
-        return 0
+        return self._own_weight + self._peers_weight >= _TELLING * self._gain

@@ -14,6 +14,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
@@ -33,7 +34,10 @@ LATENCIES_MAX: Final = 256
 """So many cells tell of their latencies too."""
 _SAME_S: Final = 0.05
 """Changes that lie closer together than this are the same one: ages are known that well."""
-_WEIGHT_MAX: Final = 1e9
+_NUMBER_MAX: Final = 1e12
+_NUMBERS: Final = frozenset({int, float})
+_STATES: Final = {state.value: state for state in BreakerState}
+_BUCKETS: Final = range(BUCKETS)
 _LEVEL_MAX: Final = 16
 
 
@@ -83,9 +87,14 @@ class Line:
 def write(health: Health) -> bytes:
     """This process's note: what is not well first, then the busiest, up to CELLS_MAX cells."""
     now = health.clock()
-    cells = sorted(health.active, key=_weight, reverse=True)[:CELLS_MAX]
+    cells = sorted(filter(_has_news, health.active), key=_weight, reverse=True)[:CELLS_MAX]
     rows = [_row(cell, now, with_latencies=place < LATENCIES_MAX) for place, cell in enumerate(cells)]
     return orjson.dumps({"v": VERSION, "cells": rows})
+
+
+def _has_news(cell: CellHealth) -> bool:
+    """Whether this process has seen anything of the cell itself, or its breaker has ever moved."""
+    return not cell.evidence.own.is_negligible or not math.isinf(cell.breaker.changed_at)
 
 
 def _weight(cell: CellHealth) -> tuple[bool, float]:
@@ -95,11 +104,7 @@ def _weight(cell: CellHealth) -> tuple[bool, float]:
 
 def _row(cell: CellHealth, now: float, *, with_latencies: bool) -> list[object]:
     counts, breaker = cell.evidence.own, cell.breaker
-    buckets: list[float] = []
-    if with_latencies:
-        for index, weight in enumerate(cell.latencies.own):
-            if weight >= 0.05:
-                buckets += (index, round(weight, 1))
+    buckets = cell.latencies.told() if with_latencies else []
     changed_ms = None if math.isinf(breaker.changed_at) else round((now - breaker.changed_at) * 1_000)
     numbers = (counts.ok, counts.fault, counts.ok_slow, counts.fault_slow)
     totals = (breaker.goods_told, breaker.bads_told)
@@ -147,8 +152,7 @@ class Hearing:
 
 def _take(known: CellHealth, about: Heard) -> None:
     known.evidence.peers = about.counts
-    if about.buckets or known.latencies.peers_weight:
-        known.latencies.hear(about.buckets)
+    known.latencies.hear(about.buckets)
 
 
 def _follow(known: CellHealth, voices: list[Voice], now: float, settings: HealthSettings) -> None:
@@ -196,40 +200,39 @@ def _read(note: Note, now: float) -> list[Line]:
         if document["v"] != VERSION:
             return []
         rows = document["cells"][:CELLS_MAX]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, LookupError):
         return []
     lines = []
     for row in rows if isinstance(rows, list) else []:
         try:
             lines.append(_line(row, note.age_s, now))
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, LookupError):
             continue
     return lines
 
 
 def _line(row: Any, age_s: float, now: float) -> Line:
-    account_id, wallet, method, *decayed, goods, bads, state, changed_ms, level, flat = row
-    if not isinstance(account_id, str):
-        raise TypeError("no row of ours")
-    ok, fault, ok_slow, fault_slow = (_weight_of(number) for number in decayed)
-    changed_at = -math.inf if changed_ms is None else now - age_s - _weight_of(changed_ms) / 1_000
+    account_id, wallet, method, ok, fault, ok_slow, fault_slow, goods, bads, state, changed_ms, level, flat = row
+    _check_numbers((ok, fault, ok_slow, fault_slow, goods, bads, level, changed_ms or 0, *flat))
+    changed_at = -math.inf if changed_ms is None else now - age_s - changed_ms / 1_000
     return Line(
-        cell=Cell(account_id, Wallet(wallet), Method(method)),
+        cell=_cell(account_id, wallet, method),
         # The slow window forgets less of the same payments: rounding must not say otherwise.
         counts=Counts(ok, fault, max(ok, ok_slow), max(fault, fault_slow)),
-        totals=(int(_weight_of(goods)), int(_weight_of(bads))),
-        voice=Voice(BreakerState(state), changed_at, min(_LEVEL_MAX, int(_weight_of(level)))),
-        buckets=[(_index(index), _weight_of(weight)) for index, weight in zip(flat[::2], flat[1::2], strict=True)],
+        totals=(int(goods), int(bads)),
+        voice=Voice(_STATES[state], changed_at, min(_LEVEL_MAX, int(level))),
+        buckets=[(_BUCKETS[index], weight) for index, weight in zip(flat[::2], flat[1::2], strict=True)],
     )
 
 
-def _weight_of(number: object) -> float:
-    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number <= _WEIGHT_MAX:
-        raise ValueError("no number of ours")
-    return float(number)
+@lru_cache(maxsize=2 * CELLS_MAX)
+def _cell(account_id: object, wallet: str, method: str) -> Cell:
+    if not isinstance(account_id, str):
+        raise TypeError("no account of ours")
+    return Cell(account_id, Wallet(wallet), Method(method))
 
 
-def _index(number: object) -> int:
-    if type(number) is not int or not 0 <= number < BUCKETS:
-        raise ValueError("no bucket of ours")
-    return number
+def _check_numbers(numbers: Iterable[object]) -> None:
+    for number in numbers:
+        if type(number) not in _NUMBERS or not 0 <= number <= _NUMBER_MAX:  # type: ignore[operator]
+            raise ValueError("no number of ours")
