@@ -9,6 +9,13 @@ SELECT version, document, created_at, published_at
 FROM routing_publications JOIN routing_policies USING (version)
 ORDER BY seq DESC LIMIT 1
 
+-- name: in_force_before
+-- What was published before the last, the newest first, but for one version.
+SELECT version, document
+FROM routing_publications JOIN routing_policies USING (version)
+WHERE version <> $1
+ORDER BY seq DESC LIMIT $2
+
 -- name: find
 -- With when it was published last.
 SELECT version, document, created_at, (

@@ -21,6 +21,8 @@ from routing.policy.rules import PolicyDocument
 
 SQL: Final = named_statements("routing.policy", "policies.sql")
 VERSION_MAX: Final = 2**31 - 1
+_LOOKED_BACK_MAX: Final = 20
+"""Publications before one that cannot be used."""
 
 Database: TypeAlias = asyncpg.Pool | Connection
 
@@ -158,19 +160,32 @@ class PolicyBook:
         self.current: CompiledPolicy = NO_POLICY
 
     async def reload(self) -> None:
-        """Take over the published version; one that does not compile leaves the present one in force."""
+        """Take over the published version; one that does not compile leaves the present one in force.
+
+        A process that has only begun has none: it takes what was in force before.
+        """
         record = await self._pool.fetchrow(SQL["in_force"])
         if record is None or record["version"] in {self.current.version, self._refused}:
             return
+        if await self._take(record):
+            return
+        if self.current is NO_POLICY:
+            for earlier in await self._pool.fetch(SQL["in_force_before"], record["version"], _LOOKED_BACK_MAX):
+                if await self._take(earlier):
+                    break
+        self._refused = record["version"]
+
+    async def _take(self, record: asyncpg.Record) -> bool:
         version = record["version"]
         try:
             self.current = await asyncio.to_thread(_compiled, record["document"], version)
-            self._refused = None
-            POLICY_VERSION.set(version)
-            _log.info("routing policy in force", extra={"policy_version": version})
         except (PolicyError, ValueError) as error:
-            self._refused = version
             _log.error(
-                "the published routing policy cannot be used: the one before stays in force",
+                "a published routing policy cannot be used: the one before stays in force",
                 extra={"policy_version": version, "reason": str(error)},
             )
+            return False
+        self._refused = None
+        POLICY_VERSION.set(version)
+        _log.info("routing policy in force", extra={"policy_version": version})
+        return True

@@ -13,7 +13,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.support.gateway import GatewayStack
+from tests.support.gateway import GatewayStack, kill
 from tests.support.policies import EXPLAIN, POLICY, SECOND, add_second_account, in_force, put
 from tests.support.till import Till, error_of, new_order, payment_of
 
@@ -206,6 +206,16 @@ async def test_of_policies_published_at_the_same_time_each_process_ends_with_the
     async with stack.admin(gateway=1) as other:
         await asyncio.gather(*[put((admin, other)[number % 2], note=str(number)) for number in range(10)])
     await in_force(stack, (await admin.get(POLICY)).json()["version"])
+
+
+async def test_a_process_that_starts_goes_by_the_policy_from_its_first_payment(
+    stack: GatewayStack, admin: httpx.AsyncClient
+) -> None:
+    await put(admin, AVOID_FIRST, note="before the start")
+    kill(stack.gateways[1])
+    stack.restart(stack.gateways[1])
+    async with stack.till(gateway=1) as till:
+        assert await channel_of(till) == SECOND
 
 
 async def test_an_excluded_wallet_is_no_channel(stack: GatewayStack, admin: httpx.AsyncClient, till: Till) -> None:

@@ -210,6 +210,24 @@ async def test_a_stored_policy_that_cannot_be_used_leaves_the_old_one_and_is_tol
     assert book.current.version == 3
 
 
+async def test_a_process_that_begins_with_a_policy_that_it_cannot_use_takes_the_one_before(
+    pool: asyncpg.Pool, caplog: pytest.LogCaptureFixture
+) -> None:
+    await put(pool, "good")
+    for version in (2, 3):
+        await pool.execute("INSERT INTO routing_policies (version, document) VALUES ($1, '{}')", version)
+        await pool.execute("INSERT INTO routing_publications (version) VALUES ($1)", version)
+    book = PolicyBook(pool)
+    with caplog.at_level(logging.ERROR):
+        for _ in range(3):
+            await book.reload()
+    assert (book.current.version, book.current.document.note) == (1, "good")
+    assert [vars(record)["policy_version"] for record in caplog.records] == [3, 2]
+    await put(pool, "better")
+    await book.reload()
+    assert book.current.version == 4
+
+
 async def test_a_split_goes_on_counting_under_a_new_version_that_leaves_it_as_it_was(pool: asyncpg.Pool) -> None:
     split = {"name": "contract", "when": "true", "split": {"a": 70, "b": 30}}
     book, splits, dealt = PolicyBook(pool), Splits(), []

@@ -56,7 +56,7 @@ async def test_what_is_explained_is_found_by_its_key(pool: asyncpg.Pool, name: s
     assert all(key in condition for condition in found), found
 
 
-@pytest.mark.parametrize("name", ["in_force", "list", "find"])
+@pytest.mark.parametrize("name", ["in_force", "in_force_before", "list", "find"])
 async def test_of_publications_only_the_last_is_read(pool: asyncpg.Pool, name: str) -> None:
     """Each process asks at every change of the directory."""
     read = scans(await generic_plan(pool, POLICIES[name]), "routing_publications")
