@@ -18,7 +18,7 @@ from routing.choice import Reason, RuledOut
 from routing.fees import FeeRule
 from routing.health.standing import Standing
 from routing.sale import Cell, Method, Sale
-from routing.terms import BEGINNING, END, Limits
+from routing.terms import BEGINNING, END
 
 NO_BOUND: Final = 1 << 62
 """In fen: above all sums."""
@@ -66,10 +66,18 @@ class Open(NamedTuple):
     rules: tuple[FeeRule, ...]
 
 
+class Ceiling(NamedTuple):
+    """The most that one payment can be, and why."""
+
+    fen: int
+    reason: Reason
+
+
 class Row(NamedTuple):
     """What scoring reads of an open account for amounts of one tier: its bounds for a payment, its fee in numbers.
 
-    `rules` are for a sale that costs another amount on this account than elsewhere.
+    `rules` are for a sale that costs another amount on this account than elsewhere; `ceilings` are the bounds of which
+    `ceiling_fen` is the lowest, in the order in which they count as the reason.
     """
 
     account: Account
@@ -81,6 +89,7 @@ class Row(NamedTuple):
     min_fen: int
     cap_fen: int
     rules: tuple[FeeRule, ...]
+    ceilings: tuple[Ceiling, ...]
 
 
 class Pool:
@@ -122,29 +131,31 @@ class Pool:
     def _row(self, each: Open, payable_fen: int, is_static_code: bool) -> Row:
         account, standing, rules = each
         rule = rule_for(rules, payable_fen)
+        ceilings = tuple(self._ceilings(account, is_static_code))
         return Row(
             account=account,
             account_id=account.id,
             standing=standing,
             floor_fen=account.terms.limits.payment_min_fen,
-            ceiling_fen=self._ceiling_fen(account, is_static_code),
+            ceiling_fen=min((ceiling.fen for ceiling in ceilings), default=NO_BOUND),
+            ceilings=ceilings,
             rate_millionths=rule.rate_millionths,
             min_fen=rule.min_fen,
             cap_fen=or_no_bound(rule.cap_fen),
             rules=rules,
         )
 
-    def _ceiling_fen(self, account: Account, is_static_code: bool) -> int:
-        """The most that one payment can be: as it is agreed, and as the sums of the day and month leave room."""
+    def _ceilings(self, account: Account, is_static_code: bool) -> Iterator[Ceiling]:
+        """As agreed, and as what was taken today and this month leaves room."""
         limits = account.terms.limits
-        ceiling_fen = or_no_bound(limits.payment_max_fen)
-        if is_static_code:
-            ceiling_fen = min(ceiling_fen, or_no_bound(limits.static_code_max_fen))
-        if limits.day_fen is None and limits.month_fen is None:
-            return ceiling_fen
-        taken = self._takings.taken(account.id)
-        day_room_fen = or_no_bound(limits.day_fen) - taken.day_fen
-        return min(ceiling_fen, day_room_fen, or_no_bound(limits.month_fen) - taken.month_fen)
+        if limits.payment_max_fen is not None:
+            yield Ceiling(limits.payment_max_fen, Reason.ABOVE_MAXIMUM)
+        if is_static_code and limits.static_code_max_fen is not None:
+            yield Ceiling(limits.static_code_max_fen, Reason.STATIC_CODE_LIMIT)
+        if limits.day_fen is not None:
+            yield Ceiling(limits.day_fen - self._takings.taken(account.id).day_fen, Reason.DAY_LIMIT)
+        if limits.month_fen is not None:
+            yield Ceiling(limits.month_fen - self._takings.taken(account.id).month_fen, Reason.MONTH_LIMIT)
 
 
 def rule_for(rules: Sequence[FeeRule], payable_fen: int) -> FeeRule:
@@ -197,25 +208,6 @@ class Eligibility:
             elif not account.takes(sale.wallet, sale.method):
                 found.append((account, Reason.METHOD_NOT_TAKEN))
         return found
-
-    def amount_reason(self, row: Row, payable_fen: int, sale: Sale) -> Reason | None:
-        """Why an account cannot take an amount; None where it can."""
-        limits = row.account.terms.limits
-        if payable_fen < limits.payment_min_fen:
-            return Reason.BELOW_MINIMUM
-        if payable_fen > or_no_bound(limits.payment_max_fen):
-            return Reason.ABOVE_MAXIMUM
-        if sale.is_static_code and payable_fen > or_no_bound(limits.static_code_max_fen):
-            return Reason.STATIC_CODE_LIMIT
-        return self._sum_reason(row.account_id, payable_fen, limits)
-
-    def _sum_reason(self, account_id: str, payable_fen: int, limits: Limits) -> Reason | None:
-        taken = self._takings.taken(account_id)
-        if taken.day_fen + payable_fen > or_no_bound(limits.day_fen):
-            return Reason.DAY_LIMIT
-        if taken.month_fen + payable_fen > or_no_bound(limits.month_fen):
-            return Reason.MONTH_LIMIT
-        return None
 
     def _read_book(self) -> None:
         """Take the accounts over; the same accounts give the same order however they are listed."""

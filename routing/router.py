@@ -94,7 +94,8 @@ class Router:
         policy = self._policies.current
         guidance = policy.guide(sale)
         worth_fen = policy.success_value * sale.amount_fen
-        weighed = weigh(self._eligibility, sale, prices, worth_fen, Bounds(guidance.excluded, without, payable_fen))
+        bounds = Bounds(guidance.excluded, without, payable_fen)
+        weighed = weigh(self._eligibility.pool(sale), sale, prices, worth_fen, bounds)
         round_ = _Round(sale, prices, policy, worth_fen, weighed, commits, retried=bool(without))
         picked = self._pick(round_, guidance.steer)
         why, scored = (Why.NONE, None) if picked is None else picked

@@ -15,7 +15,7 @@ from statistics import NormalDist
 from typing import Final, NamedTuple
 
 from routing.choice import Reason, RuledOut, Scored
-from routing.eligibility import Eligibility, Row, or_no_bound, rule_for
+from routing.eligibility import Pool, Row, or_no_bound, rule_for
 from routing.health.standing import BreakerState
 from routing.sale import NO_ACCOUNTS, Prices, Sale
 
@@ -50,13 +50,12 @@ class Weighed(NamedTuple):
     ruled_out: list[RuledOut]
 
 
-def weigh(eligibility: Eligibility, sale: Sale, prices: Prices, worth_fen: float, bounds: Bounds) -> Weighed:
-    """Sort the accounts of the sale's pool, and score those that can take it.  `worth_fen` is what success is worth.
+def weigh(pool: Pool, sale: Sale, prices: Prices, worth_fen: float, bounds: Bounds) -> Weighed:
+    """Sort the accounts of a sale's pool, and score those that can take it.  `worth_fen` is what success is worth.
 
     The heart of the router, run for every payment over every account: hence one loop over plain numbers, in which
     FeeRule.fee_fen and `value_fen` are written out.
     """
-    pool = eligibility.pool(sale)
     able: list[Scored] = []
     half_open: list[Scored] = []
     ruled_out: list[RuledOut] = list(pool.ruled_out)
@@ -66,7 +65,7 @@ def weigh(eligibility: Eligibility, sale: Sale, prices: Prices, worth_fen: float
     only_fen = bounds.payable_fen
     barred = bounds.excluded | bounds.tried if bounds.tried else bounds.excluded
     for row in pool.rows(everywhere_fen, is_static_code=sale.is_static_code):
-        account, account_id, standing, floor_fen, ceiling_fen, rate_millionths, min_fen, cap_fen, rules = row
+        account, account_id, standing, floor_fen, ceiling_fen, rate_millionths, min_fen, cap_fen, rules, _ = row
         payable_fen, subsidy_fen = everywhere_fen, everywhere_subsidy_fen
         if on_account and account_id in on_account:
             price = on_account[account_id]
@@ -74,7 +73,7 @@ def weigh(eligibility: Eligibility, sale: Sale, prices: Prices, worth_fen: float
             rule = rule_for(rules, payable_fen)
             rate_millionths, min_fen, cap_fen = rule.rate_millionths, rule.min_fen, or_no_bound(rule.cap_fen)
         if not floor_fen <= payable_fen <= ceiling_fen or account_id in barred:
-            ruled_out.append((account, _reason(eligibility, row, payable_fen, sale, bounds)))
+            ruled_out.append((account, _reason(row, payable_fen, bounds)))
             continue
         if only_fen is not None and only_fen != payable_fen:
             ruled_out.append((account, Reason.OTHER_PRICE))
@@ -143,7 +142,15 @@ def keyed_hash(key: bytes, seed: str) -> int:
     return int.from_bytes(blake2b(seed.encode(), digest_size=8, key=key).digest(), "big")
 
 
-def _reason(eligibility: Eligibility, row: Row, payable_fen: int, sale: Sale, bounds: Bounds) -> Reason:
+def _reason(row: Row, payable_fen: int, bounds: Bounds) -> Reason:
+    """Why an account that is open cannot have this sale."""
     if row.account_id in bounds.tried:
         return Reason.TRIED_BEFORE
-    return eligibility.amount_reason(row, payable_fen, sale) or Reason.EXCLUDED_BY_POLICY
+    if row.account_id in bounds.excluded:
+        return Reason.EXCLUDED_BY_POLICY
+    if payable_fen < row.floor_fen:
+        return Reason.BELOW_MINIMUM
+    for fen, reason in row.ceilings:
+        if payable_fen > fen:
+            return reason
+    raise AssertionError("the account can have it")
