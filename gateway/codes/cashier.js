@@ -205,7 +205,10 @@
   function proceed(order) {
     if (settle(order)) { return; }
     if (order.status === "busy") { wait(order.retry_after_s); return; }
-    if (order.status === "refused") { fail(texts.refused); return; }
+    if (order.status === "refused") {
+      fail(order.failure === "limit_exceeded" ? texts.over_limit : texts.refused);
+      return;
+    }
     say(texts.in_wallet.replace("{amount}", yuan(order.payable)));
     wallets[config.wallet](order);
   }

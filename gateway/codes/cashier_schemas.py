@@ -84,7 +84,8 @@ class PayAnswer(BaseModel):
     """How the page goes on.
 
     `ready`: call the wallet's bridge with `bridge`, or go to `pay_url`.  `busy`: another payer's order is open, come
-    back after `retry_after_s`.  `refused`: the wallet opens no order for this payer.
+    back after `retry_after_s`.  `refused`: the wallet opens no order for this payer, or what was typed is over a limit
+    (`failure`).
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [_PAY_EXAMPLE]})

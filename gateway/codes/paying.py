@@ -10,6 +10,7 @@ import orjson
 
 from gateway.codes.cashier_schemas import PayAnswer, StandingAnswer
 from gateway.codes.price import Price, price_of_payment
+from gateway.codes.routes import refusal_of_typed
 from gateway.codes.sales import may_begin, order_no_of_sale
 from gateway.codes.standing import Standing, paid_at, standing_of
 from gateway.codes.targets import Target
@@ -48,6 +49,8 @@ async def pay(services: Services, visiting: Visiting, *, amount_fen: int | None,
     target, visitor = visiting.target, visiting.visitor
     payment = target.payment
     if payment is None:
+        if amount_fen is not None and (why := refusal_of_typed(services, target, visitor, amount_fen)) is not None:
+            return _answer("refused", target, None, failure=why)
         payment = await _begin(services, visiting, deadline, amount_fen=amount_fen, sale=sale)
     elif amount_fen not in {None, payment.amount.amount_fen}:
         raise Conflict("amount_settled", "The amount of this sale is settled: open the code again.", param="amount")
@@ -94,7 +97,7 @@ def standing_answer(target: Target, payment: Payment | None) -> dict[str, Any]:
     return StandingAnswer(status=standing, **_facts(target, payment, is_paid=standing is Standing.PAID)).model_dump()
 
 
-def _answer(status: str, target: Target, payment: Payment, **more: Any) -> dict[str, Any]:
+def _answer(status: str, target: Target, payment: Payment | None, **more: Any) -> dict[str, Any]:
     facts = _facts(target, payment, is_paid=status == "paid")
     return PayAnswer.model_validate({"status": status, **facts, **more}).model_dump()
 

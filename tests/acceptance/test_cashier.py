@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from tests.support.accounts import ACCOUNTS, settings_of
 from tests.support.cashier import CashierPage, Customer, code_of_one, made_code
 from tests.support.gateway import GatewayStack
 from tests.support.looking import attempts_of, events_of
@@ -316,3 +317,31 @@ async def test_every_step_of_a_customer_leaves_its_event(
         await customer.until(page, "paid")
     types = [event["type"] for event in await events_of(database, code["payment_id"])]
     assert types == ["payment.code_shown", "payment.attempt_opened", "payment.captured"]
+
+
+async def test_what_is_typed_over_the_limit_of_an_account_is_refused_before_anything_is_asked(
+    stack: GatewayStack,
+) -> None:
+    """The bank's limit for static codes: the customer pays less, or takes another wallet."""
+    shop = stack.new_shop("small sums")
+    wanted = {
+        "channel": "wechat",
+        "merchant_id": shop.id,
+        "settings": settings_of(stack, "wechat_direct"),
+        "terms": {"limits": {"static_code_max_fen": 2_000}},
+    }
+    async with stack.admin() as admin:
+        made = await admin.post(ACCOUNTS, json=wanted)
+    assert made.status_code == 201, made.text
+    async with stack.till(shop) as till, Customer(stack, "wechat") as customer:
+        code = await made_code(till)
+        page = await customer.open(code["url"])
+        async with asyncio.timeout(10):  # every process hears of a new account within a second
+            while (refused := await customer.pay(page, amount=2_001))["status"] != "refused":
+                page = await customer.open(code["url"])
+        assert (refused["failure"], refused["amount"]) == ("limit_exceeded", None)
+        order = await customer.ready(page, amount=2_000)
+        await customer.confirm(order)
+        await customer.until(page, "paid")
+        payment = await _payment_of(till, page)
+        assert (payment["amount"], payment["channel"]) == (2_000, made.json()["id"])

@@ -8,10 +8,11 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.codes.routes import Destination, destination, keeps
+from gateway.codes.routes import Destination, destination, keeps, refusal_of_typed
 from gateway.codes.targets import Target
 from gateway.codes.visits import Visitor
 from gateway.http.services import Services
+from gateway.kernel.failures import FailureCode
 from routing.accounts import Account, AccountStatus
 from routing.channels.base import Wallet
 from routing.health.standing import BreakerState
@@ -113,3 +114,34 @@ def test_payers_who_are_sent_take_turns_and_those_who_look_again_do_not() -> Non
         sent.append(corner.sent_to(of_code(), seed=f"sale-{number}"))
         assert [corner.kept_at(of_code(), name) for name in ("a", "b")] == ["a", "b"]
     assert Counter(sent) == {"a": 70, "b": 30}
+
+
+@pytest.mark.parametrize(
+    ("amount_fen", "refusal"),
+    [
+        (1_000, None),
+        (1_001, FailureCode.LIMIT_EXCEEDED),
+        (9, FailureCode.LIMIT_EXCEEDED),
+        (777, FailureCode.NO_CHANNEL),
+    ],
+)
+def test_what_a_customer_types_has_to_be_within_the_limits_of_his_account(
+    amount_fen: int, refusal: FailureCode | None
+) -> None:
+    limits = {"limits": {"static_code_max_fen": 1_000, "payment_min_fen": 10}}
+    rule = {"when": "payment.amount == 777", "exclude": ["limited"]}
+    corner = Corner(page_account("limited", terms=limits), page_account("wide"), compiled=policy(rule))
+    visitor = Visitor(Wallet.WECHAT, "limited", "", "payer")
+    assert refusal_of_typed(corner.services, of_code(), visitor, amount_fen) is refusal
+    other = Visitor(Wallet.WECHAT, "wide", "", "payer")
+    assert refusal_of_typed(corner.services, of_code(), other, amount_fen) is None
+
+
+def test_an_outage_is_no_reason_to_refuse_an_amount_and_an_account_that_is_gone_is() -> None:
+    corner = Corner(page_account("own"))
+    corner.breaker("own", BreakerState.OPEN)
+    asked = [
+        refusal_of_typed(corner.services, of_code(), Visitor(Wallet.WECHAT, name, "", "p"), 1)
+        for name in ("own", "gone")
+    ]
+    assert asked == [None, FailureCode.NO_CHANNEL]
