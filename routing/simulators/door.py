@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Callable
 from typing import Final, cast
@@ -40,16 +41,26 @@ class Door:
         await asyncio.sleep(_ANSWER_GOES_OUT_S)
         for listening in self._server.servers:
             listening.close()
-        self._listener.shutdown(socket.SHUT_RDWR)
+        self._stop_listening()
         for connection in list(self._server.server_state.connections):
             connection.transport.abort()
         await asyncio.sleep(seconds)
         await self._open()
 
-    async def _open(self) -> None:
-        """Listen again.  A port that the kernel had chosen went with the listening; it is taken once more."""
-        if self._listener.getsockname() != self._address:
+    def _stop_listening(self) -> None:
+        """Keep the address, so that nobody else takes it meanwhile.
+
+        A port that was asked for stays bound; one that the kernel had chosen went with the listening.
+        """
+        self._listener.shutdown(socket.SHUT_RDWR)
+        try:
             self._listener.bind(self._address)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # it is bound
+                raise
+
+    async def _open(self) -> None:
+        """Listen again."""
         self._listener.listen(BACKLOG)
         loop = asyncio.get_running_loop()
         self._server.servers = [await loop.create_server(self._protocol, sock=self.opened(), backlog=BACKLOG)]
