@@ -11,6 +11,9 @@ from gateway.audit.rows import AttemptRow, Dossier, Trade
 from gateway.audit.scene import Scene
 from gateway.payments.states import Status
 
+_LEFT: Final = frozenset({"unsent", "refused"})
+"""How the attempts end that a payment leaves for another account (gateway.payments.failing_over)."""
+_BARCODE: Final = "barcode"
 _PAYABLE: Final = frozenset({"open", "pending"})
 """The states in which a simulator still takes the customer's money."""
 
@@ -18,6 +21,7 @@ _PAYABLE: Final = frozenset({"open", "pending"})
 def check_attempts(dossier: Dossier, scene: Scene, findings: Findings) -> None:
     """What our own books show, and what the channels' show of orders that ought to be over."""
     _check_one_open(dossier, findings)
+    _check_left(dossier, findings)
     if dossier.payment.review is None:
         _check_open(dossier, scene, findings)
     if not any(event.at >= scene.books_read_from for event in dossier.events):
@@ -33,6 +37,28 @@ def _check_one_open(dossier: Dossier, findings: Findings) -> None:
             f"attempts {open_} are open, the current one is {dossier.payment.attempt_seq}",
             payment_id=dossier.payment.id,
         )
+
+
+def _check_left(dossier: Dossier, findings: Findings) -> None:
+    """What a payment left behind was not sent at all, or was refused, and never held the customer's money.
+
+    A code that any wallet can pay leaves attempts for other reasons as well: those end otherwise.
+    """
+    payment = dossier.payment
+    for attempt in dossier.attempts.values():
+        is_left = attempt.state in _LEFT
+        if attempt.seq >= payment.attempt_seq or not (is_left or payment.method == _BARCODE):
+            continue
+        findings.compare(Check.LEFT_ATTEMPT)
+        if not is_left:
+            findings.add(Check.LEFT_ATTEMPT, f"left for another account while {attempt.state}", **_ids(attempt))
+        for trade in dossier.trades_of(attempt.seq):
+            if attempt.state == "unsent" or trade.captured or trade.status in _PAYABLE:
+                findings.add(
+                    Check.LEFT_ATTEMPT,
+                    f"left as {attempt.state}, but {trade.channel} has its order as {trade.status}",
+                    **_ids(attempt),
+                )
 
 
 def _check_open(dossier: Dossier, scene: Scene, findings: Findings) -> None:

@@ -17,6 +17,7 @@ class Check(StrEnum):
     CHANNEL = "I1.channel"
     LATE_CAPTURE = "I1.late_capture"
     ONE_OPEN_ATTEMPT = "I1.one_open_attempt"
+    LEFT_ATTEMPT = "I1.left_attempt"
     STILL_PAYABLE = "I1.still_payable"
     ACKNOWLEDGED_LOST = "I2.acknowledged_lost"
     ACKNOWLEDGED_CHANGED = "I2.acknowledged_changed"
@@ -65,6 +66,7 @@ HOLDS: Final[dict[Check, str]] = {
     Check.CHANNEL: "an attempt's order is at the channel of the attempt's account",
     Check.LATE_CAPTURE: "late captures are what the channel captured, and returned where we say so",
     Check.ONE_OPEN_ATTEMPT: "a payment has at most one open attempt, its current one",
+    Check.LEFT_ATTEMPT: "a payment left an account for another only where its order surely moved no money",
     Check.STILL_PAYABLE: "no order takes money past the end of its payment and its own time; until then it is watched",
     Check.ACKNOWLEDGED_LOST: "every payment that a client was told of exists",
     Check.ACKNOWLEDGED_CHANGED: "it has the amount, the payable and the order number that the client was told",

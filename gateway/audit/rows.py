@@ -29,6 +29,7 @@ class PaymentRow(NamedTuple):
     amount: int
     payable: int
     currency: str
+    method: str
     wallet: str | None
     attempt_seq: int
     reversal: str | None

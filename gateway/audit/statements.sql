@@ -2,7 +2,7 @@
 
 -- name: payments
 SELECT
-    p.id, p.merchant_id, p.merchant_order_no, p.status, p.version, p.amount, p.payable, p.currency, p.wallet,
+    p.id, p.merchant_id, p.merchant_order_no, p.status, p.version, p.amount, p.payable, p.currency, p.method, p.wallet,
     p.attempt_seq, p.reversal, p.review, p.amount_refunded, p.refund_held, p.late_captures, p.created_at, p.expires_at, o.payment_id AS order_owner
 FROM (SELECT * FROM payments WHERE id > $1 ORDER BY id LIMIT $2) p
 LEFT JOIN order_numbers o ON o.merchant_id = p.merchant_id AND o.merchant_order_no = p.merchant_order_no

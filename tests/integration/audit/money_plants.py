@@ -46,6 +46,29 @@ def one_order_number_captured_twice_by_a_channel(world: World) -> None:
     world.trade(world.succeeded("unionpay"))
 
 
+@plants(Check.LEFT_ATTEMPT)
+def an_account_left_after_silence(world: World) -> None:
+    world.failed_over().attempts[0]["state"] = "not_created"
+
+
+@plants(Check.LEFT_ATTEMPT)
+def an_order_that_was_not_sent_and_is_at_its_channel(world: World) -> None:
+    story = world.failed_over()
+    world.trade(story, captured=False, channel="alipay")
+
+
+@plants(Check.LEFT_ATTEMPT)
+def an_order_that_was_refused_captured_and_given_back(world: World) -> None:
+    story = world.failed_over("refused")
+    amount = story.payment["payable"]
+    story.trades[0].update(status="refunded", captured_at=rfc3339(world.ago(120)), refunded=amount)
+
+
+@plants(Check.LEFT_ATTEMPT)
+def an_order_that_was_refused_while_the_customer_types_the_pin(world: World) -> None:
+    world.failed_over("refused").trades[0]["status"] = "pending"
+
+
 @plants(Check.UNKNOWN_TRADE)
 def an_order_of_a_payment_that_does_not_exist(world: World) -> None:
     stray_trade(world, attempt_order_no(new_id("pay"), 1))

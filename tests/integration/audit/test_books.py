@@ -54,6 +54,8 @@ def whole_world() -> World:
         world.late(channel)
         world.refunded(channel)
     world.refused()
+    world.failed_over("unsent")
+    world.failed_over("refused")
     first = world.stories[0]
     first.told("succeeded", http_status=200)
     first.answers.append(conflict(first))
@@ -217,7 +219,7 @@ async def test_the_json_report_has_every_check_and_the_sums(
     assert document["agrees"] is True
     assert [check["name"] for check in document["checks"]] == list(Check) == list(HOLDS)
     assert document["accounts"]["wechat_direct"]["difference_fen"] == 0
-    assert document["client_log"]["http_statuses"] == {"200": 2, "201": 42, "409": 1, "none": 1}
+    assert document["client_log"]["http_statuses"] == {"200": 2, "201": 44, "409": 1, "none": 1}
     assert document["client_log"]["refunds_told"] == 12
     assert document["refunds"] == {"count": 12, "by_status": {"failed": 4, "succeeded": 8}}
     assert document["callbacks"] == {

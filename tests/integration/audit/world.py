@@ -152,6 +152,22 @@ class World:
         story.told("succeeded")
         return story
 
+    def failed_over(self, left: str = "unsent") -> Story:
+        """Taken by a second account, after the first was not reached or has refused it."""
+        story = self.begin("alipay")
+        at, payable = story.payment["created_at"], Money(story.payment["payable"])
+        if left == "refused":
+            self.trade(story, captured=False)
+        story.attempts[0]["state"] = left
+        story.payment.update(attempt_seq=2, account_id="unionpay_direct")
+        story.attempts.append(story.attempts[0] | {"seq": 2, "account_id": "unionpay_direct", "state": "open"})
+        story.event("attempt_opened", "processing", at + timedelta(seconds=1))
+        self.trade(story, seq=2)
+        story.event("captured", "succeeded", at + timedelta(seconds=2))
+        story.post(postings.capture(MERCHANT, "unionpay_direct", payable, fee_of(payable)), at + timedelta(seconds=2))
+        story.told("succeeded")
+        return story
+
     def discounted(self, channel: str = "wechat") -> Story:
         """Goods of 25.99 for 20.99: the bank gave 3.50, the merchant 1.50."""
         return self.succeeded(channel, payable=2_099, funding=(("bank", 350), ("merchant", 150)))
