@@ -1,4 +1,4 @@
-"""RSA with SHA-256 and PKCS#1 v1.5, as all three channels sign; keys are read once and kept."""
+"""RSA with SHA-256 and PKCS#1 v1.5, as WeChat Pay, Alipay and UnionPay ACP sign; keys are read once and kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the three adapters share: numbers and JSON safe to send, strict reading of answers, rows of code tables."""
+"""What the adapters share: numbers and JSON safe to send, strict reading of answers, rows of code tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signatures of all three channels agree with vectors that unmodified public SDKs made or judged."""
+"""Signatures of all channels agree with vectors that unmodified public SDKs made or judged."""
 
 from __future__ import annotations
 

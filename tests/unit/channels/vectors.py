@@ -1,4 +1,4 @@
-"""The golden vectors of the three channels, and channel settings made from their throw-away keys."""
+"""The golden vectors of the channels, and channel settings made from their throw-away keys."""
 
 from __future__ import annotations
 
