@@ -7,6 +7,8 @@ costs on this machine, and the median, which is what its neighbours left of it.
 
 from __future__ import annotations
 
+import os
+import platform
 import random
 import statistics
 import time
@@ -90,7 +92,13 @@ def main(
     results.mkdir(parents=True, exist_ok=True)
     path = results / f"routing-{at:%Y%m%dT%H%M%SZ}.json"
     target = {"what": "choose", "accounts": TARGET_ACCOUNTS, "rules": TARGET_RULES, "best_us_at_most": TARGET_US}
-    document = {"time": at.isoformat(timespec="seconds"), "target": target, "costs": [asdict(cost) for cost in costs]}
+    document = {
+        "time": at.isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "load_average": os.getloadavg(),
+        "target": target,
+        "costs": [asdict(cost) for cost in costs],
+    }
     path.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
     Console().print(f"Written to {path}")
 
