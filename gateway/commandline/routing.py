@@ -153,3 +153,26 @@ def list_accounts(*, url: AdminUrl = None, state: State = STATE, as_json: AsJson
     from gateway.commandline.routing_accounts import show_accounts
 
     show_accounts(AdminTarget(url, state.absolute()), as_json=as_json)
+
+
+@routing.command("simulate")
+def simulate_scenario(
+    scenario: Annotated[
+        str | None, typer.Argument(help="The name of a ready scenario, or a TOML file; without it, what there is.")
+    ] = None,
+    *,
+    seeds: Annotated[int, typer.Option(min=1, max=1_000, help="How often, each time with other luck.")] = 20,
+    traffic: Annotated[
+        Path | None, typer.Option(help="Recorded payments instead of drawn ones: CSV with the columns at and amount.")
+    ] = None,
+    picture: Annotated[Path | None, typer.Option(help="Draw the first seed here (.svg, .png, .pdf).")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write every figure here, as JSON.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Play an outage, a price change, a new route: our routing beside others and an all-knowing oracle."""
+    from gateway.commandline.simulate import Wish, list_scenarios, simulate
+
+    if scenario is None:
+        list_scenarios()
+    else:
+        simulate(Wish(scenario, seeds, traffic, picture, report), as_json=as_json)
