@@ -79,8 +79,8 @@ def _field(name: str, kind: FieldType) -> Field:
 
 
 def _some_merchant(choose: Chooser) -> str:
-    """A few large merchants, many small ones."""
-    return f"m_{int(choose.paretovariate(0.5)) % MERCHANTS}"
+    """A few dozen large merchants, and many small ones."""
+    return f"m_{choose.randrange(50) if choose.random() < 0.3 else choose.randrange(MERCHANTS)}"
 
 
 COMMON: Final = (

@@ -22,7 +22,7 @@ PENDING: Final = object()
 
 MASKED_MAX: Final = 16
 """Terms of one block that have masks: those that most rows ask of."""
-MASKED_SHARE: Final = 32
+MASKED_SHARE: Final = 16
 """A term has masks where at least one row in so many asks of it."""
 
 

@@ -16,8 +16,8 @@ from typing import Any, Final, TypeAlias
 from gateway.kernel.expressions.blocks import PENDING, Block, Compute, Row, block_of, holds
 from gateway.kernel.expressions.constraints import Constraint
 
-BLOCK_ROWS_MAX: Final = 2_048
-BLOCK_ROWS_MIN: Final = 128
+BLOCK_ROWS_MAX: Final = 4_096
+BLOCK_ROWS_MIN: Final = 512
 """A block ends early where its rows would ask of too many terms, but not below this."""
 BLOCK_SLOTS_MAX: Final = 16
 KEY_VALUES_MIN: Final = 64
