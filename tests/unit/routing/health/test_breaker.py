@@ -69,6 +69,9 @@ def test_what_others_saw_adds_up_with_ones_own() -> None:
         breaker.bad(1.0)
     assert not breaker.hear(0, 7, 1.0)
     assert breaker.hear(0, 1, 1.0)
+    breaker = Breaker(SETTINGS)
+    assert not breaker.hear(0, 11, 1.0)
+    assert breaker.bad(1.0)
 
 
 def test_what_went_well_elsewhere_does_not_hide_that_this_process_is_cut_off() -> None:

@@ -106,6 +106,15 @@ def test_no_connection_closes_every_cell_of_the_account_and_no_other(bench: Benc
     assert bench.state(ELSEWHERE) is BreakerState.CLOSED
 
 
+def test_a_connection_that_failed_before_another_cell_was_well_says_nothing_of_that_one(bench: Bench) -> None:
+    early = [bench.health.begin(WECHAT) for _ in range(12)]
+    bench.now += 1.0
+    bench.call(ALIPAY, Verdict.OK)
+    for call in early:
+        call.end(Verdict.UNSENT)
+    assert (bench.state(WECHAT), bench.state(ALIPAY)) == (BreakerState.OPEN, BreakerState.CLOSED)
+
+
 def test_faults_are_of_their_own_cell(bench: Bench) -> None:
     bench.health.standing(ALIPAY)
     bench.call(WECHAT, Verdict.FAULT, 12)

@@ -119,6 +119,19 @@ def test_one_process_that_is_cut_off_does_not_take_with_it_those_that_see_the_ac
     assert cut_off.state is BreakerState.OPEN
 
 
+def test_who_saw_the_account_well_just_now_does_not_believe_that_it_is_down_until_that_is_old() -> None:
+    one, two = Process("one"), Process("two")
+    two.saw(Verdict.OK)
+    Process.now += 0.5
+    one.saw(Verdict.FAULT, 12)
+    Process.now += 0.5
+    two.hearing.hear([one.tell()])
+    assert two.state is BreakerState.CLOSED
+    Process.now += 1.5
+    two.hearing.hear([one.tell()])
+    assert two.state is BreakerState.OPEN
+
+
 def test_who_has_closed_its_breaker_of_late_does_not_follow_a_single_voice() -> None:
     cut_off, other, well = Process("cut_off"), Process("other"), Process("well")
     well.health.cell_health(WECHAT).open(Process.now - 5, 0)
