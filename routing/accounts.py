@@ -100,25 +100,30 @@ class AccountBook:
         self._build = build
         self._accounts: dict[str, Account] = {}
         self._built: dict[str, _Built] = {}
+        self._records: dict[str, asyncpg.Record] = {}
         self.version = 0
-        """Rises whenever the accounts were read."""
+        """Rises whenever the accounts have changed."""
 
     async def reload(self) -> None:
-        """Read all accounts; a channel is built anew only where its settings have changed.
+        """Read all accounts; what has not changed stays the same object, and a channel lives as long as its settings.
 
         An account that cannot be opened takes no other with it: it stays as it was, or is left out.
         """
         accounts: dict[str, Account] = {}
+        records: dict[str, asyncpg.Record] = {}
         for record in await self._pool.fetch(SQL["all_accounts"]):
             account_id = record["id"]
+            is_same = record == self._records.get(account_id)
             try:
-                accounts[account_id] = self._account(AccountRow.of(record))
+                accounts[account_id] = self._accounts[account_id] if is_same else self._account(AccountRow.of(record))
+                records[account_id] = record
             except ValueError as error:  # a broken seal, settings that are wrong, a wallet of a later version
                 _complain("a channel account cannot be opened", account_id, error)
                 if account_id in self._accounts:
                     accounts[account_id] = self._accounts[account_id]
-        self._accounts = accounts
-        self.version += 1
+        if list(map(id, accounts.values())) != list(map(id, self._accounts.values())):
+            self.version += 1
+        self._accounts, self._records = accounts, records
 
     def check(self, account_id: str, kind: str, settings: Mapping[str, Any]) -> None:
         """Whether an account would open with these settings.  Raises what the builder raises (ChannelSettingsError)."""

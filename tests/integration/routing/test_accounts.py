@@ -117,3 +117,21 @@ async def break_account(pool: asyncpg.Pool, trouble: str) -> None:
         await save(pool, "one", bad=True)
     else:
         await pool.execute("UPDATE channel_accounts SET wallets = '{nobody_pay}' WHERE id = 'one'")
+
+
+async def test_what_has_not_changed_stays_the_same_and_only_changes_raise_the_version(
+    pool: asyncpg.Pool, built: Builder
+) -> None:
+    book = AccountBook(pool, VAULT, built)
+    await book.reload()
+    before, version = list(book), book.version
+    await book.reload()
+    assert [after is account for after, account in zip(book, before, strict=True)] == [True, True]
+    assert book.version == version
+    await pool.execute("UPDATE channel_accounts SET priority = 7 WHERE id = 'two'")
+    await book.reload()
+    assert [after is account for after, account in zip(book, before, strict=True)] == [True, False]
+    assert book.version == version + 1
+    await pool.execute("DELETE FROM channel_accounts WHERE id = 'one'")
+    await book.reload()
+    assert ([account.id for account in book], book.version) == (["two"], version + 2)
