@@ -74,6 +74,14 @@ class RunningStack:
             asyncio.run(self._set_unionpay("direct"))
         self._await_account("unionpay_direct")
 
+    async def leave_front_out(self) -> None:
+        """No payment goes to the bar-code front: what is measured is the direct accounts, whatever exploring would do."""
+        connection = await asyncpg.connect(self.ready.database_url)
+        try:
+            await connection.execute("UPDATE channel_accounts SET status = 'disabled' WHERE channel = 'qra'")
+        finally:
+            await connection.close()
+
     async def _set_unionpay(self, name: str) -> None:
         connection = await asyncpg.connect(self.ready.database_url)
         try:
@@ -129,7 +137,9 @@ def own_stack(workers: int = 1) -> Iterator[RunningStack]:
             )  # fmt: skip
         try:
             _await_file(ready_file, process, log)
-            yield RunningStack(read_ready_file(ready_file), state)
+            stack = RunningStack(read_ready_file(ready_file), state)
+            asyncio.run(stack.leave_front_out())
+            yield stack
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(_STOP_S)
