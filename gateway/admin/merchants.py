@@ -28,7 +28,7 @@ router = admin_router()
 def _timezone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # no such zone, no name of one, a folder of zones
         raise ValueError("is no IANA time zone") from None
     return name
 
