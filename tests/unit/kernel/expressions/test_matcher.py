@@ -178,3 +178,14 @@ def test_no_conditions_match_nothing() -> None:
 )
 def test_a_condition_becomes_constraints(text: str, alternatives: list[dict[str, Constraint]]) -> None:
     assert Clauses().of(check(text, FIELDS).tree) == alternatives
+
+
+@pytest.mark.parametrize("known", [float("inf"), -float("inf"), float("nan"), 1.5, None])
+def test_what_lies_at_infinity_is_found_as_cel_finds_it(known: float | None) -> None:
+    texts = [f"f.x {sign} {end}" for sign in ("<", "<=", ">", ">=", "==", "!=") for end in ("1e999", "-1e999")]
+    texts += [f"!({text})" for text in texts] + ["f.x in [1e999] || f.x < 1.0", "f.x in [-1e999, 2.0] || f.x > 1.0"]
+    held = {**dict.fromkeys(("f.i", "f.j", "f.y", "f.s", "f.t", "f.b", "f.c", "f.l", LOOKUP)), "f.x": known}
+    expected = tuple(at for at, text in enumerate(texts) if Oracle().verdict(text, held) is True)
+    assert Matcher([check(text, FIELDS) for text in texts]).matches(held) == expected
+    for at, text in enumerate(texts):
+        assert Matcher([check(text, FIELDS)]).matches(held) == ((0,) if at in expected else ())
