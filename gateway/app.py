@@ -106,7 +106,7 @@ def _lifespan(settings: Settings) -> Any:
                 intents=intents(base.hot_pool, settings),
                 charging=base.charging,
                 showing=Showing(base.store, base.charging, shown_codes(base.hot_pool, settings), base.feedback),
-                failing_over=FailingOver(settings, router, failovers(base.hot_pool, settings)),
+                failing_over=FailingOver(settings, base.store, router, failovers(base.hot_pool, settings)),
             )
             attempts = Attempts(
                 settings=settings,

@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import logging
 import time
+from datetime import datetime
 
 from gateway.database.failovers import FailoverResult, FailoverRow
 from gateway.database.group_commit import GroupCommit
 from gateway.kernel.clock import Deadline
 from gateway.kernel.metrics import FAILOVERS
+from gateway.payments.payment import Payment
+from gateway.payments.states import Status
+from gateway.payments.store import PaymentStore
 from gateway.payments.turns import Budget, Turn
 from gateway.settings import Settings
 from routing.channels.base import ChannelError, ChannelRejected, ChannelUnsent
@@ -37,8 +41,15 @@ def ended_state(answer: ChannelError) -> str:
 class FailingOver:
     """One per process."""
 
-    def __init__(self, settings: Settings, router: Router, failovers: GroupCommit[FailoverRow, FailoverResult]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: PaymentStore,
+        router: Router,
+        failovers: GroupCommit[FailoverRow, FailoverResult],
+    ) -> None:
         self._settings = settings
+        self._store = store
         self._router = router
         self._failovers = failovers
 
@@ -76,12 +87,24 @@ class FailingOver:
             recover_after_s=budget.recover_after_s,
         )
         result = await self._failovers.submit(row)
-        if not result.applied:
+        at = result.at if result.applied else await self._opened_unheard(payment, account.id)
+        if at is None:
             return None
         FAILOVERS.labels(turn.account.id).inc()
         _log.info(
             "a payment goes on at another account",
             extra={"payment_id": payment.id, "from": turn.account.id, "to": account.id, "code": answer.code},
         )
-        on_next = payment.with_(attempt_seq=payment.attempt_seq + 1, account_id=account.id, attempt_at=result.at)
+        on_next = payment.with_(attempt_seq=payment.attempt_seq + 1, account_id=account.id, attempt_at=at)
         return Turn(on_next, account, send_before, turn.route, turn.tried | {account.id})
+
+    async def _opened_unheard(self, payment: Payment, account_id: str) -> datetime | None:
+        """When an earlier sending of the same row, whose answer was lost, opened the attempt; None where none did.
+
+        A statement that had to wait for that one can miss the row (see outcome.sql), so the payment is looked at.
+        """
+        found = await self._store.find(payment.merchant_id, payment.id)
+        if found is None or (found.attempt_seq, found.account_id) != (payment.attempt_seq + 1, account_id):
+            return None
+        is_being_taken = found.status is Status.PROCESSING and found.reversal is None and found.review is None
+        return found.attempt_at if is_being_taken else None

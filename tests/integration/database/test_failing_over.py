@@ -149,6 +149,15 @@ async def test_of_two_processes_that_race_one_opens_the_next_attempt(pool: async
         assert len(await attempts(pool, row)) == 2
 
 
+async def test_a_sending_that_waits_for_an_earlier_one_of_the_same_row_finds_its_attempt(pool: asyncpg.Pool) -> None:
+    """The connection broke in the midst of it, and the server went on."""
+    for _ in range(20):
+        [row] = await begun(pool)
+        results = await asyncio.gather(*[fail_over(pool, failing_over(row)) for _ in range(3)])
+        assert [(found.applied, found.at) for [found] in results] == [(True, results[0][0].at)] * 3
+        assert len(await attempts(pool, row)) == 2
+
+
 async def test_a_reversal_that_races_shuts_the_next_attempt_out_or_comes_after_it(pool: asyncpg.Pool) -> None:
     for _ in range(40):
         [row] = await begun(pool)

@@ -92,7 +92,7 @@ async def counter(database_url: str, redis_url: str) -> AsyncIterator[Counter]:
         intents=intents(pool, chosen),
         charging=charging,
         showing=Showing(store, charging, shown),
-        failing_over=FailingOver(chosen, router, failovers(pool, chosen)),
+        failing_over=FailingOver(chosen, store, router, failovers(pool, chosen)),
     )
     yield Counter(Desk(flow, replays, 16), flow, charging, shown, store, channel, pool, vault)
     await valkey.aclose()

@@ -100,7 +100,7 @@ async def house(database_url: str, redis_url: str) -> AsyncIterator[House]:
     async with open_corner(database_url, MORE) as corner:
         base = corner.base
         router: Router = plain_router(base.accounts)
-        failing_over = FailingOver(base.settings, router, failovers(base.pool, base.settings))
+        failing_over = FailingOver(base.settings, base.store, router, failovers(base.pool, base.settings))
         flow = PaymentFlow(
             settings=base.settings,
             vault=base.vault,
