@@ -45,7 +45,7 @@ class Event(StrEnum):
     """This and all below change no status."""
     LATE_CAPTURE_REFUNDED = "payment.late_capture_refunded"
     ATTEMPT_OPENED = "payment.attempt_opened"
-    """A customer chose a wallet for a code that any wallet can pay."""
+    """Another account is asked: the one before surely charged nothing, or a customer chose a wallet (any-wallet codes)."""
     ATTEMPT_CLOSED = "payment.attempt_closed"
     """That wallet's order was shut unpaid; another one may be opened."""
     REVIEW_SETTLED = "payment.review_settled"
