@@ -48,11 +48,13 @@ class Counts:
 class Evidence:
     """What this process saw (`own`) and what the others told (`peers`)."""
 
-    __slots__ = ("_prior_ok", "_prior_weight", "_run", "_run_slow", "own", "peers")
+    __slots__ = ("_older_max", "_older_share", "_prior_ok", "_prior_weight", "_run", "_run_slow", "own", "peers")
 
     def __init__(self, settings: HealthSettings) -> None:
         self._prior_weight = settings.prior_weight
         self._prior_ok = settings.prior_success * settings.prior_weight
+        self._older_share = settings.older_share
+        self._older_max = settings.older_max
         self.own = Counts()
         self.peers = Counts()
         self._run = 0.0
@@ -84,7 +86,9 @@ class Evidence:
         fault = own.fault + peers.fault
         older_ok = own.ok_slow + peers.ok_slow - ok
         older_fault = own.fault_slow + peers.fault_slow - fault
-        prior = (older_ok + self._prior_ok) / (older_ok + older_fault + weight)
+        older = older_ok + older_fault
+        prior = (older_ok + self._prior_ok) / (older + weight)
+        weight += min(self._older_max, self._older_share * older)
         seen = ok + fault
         total = seen + weight
         mean = (ok + prior * weight) / total

@@ -16,7 +16,11 @@ class HealthSettings:
     latency_half_life_s: float = 120.0
     prior_success: float = 0.97
     prior_weight: float = 20.0
-    """In payments: as much as the slow window's opinion counts in the fast one, and the prior in the slow one."""
+    """In payments: as much as the prior counts in the slow window, and the slow one at least in the fast one."""
+    older_share: float = 0.25
+    """That part of the slow window counts in the fast one besides, `older_max` payments at most: an account that comes
+    back is not written off for its first fault."""
+    older_max: float = 1_000.0
 
     down_success: float = 0.05
     browned_out_success: float = 0.70

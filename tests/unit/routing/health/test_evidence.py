@@ -39,11 +39,19 @@ def test_much_evidence_is_believed_and_sure() -> None:
 
 def test_a_route_that_was_bad_for_minutes_does_not_look_perfect_after_a_pause() -> None:
     evidence = seen(700, 300)
+    before = evidence.posterior()[1]
     evidence.decay(0.5**9, 0.5**0.6)  # three minutes
     mean, spread, weight = evidence.posterior()
     assert weight < 2
     assert mean == pytest.approx(0.70, abs=0.03)
-    assert spread > 0.08
+    assert spread > 2 * before
+
+
+def test_an_account_that_did_well_for_long_is_not_written_off_for_its_first_fault_after_an_absence() -> None:
+    evidence = seen(9_900, 100)
+    evidence.decay(0.5**15, 0.5)  # five minutes
+    evidence.fault()
+    assert evidence.posterior()[0] == pytest.approx(0.99, abs=0.002)
 
 
 def test_what_others_saw_counts_like_ones_own() -> None:
