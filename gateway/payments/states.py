@@ -45,7 +45,7 @@ class Event(StrEnum):
     """This and all below change no status."""
     LATE_CAPTURE_REFUNDED = "payment.late_capture_refunded"
     ATTEMPT_OPENED = "payment.attempt_opened"
-    """Another account is asked: the one before surely charged nothing, or a customer chose a wallet (any-wallet codes)."""
+    """Another account is asked: the one before surely charged nothing, or a customer chose his wallet for a code."""
     ATTEMPT_CLOSED = "payment.attempt_closed"
     """That wallet's order was shut unpaid; another one may be opened."""
     REVIEW_SETTLED = "payment.review_settled"
