@@ -200,7 +200,8 @@ def _numbers(orders: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 async def _ids(database: asyncpg.Connection, orders: Sequence[Mapping[str, Any]]) -> Sequence[asyncpg.Record]:
-    return await database.fetch("SELECT id, wallet FROM payments WHERE merchant_order_no = ANY ($1)", _numbers(orders))
+    query = "SELECT id, wallet, account_id AS channel FROM payments WHERE merchant_order_no = ANY ($1)"
+    return await database.fetch(query, _numbers(orders))
 
 
 def _trades(service: Service, payments: Sequence[Mapping[str, Any]]) -> list[str]:
