@@ -60,7 +60,7 @@ class Simulators:
 
     def trades_of(self, payment: Mapping[str, Any]) -> list[dict[str, Any]]:
         """What the books of the payment's channel say of its first attempt."""
-        account = next((account for account in self.accounts if account.id == payment["channel"]), None)
+        account = next((account for account in self.accounts if account.id == payment.get("channel")), None)
         channel = payment["wallet"] if account is None else account.channel
         return self.trades(channel, attempt_order_no(payment["id"], 1))
 
