@@ -75,7 +75,7 @@ class RunningStack:
         self._await_account("unionpay_direct")
 
     async def leave_front_out(self) -> None:
-        """No payment goes to the bar-code front: what is measured is the direct accounts, whatever exploring would do."""
+        """No payment goes to the bar-code front, whatever exploring would do: the direct accounts are measured."""
         connection = await asyncpg.connect(self.ready.database_url)
         try:
             await connection.execute("UPDATE channel_accounts SET status = 'disabled' WHERE channel = 'qra'")

@@ -189,19 +189,24 @@ class Router:
         return None
 
     def _explore(self, round_: _Round, best: Scored) -> Picked | None:
-        """For a small share of the sales, the best by a draw from what is known of each account."""
-        sale, share = round_.sale, round_.policy.exploration
-        is_due = self._exploration.is_due(sale.seed, share)
+        """For some of the sales, the best by a draw from what is known of each account, as far as that may cost."""
+        share, exploration = round_.policy.exploration, self._exploration
+        drawn = self._drawn(round_, best) if exploration.is_due(round_.sale.seed) else best
+        cost = (VALUE(best) - VALUE(drawn)) / round_.worth_fen
+        explores = drawn is not best and exploration.affords(cost, share)
         if round_.commits:
-            self._exploration.count(share, explored=is_due)
-        if not is_due:
-            return None
+            exploration.count(share, cost if explores else 0.0)
+        return (Why.EXPLORING, drawn) if explores else None
+
+    def _drawn(self, round_: _Round, best: Scored) -> Scored:
+        """The highest value where each account's success is drawn from its posterior."""
+        sale = round_.sale
 
         def drawn(scored: Scored) -> float:
             standing = self._health.standing(Cell(scored[4].id, sale.wallet, sale.method))
             return drawn_value_fen(scored, round_.worth_fen, standing.spread, sale.seed)
 
-        return Why.EXPLORING, max(_no_dearer(round_.prices, best, round_.weighed.able), key=drawn)
+        return max(_no_dearer(round_.prices, best, round_.weighed.able), key=drawn)
 
 
 def _no_dearer(prices: Prices, best: Scored, others: Iterable[Scored]) -> list[Scored]:

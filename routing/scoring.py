@@ -1,8 +1,9 @@
 """What each account is worth for a sale: expected value from health, fee and subsidy; and the draws of exploration.
 
 The value of a sale is what its success is worth (the policy's share of the amount) less the channel's fee and the
-subsidy, times the probability of success.  Exploration is Thompson sampling (Thompson 1933): a few sales go by a draw
-from each account's posterior instead of its mean, so that accounts of which little is known are tried now and then.
+subsidy, times the probability of success.  Exploration is Thompson sampling (Thompson 1933): some sales go by a draw
+from each account's posterior instead of its mean, so that accounts of which little is known are tried now and then;
+what that is expected to cost is bounded.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ VALUE: Final = itemgetter(0)
 _NORMAL: Final = NormalDist()
 _HASH_RANGE: Final = 1 << 64
 _LEAST: Final = 1e-12
-_CREDIT_MAX: Final = 10.0
+_CREDIT_MAX: Final = 1.0
+"""In sales: what was saved up is not spent on a whole series of losses."""
+_DRAWS: Final = 0.1
 _EXPLORATION_KEY: Final = b"exploration"
 
 
@@ -113,20 +116,28 @@ def value_fen(success: float, margin_fen: float) -> float:
 
 
 class Exploration:
-    """Says which sales explore: at most the policy's share of them, chosen by the sale's seed."""
+    """Bounds what knowing more may cost: each sale adds the policy's share of a sale's worth to what may be given up.
+
+    An account that looks hardly worse than the best one costs next to nothing to try, and is tried often; one that
+    looks bad, seldom.  Each tenth sale draws, chosen by its seed.
+    """
 
     __slots__ = ("_credit",)
 
     def __init__(self) -> None:
         self._credit = 0.0
 
-    def is_due(self, seed: str, share: float) -> bool:
-        """Whether this sale does, as far as the share is not used up."""
-        return self._credit + share >= 1.0 and keyed_hash(_EXPLORATION_KEY, seed) < share * _HASH_RANGE
+    def is_due(self, seed: str) -> bool:
+        """Whether this sale draws."""
+        return keyed_hash(_EXPLORATION_KEY, seed) < _DRAWS * _HASH_RANGE
 
-    def count(self, share: float, *, explored: bool) -> None:
-        """One more sale could have explored, or has."""
-        self._credit = min(self._credit + share, _CREDIT_MAX) - explored
+    def affords(self, cost: float, share: float) -> bool:
+        """Whether so much of this sale's worth may be given up."""
+        return cost <= min(self._credit + share, _CREDIT_MAX)
+
+    def count(self, share: float, cost: float = 0.0) -> None:
+        """One more sale could have explored; it has given up so much of its worth."""
+        self._credit = min(self._credit + share, _CREDIT_MAX) - cost
 
 
 def drawn_value_fen(scored: Scored, worth_fen: float, spread: float, seed: str) -> float:

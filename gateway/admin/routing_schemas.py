@@ -39,7 +39,7 @@ _RULES: Final[list[dict[str, Any]]] = [
 _POLICY: Final[dict[str, Any]] = {
     "note": "The front gets its 30 %.",
     "success_value": "0.30",
-    "exploration": "0.005",
+    "exploration": "0.001",
     "tries_max": 3,
     "rules": _RULES,
 }
@@ -121,7 +121,10 @@ class Policy(BaseModel):
         Field(description=f"What a payment that succeeds is worth, of its amount: {SUCCESS_VALUE_LEAST} to 1."),
     ] = str(SUCCESS_VALUE)
     exploration: Annotated[
-        str, Field(description=f"At most this share of payments tries another account: 0 to {EXPLORATION_MOST}.")
+        str,
+        Field(
+            description=f"At most this share of the payments' worth is given up to explore: 0 to {EXPLORATION_MOST}."
+        ),
     ] = str(EXPLORATION)
     tries_max: Annotated[
         int, Field(ge=1, le=TRIES_MOST, description="On so many accounts a payment is tried at most.")

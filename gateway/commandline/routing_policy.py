@@ -95,8 +95,8 @@ def _print_policy(found: dict[str, Any]) -> None:
     if policy["note"]:
         console.print(policy["note"], markup=False)
     console.print(
-        f"success is worth {policy['success_value']} of the amount, at most {policy['exploration']} of payments "
-        f"explore, at most {policy['tries_max']} tries",
+        f"success is worth {policy['success_value']} of the amount, exploring may cost {policy['exploration']} of "
+        f"that, at most {policy['tries_max']} tries",
         markup=False,
     )
     if not policy["rules"]:

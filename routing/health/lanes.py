@@ -1,8 +1,9 @@
-"""How many calls an account may have under way in this process: grows while it answers as fast as ever, else shrinks.
+"""How many calls an account may have under way in this process: many while it answers as fast as ever, else fewer.
 
 A channel that turns slow would take all of the gateway with it: at 100 payments/s answers after 8 s instead of 0.3 s
 mean 800 calls under way instead of 30.  The gradient is that of latency against its own long-term mean, as in Netflix's
-concurrency limits; unlike there the load is not ours to slow down, so what does not fit goes to another account.
+concurrency limits; unlike there the load is not ours to slow down, so what does not fit goes to another account.  An
+account that is not slow is bounded by the transport (channels.slots), where calls wait a moment for their turn.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from routing.health.standing import Standing
 
 _FAST_HALF_LIFE_S = 1.0
 _SLOW_HALF_LIFE_S = 120.0
+_FEW = 3.0
+"""Answers of late, before their latency is: a single slow one is no sign."""
 _NEEDED = 20.0
 """Answers, before a usual latency is spoken of."""
 
@@ -25,7 +28,6 @@ class Lane:
         "_fast_count",
         "_fast_sum",
         "_limit",
-        "_peak",
         "_seconds",
         "_settings",
         "_slow_s",
@@ -36,12 +38,11 @@ class Lane:
 
     def __init__(self, settings: HealthSettings) -> None:
         self._settings = settings
-        self._limit = float(settings.calls_start)
+        self._limit = float(settings.calls_max)
         self.in_flight = 0
-        self.in_flight_max = settings.calls_start
+        self.in_flight_max = settings.calls_max
         self.standings: list[Standing] = []
         """Those of the account's cells."""
-        self._peak = 0
         self._count = 0
         self._seconds = 0.0
         self._answered = 0.0
@@ -57,7 +58,6 @@ class Lane:
     def begin(self) -> None:
         """A call begins."""
         self.in_flight = in_flight = self.in_flight + 1
-        self._peak = max(self._peak, in_flight)
         for standing in self.standings:
             standing.in_flight = in_flight
 
@@ -75,26 +75,25 @@ class Lane:
     def tick(self, elapsed_s: float) -> None:
         """Set the limit anew."""
         self._measure(elapsed_s)
-        settings, limit = self._settings, self._limit
-        ratio = self._ratio
-        if ratio > settings.slow_ratio:
+        settings, limit, ratio = self._settings, self._limit, self._ratio
+        if ratio is None:
+            pass
+        elif ratio > settings.slow_ratio:
             limit *= max(0.9, settings.slow_ratio / ratio)
-        elif self._count and self._peak >= 0.6 * limit:
-            limit = limit * 1.1 + 1.0
-        elif self._peak < 0.25 * limit and limit > settings.calls_start:
-            limit = max(float(settings.calls_start), limit * 0.999)
+        else:
+            limit = limit * 1.05 + 1.0
         self._limit = min(float(settings.calls_max), max(float(settings.calls_min), limit))
-        self._peak, self._count, self._seconds = self.in_flight, 0, 0.0
+        self._count, self._seconds = 0, 0.0
         if self.in_flight_max != int(self._limit):
             self.in_flight_max = int(self._limit)
             for standing in self.standings:
                 standing.in_flight_max = self.in_flight_max
 
     @property
-    def _ratio(self) -> float:
-        """How long answers take now, in multiples of the usual; 1 where that is not known."""
-        if self._answered < _NEEDED or self._fast_count < 1.0 or self._slow_s <= 0.0:
-            return 1.0
+    def _ratio(self) -> float | None:
+        """How long answers take now, in multiples of the usual; None where too few came to tell."""
+        if self._answered < _NEEDED or self._fast_count < _FEW or self._slow_s <= 0.0:
+            return None
         return self._fast_sum / self._fast_count / self._slow_s
 
     def _measure(self, elapsed_s: float) -> None:

@@ -54,8 +54,7 @@ class HealthSettings:
     """A tick that comes so late says that this process slept: no call is called stalled then."""
 
     calls_min: int = 8
-    calls_start: int = 64
-    calls_max: int = 256
+    calls_max: int = 1_024
     slow_ratio: float = 2.0
     """Answers that take so many times as long as usual shrink the number of calls under way."""
 

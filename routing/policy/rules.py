@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 
 SUCCESS_VALUE: Final = Decimal("0.30")
 """A failed sale costs far more than its fee: the customer may walk away."""
-EXPLORATION: Final = Decimal("0.005")
+EXPLORATION: Final = Decimal("0.001")
 TRIES_MAX: Final = 3
 SPLIT_SUM: Final = 100
 
@@ -66,8 +66,9 @@ AnyRule: TypeAlias = ExcludeRule | Steer
 class PolicyDocument:
     """A policy: the rules in the order in which they count, and three bounds; without any it steers nothing.
 
-    `success_value` is what a payment that succeeds is worth, as a share of its amount; at most `exploration` of the
-    payments go to another account than the best one; a payment is tried on at most `tries_max` accounts.
+    `success_value` is what a payment that succeeds is worth, as a share of its amount; at most `exploration` of
+    that is given up, over all payments, for knowing more of the other accounts; a payment is tried on at most
+    `tries_max` accounts.
     """
 
     rules: tuple[AnyRule, ...] = ()

@@ -25,11 +25,12 @@ _WINDOW_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One run in figures.  Shares are of all measured payments; money in millionths of the amount that was to be paid.
+    """One run in figures.  Shares are of all measured payments; `value` and `fees` of what was to be paid, and was.
 
     `lost` were not paid, and not because of the customer; `value` is the worth of what was paid less fees; `left_s` and
     `back_s` count from the beginning and the end of the first phase that takes a route away (None: never), `strays` are
-    the calls that it got in between, after it was left.  `slowest_s` is the 99.9th percentile of how long a customer waited; `in_flight_max` the most calls open at once.
+    the calls that it got in between, after it was left.  `slowest_s` is the 99.9th percentile of how long a customer
+    waited; `in_flight_max` the most calls open at once.
     """
 
     strategy: str

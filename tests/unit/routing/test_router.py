@@ -193,15 +193,22 @@ def test_explaining_says_what_choosing_would_and_changes_nothing() -> None:
     assert len(bench.health.reserved) == 2
 
 
-@given(st.integers(0, 1_000), st.sampled_from(["0", "0.005", "0.05", "0.1"]))
-def test_no_more_than_the_policys_share_explores(first: int, share: str) -> None:
+@given(st.integers(0, 1_000), st.sampled_from(["0", "0.001", "0.01"]), st.sampled_from([0.5, 0.9]))
+def test_exploring_gives_up_no_more_than_the_policys_share(first: int, share: str, success: float) -> None:
     bench = Bench(account("a"), account("b"), compiled=policy(exploration=share))
-    bench.health.of("b").spread = 0.2
-    for number in range(1, 301):
-        bench.router.choose(sale(f"pay_{first}_{number}"), FULL)
-    whys = Counter(choose(bench, sale(f"pay_{first}_{number}"))[1] for number in range(300))
-    assert whys[Why.EXPLORING] <= float(share) * 600
+    bench.health.of("a").success, bench.health.of("b").success = 0.99, success
+    bench.health.of("b").spread = 0.3
+    whys = Counter(choose(bench, sale(f"pay_{first}_{number}"))[1] for number in range(600))
+    assert whys[Why.EXPLORING] * (0.99 - success) <= float(share) * 600 + 1e-9
     assert set(whys) <= {Why.EXPLORING, Why.BEST_VALUE}
+
+
+def test_an_account_that_looks_as_good_is_tried_even_where_nothing_may_be_given_up() -> None:
+    bench = Bench(account("a"), account("b"), compiled=policy(exploration="0"))
+    bench.health.of("a").spread = bench.health.of("b").spread = 0.01
+    found = Counter(choose(bench, sale(f"pay_{number}")) for number in range(2_000))
+    assert found["b", Why.EXPLORING] > 50
+    assert found["a", Why.BEST_VALUE] > 1_700
 
 
 def test_exploring_finds_the_account_of_which_little_is_known() -> None:

@@ -69,24 +69,35 @@ def test_no_account_is_worth_more_for_costing_more(success: float, first: float,
     assert value_fen(success, dearer) <= value_fen(success, cheaper)
 
 
-@given(st.lists(st.sampled_from([0.0, 0.005, 0.02, 0.1]), min_size=1, max_size=2_000), st.integers(0, 1_000))
-def test_of_any_sales_in_a_row_no_more_explore_than_the_share(shares: list[float], first: int) -> None:
-    exploration, explored = Exploration(), 0
-    for number, share in enumerate(shares):
-        is_due = exploration.is_due(f"pay_{first + number}", share)
-        exploration.count(share, explored=is_due)
-        explored += is_due
-        assert explored <= sum(shares[: number + 1]) + 1e-9
+COSTS = st.lists(st.tuples(st.sampled_from([0.0, 0.001, 0.02, 0.1]), st.floats(0.0, 1.5)), min_size=1, max_size=500)
 
 
-@pytest.mark.parametrize("share", [0.005, 0.05])
-def test_over_many_sales_about_the_share_explores(share: float) -> None:
-    exploration, explored = Exploration(), 0
-    for number in range(100_000):
-        is_due = exploration.is_due(f"pay_{number}", share)
-        exploration.count(share, explored=is_due)
-        explored += is_due
-    assert 0.8 * share <= explored / 100_000 <= share
+@given(COSTS)
+def test_of_any_sales_in_a_row_no_more_is_given_up_than_the_share(sales: list[tuple[float, float]]) -> None:
+    exploration, given_up, allowed = Exploration(), 0.0, 0.0
+    for share, cost in sales:
+        explores = exploration.affords(cost, share)
+        exploration.count(share, cost if explores else 0.0)
+        given_up += cost * explores
+        allowed += share
+        assert given_up <= allowed + 1e-9
+
+
+def test_what_was_saved_up_pays_for_one_loss_at_most() -> None:
+    exploration = Exploration()
+    for _ in range(10_000):
+        exploration.count(0.1)
+    assert exploration.affords(1.0, 0.1)
+    assert not exploration.affords(1.01, 0.1)
+
+
+def test_what_costs_nothing_can_always_be_tried() -> None:
+    assert Exploration().affords(0.0, 0.0)
+
+
+def test_each_tenth_sale_draws() -> None:
+    due = sum(Exploration().is_due(f"pay_{number}") for number in range(100_000))
+    assert due / 100_000 == pytest.approx(0.1, abs=0.004)
 
 
 def test_draws_have_the_posteriors_mean_and_spread() -> None:

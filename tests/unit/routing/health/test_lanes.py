@@ -1,4 +1,4 @@
-"""How many calls an account may have under way: grows with traffic while it is fast, shrinks when it turns slow."""
+"""How many calls an account may have under way: many while it is fast, few when it turns slow."""
 
 from __future__ import annotations
 
@@ -33,11 +33,18 @@ def play(lane: Lane, *, seconds: float, rate: float, latency_s: float) -> int:
     return elsewhere
 
 
-def test_usual_traffic_fits_and_a_rush_fits_within_a_second_or_two() -> None:
+def test_usual_traffic_and_a_sudden_rush_both_fit() -> None:
     lane = Lane(SETTINGS)
     assert play(lane, seconds=30, rate=100, latency_s=0.3) == 0
-    assert play(lane, seconds=30, rate=500, latency_s=0.3) < 500
-    assert 150 <= lane.in_flight_max <= SETTINGS.calls_max
+    assert play(lane, seconds=30, rate=2_000, latency_s=0.3) == 0
+
+
+def test_a_few_slow_answers_of_an_account_with_little_to_do_are_no_sign() -> None:
+    lane = Lane(SETTINGS)
+    play(lane, seconds=60, rate=1, latency_s=0.3)
+    for _ in range(20):
+        play(lane, seconds=3, rate=0.4, latency_s=1.0)
+    assert lane.in_flight_max == SETTINGS.calls_max
 
 
 def test_a_channel_that_turns_slow_holds_few_calls() -> None:
@@ -45,7 +52,7 @@ def test_a_channel_that_turns_slow_holds_few_calls() -> None:
     play(lane, seconds=60, rate=100, latency_s=0.3)
     elsewhere = play(lane, seconds=30, rate=100, latency_s=8.0)
     assert lane.in_flight_max <= 16
-    assert elsewhere > 2_500
+    assert elsewhere > 2_000
 
 
 def test_it_takes_its_calls_again_when_it_is_fast_again() -> None:
@@ -59,7 +66,7 @@ def test_it_takes_its_calls_again_when_it_is_fast_again() -> None:
 def test_a_channel_that_answers_nothing_gets_no_more_than_it_began_with() -> None:
     lane = Lane(SETTINGS)
     play(lane, seconds=60, rate=100, latency_s=1_000.0)
-    assert lane.in_flight_max == SETTINGS.calls_start
+    assert lane.in_flight_max == SETTINGS.calls_max
 
 
 def test_the_limit_stays_within_its_bounds() -> None:
@@ -69,13 +76,6 @@ def test_the_limit_stays_within_its_bounds() -> None:
     for latency_s in (4.0, 8.0):
         play(lane, seconds=60, rate=100, latency_s=latency_s)
         assert lane.in_flight_max >= SETTINGS.calls_min
-
-
-def test_after_a_rush_the_limit_comes_down_again() -> None:
-    lane = Lane(SETTINGS)
-    play(lane, seconds=30, rate=500, latency_s=0.3)
-    play(lane, seconds=300, rate=20, latency_s=0.3)
-    assert lane.in_flight_max == SETTINGS.calls_start
 
 
 def test_all_cells_of_an_account_show_the_same_numbers() -> None:

@@ -42,7 +42,7 @@ def test_without_rules_nothing_is_said() -> None:
     assert (NO_POLICY.version, NO_POLICY.success_value, NO_POLICY.exploration, NO_POLICY.tries_max) == (
         0,
         0.3,
-        0.005,
+        0.001,
         3,
     )
 

@@ -70,7 +70,7 @@ def test_what_is_left_out_has_its_usual_value() -> None:
     document = parse({"rules": [rule(within=...)]}, ACCOUNTS)
     assert (document.success_value, document.exploration, document.tries_max, document.note) == (
         Decimal("0.30"),
-        Decimal("0.005"),
+        Decimal("0.001"),
         3,
         "",
     )
