@@ -63,6 +63,13 @@ format: setup ## format the code
 bench: setup ## yardstick, gateway and baseline side by side; ARGS="--quick" for a short run
 	$(BIN)/python -m loadtests.bench $(ARGS)
 
+.PHONY: simulate
+simulate: setup ## play every routing scenario with 20 seeds, ours beside others; tables, JSON and pictures in results/routing
+	@mkdir -p results/routing
+	@for name in $(or $(SCENARIOS),$$($(BIN)/python -c 'from routing.simulation.scenario import ready_names; print(*ready_names())')); do \
+		$(BIN)/mashang routing simulate $$name --seeds $(or $(SEEDS),20) --report results/routing/$$name.json --picture results/routing/$$name.svg || exit 1; \
+	done
+
 bench-profile: setup ## where the gateway's time goes under the benchmark's load (py-spy)
 	$(BIN)/python -m loadtests.profile $(ARGS)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -20,6 +21,10 @@ from routing.simulation.running import ORACLE, Outcome, play, play_all
 from routing.simulation.scenario import ScenarioError, load, ready_names
 
 _PICTURES: Final = (".svg", ".png", ".pdf")
+_WIDTH: Final = 160
+"""Of a table that no terminal shows."""
+
+Spreads: TypeAlias = Mapping[str, Spread | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,30 +76,30 @@ def _play(wish: Wish, *, quiet: bool) -> Outcome:
 def _print(outcome: Outcome) -> None:
     """Shares in percent with the standard deviation over the seeds; the best to be had is the oracle's."""
     scenario = outcome.scenario
-    phase = troubled_phase(scenario)
     per_seed = outcome.by_strategy[ORACLE]["payments"]
     say(f"{scenario.name}: {scenario.about}")
     say(f"{len(outcome.seeds)} seeds, about {per_seed.mean if per_seed else 0:,.0f} payments each; ± is over the seeds")
+    seeds = len(outcome.seeds)
+    columns: list[tuple[str, Callable[[str, Spreads], str]]] = [
+        ("", lambda name, _: name),
+        ("lost %", lambda _, found: _percent(found["lost"])),
+        ("fees %", lambda _, found: _percent(found["fees"], digits=3)),
+        ("more lost than the oracle %", lambda name, _: _percent(outcome.regret[name])),
+        ("worth missed %", lambda name, _: _percent(outcome.value_regret[name])),
+        ("open at once", lambda _, found: _plain(found["in_flight_max"], seeds, digits=0)),
+    ]
+    if troubled_phase(scenario) is not None:
+        columns += [
+            ("left after s", lambda _, found: _plain(found["left_s"], seeds)),
+            ("sent there after that", lambda _, found: _plain(found["strays"], seeds, digits=0)),
+            ("back after s", lambda _, found: _plain(found["back_s"], seeds)),
+        ]
     table = Table()
-    for heading in ("", "paid %", "lost %", "lost in phase %", "more than oracle %", "worth missed %", "fees %",
-                    "left after s", "sent there then", "back after s", "p99.9 s", "open at once"):  # fmt: skip
-        table.add_column(heading, justify="left" if not heading else "right")
+    for heading, _ in columns:
+        table.add_column(heading, justify="right" if heading else "left")
     for name, found in outcome.by_strategy.items():
-        table.add_row(
-            name,
-            _percent(found["paid"]),
-            _percent(found["lost"]),
-            _percent(found["lost_in_phase"]) if phase else "",
-            _percent(outcome.regret[name]),
-            _percent(outcome.value_regret[name]),
-            _percent(found["fees"], digits=3),
-            _plain(found["left_s"], len(outcome.seeds)),
-            _plain(found["strays"], len(outcome.seeds), digits=0),
-            _plain(found["back_s"], len(outcome.seeds)),
-            _plain(found["slowest_s"], len(outcome.seeds)),
-            _plain(found["in_flight_max"], len(outcome.seeds), digits=0),
-        )
-    Console(width=None if sys.stdout.isatty() else 170).print(table, markup=False)
+        table.add_row(*[show(name, found) for _, show in columns])
+    Console(width=None if sys.stdout.isatty() else _WIDTH).print(table, markup=False)
 
 
 def _draw(wish: Wish, outcome: Outcome) -> None:
@@ -120,8 +125,8 @@ def _percent(spread: Spread | None, digits: int = 2) -> str:
 
 
 def _plain(spread: Spread | None, seeds: int, digits: int = 1) -> str:
-    """Mean and worst; in how many of the seeds it happened, where that is not in all."""
+    """Mean … most; in how many of the seeds it happened, where that is not in all."""
     if spread is None:
         return "never"
     often = "" if spread.count == seeds else f" ({spread.count} of {seeds})"
-    return f"{spread.mean:.{digits}f}, most {spread.most:.{digits}f}{often}"
+    return f"{spread.mean:.{digits}f} … {spread.most:.{digits}f}{often}"
