@@ -21,7 +21,8 @@ from gateway.payments.feedback import Feedback
 from gateway.payments.store import PaymentStore
 from gateway.refunds.desk import RefundDesk
 from gateway.settings import Environment, Settings
-from routing.accounts import AccountBook
+from routing.accounts.book import AccountBook
+from routing.accounts.usage import Usage
 from routing.channels.base import Channel
 from routing.channels.registry import build_channel
 from routing.channels.transport import HttpTransport
@@ -29,7 +30,6 @@ from routing.health.health import Health
 from routing.metered import MeteredChannel
 from routing.policy.store import PolicyBook
 from routing.router import Router
-from routing.usage import Usage
 
 _CLOSE_S: Final = 5.0
 

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias, overload
 
 import orjson
 
-from routing.accounts import Account
+from routing.accounts.book import Account
 
 
 class Reason(StrEnum):

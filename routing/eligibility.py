@@ -12,13 +12,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple, Protocol
 
-from routing.accounts import Account, AccountStatus
+from routing.accounts.book import Account, AccountStatus
+from routing.accounts.fees import FeeRule
+from routing.accounts.terms import BEGINNING, END
 from routing.channels.base import Wallet
 from routing.choice import Reason, RuledOut
-from routing.fees import FeeRule
 from routing.health.standing import Standing
 from routing.sale import Cell, Method, Sale
-from routing.terms import BEGINNING, END
 
 NO_BOUND: Final = 1 << 62
 """In fen: above all sums."""

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, field_validator
 from gateway.admin.access import AdminRequest, example
 from gateway.admin.merchants import EXAMPLE_ID, MERCHANT_ID_PATTERN
 from gateway.payments.schemas import Moment, Text
-from routing.account_store import FEE_RATE_MILLIONTHS, OVERLAP, PRIORITY, AccountStatus
+from routing.accounts.store import FEE_RATE_MILLIONTHS, OVERLAP, PRIORITY, AccountStatus
 from routing.channels.base import Wallet
 from routing.sale import Method
 

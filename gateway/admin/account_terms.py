@@ -9,11 +9,11 @@ from typing import Any, Final
 from gateway.admin.kept_answers import SQL
 from gateway.kernel.clock import rfc3339
 from gateway.kernel.errors import InvalidRequest
-from routing.account_store import AccountRow, Database
+from routing.accounts.hours import Maintenance
+from routing.accounts.store import AccountRow, Database
+from routing.accounts.terms import Terms, TermsError
 from routing.channels.base import Wallet
 from routing.channels.facts import methods_of, wallets_of
-from routing.hours import Maintenance
-from routing.terms import Terms, TermsError
 
 _PARAM_LENGTH_MAX: Final = 128
 _CODES: Final = {"is not known": "unknown_field", "is missing": "missing_field"}

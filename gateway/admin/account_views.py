@@ -12,7 +12,7 @@ from gateway.composition import notify_url_of
 from gateway.http.services import Services
 from gateway.kernel.clock import rfc3339, utc_now
 from gateway.kernel.secrets import SealBroken, Vault
-from routing.account_store import AccountRow
+from routing.accounts.store import AccountRow
 from routing.channels.facts import identity_of, key_facts
 
 _SHOWN_AT_BEGINNING: Final = 4

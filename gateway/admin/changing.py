@@ -13,7 +13,7 @@ from gateway.http.services import services_of
 from gateway.kernel.errors import InvalidRequest, not_found
 from gateway.trail.entry import changes
 from gateway.trail.recording import tell
-from routing.account_store import AccountRow, Database, find_account
+from routing.accounts.store import AccountRow, Database, find_account
 
 _log: Final = logging.getLogger("mashang.admin")
 

@@ -31,7 +31,7 @@ from gateway.http.services import Services, services_of
 from gateway.kernel.errors import Conflict, InvalidRequest, not_found
 from gateway.kernel.ids import new_id
 from gateway.trail.recording import tell, tell_nothing
-from routing.account_store import (
+from routing.accounts.store import (
     AccountIdentityChanged,
     AccountInUse,
     NewAccount,

@@ -17,8 +17,8 @@ from gateway.http.answers import json_answer
 from gateway.http.services import services_of
 from gateway.kernel.clock import utc_now
 from gateway.kernel.errors import Conflict, InvalidRequest
-from routing.account_store import change_account
-from routing.hours import Maintenance
+from routing.accounts.hours import Maintenance
+from routing.accounts.store import change_account
 
 _AHEAD_MAX: Final = timedelta(days=366)
 

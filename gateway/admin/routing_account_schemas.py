@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, Field
 
 from gateway.admin.access import example
-from routing.accounts import AccountStatus
+from routing.accounts.book import AccountStatus
 from routing.channels.base import Wallet
 from routing.health.standing import BreakerState
 from routing.sale import Method

@@ -17,7 +17,7 @@ from gateway.admin.routing_matches import SQL
 from gateway.http.answers import json_answer
 from gateway.http.services import services_of
 from gateway.kernel.clock import BEIJING, rfc3339, utc_now
-from routing.accounts import Account
+from routing.accounts.book import Account
 from routing.channels.base import Wallet
 from routing.health.health import Health
 from routing.health.standing import Standing

@@ -29,7 +29,7 @@ from gateway.audit.rows import (
 )
 from gateway.database.pool import named_statements
 from gateway.reviews.review import Kind
-from routing.terms import Terms
+from routing.accounts.terms import Terms
 
 SQL: Final = named_statements("gateway.audit", "statements.sql")
 PAGE: Final = 2_000

@@ -11,8 +11,8 @@ import orjson
 from gateway.payments.numbers import refund_order_no
 from gateway.payments.states import Event
 from gateway.reviews.review import BY_HAND, Verdict
+from routing.accounts.fees import Fee
 from routing.channels.wire import SHOWN_AT_LEAST
-from routing.fees import Fee
 
 LAST: Final = "\U0010ffff"
 """Sorts behind every id, in PostgreSQL's byte order as in SQLite's."""

@@ -17,7 +17,7 @@ from gateway.payments.states import Status
 from gateway.payments.store import PaymentStore
 from gateway.refunds.desk import RefundDesk
 from gateway.refunds.refund import RefundStatus
-from routing.accounts import Account, AccountBook
+from routing.accounts.book import Account, AccountBook
 from routing.channels.notifications import Notification
 from routing.channels.reports import RefundReport, TradeReport, TradeState
 

@@ -20,7 +20,7 @@ from gateway.callbacks.inbox import Inbox
 from gateway.database.batches import BROKEN
 from gateway.kernel.errors import ApiError, not_found
 from gateway.kernel.metrics import CALLBACKS
-from routing.accounts import Account, AccountBook
+from routing.accounts.book import Account, AccountBook
 from routing.channels.notifications import Acknowledgement, Notification, NotificationRefused
 
 _log = logging.getLogger("mashang.callbacks")

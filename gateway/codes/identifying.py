@@ -21,7 +21,7 @@ from gateway.codes.visits import Asking, Visitor
 from gateway.codes.wallets import Browser
 from gateway.http.pages import Language
 from gateway.http.services import Services
-from routing.accounts import Account
+from routing.accounts.book import Account
 from routing.channels.base import CallLimits, ChannelError, Wallet
 
 _log = logging.getLogger("mashang.cashier")

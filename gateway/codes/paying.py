@@ -23,7 +23,7 @@ from gateway.payments.attempts import OtherWalletOpen, Over, Paid, Ready, Refuse
 from gateway.payments.payment import Payment, PaymentOrder
 from gateway.payments.schemas import PaymentRequest
 from gateway.payments.states import Status
-from routing.accounts import Account
+from routing.accounts.book import Account
 
 _log = logging.getLogger("mashang.cashier")
 PATIENCE_S: Final = 9.0

@@ -13,7 +13,7 @@ from gateway.codes.visits import Visitor
 from gateway.http.services import Services
 from gateway.kernel.failures import FailureCode
 from gateway.payments.turns import sale_on_page, zone
-from routing.accounts import Account
+from routing.accounts.book import Account
 from routing.channels.base import Wallet
 from routing.choice import MOMENTARY, Candidate, Reason
 from routing.sale import Method, Prices, Sale

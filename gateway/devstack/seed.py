@@ -13,7 +13,7 @@ from gateway.kernel.secrets import Vault, secret_hash
 from gateway.merchants.store import ALL_SCOPES, create_key, create_merchant, find_holder
 from gateway.processes.errors import StackError
 from gateway.settings import Settings
-from routing.account_store import AccountIdentityChanged, save_account
+from routing.accounts.store import AccountIdentityChanged, save_account
 from routing.channels.base import Wallet
 from routing.simulators.provision import AccountSeed
 

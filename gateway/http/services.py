@@ -14,11 +14,11 @@ from gateway.kernel.secrets import Vault
 from gateway.merchants.directory import Directory
 from gateway.merchants.nonces import Nonces
 from gateway.settings import Settings
-from routing.accounts import AccountBook
+from routing.accounts.book import AccountBook
+from routing.accounts.usage import Usage
 from routing.health.health import Health
 from routing.policy.store import PolicyBook
 from routing.router import Router
-from routing.usage import Usage
 
 if TYPE_CHECKING:  # the rooms import this module for their endpoints
     from gateway.callbacks.reception import Reception

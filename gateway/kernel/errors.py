@@ -42,7 +42,7 @@ ERRORS: Final = {
     "policy_changed": "Another version of the routing policy is in force than the one that `base_version` names. Read "
     "it, and change that one.",
     "no_version_before": "The first version of the routing policy is in force: there is none to go back to.",
-    "no_maintenance": "No maintenance of the channel account is under way: what is announced for later is in its terms.",
+    "no_maintenance": "No maintenance of the channel account is under way: its terms have what is announced for later.",
     "use_refund": "The payment is past the window in which it can be cancelled. Refund it.",
     "refund_no_reused": "The `merchant_refund_no` belongs to another request; `param` names the first field that "
     "differs. Use a new number for a new refund.",

@@ -26,7 +26,7 @@ from gateway.payments.states import Status
 from gateway.payments.store import PaymentStore
 from gateway.payments.turns import sale_on_page
 from gateway.settings import Settings
-from routing.accounts import Account, AccountBook
+from routing.accounts.book import Account, AccountBook
 from routing.channels.base import (
     CallLimits,
     ChannelError,

@@ -16,7 +16,7 @@ from gateway.payments.payment import Payment
 from gateway.payments.states import Event, Status
 from gateway.payments.store import PaymentStore
 from gateway.payments.turns import Turn
-from routing.accounts import Account
+from routing.accounts.book import Account
 from routing.channels.base import (
     BarcodeCharge,
     CallLimits,

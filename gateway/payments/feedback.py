@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final, Protocol, TypeVar
 
 from gateway.payments.payment import Payment
-from routing.accounts import Account
+from routing.accounts.book import Account
 from routing.channels.base import ChannelError, ChannelRejected, ChannelUnknown, ChannelUnsent, Wallet
 from routing.channels.reports import CodeReport, PageReport, TradeReport
 from routing.health.verdicts import Verdict, verdict_of
@@ -34,7 +34,7 @@ class Health(Protocol):
 
 
 class Usage(Protocol):
-    """Who adds up what accounts take in (routing.usage)."""
+    """Who adds up what accounts take in (routing.accounts.usage)."""
 
     def add(self, account_id: str, fen: int, at: datetime) -> None:
         """A capture."""

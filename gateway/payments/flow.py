@@ -38,7 +38,7 @@ from gateway.payments.turns import Budget, Route, Turn, sale_of
 from gateway.settings import Settings
 from promotions.offer import Offer
 from risk.decision import APPROVED, Verdict
-from routing.accounts import Account
+from routing.accounts.book import Account
 from routing.channels.base import ChannelUnsent, Wallet
 from routing.channels.codes import wallet_of
 from routing.router import Router

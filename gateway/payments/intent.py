@@ -16,7 +16,7 @@ from gateway.payments.states import Status
 from gateway.payments.turns import Budget, Route
 from promotions.offer import Offer
 from risk.decision import Decision
-from routing.accounts import Account
+from routing.accounts.book import Account
 from routing.channels.base import Wallet
 
 

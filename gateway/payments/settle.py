@@ -12,9 +12,9 @@ from gateway.kernel.secrets import Vault
 from gateway.ledger import postings
 from gateway.payments.payment import Payment
 from gateway.payments.states import Event, sources, target
+from routing.accounts.fees import Fee
 from routing.channels.base import ChannelError, ChannelRejected, Wallet
 from routing.channels.reports import TradeReport, TradeState
-from routing.fees import Fee
 
 AMOUNT_MISMATCH: Final = "amount_mismatch"
 """Review reason: the channel captured another amount than we asked for."""

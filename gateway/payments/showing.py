@@ -17,7 +17,7 @@ from gateway.payments.payment import Payment
 from gateway.payments.states import Status
 from gateway.payments.store import PaymentStore
 from gateway.payments.turns import Turn
-from routing.accounts import Account
+from routing.accounts.book import Account
 from routing.channels.base import CallLimits, ChannelError, ChannelUnknown, CodeOrder
 from routing.channels.reports import CodeReport
 from routing.sale import Method

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from gateway.kernel.clock import Deadline
 from gateway.payments.payment import Payment, PaymentOrder
 from gateway.settings import Settings
-from routing.accounts import Account
+from routing.accounts.book import Account
 from routing.channels.base import Wallet
 from routing.choice import Choice
 from routing.sale import Method, Prices, Sale

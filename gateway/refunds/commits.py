@@ -24,7 +24,7 @@ from gateway.refunds.rules import Original
 from gateway.refunds.split import Paid, Parts, split, together
 from gateway.refunds.steps import End, Verdict
 from gateway.refunds.store import SQL, refund_of_row, refunds_of
-from routing.accounts import AccountBook
+from routing.accounts.book import AccountBook
 
 _NO_POSTINGS: Final[list[list[object]]] = [[] for _ in range(6)]
 

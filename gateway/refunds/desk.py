@@ -27,7 +27,7 @@ from gateway.refunds.commits import Committed, NumberTaken
 from gateway.refunds.refund import Refund, RefundOrder, RefundStatus
 from gateway.refunds.steps import End, Verdict
 from gateway.refunds.store import SQL, RefundStore
-from routing.accounts import AccountBook
+from routing.accounts.book import AccountBook
 from routing.channels.reports import RefundReport
 
 _log = logging.getLogger("mashang.refunds")

@@ -14,7 +14,7 @@ from gateway.refunds import steps
 from gateway.refunds.store import RefundStore
 from gateway.reviews.reading import SQL, Database
 from gateway.reviews.review import Kind, Review
-from routing.accounts import Account, AccountBook
+from routing.accounts.book import Account, AccountBook
 from routing.channels.base import CallLimits, ChannelError
 from routing.channels.reports import RefundReport, TradeReport
 

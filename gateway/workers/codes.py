@@ -20,7 +20,7 @@ from gateway.payments.payment import Payment
 from gateway.payments.states import Status
 from gateway.workers.returning import GiveBack, Returning, ReturnState
 from gateway.workers.tasks import Task, TaskQueue
-from routing.accounts import Account
+from routing.accounts.book import Account
 from routing.channels.reports import CloseState, TradeReport
 
 _log = logging.getLogger("mashang.recovery")

@@ -26,7 +26,7 @@ from gateway.kernel.metrics import (
     UNRESOLVED_AGE,
 )
 from gateway.workers.tasks import SQL
-from routing.account_store import forget_previous
+from routing.accounts.store import forget_previous
 
 _log = logging.getLogger("mashang.housekeeping")
 _GAUGES_S: Final = 1.0

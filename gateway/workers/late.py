@@ -26,7 +26,7 @@ from gateway.payments.states import Event, Status
 from gateway.workers.recovery import Hands
 from gateway.workers.returning import GiveBack, Returning, ReturnState
 from gateway.workers.tasks import SQL, Task, TaskQueue
-from routing.accounts import Account
+from routing.accounts.book import Account
 from routing.channels.base import ChannelOrder
 from routing.channels.reports import TradeReport, TradeState
 

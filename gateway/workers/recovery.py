@@ -26,7 +26,7 @@ from gateway.payments.states import Status
 from gateway.workers.codes import CodeRecovery
 from gateway.workers.returning import GiveBack, Returning, ReturnState
 from gateway.workers.tasks import Task, TaskQueue
-from routing.accounts import Account
+from routing.accounts.book import Account
 from routing.channels.base import CallLimits, ChannelError
 from routing.channels.reports import ReversalState, TradeReport, TradeState
 

@@ -21,7 +21,7 @@ from gateway.refunds.refund import Refund
 from gateway.refunds.steps import Answer
 from gateway.workers.recovery import Hands
 from gateway.workers.tasks import SQL, Task, TaskQueue
-from routing.accounts import Account
+from routing.accounts.book import Account
 from routing.channels.base import CallLimits, ChannelError, ChannelRejected, ChannelUnsent, RefundOrder
 from routing.channels.reports import RefundReport, RefundState
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.workers.tasks import Task, TaskQueue
-from routing.accounts import Account
+from routing.accounts.book import Account
 from routing.channels.base import CallLimits, ChannelError, ChannelOrder, ChannelRejected, ChannelUnsent, RefundOrder
 from routing.channels.reports import RefundReport, RefundState
 

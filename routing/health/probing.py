@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from gateway.database.valkey import Valkey, ValkeyAway
 from gateway.kernel.clock import utc_now
 from gateway.kernel.money import Money
-from routing.accounts import Account, AccountStatus
+from routing.accounts.book import Account, AccountStatus
 from routing.channels.base import CallLimits, ChannelError, ChannelOrder, ChannelRejected
 from routing.health.health import Health
 from routing.health.verdicts import Verdict, verdict_of

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any, Final, cast
 
-from routing.accounts import Account, AccountStatus
+from routing.accounts.book import Account, AccountStatus
+from routing.accounts.fees import Fee, FeePromotion
+from routing.accounts.terms import Terms
 from routing.channels.base import Channel, Wallet
 from routing.eligibility import Taken
-from routing.fees import Fee, FeePromotion
 from routing.health.health import Call, Health
 from routing.health.verdicts import Verdict
 from routing.policy.compiled import CompiledPolicy
@@ -18,7 +19,6 @@ from routing.sale import Cell, Prices, Sale
 from routing.simulation.channels import Answer
 from routing.simulation.scenario import Does, Phase, Route, Scenario
 from routing.simulation.traffic import BEGINNING
-from routing.terms import Terms
 
 ASK_EVERY_S: Final = 1.0
 """The prober asks an account with an open breaker about once a second (routing.health.probing)."""

@@ -29,7 +29,7 @@ from gateway.workers.late import LateWatch
 from gateway.workers.recovery import Recovery
 from gateway.workers.refunding import Refunding
 from gateway.workers.tasks import Purpose, TaskQueue
-from routing.accounts import Account
+from routing.accounts.book import Account
 from routing.channels.base import Wallet
 from routing.channels.reports import RefundReport, RefundState, TradeState
 from tests.integration.payments.corner import Corner, open_corner

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from gateway.kernel.clock import BEIJING
-from routing.accounts import EVERY_METHOD, Account, AccountStatus
+from routing.accounts.book import EVERY_METHOD, Account, AccountStatus
+from routing.accounts.terms import Terms
 from routing.channels.base import Wallet
 from routing.eligibility import Book, Taken
 from routing.health.health import Health
@@ -16,7 +17,6 @@ from routing.policy.compiled import NO_POLICY, CompiledPolicy
 from routing.policy.document import parse
 from routing.router import Router
 from routing.sale import Cell, Method, Sale
-from routing.terms import Terms
 from tests.support.fake_channel import FakeChannel
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=BEIJING)

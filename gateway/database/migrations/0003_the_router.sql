@@ -1,6 +1,6 @@
 -- The router: what accounts charge and when they take what, policies, why a route was chosen, the audit trail.
 
--- `terms` is what a channel account charges, takes and when (routing/terms.py); the fee of a row without is
+-- `terms` is what a channel account charges, takes and when (routing/accounts/terms.py); the fee of a row without is
 -- `fee_rate_millionths` alone.
 ALTER TABLE channel_accounts ADD COLUMN terms json;
 
@@ -34,7 +34,7 @@ CREATE TABLE routing_publications (
 CREATE TRIGGER routing_publications_changed AFTER INSERT OR UPDATE OR DELETE ON routing_publications
     FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
 INSERT INTO routing_policies (version, document) VALUES (0, '{
-    "note": "No rules.", "success_value": "0.30", "exploration": "0.005", "tries_max": 3, "rules": []
+    "note": "No rules.", "success_value": "0.30", "exploration": "0.001", "tries_max": 3, "rules": []
 }');
 INSERT INTO routing_publications (version) VALUES (0);
 

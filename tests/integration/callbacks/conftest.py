@@ -30,7 +30,7 @@ from gateway.payments.states import Event
 from gateway.payments.store import PaymentStore
 from gateway.refunds.desk import RefundDesk
 from gateway.workers.callbacks import CallbackSweep
-from routing.accounts import AccountBook, save_account
+from routing.accounts.book import AccountBook, save_account
 from routing.channels.base import Wallet
 from routing.channels.notifications import Acknowledgement, Acknowledgements, Notification, NotificationRefused
 from routing.channels.reports import TradeReport

@@ -18,7 +18,7 @@ from gateway.kernel.errors import InvalidRequest
 from gateway.kernel.ids import new_id
 from gateway.payments.numbers import attempt_order_no, refund_order_no
 from gateway.payments.states import Event, Status
-from routing.accounts import Overlap
+from routing.accounts.book import Overlap
 from routing.channels.notifications import Notification
 from routing.channels.reports import RefundReport, RefundState
 from tests.integration.callbacks.conftest import ACCEPTED, REFUSED, NotifyingChannel, Room, told

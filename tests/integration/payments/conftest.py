@@ -28,8 +28,8 @@ from gateway.payments.replays import Replays
 from gateway.payments.schemas import PaymentRequest
 from gateway.payments.showing import Showing
 from gateway.payments.store import PaymentStore
-from routing.account_store import save_account
-from routing.accounts import AccountBook
+from routing.accounts.book import AccountBook
+from routing.accounts.store import save_account
 from routing.channels.base import Wallet
 from tests.integration.payments.corner import Corner, open_corner
 from tests.support.fake_channel import FakeChannel

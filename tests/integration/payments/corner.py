@@ -29,8 +29,8 @@ from gateway.refunds.desk import RefundDesk
 from gateway.workers.late import LateWatch
 from gateway.workers.recovery import Recovery
 from gateway.workers.tasks import Purpose, TaskQueue
-from routing.account_store import save_account
-from routing.accounts import AccountBook
+from routing.accounts.book import AccountBook
+from routing.accounts.store import save_account
 from routing.channels.base import Wallet
 from tests.support.order_channel import OrderChannel, Town
 from tests.support.routing import plain_router

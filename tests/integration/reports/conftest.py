@@ -28,7 +28,7 @@ from gateway.refunds.refund import Refund, RefundOrder
 from gateway.refunds.schemas import RefundRequest
 from gateway.reports.shift import Period, ShiftReport, Till
 from gateway.reports.store import ReportStore
-from routing.accounts import AccountBook, save_account
+from routing.accounts.book import AccountBook, save_account
 from routing.channels.base import Wallet
 from routing.channels.reports import RefundReport, RefundState
 from tests.support.fake_channel import FakeChannel

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.database.valkey import Valkey
 from gateway.kernel.failures import FailureCode
-from routing.accounts import Account, AccountStatus
+from routing.accounts.book import Account, AccountStatus
 from routing.channels.base import (
     CallLimits,
     ChannelError,

@@ -29,7 +29,7 @@ from gateway.refunds.desk import RefundDesk
 from gateway.workers.late import LateWatch
 from gateway.workers.recovery import Recovery
 from gateway.workers.tasks import Purpose, Task, TaskQueue
-from routing.accounts import AccountBook, save_account
+from routing.accounts.book import AccountBook, save_account
 from routing.channels.base import Wallet
 from routing.channels.reports import TradeReport
 from tests.support.fake_channel import FakeChannel

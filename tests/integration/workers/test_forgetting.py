@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from gateway.workers import housekeeping
-from routing.account_store import find_account, rotate_account
+from routing.accounts.store import find_account, rotate_account
 from tests.integration.workers.conftest import ACCOUNT_ID, House
 
 

@@ -13,7 +13,7 @@ from gateway.codes.targets import Target
 from gateway.codes.visits import Visitor
 from gateway.http.services import Services
 from gateway.kernel.failures import FailureCode
-from routing.accounts import Account, AccountStatus
+from routing.accounts.book import Account, AccountStatus
 from routing.channels.base import Wallet
 from routing.health.standing import BreakerState
 from routing.sale import Cell, Method

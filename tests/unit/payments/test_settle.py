@@ -17,10 +17,10 @@ from gateway.payments import settle
 from gateway.payments.payment import Payment
 from gateway.payments.states import Event, Status, sources, target
 from gateway.refunds.split import Paid, Parts, split, together
+from routing.accounts.fees import Fee
+from routing.accounts.terms import Terms
 from routing.channels.base import ChannelRejected, ChannelUnsent
 from routing.channels.reports import TradeReport, TradeState
-from routing.fees import Fee
-from routing.terms import Terms
 from tests.unit.payments.payments import payment
 
 VAULT = Vault(bytes(32))

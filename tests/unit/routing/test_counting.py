@@ -8,12 +8,12 @@ import pytest
 from prometheus_client import REGISTRY
 
 from gateway.kernel.hot_metrics import flush_hot_metrics
-from routing.accounts import Account, AccountStatus
+from routing.accounts.book import Account, AccountStatus
+from routing.accounts.fees import Fee
+from routing.accounts.terms import Terms
 from routing.channels.base import Wallet
 from routing.choice import Candidates, Choice, Reason, Why
 from routing.counting import count_choice
-from routing.fees import Fee
-from routing.terms import Terms
 from tests.support.fake_channel import FakeChannel
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routing.accounts import Account, AccountStatus
+from routing.accounts.book import Account, AccountStatus
 from routing.channels.base import Wallet
 from routing.choice import MOMENTARY, Reason
 from routing.eligibility import Taken

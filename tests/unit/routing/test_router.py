@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routing.accounts import Account, AccountStatus
+from routing.accounts.book import Account, AccountStatus
 from routing.choice import Choice, Why
 from routing.health.standing import BreakerState
 from routing.sale import Cell, Price, Prices, Sale

@@ -13,9 +13,9 @@ import pytest
 
 from gateway.database.pool import open_pool
 from gateway.kernel.clock import BEIJING
-from routing import usage as usage_module
+from routing.accounts import usage as usage_module
+from routing.accounts.usage import Usage
 from routing.eligibility import Taken
-from routing.usage import Usage
 from tests.support.plans import generic_plan, scans
 from tests.support.routing import account
 from tests.support.rows import settings

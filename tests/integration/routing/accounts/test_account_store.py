@@ -15,7 +15,8 @@ import pytest
 from gateway.database.pool import open_pool
 from gateway.kernel.secrets import Vault
 from gateway.merchants.store import create_merchant
-from routing.account_store import (
+from routing.accounts.book import AccountBook
+from routing.accounts.store import (
     AccountIdentityChanged,
     AccountStatus,
     NewAccount,
@@ -27,10 +28,9 @@ from routing.account_store import (
     rotate_account,
     save_account,
 )
-from routing.accounts import AccountBook
+from routing.accounts.terms import TermsError
 from routing.channels.base import Channel, Wallet
 from routing.sale import Method
-from routing.terms import TermsError
 from tests.support.fake_channel import FakeChannel
 from tests.support.rows import MASTER_KEY, settings
 from tests.support.waiting import until

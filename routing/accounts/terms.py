@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from itertools import chain, pairwise
 from typing import Any, Final, Self
 
+from routing.accounts.fees import Fee, FeeBand, FeePromotion
+from routing.accounts.hours import EVERY_DAY, Hours, Maintenance, OpenTime
+from routing.accounts.terms_reading import Given, TermsError
 from routing.channels.base import Wallet
-from routing.fees import Fee, FeeBand, FeePromotion
-from routing.hours import EVERY_DAY, Hours, Maintenance, OpenTime
 from routing.sale import Method
-from routing.terms_reading import Given, TermsError
 
 __all__ = ["BEGINNING", "END", "Limits", "Terms", "TermsError"]
 

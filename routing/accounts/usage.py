@@ -18,11 +18,11 @@ import asyncpg
 from gateway.database.batches import BROKEN
 from gateway.database.pool import named_statements
 from gateway.kernel.clock import BEIJING, utc_now
-from routing.accounts import Account, AccountBook
+from routing.accounts.book import Account, AccountBook
 from routing.eligibility import Taken
 
 FLUSH_S: Final = 1.0
-SQL: Final = named_statements("routing", "usage.sql")
+SQL: Final = named_statements("routing.accounts", "usage.sql")
 _NOTHING: Final = Taken()
 
 _log: Final = logging.getLogger("mashang.usage")

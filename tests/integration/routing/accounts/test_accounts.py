@@ -12,7 +12,7 @@ import pytest
 
 from gateway.database.pool import open_pool
 from gateway.kernel.secrets import Vault
-from routing.accounts import AccountBook, AccountStatus, save_account
+from routing.accounts.book import AccountBook, AccountStatus, save_account
 from routing.channels.base import Channel, Wallet
 from tests.support.fake_channel import FakeChannel
 from tests.support.rows import MASTER_KEY, settings

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.kernel.clock import BEIJING
+from routing.accounts.fees import Fee, FeeBand, FeePromotion
+from routing.accounts.terms import BEGINNING, END, Limits, Terms, TermsError
 from routing.channels.base import Wallet
-from routing.fees import Fee, FeeBand, FeePromotion
 from routing.sale import Method
-from routing.terms import BEGINNING, END, Limits, Terms, TermsError
 
 FULL: dict[str, Any] = {
     "fee": {

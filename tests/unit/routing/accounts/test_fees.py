@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from routing.accounts.fees import Fee, FeeBand, FeePromotion
 from routing.channels.base import Wallet
-from routing.fees import Fee, FeeBand, FeePromotion
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 FEN = st.integers(0, 10_000_000_000)

@@ -13,11 +13,11 @@ import asyncpg
 
 from gateway.kernel.clock import utc_now
 from gateway.kernel.secrets import Vault
-from routing.account_store import SQL, AccountRow, AccountStatus, rotate_account, save_account
+from routing.accounts.store import SQL, AccountRow, AccountStatus, rotate_account, save_account
+from routing.accounts.terms import Terms
 from routing.channels.base import Channel, Wallet
 from routing.channels.facts import methods_of, wallets_of, with_previous_keys
 from routing.sale import Method
-from routing.terms import Terms
 
 __all__ = [
     "Account",

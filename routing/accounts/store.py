@@ -17,11 +17,11 @@ import asyncpg
 
 from gateway.database.pool import Connection, named_statements
 from gateway.kernel.secrets import SealBroken, Vault
+from routing.accounts.terms import Terms
 from routing.channels.base import Wallet
 from routing.channels.facts import identity_of
-from routing.terms import Terms
 
-SQL: Final = named_statements("routing", "accounts.sql")
+SQL: Final = named_statements("routing.accounts", "accounts.sql")
 OVERLAP: Final = timedelta(days=7)
 FEE_RATE_MILLIONTHS: Final = 3_800
 """0.38 % is the usual fee of the market."""
