@@ -25,7 +25,8 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.kernel.clock import BEIJING
-from routing.accounts import Account, AccountStatus
+from routing.accounts.book import Account, AccountStatus
+from routing.accounts.terms import Terms
 from routing.channels.base import Channel, Wallet
 from routing.eligibility import Taken
 from routing.health.health import Health
@@ -35,7 +36,6 @@ from routing.policy.compiled import CompiledPolicy
 from routing.policy.document import parse
 from routing.router import Router
 from routing.sale import Cell, Method, Price, Prices, Sale
-from routing.terms import Terms
 
 TARGET_US: Final = 20.0
 TARGET_ACCOUNTS: Final = 20
