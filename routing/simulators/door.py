@@ -13,6 +13,8 @@ import uvicorn
 BACKLOG: Final = 2_048
 _ANSWER_GOES_OUT_S: Final = 0.05
 """Long enough for the answer to whoever ordered it."""
+_ADDRESS_TAKEN_S: Final = 0.2
+"""Between two tries to listen where another process took the address meanwhile."""
 
 
 class Door:
@@ -60,10 +62,20 @@ class Door:
                 raise
 
     async def _open(self) -> None:
-        """Listen again."""
-        self._listener.listen(BACKLOG)
+        """Listen again, once the address is free: while nobody listened, others could take it."""
+        while not self._listens():  # noqa: ASYNC110 nothing tells when an address becomes free
+            await asyncio.sleep(_ADDRESS_TAKEN_S)
         loop = asyncio.get_running_loop()
         self._server.servers = [await loop.create_server(self._protocol, sock=self.opened(), backlog=BACKLOG)]
+
+    def _listens(self) -> bool:
+        try:
+            self._listener.listen(BACKLOG)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return False
+        return True
 
     def _protocol(self) -> asyncio.Protocol:
         """As uvicorn makes them at its start."""

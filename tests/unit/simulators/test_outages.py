@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 
@@ -48,6 +49,20 @@ def test_connections_are_refused_for_so_long_and_then_taken_again(channel_stage:
     assert till.settled(after).state == "captured"
     assert in_no_book(channel_stage, during)
     assert channel_stage.trade(before)["amount"] == 100
+
+
+def test_a_simulator_whose_address_was_taken_meanwhile_listens_again_once_it_is_free(channel_stage: Stage) -> None:
+    address = ("127.0.0.1", httpx.URL(channel_stage.simulator.base_url).port)
+    started = time.monotonic()
+    channel_stage.simulator.set_faults({"kind": "outage", "as": "refuse", "for_s": 0.5})
+    while not refused_connection(channel_stage):
+        assert time.monotonic() - started < 5
+    with socket.create_server(address):
+        time.sleep(1.0 - (time.monotonic() - started))
+    while refused_connection(channel_stage):
+        assert time.monotonic() - started < 5
+        time.sleep(0.02)
+    assert channel_stage.simulator.control("health")["status"] == "ok"
 
 
 def test_a_connection_that_stands_when_nobody_listens_any_more_is_reset(channel_stage: Stage) -> None:
