@@ -60,6 +60,8 @@ def recorded(path: Path, seed: int) -> Iterator[Arrival]:
         raise ScenarioError(f"{path}: needs the columns at and amount ({type(error).__name__})") from error
     except ValueError as error:
         raise error if isinstance(error, ScenarioError) else ScenarioError(f"{path}: {error}") from error
+    if first is None:
+        raise ScenarioError(f"{path}: holds no payment; the first line names the columns at and amount")
 
 
 def _sale(seed: str, at_s: float, amount_fen: int) -> Sale:

@@ -157,6 +157,8 @@ def test_recorded_payments_are_replayed_in_their_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "",
+        "at,amount\n",
         "when,amount\n1,2\n",
         "at,amount\nsoon,2\n",
         "at,amount\n2026-11-11T10:00:00Z,-1\n",
