@@ -65,7 +65,7 @@ def maintenance(
         _carry_out("DELETE", path, None, url, state, as_json=as_json)
         return
     if (for_ is None) == (until is None):
-        raise typer.BadParameter("say how long: --for 30m, or --until TIME")
+        raise typer.BadParameter("say how long by one of the two: --for 30m, or --until TIME")
     body: dict[str, Any] = {"note": note}
     body |= {} if for_ is None else {"for_minutes": _minutes(for_)}
     body |= {name: _moment(given) for name, given in (("from", since), ("until", until)) if given is not None}

@@ -52,9 +52,17 @@ def call_admin(target: AdminTarget, method: str, path: str, *, by: str | None = 
     except (httpx.TransportError, ValueError) as error:
         raise StackError(f"The gateway at {url} gives no answer: {error}") from error
     if not answer.is_success:
-        told = found["error"]
-        raise StackError(f"{told['message']} ({told['code']}, see {told['docs_url']})")
+        raise StackError(_refusal(url, answer.status_code, found))
     return found
+
+
+def _refusal(url: str, http_status: int, found: dict[str, Any]) -> str:
+    told = found.get("error")
+    if not isinstance(told, dict) or not {"message", "code", "docs_url"} <= told.keys():
+        return f"What answers at {url} is no Mashang gateway (HTTP {http_status}): look at --url."
+    if told["code"] == "invalid_admin_token":
+        return f"The gateway at {url} does not take this admin token: look at {_TOKEN}."
+    return f"{told['message']} ({told['code']}, see {told['docs_url']})"
 
 
 def _actor(by: str | None) -> str:

@@ -37,7 +37,9 @@ def state(stack: GatewayStack, tmp_path_factory: pytest.TempPathFactory) -> Path
     return write_ready_file(tmp_path_factory.mktemp("state"), stack)
 
 
-def routing(state: Path, *arguments: str, status: int = 0, given: str | None = None) -> tuple[str, str]:
+def routing(
+    state: Path, *arguments: str, status: int = 0, given: str | None = None, token: str | None = None
+) -> tuple[str, str]:
     """What a command prints, and what it says beside."""
     done = subprocess.run(
         [sys.executable, "-m", "gateway.cli", "routing", *arguments, "--state", str(state)],
@@ -45,7 +47,7 @@ def routing(state: Path, *arguments: str, status: int = 0, given: str | None = N
         capture_output=True,
         text=True,
         cwd=ROOT,
-        env={**ENVIRONMENT, "COLUMNS": "200"},
+        env={**ENVIRONMENT, "COLUMNS": "200", **({} if token is None else {"MASHANG_ADMIN_TOKEN": token})},
         timeout=60,
         check=False,
     )
@@ -160,3 +162,13 @@ def test_accounts_are_shown(state: Path) -> None:
     for text in ("wechat_direct", "alipay_direct", "wechat barcode", "closed", "enabled"):
         assert text in shown
     assert {"wechat_direct", "alipay_direct"} <= {account["id"] for account in as_json(state, "accounts")}
+
+
+def test_a_wrong_admin_token_names_the_variable_to_look_at(state: Path, stack: GatewayStack) -> None:
+    _, said = routing(state, "accounts", "--url", stack.url, token="not-it", status=2)
+    assert "does not take this admin token: look at MASHANG_ADMIN_TOKEN" in said
+
+
+def test_an_address_that_is_no_gateway_is_told_so(state: Path, stack: GatewayStack) -> None:
+    _, said = routing(state, "accounts", "--url", stack.simulators.base_urls["wechat"], token="any", status=2)
+    assert "is no Mashang gateway (HTTP 404): look at --url" in said
