@@ -5,6 +5,9 @@ never fails its neighbours.  Rows of one batch that would meet each other (the s
 one statement after another, in their order, so that a batch does exactly what its rows do one at a time.  A commit of
 unknown fate (the connection broke) is settled by sending the same rows again: every statement used here is safe to
 repeat.
+
+Statements that change payments never have rows of two months: PostgreSQL 18.6 then loses those that somebody else has
+changed while the statement waited for them, or crashes.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import asyncpg
 
+from gateway.database.partitions import month_of
 from gateway.kernel.clock import Deadline
 from gateway.kernel.errors import Unavailable
 
@@ -50,7 +54,8 @@ def database_away() -> Unavailable:
 class Batch(Generic[Row, Result]):
     """One statement over arrays: `to_arguments` makes them of the rows; each record becomes a result.
 
-    `meeting` gives what a row must not share with another one of the same statement.
+    `meeting` gives what a row must not share with another one of the same statement; `id_of` the id by whose month its
+    tables are divided, where rows of different months must not stand in one statement.
     """
 
     def __init__(
@@ -62,6 +67,7 @@ class Batch(Generic[Row, Result]):
         *,
         meeting: Callable[[Row], Iterable[Hashable]],
         settle_within_s: float,
+        id_of: Callable[[Row], str] | None = None,
     ) -> None:
         self._pool = pool
         self._statement = statement
@@ -69,19 +75,39 @@ class Batch(Generic[Row, Result]):
         self._to_result = to_result
         self._meeting = meeting
         self._settle_within_s = settle_within_s
+        self._id_of = id_of
 
     async def flush(self, rows: Sequence[Row]) -> list[Result | Exception]:
         """One result or one exception for each row, in order."""
         met = [thing for row in rows for thing in self._meeting(row)]
-        if len(set(met)) == len(met):  # nearly always: nothing in this batch meets
+        if len(set(met)) == len(met) and self._is_of_one_month(rows):  # nearly always: nothing in this batch meets
             return await self._flush(rows, Deadline.after(self._settle_within_s))
-        waves = _waves([tuple(self._meeting(row)) for row in rows])
+        waves = self._by_month(rows, _waves([tuple(self._meeting(row)) for row in rows]))
         results: dict[int, Result | Exception] = {}
         for wave in waves:
             part = [rows[position] for position in wave]
             flushed = await self._flush(part, Deadline.after(self._settle_within_s))
             results.update(zip(wave, flushed, strict=True))
         return [results[position] for position in range(len(rows))]
+
+    def _is_of_one_month(self, rows: Sequence[Row]) -> bool:
+        """Ids sort by their time, so the first and the last one tell."""
+        if self._id_of is None or len(rows) < 2:
+            return True
+        ids = [self._id_of(row) for row in rows]
+        return _month_and_kind(min(ids)) == _month_and_kind(max(ids))
+
+    def _by_month(self, rows: Sequence[Row], waves: Sequence[list[int]]) -> Sequence[list[int]]:
+        """Each wave in parts of one month."""
+        if self._id_of is None:
+            return waves
+        parts: list[list[int]] = []
+        for wave in waves:
+            months: dict[tuple[str, str], list[int]] = {}
+            for position in wave:
+                months.setdefault(_month_and_kind(self._id_of(rows[position])), []).append(position)
+            parts.extend(months.values())
+        return parts
 
     async def _flush(self, rows: Sequence[Row], deadline: Deadline) -> list[Result | Exception]:
         tries = 0
@@ -115,6 +141,10 @@ class Batch(Generic[Row, Result]):
         for row in rows:
             results.extend([database_away()] if deadline.passed else await self._flush([row], deadline))
         return results
+
+
+def _month_and_kind(row_id: str) -> tuple[str, str]:
+    return month_of(row_id), row_id.partition("_")[0]
 
 
 def _waves(meetings: Sequence[tuple[Hashable, ...]]) -> list[list[int]]:

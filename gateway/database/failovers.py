@@ -1,6 +1,7 @@
 """The write between two attempts of a payment that fails over: the next one is durable before its channel is asked.
 
-One statement ends the attempt that surely moved no money and opens the next (sql/fail_over.sql).
+One statement ends the attempt that surely moved no money and opens the next (sql/fail_over.sql), once its payments are
+held: PostgreSQL 18.6 crashes where that statement itself has to wait for a row and finds it changed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from gateway.settings import Settings
 
 SETTLE_WITHIN_S: Final = 8.0
 """How long it is sent again while the database is away; after that the worker resolves the attempt that is durable."""
+
+
+_HOLD: Final = sql("hold_payment")
 
 
 class FailoverRow(NamedTuple):
@@ -56,15 +60,26 @@ def _result(record: asyncpg.Record) -> FailoverResult:
     return FailoverResult(applied=record[0], at=record[1])
 
 
+class _HoldingBatch(Batch[FailoverRow, FailoverResult]):
+    """Holds the payments, one by one in the order of their ids, before the statement begins to look at them."""
+
+    async def _send(self, rows: Sequence[FailoverRow]) -> Sequence[FailoverResult]:
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.executemany(_HOLD, sorted((row.payment_id, row.merchant_id) for row in rows))
+            records = await connection.fetch(self._statement, *_arguments(rows))
+        return [_result(record) for record in records]
+
+
 def failover_batch(pool: asyncpg.Pool) -> Batch[FailoverRow, FailoverResult]:
     """The statement of failing over; a payment never stands in it twice."""
-    return Batch(
+    return _HoldingBatch(
         pool,
         sql("fail_over"),
         _arguments,
         _result,
         meeting=lambda row: (row.payment_id,),
         settle_within_s=SETTLE_WITHIN_S,
+        id_of=lambda row: row.payment_id,
     )
 
 

@@ -92,6 +92,7 @@ def outcome_batch(pool: asyncpg.Pool) -> Batch[OutcomeRow, OutcomeResult]:
         _result,
         meeting=lambda row: (row.payment_id,),
         settle_within_s=SETTLE_WITHIN_S,
+        id_of=lambda row: row.payment_id,
     )
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from gateway.database.pool import Connection
-from gateway.kernel.ids import first_ulid_at
+from gateway.kernel.ids import first_ulid_at, ulid_time
 
 MONTHS_AHEAD: Final = 2
 _CLOCKS_DIFFER_MAX: Final = timedelta(days=1)
@@ -32,6 +32,14 @@ def month_start(moment: datetime, offset: int = 0) -> datetime:
     """The first instant (UTC) of the month that is `offset` months after the moment's."""
     months = moment.year * 12 + moment.month - 1 + offset
     return datetime(months // 12, months % 12 + 1, 1, tzinfo=UTC)
+
+
+def month_of(row_id: str) -> str:
+    """The month of ids that an id belongs to; empty for one that has no time of its own."""
+    try:
+        return f"{ulid_time(row_id.rpartition('_')[2]):%Y_%m}"
+    except (ValueError, OverflowError, OSError):
+        return ""
 
 
 async def ensure_partitions(connection: Connection, now: datetime) -> list[str]:

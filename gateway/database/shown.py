@@ -57,6 +57,7 @@ def shown_batch(pool: asyncpg.Pool) -> Batch[ShownRow, ShownResult]:
         _result,
         meeting=lambda row: (row.payment_id,),
         settle_within_s=SETTLE_WITHIN_S,
+        id_of=lambda row: row.payment_id,
     )
 
 

@@ -6,7 +6,8 @@
 -- cancellation is not applied either: the worker, which still has the task, reverses it.  Nor is a reversal of a
 -- payment that has refunds.
 -- No constant or parameter may bound the ids below: PostgreSQL 18.6 loses rows, or crashes, where it leaves partitions
--- out before such an update starts and then looks again at a row that changed meanwhile (test_unknown_fate.py).
+-- out before such an update starts and then looks again at a row that changed meanwhile (test_unknown_fate.py).  It does
+-- so too where the rows are of several months, which is why batches.py sends a statement for each.
 WITH rows AS (
     SELECT * FROM unnest(
         $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[], $8::text[], $9::text[],
