@@ -191,7 +191,7 @@ class Router:
     def _explore(self, round_: _Round, best: Scored) -> Picked | None:
         """For some of the sales, the best by a draw from what is known of each account, as far as that may cost."""
         share, exploration = round_.policy.exploration, self._exploration
-        drawn = self._drawn(round_, best) if exploration.is_due(round_.sale.seed) else best
+        drawn = self._drawn(round_, best) if exploration.is_due(round_.sale.seed, share) else best
         cost = (VALUE(best) - VALUE(drawn)) / round_.worth_fen
         explores = drawn is not best and exploration.affords(cost, share)
         if round_.commits:

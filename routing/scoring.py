@@ -29,7 +29,7 @@ _HASH_RANGE: Final = 1 << 64
 _LEAST: Final = 1e-12
 _CREDIT_MAX: Final = 1.0
 """In sales: what was saved up is not spent on a whole series of losses."""
-_DRAWS: Final = 0.1
+_DRAWS: Final = 0.05
 _EXPLORATION_KEY: Final = b"exploration"
 
 
@@ -119,7 +119,8 @@ class Exploration:
     """Bounds what knowing more may cost: each sale adds the policy's share of a sale's worth to what may be given up.
 
     An account that looks hardly worse than the best one costs next to nothing to try, and is tried often; one that
-    looks bad, seldom.  Each tenth sale draws, chosen by its seed.
+    looks bad, seldom.  One sale in twenty draws, chosen by its seed, unless
+    the share is 0.
     """
 
     __slots__ = ("_credit",)
@@ -127,9 +128,9 @@ class Exploration:
     def __init__(self) -> None:
         self._credit = 0.0
 
-    def is_due(self, seed: str) -> bool:
+    def is_due(self, seed: str, share: float) -> bool:
         """Whether this sale draws."""
-        return keyed_hash(_EXPLORATION_KEY, seed) < _DRAWS * _HASH_RANGE
+        return share > 0.0 and keyed_hash(_EXPLORATION_KEY, seed) < _DRAWS * _HASH_RANGE
 
     def affords(self, cost: float, share: float) -> bool:
         """Whether so much of this sale's worth may be given up."""

@@ -17,7 +17,6 @@ from routing.policy.compiled import NO_POLICY, CompiledPolicy
 from routing.policy.document import parse
 from routing.router import Router
 from routing.sale import Cell, Method, Sale
-from routing.scoring import Exploration
 from tests.support.fake_channel import FakeChannel
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=BEIJING)
@@ -146,15 +145,6 @@ class Bench:
         self.router = Router(self.book, self.policies, self.health, self.takings)
 
 
-class NoExploration(Exploration):
-    """No sale's turn ever comes: of accounts that are worth the same, the first takes them all."""
-
-    def is_due(self, seed: str) -> bool:
-        return False
-
-
 def plain_router(book: Book) -> Router:
     """Over accounts that nothing is known of: it goes by fee, then by priority, and never explores."""
-    router = Router(book, FixedPolicies(), Health(), FixedTakings())
-    router._exploration = NoExploration()
-    return router
+    return Router(book, FixedPolicies(policy(exploration="0")), Health(), FixedTakings())

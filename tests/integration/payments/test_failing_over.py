@@ -161,11 +161,11 @@ async def test_as_many_accounts_are_asked_as_are_allowed_and_the_last_answer_is_
 
 
 async def test_the_policy_says_how_many_accounts_are_asked(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(house.flow._router, "_policies", FixedPolicies(policy(tries_max=1)))
+    monkeypatch.setattr(house.flow._router, "_policies", FixedPolicies(policy(tries_max=1, exploration="0")))
     house.go(Way.UNSENT)
     payment = await house.take()
     assert (payment.failure, payment.attempt_seq) == (FailureCode.CHANNEL_UNAVAILABLE, 1)
-    monkeypatch.setattr(house.flow._router, "_policies", FixedPolicies(policy(tries_max=4)))
+    monkeypatch.setattr(house.flow._router, "_policies", FixedPolicies(policy(tries_max=4, exploration="0")))
     house.go(Way.UNSENT, Way.UNSENT, Way.UNSENT)
     payment = await house.take()
     assert (payment.status, payment.attempt_seq) == (Status.SUCCEEDED, 4)
@@ -350,7 +350,7 @@ _EXAMPLES: Final = itertools.count(1)
 
 
 @hypothesis_settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
@@ -366,7 +366,7 @@ async def test_whatever_the_accounts_answer_a_payment_is_captured_once_at_most(
     town = house.corner.town
     town.orders.clear()
     house.go(*ways)
-    taken = await house.take(within_s=0.3)
+    taken = await house.take(within_s=1.5)  # a till that waits less than the machine is busy sees fewer accounts asked
     asked = [channel.calls.count("charge") for channel in house.accounts]
     assert max(asked) == 1
     proven = next((number for number, way in enumerate(ways) if way not in PROVEN), len(ways))

@@ -95,9 +95,10 @@ def test_what_costs_nothing_can_always_be_tried() -> None:
     assert Exploration().affords(0.0, 0.0)
 
 
-def test_each_tenth_sale_draws() -> None:
-    due = sum(Exploration().is_due(f"pay_{number}") for number in range(100_000))
-    assert due / 100_000 == pytest.approx(0.1, abs=0.004)
+def test_one_sale_in_twenty_draws_unless_nothing_may_be_given_up() -> None:
+    due = sum(Exploration().is_due(f"pay_{number}", 0.001) for number in range(100_000))
+    assert due / 100_000 == pytest.approx(0.05, abs=0.003)
+    assert not any(Exploration().is_due(f"pay_{number}", 0.0) for number in range(1_000))
 
 
 def test_draws_have_the_posteriors_mean_and_spread() -> None:
