@@ -37,10 +37,7 @@ def call_admin(target: AdminTarget, method: str, path: str, *, by: str | None = 
     `by` names the person for the audit trail; without it, MASHANG_ACTOR or the user of this machine.  Raises StackError
     with the sentence that the gateway answers instead.
     """
-    url, token = target.url, os.environ.get(_TOKEN)
-    if url is None or token is None:
-        ready = read_ready_file(ready_file_of(target.state))
-        url, token = url or ready.gateway, ready.admin_token
+    url, token = _address_and_token(target)
     headers = {"Authorization": f"Bearer {token}", "Mashang-Actor": _actor(by)}
     if method == "POST":
         headers["Idempotency-Key"] = f"cli-{new_ulid()}"
@@ -54,6 +51,17 @@ def call_admin(target: AdminTarget, method: str, path: str, *, by: str | None = 
     if not answer.is_success:
         raise StackError(_refusal(url, answer.status_code, found))
     return found
+
+
+def _address_and_token(target: AdminTarget) -> tuple[str, str]:
+    """The token of the stack here goes to that stack and to no other address.  Raises StackError."""
+    token = os.environ.get(_TOKEN)
+    if target.url is not None and token is not None:
+        return target.url, token
+    ready = read_ready_file(ready_file_of(target.state))
+    if target.url is not None and target.url.rstrip("/") != ready.gateway.rstrip("/"):
+        raise StackError(f"Which token does {target.url} take? Set {_TOKEN}.")
+    return ready.gateway, token or ready.admin_token
 
 
 def _refusal(url: str, http_status: int, found: dict[str, Any]) -> str:

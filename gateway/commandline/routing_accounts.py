@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from rich.console import Console
@@ -13,6 +14,9 @@ from gateway.devstack.screen import yuan
 
 _PATH: Final = "/admin/v1/routing/accounts"
 _HEADINGS: Final = ("account", "status", "for", "breaker", "success", "p50", "p99", "calls", "day", "month", "closed")
+_WHERE_WIDE: Final = frozenset({"p50", "calls", "day", "month"})
+_WIDE: Final = 130
+"""On a terminal of fewer columns those are left out."""
 _NUMBERS: Final = frozenset({"success", "p50", "p99", "calls", "day", "month"})
 
 
@@ -29,24 +33,37 @@ def show_accounts(target: AdminTarget, *, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
+    console = Console()
+    headings = [each for each in _HEADINGS if console.width >= _WIDE or each not in _WHERE_WIDE]
     table = Table()
-    for heading in _HEADINGS:
-        table.add_column(heading, justify="right" if heading in _NUMBERS else "left")
+    for heading in headings:
+        numbers = heading in _NUMBERS
+        table.add_column(heading, justify="right" if numbers else "left", no_wrap=numbers, overflow="fold")
     for account in found:
-        _add(table, account)
-    Console().print(table, markup=False)
+        for row in _rows(account):
+            table.add_row(*[row.get(heading, "") for heading in headings])
+    console.print(table, markup=False)
 
 
-def _add(table: Table, account: dict[str, Any]) -> None:
-    """The account's own facts stand on its first line."""
-    calls = f"{account['in_flight']}/{account['in_flight_max']}"
-    own = (calls, _sum(account["day"]), _sum(account["month"]), _closed(account))
-    for number, cell in enumerate(account["cells"]):
-        head = (account["id"], account["status"]) if number == 0 else ("", "")
-        tail = own if number == 0 else ("", "", "", "")
-        latencies = (_milliseconds(cell["p50_ms"]), _milliseconds(cell["p99_ms"]))
-        name = f"{cell['wallet']} {cell['method']}"
-        table.add_row(*head, name, cell["breaker"], f"{cell['success']:.1%}", *latencies, *tail)
+def _rows(account: dict[str, Any]) -> Iterator[dict[str, str]]:
+    """By heading; the account's own facts stand on its first line."""
+    own = {
+        "account": account["id"],
+        "status": account["status"],
+        "calls": f"{account['in_flight']}/{account['in_flight_max']}",
+        "day": _sum(account["day"]),
+        "month": _sum(account["month"]),
+        "closed": _closed(account),
+    }
+    for cell in account["cells"]:
+        yield own | {
+            "for": f"{cell['wallet']} {cell['method']}",
+            "breaker": cell["breaker"],
+            "success": f"{cell['success']:.1%}",
+            "p50": _milliseconds(cell["p50_ms"]),
+            "p99": _milliseconds(cell["p99_ms"]),
+        }
+        own = {}
 
 
 def _sum(found: dict[str, Any]) -> str:

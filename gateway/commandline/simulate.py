@@ -42,6 +42,9 @@ def simulate(wish: Wish, *, as_json: bool) -> None:
     """Play it.  Raises StackError with a sentence."""
     if wish.picture is not None and wish.picture.suffix not in _PICTURES:
         raise StackError(f"A picture ends in one of {', '.join(_PICTURES)}, not in {wish.picture.suffix or 'nothing'}.")
+    for file in filter(None, (wish.picture, wish.report)):
+        if not file.parent.is_dir():  # said before the play, which takes minutes
+            raise StackError(f"There is no folder {file.parent}.")
     try:
         outcome = _play(wish, quiet=as_json)
     except ScenarioError as error:

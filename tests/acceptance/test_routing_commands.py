@@ -169,6 +169,11 @@ def test_a_wrong_admin_token_names_the_variable_to_look_at(state: Path, stack: G
     assert "does not take this admin token: look at MASHANG_ADMIN_TOKEN" in said
 
 
+def test_the_token_of_the_stack_here_goes_to_no_other_address(state: Path) -> None:
+    _, said = routing(state, "accounts", "--url", "http://127.0.0.1:9", status=2)
+    assert "Which token does http://127.0.0.1:9 take? Set MASHANG_ADMIN_TOKEN." in said
+
+
 def test_an_address_that_is_no_gateway_is_told_so(state: Path, stack: GatewayStack) -> None:
     _, said = routing(state, "accounts", "--url", stack.simulators.base_urls["wechat"], token="any", status=2)
     assert "is no Mashang gateway (HTTP 404): look at --url" in said

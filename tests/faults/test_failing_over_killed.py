@@ -33,10 +33,11 @@ _SETTINGS: Final = {**FAULT_SETTINGS, "MASHANG_CHANNEL_TIMEOUT_S": "2"}
 _BOUND_S: Final = 15.0
 """From the fault to the end of the payment: what two attempts take, and the worker's first steps on a busy machine."""
 _SLOW_S: Final = 1.2
-"""So long does PostgreSQL take to open a second attempt where a test asks for it: time enough for a kill."""
+"""So long does PostgreSQL take to commit a second attempt where a test asks for it: time enough for a kill."""
 _SLOWLY: Final = f"""
 CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep({_SLOW_S}); RETURN NEW; END $$;
-CREATE TRIGGER slowly BEFORE INSERT ON attempts FOR EACH ROW WHEN (NEW.seq > 1) EXECUTE FUNCTION slowly();
+CREATE CONSTRAINT TRIGGER slowly AFTER INSERT ON attempts DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NEW.seq > 1) EXECUTE FUNCTION slowly();
 """
 _SLEEPING: Final = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
 
@@ -241,7 +242,7 @@ async def test_killed_when_the_second_outcome_is_durable_and_the_till_has_no_ans
 async def test_a_connection_to_the_database_that_breaks_in_between_is_settled_by_sending_again(
     service: Service, till: PatientTill, database: asyncpg.Connection
 ) -> None:
-    """The first sending goes on at the server, unheard; the second one waits for it and finds the attempt."""
+    """The first commit goes on at the server, unheard; the second sending waits for it and finds the attempt."""
     async with opening_slowly(database):
         service.routes.shut_direct()
         orders, asked = await ask(till, database, ["wechat"])
