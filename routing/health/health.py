@@ -31,6 +31,7 @@ __all__ = ["Call", "Health"]
 
 TICK_S = 0.1
 _DECAY_S = 0.5
+CELLS_KEPT_MAX = 4_000
 
 
 class Health:
@@ -135,6 +136,10 @@ class Health:
         for account_id, cells in list(self._by_account.items()):
             if any(cell.breaker.state is BreakerState.OPEN for cell in cells):
                 yield account_id
+
+    def has_room_for(self, cell: Cell) -> bool:
+        """Whether what others tell of a cell is to be kept: cells stay for ever, and a foreign note may name any."""
+        return cell in self._cells or len(self._cells) < CELLS_KEPT_MAX
 
     def cell_health(self, cell: Cell) -> CellHealth:
         """All that is kept of a cell, which is active from now on."""

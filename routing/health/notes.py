@@ -127,6 +127,8 @@ class Hearing:
                 _take(known, Heard())
                 known.show()
         for cell, about in heard.items():
+            if not self._health.has_room_for(cell):
+                continue
             known = self._health.cell_health(cell)
             _take(known, about)
             known.hear(about.goods, about.bads, now)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routing.channels.base import Wallet
+from routing.health import health as health_module
 from routing.health import notes
 from routing.health.health import Health
 from routing.health.notes import CELLS_MAX, Hearing, Note
@@ -55,6 +56,23 @@ def test_a_note_says_what_its_process_saw() -> None:
     assert heard.weight == 100, "each note is in the place of the one before"
     assert b"[]" in notes.write(Process("three").health), "who saw nothing has nothing to tell"
     assert not orjson.loads(two.tell().text)["cells"], "what was heard is not told on"
+
+
+def test_others_can_name_so_many_cells_and_no_more_and_those_in_use_are_always_heard_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(health_module, "CELLS_KEPT_MAX", 50)
+    strangers, two = [Process(f"stranger {number}") for number in range(3)], Process("two")
+    for stranger in strangers:
+        for number in range(40):
+            stranger.saw(Verdict.OK, 5, Cell(f"{stranger.name} {number}", Wallet.WECHAT, Method.BARCODE))
+    two.hearing.hear([stranger.tell() for stranger in strangers])
+    assert len(list(two.health.cells)) == 50
+    one = Process("one")
+    one.saw(Verdict.OK, 100)
+    standing = two.health.standing(WECHAT)
+    two.hearing.hear([one.tell(), *[stranger.tell() for stranger in strangers]])
+    assert standing.weight == 100
 
 
 def test_an_old_note_counts_for_less() -> None:
