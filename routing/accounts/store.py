@@ -26,7 +26,8 @@ OVERLAP: Final = timedelta(days=7)
 FEE_RATE_MILLIONTHS: Final = 3_800
 """0.38 % is the usual fee of the market."""
 PRIORITY: Final = 100
-_TRIES: Final = 3
+_TRIES: Final = 8
+"""Of those who write at once one gets through each time."""
 
 Database: TypeAlias = asyncpg.Pool | Connection
 

@@ -43,10 +43,10 @@ def test_what_an_ended_child_used_stays_in_the_sum_of_its_tree(parent: subproces
 
 def test_the_sum_of_a_tree_never_falls_while_a_child_lives_and_ends(parent: subprocess.Popen[bytes]) -> None:
     seen, deadline = [0], time.monotonic() + 20
-    while parent.poll() is None and seen[-1] < 300_000 and time.monotonic() < deadline:
+    while parent.poll() is None and seen[-1] < 270_000 and time.monotonic() < deadline:
         seen.append(cpu_us({"tree": [parent.pid]})["tree"])
     assert seen == sorted(seen)
-    assert seen[-1] >= 300_000
+    assert seen[-1] >= 270_000, "what was burnt, but for the ticks that two processes have begun and not ended"
 
 
 def test_a_process_that_is_gone_counts_for_nothing() -> None:
