@@ -118,7 +118,7 @@ def test_who_goes_back_from_the_wallets_own_page_finds_the_form_in_order(phone: 
 
 
 @EACH_WALLET
-def test_a_wallet_that_refuses_is_reported_and_another_try_is_offered(
+def test_a_wallet_that_refuses_an_amount_is_reported_and_another_try_is_offered(
     stack: GatewayStack, phone: PhoneMaker, desk: Desk, wallet: str
 ) -> None:
     codes = {"wechat": "RULE_LIMIT", "alipay": "ACQ.TOTAL_FEE_EXCEED", "unionpay": "33"}
@@ -128,7 +128,7 @@ def test_a_wallet_that_refuses_is_reported_and_another_try_is_offered(
     stack.simulators.set_faults(wallet, rule)
     try:
         customer.tap_pay()
-        customer.message("The wallet could not pay")
+        customer.message("That is over a limit of this wallet")
         customer.shoot("refused")
     finally:
         stack.simulators.clear_faults()
