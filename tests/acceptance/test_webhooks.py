@@ -24,6 +24,7 @@ from gateway.webhooks.schemas import (
 from tests.support.gateway import GatewayStack
 from tests.support.receivers import Receiver, answering, start_receiver
 from tests.support.till import Till, error_of, new_order, payment_of, shape_of
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -171,6 +172,11 @@ async def test_the_log_of_an_event_shows_how_it_was_delivered_and_it_can_be_sent
     again = documented(await till.client.post(f"/v1/events/{one.id}/resend"), EventWithDeliveries)
     assert again["id"] == one.id
     await receiver.until(2, lambda other: other.id == one.id)
+
+    async def both_are_in_the_log() -> bool:  # an answer's log is read beside its delivery, not in the same moment
+        return len((await event_of(till, one.id))["deliveries"][0]["attempts"]) == 2
+
+    await eventually(both_are_in_the_log)
     event = await event_of(till, one.id)
     [delivery] = event["deliveries"]
     assert (delivery["endpoint_id"], delivery["tries"]) == (endpoint["id"], 2)
