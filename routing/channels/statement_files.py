@@ -21,6 +21,7 @@ UNPACKED_BYTES_MAX: Final = 256 * 1_048_576
 """Lines of statements have some 270 bytes: about a million payments and refunds of one merchant in a day."""
 _GZIP: Final = 31
 _FEE: Final = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,8})?")
+# What zipfile raises for archives that are broken, or packed in a way that it does not read (NotImplementedError).
 _ZIP_TROUBLE: Final = (
     zipfile.BadZipFile,
     zlib.error,

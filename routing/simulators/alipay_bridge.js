@@ -75,7 +75,7 @@
         if (name === "tradePay") {
           tradePay(options, callback);
         } else {
-          callback({ error: 1, errorMessage: "not implemented" });
+          callback({ error: 1, errorMessage: "this stand-in has tradePay only" });
         }
       },
     };
