@@ -1,18 +1,107 @@
-"""What a customer pays: the price of a payment after the discounts that were taken for it."""
+"""What a customer pays: the price of a payment after its discounts, who funds them, and why others did not apply."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from typing import Any, NamedTuple
 
 from gateway.kernel.money import Money
+from promotions.campaigns.campaign import Campaign, Scope
+
+
+class Reason(StrEnum):
+    """Why a campaign applied or not."""
+
+    APPLIED = "applied"
+    CONDITION = "condition"
+    NOT_NOW = "not_now"
+    """Before its start, after its end, or not active."""
+    BELOW_SPEND = "below_spend"
+    CUSTOMER_UNKNOWN = "customer_unknown"
+    COUPON_MISSING = "coupon_missing"
+    LIMIT_REACHED = "limit_reached"
+    """Of one customer, device, store, merchant, region or code."""
+    BUDGET_EXHAUSTED = "budget_exhausted"
+    """In all or for today, in money or in number."""
+    THROTTLED = "throttled"
+    """Its spend is ahead of its curve; other customers get it."""
+    HELD_TOO_LONG = "held_too_long"
+    """The budget is scarce, and the code would be on display for more than five minutes."""
+    BETTER_OFFER = "better_offer"
+    """Another campaign that it does not go together with gives more."""
+    NOTHING_LEFT = "nothing_left"
+    """What is left to pay, or a cap on the total, leaves nothing for it."""
+    NOT_PROMOTED = "not_promoted"
+    """The risk check lets the payment through without a subsidy."""
+
+
+class Considered(NamedTuple):
+    """A campaign and why it applied or not; `detail` is a sentence for people (the part of a condition, a limit)."""
+
+    campaign_id: str
+    name: str
+    reason: Reason
+    discount_fen: int = 0
+    detail: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As quotes and stored payments show it."""
+        return {
+            "campaign_id": self.campaign_id,
+            "name": self.name,
+            "applied": self.reason is Reason.APPLIED,
+            "reason": self.reason.value,
+            "discount": self.discount_fen,
+            "detail": self.detail,
+        }
+
+
+class Funding(NamedTuple):
+    """A sponsor's part of one discount, in fen."""
+
+    sponsor: str
+    amount_fen: int
+
+
+class Use(NamedTuple):
+    """A counter that a redemption counts in, and its limits (None: none)."""
+
+    scope: Scope
+    key: str
+    day: date
+    count_max: int | None
+    fen_max: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A campaign's part of an offer, before it is taken.  `fee_off_fen`: of the merchant's fee, paid by funders."""
+
+    campaign: Campaign
+    discount_fen: int
+    funding: tuple[Funding, ...]
+    day: date
+    uses: tuple[Use, ...] = ()
+    coupon_id: str | None = None
+    fee_off_fen: int = 0
+    is_new_customer: bool | None = None
+
+    @property
+    def taken_fen(self) -> int:
+        """What the budget gives."""
+        return self.discount_fen + self.fee_off_fen
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The goods' value and what is left to pay; without campaigns in force both are the same."""
+    """The goods' value, what is left to pay, and what campaigns make the difference (in the order applied)."""
 
     amount: Money
     payable: Money
+    applied: tuple[Applied, ...] = ()
+    considered: tuple[Considered, ...] = field(default=())
 
     @classmethod
     def full_price(cls, amount: Money) -> Offer:

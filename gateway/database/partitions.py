@@ -19,6 +19,7 @@ _TABLES: Final = {
     "attempts": ("pay", 80),
     "events": ("pay", 100),
     "transfers": ("pay", 100),
+    "redemptions": ("pay", 100),
     "callbacks": ("pay", 80),
     "refunds": ("ref", 80),
     "webhook_deliveries": ("evt", 80),

@@ -104,6 +104,94 @@ CREATE TABLE callbacks (
 
 CREATE TABLE callbacks_default PARTITION OF callbacks DEFAULT WITH (fillfactor='80');
 
+CREATE TABLE campaign_hours (
+    campaign_id text NOT NULL COLLATE "C",
+    hour timestamp with time zone NOT NULL,
+    what text NOT NULL,
+    count bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT campaign_hours_pkey PRIMARY KEY (campaign_id, hour, what)
+);
+
+CREATE TABLE campaign_pace (
+    campaign_id text NOT NULL COLLATE "C",
+    share double precision NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT campaign_pace_share_check CHECK (((share >= (0)::double precision) AND (share <= (1)::double precision))),
+    CONSTRAINT campaign_pace_pkey PRIMARY KEY (campaign_id)
+);
+
+CREATE TABLE campaign_slices (
+    campaign_id text NOT NULL COLLATE "C",
+    day date NOT NULL,
+    slice smallint NOT NULL,
+    granted bigint,
+    used bigint DEFAULT 0 NOT NULL,
+    granted_count bigint,
+    used_count bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT campaign_slices_check CHECK ((used <= granted)),
+    CONSTRAINT campaign_slices_check1 CHECK ((used_count <= granted_count)),
+    CONSTRAINT campaign_slices_used_check CHECK ((used >= 0)),
+    CONSTRAINT campaign_slices_used_count_check CHECK ((used_count >= 0)),
+    CONSTRAINT campaign_slices_pkey PRIMARY KEY (campaign_id, day, slice)
+) WITH (fillfactor='30', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000');
+
+CREATE TABLE campaign_top_ups (
+    campaign_id text NOT NULL COLLATE "C",
+    key text NOT NULL COLLATE "C",
+    amount bigint NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT campaign_top_ups_amount_check CHECK ((amount > 0)),
+    CONSTRAINT campaign_top_ups_pkey PRIMARY KEY (campaign_id, key)
+);
+
+CREATE TABLE campaign_uses (
+    key text NOT NULL COLLATE "C",
+    campaign_id text NOT NULL COLLATE "C",
+    scope text NOT NULL,
+    day date NOT NULL,
+    used_count integer DEFAULT 0 NOT NULL,
+    used bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT campaign_uses_scope_check CHECK ((scope = ANY (ARRAY['customer'::text, 'device'::text, 'store'::text, 'merchant'::text, 'region'::text, 'code'::text]))),
+    CONSTRAINT campaign_uses_used_check CHECK ((used >= 0)),
+    CONSTRAINT campaign_uses_used_count_check CHECK ((used_count >= 0)),
+    CONSTRAINT campaign_uses_pkey PRIMARY KEY (key, campaign_id, scope, day)
+) WITH (fillfactor='70');
+
+CREATE TABLE campaign_versions (
+    campaign_id text NOT NULL COLLATE "C",
+    version integer NOT NULL,
+    document json NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT campaign_versions_pkey PRIMARY KEY (campaign_id, version)
+);
+
+CREATE TABLE campaigns (
+    id text NOT NULL COLLATE "C",
+    status text DEFAULT 'draft'::text NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    document json NOT NULL,
+    budget bigint,
+    budget_per_day bigint,
+    count bigint,
+    count_per_day bigint,
+    slices smallint DEFAULT 1 NOT NULL,
+    timezone text NOT NULL,
+    starts_at timestamp with time zone,
+    ends_at timestamp with time zone,
+    revision bigint DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    activated_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    CONSTRAINT campaigns_budget_check CHECK ((budget >= 0)),
+    CONSTRAINT campaigns_budget_per_day_check CHECK ((budget_per_day >= 0)),
+    CONSTRAINT campaigns_count_check CHECK ((count >= 0)),
+    CONSTRAINT campaigns_count_per_day_check CHECK ((count_per_day >= 0)),
+    CONSTRAINT campaigns_slices_check CHECK (((slices >= 1) AND (slices <= 64))),
+    CONSTRAINT campaigns_status_check CHECK ((status = ANY (ARRAY['draft'::text, 'active'::text, 'paused'::text, 'ended'::text]))),
+    CONSTRAINT campaigns_pkey PRIMARY KEY (id)
+);
+
 CREATE TABLE channel_accounts (
     id text NOT NULL COLLATE "C",
     channel text NOT NULL,
@@ -144,6 +232,19 @@ CREATE TABLE codes (
     CONSTRAINT codes_pkey PRIMARY KEY (id),
     CONSTRAINT codes_token_key UNIQUE (token)
 );
+
+CREATE TABLE customers (
+    customer bytea NOT NULL,
+    orders integer DEFAULT 0 NOT NULL,
+    spent bigint DEFAULT 0 NOT NULL,
+    first_at timestamp with time zone,
+    last_at timestamp with time zone,
+    by_wallet jsonb DEFAULT '{}'::jsonb NOT NULL,
+    by_bin jsonb DEFAULT '{}'::jsonb NOT NULL,
+    by_merchant jsonb DEFAULT '{}'::jsonb NOT NULL,
+    segments text[] DEFAULT '{}'::text[] NOT NULL,
+    CONSTRAINT customers_pkey PRIMARY KEY (customer)
+) WITH (fillfactor='70');
 
 CREATE TABLE directory_revision (
     singleton boolean DEFAULT true NOT NULL,
@@ -208,6 +309,9 @@ CREATE TABLE merchants (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     signing_required boolean DEFAULT false NOT NULL,
     receipt_discounts text DEFAULT 'by_funder'::text NOT NULL,
+    customer_realm text COLLATE "C",
+    category text,
+    region text,
     CONSTRAINT merchants_receipt_discounts_check CHECK ((receipt_discounts = ANY (ARRAY['by_funder'::text, 'total'::text, 'none'::text]))),
     CONSTRAINT merchants_status_check CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text]))),
     CONSTRAINT merchants_pkey PRIMARY KEY (id)
@@ -270,6 +374,8 @@ CREATE TABLE payments (
     refund_count smallint DEFAULT 0 NOT NULL,
     review_at timestamp with time zone,
     any_wallet boolean DEFAULT false NOT NULL,
+    customer bytea,
+    pricing json,
     CONSTRAINT payments_amount_check CHECK ((amount > 0)),
     CONSTRAINT payments_attempt_seq_check CHECK ((attempt_seq >= 0)),
     CONSTRAINT payments_check CHECK (((payable >= 0) AND (payable <= amount))),
@@ -281,6 +387,17 @@ CREATE TABLE payments (
 ) PARTITION BY RANGE (id);
 
 CREATE TABLE payments_default PARTITION OF payments DEFAULT WITH (fillfactor='80');
+
+CREATE TABLE pool_state (
+    singleton boolean DEFAULT true NOT NULL,
+    epoch bigint DEFAULT 1 NOT NULL,
+    generation bigint DEFAULT 0 NOT NULL,
+    fenced_at timestamp with time zone,
+    reason text,
+    beaten_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT pool_state_singleton_check CHECK (singleton),
+    CONSTRAINT pool_state_pkey PRIMARY KEY (singleton)
+) WITH (fillfactor='30');
 
 CREATE TABLE recovery_tasks (
     payment_id text NOT NULL COLLATE "C",
@@ -296,6 +413,33 @@ CREATE TABLE recovery_tasks (
     CONSTRAINT recovery_tasks_purpose_check CHECK ((purpose = ANY (ARRAY['resolve'::text, 'watch'::text, 'give_back'::text, 'refund'::text]))),
     CONSTRAINT recovery_tasks_pkey PRIMARY KEY (payment_id, purpose)
 ) WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='20000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_threshold='20000');
+
+CREATE TABLE redemptions (
+    payment_id text NOT NULL COLLATE "C",
+    merchant_id text NOT NULL COLLATE "C",
+    seq smallint NOT NULL,
+    campaign_id text NOT NULL COLLATE "C",
+    campaign_version integer NOT NULL,
+    name text NOT NULL,
+    day date NOT NULL,
+    slice smallint,
+    discount bigint NOT NULL,
+    fee_off bigint DEFAULT 0 NOT NULL,
+    funding json NOT NULL,
+    uses json,
+    coupon_id text COLLATE "C",
+    rewards boolean DEFAULT false NOT NULL,
+    returns_budget boolean NOT NULL,
+    returns_limits boolean NOT NULL,
+    new_customer boolean,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT redemptions_discount_check CHECK ((discount >= 0)),
+    CONSTRAINT redemptions_fee_off_check CHECK ((fee_off >= 0)),
+    CONSTRAINT redemptions_seq_check CHECK ((seq > 0)),
+    CONSTRAINT redemptions_pkey PRIMARY KEY (payment_id, merchant_id, seq)
+) PARTITION BY RANGE (payment_id);
+
+CREATE TABLE redemptions_default PARTITION OF redemptions DEFAULT;
 
 CREATE TABLE refund_keys (
     merchant_id text NOT NULL COLLATE "C",
@@ -436,6 +580,15 @@ CREATE TABLE schema_migrations (
     CONSTRAINT schema_migrations_pkey PRIMARY KEY (number)
 );
 
+CREATE TABLE stores (
+    merchant_id text NOT NULL COLLATE "C",
+    store_id text NOT NULL COLLATE "C",
+    name text,
+    region text,
+    category text,
+    CONSTRAINT stores_pkey PRIMARY KEY (merchant_id, store_id)
+);
+
 CREATE TABLE transfers (
     payment_id text NOT NULL COLLATE "C",
     merchant_id text NOT NULL COLLATE "C",
@@ -538,6 +691,7 @@ CREATE INDEX late_captures_for_review ON late_captures (payment_id) WHERE (statu
 CREATE INDEX payments_by_merchant ON payments (merchant_id, id);
 CREATE INDEX payments_for_review ON payments (id) WHERE (review IS NOT NULL);
 CREATE INDEX recovery_tasks_due ON recovery_tasks (next_at);
+CREATE INDEX redemptions_by_campaign ON redemptions (campaign_id, payment_id);
 CREATE INDEX refunds_by_merchant ON refunds (merchant_id, id);
 CREATE INDEX refunds_by_payment ON refunds (payment_id, seq);
 CREATE INDEX refunds_pending ON refunds (created_at) WHERE (status = 'pending'::text);
@@ -548,16 +702,26 @@ CREATE INDEX webhook_endpoints_by_merchant ON webhook_endpoints (merchant_id, id
 CREATE INDEX webhook_queue_lines ON webhook_queue (endpoint_id, again, next_at);
 CREATE TRIGGER api_keys_changed AFTER INSERT OR DELETE OR UPDATE ON api_keys FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
 CREATE TRIGGER audit_trail_stays BEFORE DELETE OR UPDATE OR TRUNCATE ON audit_trail FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER campaigns_changed AFTER INSERT OR DELETE OR UPDATE ON campaigns FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
 CREATE TRIGGER channel_accounts_changed AFTER INSERT OR DELETE OR UPDATE ON channel_accounts FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
 CREATE TRIGGER merchants_changed AFTER INSERT OR DELETE OR UPDATE ON merchants FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
 CREATE TRIGGER routing_publications_changed AFTER INSERT OR DELETE OR UPDATE ON routing_publications FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
+CREATE TRIGGER stores_changed AFTER INSERT OR DELETE OR UPDATE ON stores FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
 
 ALTER TABLE api_keys ADD CONSTRAINT api_keys_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
+
+ALTER TABLE campaign_pace ADD CONSTRAINT campaign_pace_campaign_id_fkey FOREIGN KEY (campaign_id) REFERENCES campaigns(id);
+
+ALTER TABLE campaign_top_ups ADD CONSTRAINT campaign_top_ups_campaign_id_fkey FOREIGN KEY (campaign_id) REFERENCES campaigns(id);
+
+ALTER TABLE campaign_versions ADD CONSTRAINT campaign_versions_campaign_id_fkey FOREIGN KEY (campaign_id) REFERENCES campaigns(id);
 
 ALTER TABLE channel_accounts ADD CONSTRAINT channel_accounts_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
 
 ALTER TABLE codes ADD CONSTRAINT codes_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
 
 ALTER TABLE routing_publications ADD CONSTRAINT routing_publications_version_fkey FOREIGN KEY (version) REFERENCES routing_policies(version);
+
+ALTER TABLE stores ADD CONSTRAINT stores_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
 
 ALTER TABLE webhook_endpoints ADD CONSTRAINT webhook_endpoints_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);

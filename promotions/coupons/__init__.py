@@ -1,0 +1,1 @@
+"""Coupons: claimed or issued, bound to a customer, redeemed at the till, returned, expired."""

@@ -1,0 +1,1 @@
+"""Pacing: a campaign's spend follows a curve over the day."""
