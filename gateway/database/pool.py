@@ -57,6 +57,9 @@ async def open_pool(settings: Settings, *, size: int | None = None) -> asyncpg.P
             # Longer than deadlock_timeout, far shorter than a statement's: one row that somebody holds (an open
             # transaction of an operator) must not keep the hundred others of its batch, and all batches behind it.
             "lock_timeout": "1500ms",
+            # A process that sleeps (SIGSTOP, a suspended machine) inside of a transaction holds its rows no longer than
+            # this; longer than any call to a channel, for which a person's change is open.
+            "idle_in_transaction_session_timeout": "30s",
         },
     )
 
