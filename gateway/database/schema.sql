@@ -233,6 +233,38 @@ CREATE TABLE codes (
     CONSTRAINT codes_token_key UNIQUE (token)
 );
 
+CREATE TABLE coupon_stock (
+    campaign_id text NOT NULL COLLATE "C",
+    taken bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT coupon_stock_taken_check CHECK ((taken >= 0)),
+    CONSTRAINT coupon_stock_pkey PRIMARY KEY (campaign_id)
+) WITH (fillfactor='20', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000');
+
+CREATE TABLE coupons (
+    id text NOT NULL COLLATE "C",
+    campaign_id text NOT NULL COLLATE "C",
+    customer bytea NOT NULL,
+    merchant_id text NOT NULL COLLATE "C",
+    realm text NOT NULL COLLATE "C",
+    source text NOT NULL,
+    claim_key text COLLATE "C",
+    earned_by text COLLATE "C",
+    reward_of text COLLATE "C",
+    number smallint,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone,
+    payment_id text COLLATE "C",
+    voided_at timestamp with time zone,
+    void_reason text,
+    CONSTRAINT coupons_check CHECK (((source = 'issued'::text) = (earned_by IS NOT NULL))),
+    CONSTRAINT coupons_check1 CHECK ((((earned_by IS NULL) = (reward_of IS NULL)) AND ((earned_by IS NULL) = (number IS NULL)))),
+    CONSTRAINT coupons_check2 CHECK (((voided_at IS NULL) = (void_reason IS NULL))),
+    CONSTRAINT coupons_check3 CHECK (((voided_at IS NULL) OR (payment_id IS NULL))),
+    CONSTRAINT coupons_source_check CHECK ((source = ANY (ARRAY['claimed'::text, 'issued'::text, 'granted'::text]))),
+    CONSTRAINT coupons_void_reason_check CHECK ((void_reason = ANY (ARRAY['refunded'::text, 'reversed'::text, 'manager'::text]))),
+    CONSTRAINT coupons_pkey PRIMARY KEY (id)
+) WITH (fillfactor='80');
+
 CREATE TABLE customers (
     customer bytea NOT NULL,
     orders integer DEFAULT 0 NOT NULL,
@@ -267,6 +299,8 @@ CREATE TABLE events (
 ) PARTITION BY RANGE (payment_id);
 
 CREATE TABLE events_default PARTITION OF events DEFAULT;
+
+CREATE TABLE events_of_coupons PARTITION OF events FOR VALUES FROM ('cpn_') TO ('cpn`');
 
 CREATE TABLE idempotency_keys (
     merchant_id text NOT NULL COLLATE "C",
@@ -410,7 +444,7 @@ CREATE TABLE recovery_tasks (
     created_at timestamp with time zone NOT NULL,
     late_from timestamp with time zone,
     asked_at timestamp with time zone,
-    CONSTRAINT recovery_tasks_purpose_check CHECK ((purpose = ANY (ARRAY['resolve'::text, 'watch'::text, 'give_back'::text, 'refund'::text]))),
+    CONSTRAINT recovery_tasks_purpose_check CHECK ((purpose = ANY (ARRAY['resolve'::text, 'watch'::text, 'give_back'::text, 'refund'::text, 'reward'::text]))),
     CONSTRAINT recovery_tasks_pkey PRIMARY KEY (payment_id, purpose)
 ) WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='20000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_threshold='20000');
 
@@ -686,6 +720,13 @@ CREATE INDEX channel_accounts_by_merchant ON channel_accounts (merchant_id) WHER
 CREATE UNIQUE INDEX codes_by_key ON codes (merchant_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
 CREATE INDEX codes_by_merchant ON codes (merchant_id, id);
+CREATE INDEX coupons_by_campaign ON coupons (campaign_id, id);
+CREATE INDEX coupons_by_customer ON coupons (customer, campaign_id, id);
+
+CREATE UNIQUE INDEX coupons_by_key ON coupons (customer, claim_key) WHERE (claim_key IS NOT NULL);
+CREATE UNIQUE INDEX coupons_by_reward ON coupons (earned_by, reward_of, number) WHERE (earned_by IS NOT NULL);
+
+CREATE INDEX coupons_free ON coupons (customer, expires_at, id) WHERE ((payment_id IS NULL) AND (voided_at IS NULL));
 CREATE INDEX events_by_merchant ON events (merchant_id, id) WHERE (id IS NOT NULL);
 CREATE INDEX late_captures_for_review ON late_captures (payment_id) WHERE (status = 'review'::text);
 CREATE INDEX payments_by_merchant ON payments (merchant_id, id);
