@@ -3,56 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
-import pytest_asyncio
 
 from gateway.payments.numbers import attempt_order_no
-from tests.support.channels import Simulators, start_simulators
 from tests.support.gateway import GatewayStack
 from tests.support.looking import events_of, look_now
 from tests.support.notifications import acknowledged, resend
 from tests.support.refunds import get, refund, refund_of
 from tests.support.refunds import settled as refund_settled
+from tests.support.review_fixtures import admin, agreed, simulators, stack_options
 from tests.support.reviews import REVIEWS, audited, decide, listed, review_of, reviewed, settled
 from tests.support.till import WALLETS, Till, error_of, new_code, payment_of
 from tests.support.waiting import eventually
+
+__all__ = ["admin", "agreed", "simulators", "stack_options"]
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 REFUSED = {"wechat": "NOT_ENOUGH", "alipay": "ACQ.SELLER_BALANCE_NOT_ENOUGH", "unionpay": "36"}
 """A channel's word for: not this refund, not now."""
-
-
-@pytest.fixture(scope="module")
-def simulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulators]:
-    """Of the module's own: an audit wants to know every order."""
-    keys = tmp_path_factory.getbasetemp() / "channel-keys"
-    with start_simulators(tmp_path_factory.mktemp("simulators"), keys) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def stack_options() -> dict[str, Any]:
-    return {"callbacks": True}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def admin(stack: GatewayStack) -> AsyncIterator[httpx.AsyncClient]:
-    async with stack.admin() as client:
-        yield client
-
-
-@pytest_asyncio.fixture(loop_scope="module", autouse=True)
-async def agreed(stack: GatewayStack) -> AsyncIterator[None]:
-    """After each test the channels are ordinary again, and the books agree."""
-    yield
-    stack.simulators.clear_faults()
-    await audited(stack)
 
 
 async def unreachable(stack: GatewayStack, till: Till, admin: httpx.AsyncClient) -> dict[str, Any]:
