@@ -1,6 +1,39 @@
 -- The whole schema, as the migrations make it.  Made by `make schema`, held equal to the migrations by a test; for
 -- reading and review: databases are made by the migrations.  The monthly partitions are left out.
 
+CREATE FUNCTION count_order(of_customer bytea, fen bigint, of_wallet text, of_bin bytea, of_merchant text, times integer) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    bin text := encode(of_bin, 'hex');
+BEGIN
+    INSERT INTO customers AS c (customer, orders, spent, first_at, last_at, by_wallet, by_bin, by_merchant)
+    VALUES (
+        of_customer, greatest(times, 0), greatest(times, 0) * fen, now(), now(),
+        jsonb_build_object(of_wallet, greatest(times, 0)),
+        CASE WHEN bin IS NULL THEN '{}' ELSE jsonb_build_object(bin, greatest(times, 0)) END,
+        jsonb_build_object(of_merchant, greatest(times, 0))
+    )
+    ON CONFLICT (customer) DO UPDATE SET
+        orders = greatest(c.orders + times, 0),
+        spent = greatest(c.spent + times * fen, 0),
+        first_at = CASE WHEN c.orders + times > 0 THEN coalesce(c.first_at, now()) END,
+        last_at = CASE WHEN c.orders + times > 0 THEN CASE WHEN times > 0 THEN now() ELSE c.last_at END END,
+        by_wallet = c.by_wallet || jsonb_build_object(
+            of_wallet, greatest(coalesce((c.by_wallet ->> of_wallet)::integer, 0) + times, 0)
+        ),
+        by_bin = CASE
+            WHEN bin IS NULL THEN c.by_bin
+            WHEN NOT c.by_bin ? bin AND (SELECT count(*) FROM jsonb_object_keys(c.by_bin)) >= 64 THEN c.by_bin
+            ELSE c.by_bin || jsonb_build_object(bin, greatest(coalesce((c.by_bin ->> bin)::integer, 0) + times, 0))
+        END,
+        by_merchant = c.by_merchant || jsonb_build_object(
+            of_merchant, greatest(coalesce((c.by_merchant ->> of_merchant)::integer, 0) + times, 0)
+        );
+    RETURN times;
+END
+$$;
+
 CREATE FUNCTION raise_directory_revision() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -409,7 +442,9 @@ CREATE TABLE payments (
     review_at timestamp with time zone,
     any_wallet boolean DEFAULT false NOT NULL,
     customer bytea,
+    card_bin bytea,
     pricing json,
+    promoted boolean DEFAULT false NOT NULL,
     CONSTRAINT payments_amount_check CHECK ((amount > 0)),
     CONSTRAINT payments_attempt_seq_check CHECK ((attempt_seq >= 0)),
     CONSTRAINT payments_check CHECK (((payable >= 0) AND (payable <= amount))),

@@ -17,12 +17,22 @@ CREATE TABLE stores (
 CREATE TRIGGER stores_changed AFTER INSERT OR UPDATE OR DELETE ON stores
     FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
 
--- `customer` is the keyed hash of realm and customer id; `pricing` says which campaigns were considered, and why each
--- applied or not (promotions/offer.py).
-ALTER TABLE payments ADD COLUMN customer bytea, ADD COLUMN pricing json;
+-- `customer` is the keyed hash of realm and customer id, `card_bin` that of the BIN's first six digits; `pricing` says
+-- which campaigns were considered, and why each applied or not (promotions/offer.py); `promoted` whether the payment has
+-- redemptions, so that nobody looks for those of the many that have none.
+ALTER TABLE payments
+    ADD COLUMN customer bytea,
+    ADD COLUMN card_bin bytea,
+    ADD COLUMN pricing json,
+    ADD COLUMN promoted boolean NOT NULL DEFAULT false;
+
+-- 'reward': a captured payment earned its customer a coupon.
+ALTER TABLE recovery_tasks DROP CONSTRAINT recovery_tasks_purpose_check;
+ALTER TABLE recovery_tasks ADD CONSTRAINT recovery_tasks_purpose_check
+    CHECK (purpose IN ('resolve', 'watch', 'give_back', 'refund', 'reward'));
 
 -- What a customer has paid so far, kept up in the outcome's commit: one row per customer.  The JSON columns count
--- captured payments by wallet, by card BIN (six digits) and by merchant.
+-- captured payments by wallet, by card BIN (its keyed hash in hex) and by merchant.
 CREATE TABLE customers (
     customer bytea PRIMARY KEY,
     orders integer NOT NULL DEFAULT 0,
@@ -34,6 +44,40 @@ CREATE TABLE customers (
     by_merchant jsonb NOT NULL DEFAULT '{}',
     segments text[] NOT NULL DEFAULT '{}'
 ) WITH (fillfactor = 70);
+
+-- Counts a captured payment of a customer, or with times = -1 takes it back.  A till that names new card BINs for ever
+-- makes the row no larger than 64 of them.
+CREATE FUNCTION count_order(of_customer bytea, fen bigint, of_wallet text, of_bin bytea, of_merchant text, times integer)
+RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    bin text := encode(of_bin, 'hex');
+BEGIN
+    INSERT INTO customers AS c (customer, orders, spent, first_at, last_at, by_wallet, by_bin, by_merchant)
+    VALUES (
+        of_customer, greatest(times, 0), greatest(times, 0) * fen, now(), now(),
+        jsonb_build_object(of_wallet, greatest(times, 0)),
+        CASE WHEN bin IS NULL THEN '{}' ELSE jsonb_build_object(bin, greatest(times, 0)) END,
+        jsonb_build_object(of_merchant, greatest(times, 0))
+    )
+    ON CONFLICT (customer) DO UPDATE SET
+        orders = greatest(c.orders + times, 0),
+        spent = greatest(c.spent + times * fen, 0),
+        first_at = CASE WHEN c.orders + times > 0 THEN coalesce(c.first_at, now()) END,
+        last_at = CASE WHEN c.orders + times > 0 THEN CASE WHEN times > 0 THEN now() ELSE c.last_at END END,
+        by_wallet = c.by_wallet || jsonb_build_object(
+            of_wallet, greatest(coalesce((c.by_wallet ->> of_wallet)::integer, 0) + times, 0)
+        ),
+        by_bin = CASE
+            WHEN bin IS NULL THEN c.by_bin
+            WHEN NOT c.by_bin ? bin AND (SELECT count(*) FROM jsonb_object_keys(c.by_bin)) >= 64 THEN c.by_bin
+            ELSE c.by_bin || jsonb_build_object(bin, greatest(coalesce((c.by_bin ->> bin)::integer, 0) + times, 0))
+        END,
+        by_merchant = c.by_merchant || jsonb_build_object(
+            of_merchant, greatest(coalesce((c.by_merchant ->> of_merchant)::integer, 0) + times, 0)
+        );
+    RETURN times;
+END
+$$;
 
 -- `document` is the version in force (promotions/campaigns/document.py); the budget stands beside it, for top-ups make
 -- no new version.  NULL is no limit.  A change of anything that decides about a payment raises `version` or `status`:
