@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
+
+import orjson
 
 from promotions.offer import Funding
 
@@ -25,6 +28,34 @@ class Redemption:
     rewards: bool = False
     returns_budget: bool = True
     returns_limits: bool = False
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Redemption:
+        """A row of the table."""
+        return cls(
+            campaign_id=row["campaign_id"],
+            version=row["campaign_version"],
+            name=row["name"],
+            day=row["day"],
+            slice=row["slice"],
+            discount_fen=row["discount"],
+            fee_off_fen=row["fee_off"],
+            funding=tuple([Funding(part["sponsor"], part["amount"]) for part in orjson.loads(row["funding"])]),
+            coupon_id=row["coupon_id"],
+            rewards=row["rewards"],
+            returns_budget=row["returns_budget"],
+            returns_limits=row["returns_limits"],
+        )
+
+    @property
+    def is_of_fee(self) -> bool:
+        """Whether its funders pay for the merchant's fee, not for the customer's price."""
+        return self.fee_off_fen > 0
+
+    @property
+    def taken_fen(self) -> int:
+        """What the budget gives."""
+        return self.discount_fen + self.fee_off_fen
 
     def to_json(self) -> dict[str, Any]:
         """As the payment object shows it (PRODUCT.md "The payment object")."""

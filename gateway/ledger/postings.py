@@ -1,8 +1,9 @@
 """Which transfers a payment's outcome makes; pure.  Each is one row with a debit and a credit, so the books balance.
 
 A capture: Dr channel receivable, Cr merchant payable, over what the customer pays; Dr each funder, Cr merchant payable,
-over its part of the discount; the fee goes back from the merchant to the channel.  A reversal mirrors all of them, a
-refund as much of each as goes back.  (ARCHITECTURE.md "The books")
+over its part of the discount; the fee goes back from the merchant to the channel.  A funder of the fee (手续费折扣)
+owes its part to the merchant, who pays the whole fee.  A reversal mirrors all of them, a refund as much of each as goes
+back.  (ARCHITECTURE.md "The books")
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class Kind(IntEnum):
     CAPTURE_REVERSED = 3
     FEE_REVERSED = 4
     DISCOUNT = 10
-    """And the next ones, one for each funder."""
+    """And the next ones, one for each funder, whether it pays for a discount or for the fee."""
     DISCOUNT_REVERSED = 40
     LATE_CAPTURE = 100
     LATE_CAPTURE_RETURNED = 200
@@ -38,6 +39,7 @@ REFUND_NUMBERS: Final = 30
 _REFUNDS_MAX: Final = 1_023
 MERCHANT: Final = "merchant"
 """The funder that stands for the merchant's own share of a discount."""
+_FEE_OFF: Final = "fee_off"
 
 
 class Transfer(NamedTuple):
@@ -51,10 +53,11 @@ class Transfer(NamedTuple):
 
 
 class Funder(NamedTuple):
-    """Who pays for (a part of) a discount, and how much."""
+    """Who pays for (a part of) a discount, and how much.  `of_fee`: not for the customer's price, for the fee."""
 
     sponsor: str
     amount: Money
+    of_fee: bool = False
 
 
 def channel_receivable(account_id: str) -> str:
@@ -88,7 +91,7 @@ def capture(
         raise ValueError("a fee is at most what the customer paid")
     channel, merchant = channel_receivable(account_id), merchant_payable(merchant_id)
     taken = _rows((Kind.CAPTURE, channel, merchant, payable), (Kind.FEE, merchant, channel, fee))
-    return taken + _discounts(Kind.DISCOUNT, merchant_id, funding)
+    return taken + _funded(Kind.DISCOUNT, merchant_id, funding)
 
 
 def capture_reversed(booked: Iterable[Transfer]) -> tuple[Transfer, ...]:
@@ -104,8 +107,12 @@ def fee_of(booked: Iterable[Transfer]) -> int:
 
 def funding_of(booked: Iterable[Transfer]) -> tuple[Funder, ...]:
     """Who paid for the discount that a capture booked, in the order of the funders."""
-    rows = sorted([row for row in booked if row.seq in _DISCOUNTS])
-    return tuple([Funder(_sponsor_of(row.debit), row.amount) for row in rows])
+    return tuple([funder for funder in _funders_of(booked) if not funder.of_fee])
+
+
+def fee_funding_of(booked: Iterable[Transfer]) -> tuple[Funder, ...]:
+    """Who paid for (a part of) the fee that a capture booked, in the order of the funders."""
+    return tuple([funder for funder in _funders_of(booked) if funder.of_fee])
 
 
 def refund(
@@ -123,8 +130,8 @@ def refund(
         Transfer(first, "refund", merchant, channel, customer),
         Transfer(first + 1, "refund_fee", channel, merchant, fee),
     ]
-    for seq, _, debit, credit, amount in _discounts(first + 2, merchant_id, funding):
-        rows.append(Transfer(seq, "refund_discount", credit, debit, amount))
+    for seq, kind, debit, credit, amount in _funded(first + 2, merchant_id, funding):
+        rows.append(Transfer(seq, f"refund_{kind}", credit, debit, amount))
     return tuple([row for row in rows if row.amount.amount_fen])
 
 
@@ -148,16 +155,27 @@ _MIRROR: Final[dict[int, int]] = {
 }
 
 
-def _discounts(first: int, merchant_id: str, funding: Sequence[Funder]) -> tuple[Transfer, ...]:
+def _funded(first: int, merchant_id: str, funding: Sequence[Funder]) -> tuple[Transfer, ...]:
     if len(funding) > FUNDERS_MAX:
         raise ValueError(f"a discount has at most {FUNDERS_MAX} funders")
     merchant = merchant_payable(merchant_id)
     return tuple(
         [
-            Transfer(first + number, "discount", funder_account(sponsor, merchant_id), merchant, amount)
-            for number, (sponsor, amount) in enumerate([part for part in funding if part.amount.amount_fen])
+            Transfer(
+                first + number,
+                _FEE_OFF if of_fee else "discount",
+                funder_account(sponsor, merchant_id),
+                merchant,
+                amount,
+            )
+            for number, (sponsor, amount, of_fee) in enumerate([part for part in funding if part.amount.amount_fen])
         ]
     )
+
+
+def _funders_of(booked: Iterable[Transfer]) -> list[Funder]:
+    rows = sorted([row for row in booked if row.seq in _DISCOUNTS])
+    return [Funder(_sponsor_of(row.debit), row.amount, row.kind == _FEE_OFF) for row in rows]
 
 
 def _sponsor_of(account: str) -> str:

@@ -16,6 +16,7 @@ from gateway.kernel.secrets import Vault
 from gateway.payments.numbers import attempt_order_no
 from gateway.payments.schemas import PaymentRequest
 from gateway.payments.states import Status
+from promotions.redemption import Redemption
 from routing.channels.base import ChannelOrder
 
 
@@ -139,6 +140,8 @@ class Payment(NamedTuple):
     """Goods value of the refunds that are pending or done."""
     any_wallet: bool = False
     """Whether any wallet can pay the code; read `is_aggregated`, which knows rows of earlier versions too."""
+    promotions: tuple[Redemption, ...] = ()
+    """What it took of campaigns, in the order applied."""
 
     def with_(self, **changes: Any) -> Payment:
         """The same payment with some facts changed."""
@@ -199,7 +202,7 @@ class Payment(NamedTuple):
             "channel_trade_no": self.channel_trade_no,
             "qr_code": self.qr_code if self.status is Status.REQUIRES_ACTION else None,
             "code_id": self.code_id,
-            "promotions": [],
+            "promotions": [redemption.to_json() for redemption in self.promotions],
             "risk": {"decision": self.risk_decision, "score": self.risk_score, "reasons": []},
             "failure": _failure_json(self.failure, self.failure_channel_code),
             "reversal": self.reversal,

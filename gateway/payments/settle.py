@@ -155,7 +155,22 @@ def _capture(payment: Payment, fee: Fee) -> tuple[postings.Transfer, ...]:
     assert payment.wallet is not None, "a wallet has paid"
     payable = payment.payable
     fee_fen = fee.fee_fen(payable.amount_fen, Wallet(payment.wallet), payment.created_at)
-    return postings.capture(payment.merchant_id, payment.account_id or "", payable, Money(fee_fen, payable.currency))
+    funding = _funding(payment) if payment.promotions else ()
+    return postings.capture(
+        payment.merchant_id, payment.account_id or "", payable, Money(fee_fen, payable.currency), funding
+    )
+
+
+def _funding(payment: Payment) -> tuple[postings.Funder, ...]:
+    """Who pays for the discount, and for the merchant's fee, in the order of the redemptions."""
+    currency = payment.payable.currency
+    return tuple(
+        [
+            postings.Funder(sponsor, Money(amount_fen, currency), of_fee=redemption.is_of_fee)
+            for redemption in payment.promotions
+            for sponsor, amount_fen in redemption.funding
+        ]
+    )
 
 
 def _over(

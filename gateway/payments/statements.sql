@@ -5,7 +5,7 @@ SELECT
     id, merchant_id, merchant_order_no, status, amount, payable, currency, method, wallet, account_id, attempt_seq,
     channel_trade_no, store_id, terminal_id, operator_id, metadata, replaces, risk_decision, risk_score, failure_code,
     failure_channel_code, reversal, review, amount_refunded, late_captures, created_at, completed_at, expires_at,
-    qr_code, code_id, attempt_at, pay_until, refund_held, any_wallet
+    qr_code, code_id, attempt_at, pay_until, refund_held, any_wallet, promoted
 FROM payments WHERE id = $1 AND merchant_id = $2
 
 -- name: merchant_of
@@ -28,7 +28,7 @@ SELECT
     id, merchant_id, merchant_order_no, status, amount, payable, currency, method, wallet, account_id, attempt_seq,
     channel_trade_no, store_id, terminal_id, operator_id, metadata, replaces, risk_decision, risk_score, failure_code,
     failure_channel_code, reversal, review, amount_refunded, late_captures, created_at, completed_at, expires_at,
-    qr_code, code_id, attempt_at, pay_until, refund_held, any_wallet
+    qr_code, code_id, attempt_at, pay_until, refund_held, any_wallet, promoted
 FROM payments
 WHERE merchant_id = $1
     AND ($2::text IS NULL OR id < $2)
@@ -92,6 +92,15 @@ ON CONFLICT (payment_id, purpose) DO UPDATE SET next_at = now(), tries = 0
 SELECT amount, account_id, channel_trade_no, status, found_at, refunded_at
 FROM late_captures WHERE payment_id = $1 AND merchant_id = $2
 ORDER BY attempt_seq
+
+-- name: redemptions
+-- Of payments that have some.
+SELECT r.* FROM unnest($1::text[], $2::text[]) AS wanted (id, merchant_id)
+JOIN redemptions r ON r.payment_id = wanted.id AND r.merchant_id = wanted.merchant_id
+ORDER BY r.payment_id, r.seq
+
+-- name: pricing
+SELECT pricing FROM payments WHERE id = $1 AND merchant_id = $2
 
 -- name: booked
 SELECT seq, kind, debit, credit, amount, currency FROM transfers

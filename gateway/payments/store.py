@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,7 @@ from gateway.kernel.secrets import Vault
 from gateway.ledger.postings import Kind, Transfer
 from gateway.payments.payment import LateCaptureView, Payment
 from gateway.payments.states import Status
+from promotions.redemption import Redemption
 from routing.channels.base import Wallet
 
 _LISTS_MAX: Final = 2
@@ -54,7 +56,7 @@ class PaymentStore:
     async def find(self, merchant_id: str, payment_id: str) -> Payment | None:
         """By its id."""
         record = await self._pool.fetchrow(_SQL["find"], payment_id, merchant_id)
-        return None if record is None else await self._with_late_captures(record)
+        return None if record is None else (await self.whole([record]))[0]
 
     async def find_anywhere(self, payment_id: str) -> Payment | None:
         """By its id, whoever's it is: for operations only."""
@@ -117,7 +119,7 @@ class PaymentStore:
             )
         finally:
             self._lists.release()
-        return [await self._with_late_captures(record) for record in records]
+        return await self.whole(records)
 
     async def request_fields(self, payment: Payment) -> Mapping[str, Any] | None:
         """The validated fields of the request that made the payment; None where they were erased."""
@@ -217,8 +219,18 @@ class PaymentStore:
             )
             return True
 
-    async def _with_late_captures(self, record: asyncpg.Record) -> Payment:
-        payment = payment_of(record)
+    async def whole(self, records: Sequence[asyncpg.Record]) -> Sequence[Payment]:
+        """Rows of `payments` as values, with the redemptions and late captures of those few that have any."""
+        redemptions = await self._redemptions([record for record in records if record["promoted"]])
+        return [await self._whole(record, redemptions.get(record["id"], ())) for record in records]
+
+    async def pricing(self, payment: Payment) -> Any:
+        """Which campaigns were considered, and why each applied or not; None where there were none."""
+        stored = await self._pool.fetchval(_SQL["pricing"], payment.id, payment.merchant_id)
+        return None if stored is None else orjson.loads(stored)
+
+    async def _whole(self, record: asyncpg.Record, promotions: tuple[Redemption, ...]) -> Payment:
+        payment = payment_of(record, promotions)
         if not record["late_captures"]:
             return payment
         found = await self._pool.fetch(
@@ -228,9 +240,19 @@ class PaymentStore:
         )
         return payment.with_(late_captures=tuple(LateCaptureView(*row.values()) for row in found))
 
+    async def _redemptions(self, records: Sequence[asyncpg.Record]) -> Mapping[str, tuple[Redemption, ...]]:
+        """Of those payments, by the payment's id; one statement for all of them."""
+        if not records:
+            return {}
+        ids, merchants = [record["id"] for record in records], [record["merchant_id"] for record in records]
+        found = defaultdict(list)
+        for row in await self._pool.fetch(_SQL["redemptions"], ids, merchants):
+            found[row["payment_id"]].append(Redemption.of_row(dict(row)))
+        return {payment_id: tuple(those) for payment_id, those in found.items()}
 
-def payment_of(record: asyncpg.Record) -> Payment:
-    """A row of `payments` as a value."""
+
+def payment_of(record: asyncpg.Record, promotions: tuple[Redemption, ...] = ()) -> Payment:
+    """A row of `payments` as a value; its redemptions stand in rows of their own."""
     currency = Currency(record["currency"])
     return Payment(
         id=record["id"],
@@ -265,4 +287,5 @@ def payment_of(record: asyncpg.Record) -> Payment:
         pay_until=record["pay_until"],
         refund_held=record["refund_held"],
         any_wallet=record["any_wallet"],
+        promotions=promotions,
     )

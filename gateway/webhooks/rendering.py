@@ -16,7 +16,7 @@ import orjson
 from gateway.kernel.clock import rfc3339
 from gateway.payments.payment import Payment
 from gateway.payments.states import Status
-from gateway.payments.store import PaymentStore, payment_of
+from gateway.payments.store import PaymentStore
 from gateway.webhooks.announcing import SQL
 from gateway.webhooks.catalogue import WebhookType, public_type
 
@@ -112,10 +112,7 @@ def payments_renderer(pool: asyncpg.Pool, store: PaymentStore) -> Renderer:
         wanted = {(event.payment_id, event.merchant_id) for event in events}
         ids, merchants = zip(*sorted(wanted), strict=True)
         found = {}
-        for record in await pool.fetch(SQL["payments"], ids, merchants):
-            payment = payment_of(record)
-            if record["late_captures"]:  # seldom: read whole
-                payment = await store.find(payment.merchant_id, payment.id) or payment
+        for payment in await store.whole(await pool.fetch(SQL["payments"], ids, merchants)):
             found[payment.id] = payment
         return {
             event.id: _as_of(found[event.payment_id], event).to_json() for event in events if event.payment_id in found
