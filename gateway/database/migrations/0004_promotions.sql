@@ -185,12 +185,17 @@ CREATE TABLE pool_state (
 ) WITH (fillfactor = 30);
 INSERT INTO pool_state DEFAULT VALUES;
 
--- Which share of its customers a campaign lets through just now, where its spend is paced (promotions/pacing).
+-- Which share of its customers a campaign lets through just now, where its spend is paced (promotions/pacing), and what
+-- the next look needs: what was used of the day by then, and the fading sums that the demand is estimated from.
 CREATE TABLE campaign_pace (
     campaign_id text COLLATE "C" PRIMARY KEY REFERENCES campaigns (id),
     share double precision NOT NULL CHECK (share BETWEEN 0 AND 1),
+    day date NOT NULL,
+    used bigint NOT NULL,
+    spent double precision NOT NULL,
+    exposed_s double precision NOT NULL,
     updated_at timestamptz NOT NULL DEFAULT now()
-);
+) WITH (fillfactor = 50);
 
 -- What was asked of a campaign and not paid, by hour: quotes, and refusals by reason; written by every process now and
 -- then, so the last seconds before a crash may be missing.  What was paid stands in redemptions.
