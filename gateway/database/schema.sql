@@ -34,6 +34,41 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION count_uses(of_payments text[], times integer, use_payments text[], use_campaigns text[], use_scopes text[], use_keys text[], use_days date[], use_fens bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF times > 0 THEN
+        INSERT INTO campaign_uses AS u (key, campaign_id, scope, day, used_count, used)
+        SELECT w.key, w.campaign_id, w.scope, w.day, count(*), sum(w.fen)
+        FROM unnest(use_payments, use_campaigns, use_scopes, use_keys, use_days, use_fens)
+            AS w (payment_id, campaign_id, scope, key, day, fen)
+        WHERE w.payment_id = ANY (of_payments)
+        GROUP BY w.key, w.campaign_id, w.scope, w.day
+        ORDER BY w.key COLLATE "C", w.campaign_id COLLATE "C", w.scope COLLATE "C", w.day
+        ON CONFLICT (key, campaign_id, scope, day)
+        DO UPDATE SET used_count = u.used_count + excluded.used_count, used = u.used + excluded.used;
+        RETURN;
+    END IF;
+    WITH back AS (
+        SELECT w.key, w.campaign_id, w.scope, w.day, count(*) AS count, sum(w.fen) AS fen
+        FROM unnest(use_payments, use_campaigns, use_scopes, use_keys, use_days, use_fens)
+            AS w (payment_id, campaign_id, scope, key, day, fen)
+        WHERE w.payment_id = ANY (of_payments)
+        GROUP BY w.key, w.campaign_id, w.scope, w.day
+    ), locked AS (
+        SELECT u.key, u.campaign_id, u.scope, u.day, b.count, b.fen
+        FROM campaign_uses u JOIN back b
+            ON u.key = b.key AND u.campaign_id = b.campaign_id AND u.scope = b.scope AND u.day = b.day
+        ORDER BY u.key, u.campaign_id, u.scope COLLATE "C", u.day
+        FOR NO KEY UPDATE OF u
+    )
+    UPDATE campaign_uses u SET used_count = u.used_count - l.count, used = u.used - l.fen
+    FROM locked l
+    WHERE u.key = l.key AND u.campaign_id = l.campaign_id AND u.scope = l.scope AND u.day = l.day;
+END
+$$;
+
 CREATE FUNCTION raise_directory_revision() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -49,6 +84,40 @@ CREATE FUNCTION refuse_change() RETURNS trigger
 BEGIN
     RAISE EXCEPTION 'the audit trail is append-only';
 END $$;
+
+CREATE FUNCTION refuse_draws(payment_ids text[], campaign_ids text[], refusals text[], meters integer[], fens bigint[], rooms_fen bigint[], rooms_count bigint[]) RETURNS TABLE(refused_payment text, refusing_campaign text, refusal text, left_fen bigint, left_count bigint)
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    fen_of bigint[] := array_fill(0::bigint, ARRAY[cardinality(meters)]);
+    count_of bigint[] := fen_of;
+    its_first integer := 1;
+    meter integer;
+BEGIN
+    FOR i IN 1 .. cardinality(meters) LOOP
+        CONTINUE WHEN payment_ids[i] = refused_payment;
+        IF payment_ids[i] <> payment_ids[its_first] THEN
+            its_first := i;
+        END IF;
+        meter := meters[i];
+        IF (fens[i] > 0 AND fen_of[meter] + fens[i] > rooms_fen[i]) OR count_of[meter] + 1 > rooms_count[i] THEN
+            refused_payment := payment_ids[i];
+            refusing_campaign := campaign_ids[i];
+            refusal := refusals[i];
+            left_fen := rooms_fen[i] - fen_of[meter];
+            left_count := rooms_count[i] - count_of[meter];
+            RETURN NEXT;
+            FOR earlier IN its_first .. i - 1 LOOP
+                fen_of[meters[earlier]] := fen_of[meters[earlier]] - fens[earlier];
+                count_of[meters[earlier]] := count_of[meters[earlier]] - 1;
+            END LOOP;
+        ELSE
+            fen_of[meter] := fen_of[meter] + fens[i];
+            count_of[meter] := count_of[meter] + 1;
+        END IF;
+    END LOOP;
+END
+$$;
 
 CREATE FUNCTION take_coupons(ids text[], campaign_ids text[], customers bytea[], merchant_ids text[], realms text[], sources text[], claim_keys text[], earned_bys text[], rewards_of text[], numbers smallint[], versions integer[], stocks bigint[], per_customers integer[], opens timestamp with time zone[], closes timestamp with time zone[], valid_hours integer[]) RETURNS TABLE(refusal text, replayed boolean, id text, campaign_id text, created_at timestamp with time zone, expires_at timestamp with time zone, at timestamp with time zone)
     LANGUAGE plpgsql
@@ -229,6 +298,14 @@ CREATE TABLE callbacks (
 ) PARTITION BY RANGE (payment_id);
 
 CREATE TABLE callbacks_default PARTITION OF callbacks DEFAULT WITH (fillfactor='80');
+
+CREATE TABLE campaign_grants (
+    campaign_id text NOT NULL COLLATE "C",
+    day date NOT NULL,
+    share double precision NOT NULL,
+    CONSTRAINT campaign_grants_share_check CHECK (((share >= (0)::double precision) AND (share <= (1)::double precision))),
+    CONSTRAINT campaign_grants_pkey PRIMARY KEY (campaign_id)
+) WITH (fillfactor='50');
 
 CREATE TABLE campaign_hours (
     campaign_id text NOT NULL COLLATE "C",
@@ -847,6 +924,7 @@ CREATE INDEX audit_trail_by_subject ON audit_trail (subject, seq);
 CREATE INDEX callbacks_due ON callbacks (next_at) WHERE (applied_at IS NULL);
 CREATE INDEX callbacks_for_review ON callbacks (payment_id) WHERE ((result = ANY (ARRAY['review'::text, 'orphan'::text])) AND (settled_at IS NULL));
 CREATE INDEX callbacks_with_body ON callbacks (received_at) WHERE (body_sealed IS NOT NULL);
+CREATE INDEX campaign_uses_by_day ON campaign_uses USING brin (day) WHERE (day > '2000-01-01'::date);
 CREATE INDEX channel_accounts_by_merchant ON channel_accounts (merchant_id) WHERE (merchant_id IS NOT NULL);
 
 CREATE UNIQUE INDEX codes_by_key ON codes (merchant_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
@@ -882,6 +960,8 @@ CREATE TRIGGER routing_publications_changed AFTER INSERT OR DELETE OR UPDATE ON 
 CREATE TRIGGER stores_changed AFTER INSERT OR DELETE OR UPDATE ON stores FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
 
 ALTER TABLE api_keys ADD CONSTRAINT api_keys_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
+
+ALTER TABLE campaign_grants ADD CONSTRAINT campaign_grants_campaign_id_fkey FOREIGN KEY (campaign_id) REFERENCES campaigns(id);
 
 ALTER TABLE campaign_pace ADD CONSTRAINT campaign_pace_campaign_id_fkey FOREIGN KEY (campaign_id) REFERENCES campaigns(id);
 
