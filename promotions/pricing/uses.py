@@ -84,7 +84,7 @@ def _of(scope: Scope, allowance: Allowance, facts: Facts, day: date) -> Iterator
 def _without_room(use: Use, taken: Uses, discount_fen: int) -> str | None:
     when = "ever" if use.day == EVER else "a day"
     if use.count_max is not None and taken.count >= use.count_max:
-        return f"One {use.scope} may have it {use.count_max} times {when}, and has had it {taken.count} times."
+        return f"One {use.scope} may have it {use.count_max}× {when}, and has had it {taken.count}×."
     if use.fen_max is not None and taken.fen + discount_fen > use.fen_max:
         return (
             f"One {use.scope} may have ¥{Money(use.fen_max).yuan} {when}: ¥{Money(taken.fen).yuan} are taken, and this "
