@@ -1,27 +1,14 @@
--- Coupons (taking.py, store.py, rewards.py).  All times are the database's.  For pricing: `free_of_customers` gives the
--- coupons that customers can redeem now, at most 50 of each, those that expire first before the others; other rooms may
--- join its inner SELECT (it runs off the index coupons_free).
+-- Coupons (campaigns.py, taking.py, store.py, rewards.py).  All times are the database's.  What pricing needs of them, the
+-- free ones of a customer, is read with his history (promotions/customers/statements.sql, off the index coupons_free).
 
--- name: free_of_customers
-SELECT r.customer, c.id, c.campaign_id, c.expires_at
-FROM unnest($1::bytea[]) AS r (customer)
-CROSS JOIN LATERAL (
-    SELECT id, campaign_id, expires_at FROM coupons
-    WHERE customer = r.customer AND payment_id IS NULL AND voided_at IS NULL
-        AND (expires_at IS NULL OR expires_at > now())
-    ORDER BY expires_at, id
-    LIMIT 50
-) c
+-- name: campaign
+SELECT id, status, version, document, ends_at, ended_at FROM campaigns WHERE id = $1
 
 -- name: take
 SELECT * FROM take_coupons(
     $1::text[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
     $10::smallint[], $11::int[], $12::bigint[], $13::int[], $14::timestamptz[], $15::timestamptz[], $16::int[]
 )
-
--- name: standing
--- Of a campaign that the process does not know as active.
-SELECT status, ends_at <= now() AS over FROM campaigns WHERE id = $1
 
 -- name: find
 -- Of the realm's own.

@@ -13,11 +13,9 @@ from typing import Any, Final, NamedTuple, Self
 import asyncpg
 
 from gateway.database.batches import Batch
-from gateway.database.pool import named_statements
-from promotions.campaigns.campaign import Campaign, CouponTerms
+from promotions.coupons.campaigns import SQL, CouponCampaign
 from promotions.coupons.coupon import Source
 
-SQL: Final = named_statements("promotions.coupons", "coupons.sql")
 SETTLE_WITHIN_S: Final = 8.0
 """How long rows whose commit is of unknown fate are sent again: by their ids they are taken once."""
 
@@ -67,30 +65,29 @@ class TakeRow(NamedTuple):
     valid_hours: int | None
 
     @classmethod
-    def claimed(cls, coupon_id: str, campaign: Campaign, receiver: Receiver, key: str | None) -> Self:
+    def claimed(cls, coupon_id: str, campaign: CouponCampaign, receiver: Receiver, key: str | None) -> Self:
         """By the customer, within the time for claims."""
-        terms = terms_of(campaign)
+        terms = campaign.terms
         return cls(
             coupon_id, campaign.id, *receiver, Source.CLAIMED, key, None, None, None,
-            campaign.version, terms.stock, terms.per_customer, terms.claim_from, terms.claim_until, _hours(terms),
+            campaign.version, terms.stock, terms.per_customer, terms.claim_from, terms.claim_until,
+            campaign.valid_hours,
         )  # fmt: skip
 
     @classmethod
-    def granted(cls, coupon_id: str, campaign: Campaign, receiver: Receiver) -> Self:
+    def granted(cls, coupon_id: str, campaign: CouponCampaign, receiver: Receiver) -> Self:
         """By the manager: within the stock, at any time before the campaign's end."""
-        terms = terms_of(campaign)
         return cls(
             coupon_id, campaign.id, *receiver, Source.GRANTED, None, None, None, None,
-            campaign.version, terms.stock, None, None, None, _hours(terms),
+            campaign.version, campaign.terms.stock, None, None, None, campaign.valid_hours,
         )  # fmt: skip
 
     @classmethod
-    def issued(cls, coupon_id: str, campaign: Campaign, receiver: Receiver, reward: tuple[str, str, int]) -> Self:
+    def issued(cls, coupon_id: str, campaign: CouponCampaign, receiver: Receiver, reward: tuple[str, str, int]) -> Self:
         """For a payment: (its id, the campaign that rewards it, the number of the coupon)."""
-        terms = terms_of(campaign)
         return cls(
             coupon_id, campaign.id, *receiver, Source.ISSUED, None, *reward,
-            campaign.version, terms.stock, None, None, None, _hours(terms),
+            campaign.version, campaign.terms.stock, None, None, None, campaign.valid_hours,
         )  # fmt: skip
 
 
@@ -107,12 +104,6 @@ class TakeResult(NamedTuple):
     created_at: datetime | None
     expires_at: datetime | None
     at: datetime
-
-
-def terms_of(campaign: Campaign) -> CouponTerms:
-    """The coupons' terms of a campaign that has coupons."""
-    assert campaign.coupon is not None, "who hands out coupons looks first whether the campaign has some"
-    return campaign.coupon
 
 
 def take_arguments(rows: Sequence[TakeRow]) -> Sequence[Any]:
@@ -165,7 +156,3 @@ def _parts(rows: Sequence[TakeRow]) -> Sequence[Sequence[TakeRow]]:
             seen.add((row.customer, row.claim_key))
         parts[-1].append(row)
     return parts
-
-
-def _hours(terms: CouponTerms) -> int | None:
-    return None if terms.valid_days is None else 24 * terms.valid_days

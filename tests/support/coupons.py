@@ -1,53 +1,57 @@
-"""Campaigns with coupons for tests: their rows, and what is known of them in a process."""
+"""Campaigns with coupons for tests: what a process knows of them, and their rows."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
-from decimal import Decimal
-from typing import Final
-from zoneinfo import ZoneInfo
+from typing import Any, Final
 
 import asyncpg
 import orjson
 
-from promotions.campaigns.campaign import AmountOff, Campaign, CouponTerms, Limits, Share, Stacking, Status, Tier
+from gateway.kernel.clock import rfc3339
+from promotions.campaigns.campaign import CouponTerms, Status
+from promotions.coupons.campaigns import CouponCampaign
 
 ANY_TERMS: Final = CouponTerms()
+BENEFIT: Final = {"type": "amount_off", "tiers": [{"spend": 2000, "off": 500}]}
 
 
-def campaign(campaign_id: str, terms: CouponTerms = ANY_TERMS, *, ends_at: datetime | None = None) -> Campaign:
+def campaign(campaign_id: str, terms: CouponTerms = ANY_TERMS, *, ends_at: datetime | None = None) -> CouponCampaign:
     """¥5 off from ¥20 on, with a coupon only."""
-    return Campaign(
-        id=campaign_id,
-        version=1,
-        status=Status.ACTIVE,
-        name="满20减5",
-        benefit=AmountOff((Tier(2000, 500),)),
-        condition=None,
-        limits=Limits(),
-        funding=(Share("bank", Decimal(1)),),
-        stacking=Stacking(),
-        timezone=ZoneInfo("Asia/Shanghai"),
-        starts_at=None,
-        ends_at=ends_at,
-        coupon=terms,
-    )
+    return CouponCampaign(campaign_id, 1, Status.ACTIVE, terms, ends_at)
 
 
-async def save(pool: asyncpg.Pool, known: Campaign) -> Campaign:
-    """Write the row, or its next version; the campaign with that version."""
-    document = orjson.dumps({"name": known.name, "coupon": {"stock": known.coupon and known.coupon.stock}}).decode()
+async def save(pool: asyncpg.Pool, known: CouponCampaign, *, benefit: dict[str, Any] | None = None) -> CouponCampaign:
+    """Write the row, or its next version, as the admin API would; the campaign with that version."""
     version = await pool.fetchval(
-        "INSERT INTO campaigns (id, status, version, document, timezone, starts_at, ends_at)"
-        " VALUES ($1, $2, 1, $3::json, $4, $5, $6)"
+        "WITH saved AS (INSERT INTO campaigns (id, status, version, document, timezone, ends_at)"
+        " VALUES ($1, $2, 1, $3::json, 'Asia/Shanghai', $4)"
         " ON CONFLICT (id) DO UPDATE SET version = campaigns.version + 1, status = excluded.status,"
-        " document = excluded.document, ends_at = excluded.ends_at RETURNING version",
+        " document = excluded.document, ends_at = excluded.ends_at RETURNING *)"
+        " INSERT INTO campaign_versions (campaign_id, version, document) SELECT id, version, document FROM saved"
+        " RETURNING version",
         known.id,
         known.status,
-        document,
-        known.timezone.key,
-        known.starts_at,
+        orjson.dumps(document(known, benefit)).decode(),
         known.ends_at,
     )
     return replace(known, version=version)
+
+
+def document(known: CouponCampaign, benefit: dict[str, Any] | None = None) -> dict[str, Any]:
+    """As a manager writes it."""
+    terms = {name: _plain(value) for name, value in asdict(known.terms).items()}
+    return {
+        "name": "满20减5",
+        "benefit": benefit or BENEFIT,
+        "funding": [{"sponsor": "bank", "share": "1"}],
+        "ends_at": _plain(known.ends_at),
+        "coupon": {name: value for name, value in terms.items() if value not in (None, [])},
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    return rfc3339(value) if isinstance(value, datetime) else value

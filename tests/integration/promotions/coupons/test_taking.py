@@ -16,7 +16,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from gateway.kernel.ids import new_id
-from promotions.campaigns.campaign import Campaign, CouponTerms, Status
+from promotions.campaigns.campaign import CouponTerms, Status
+from promotions.coupons.campaigns import CouponCampaign
 from promotions.coupons.coupon import Source
 from promotions.coupons.taking import Receiver, Refusal, TakeResult, TakeRow, Taking
 from tests.support.coupons import campaign, save
@@ -31,11 +32,11 @@ def receiver(number: int) -> Receiver:
     return Receiver(f"customer {number}".encode(), "mer_1", "mer_1")
 
 
-async def new_campaign(pool: asyncpg.Pool, terms: CouponTerms, *, ends_at: datetime | None = None) -> Campaign:
+async def new_campaign(pool: asyncpg.Pool, terms: CouponTerms, *, ends_at: datetime | None = None) -> CouponCampaign:
     return await save(pool, campaign(f"cam_{next(_NUMBERS):06}", terms, ends_at=ends_at))
 
 
-def claim(known: Campaign, customer: int, key: str | None = None) -> TakeRow:
+def claim(known: CouponCampaign, customer: int, key: str | None = None) -> TakeRow:
     return TakeRow.claimed(new_id("cpn"), known, receiver(customer), key)
 
 
@@ -115,7 +116,7 @@ async def test_a_batch_hands_out_what_its_rows_get_one_at_a_time(
         assert (written, counted or 0) == (model.taken[known.id],) * 2
 
 
-def _row(known: Campaign, customer: str, key: str | None, source: Source) -> TakeRow:
+def _row(known: CouponCampaign, customer: str, key: str | None, source: Source) -> TakeRow:
     receives = Receiver(customer.encode(), "mer_1", "mer_1")
     if source is Source.CLAIMED:
         return TakeRow.claimed(new_id("cpn"), known, receives, key)
@@ -149,7 +150,7 @@ async def test_the_manager_grants_outside_of_the_time_for_claims(pool: asyncpg.P
 
 async def test_a_claim_with_the_terms_of_another_version_is_told_so(pool: asyncpg.Pool) -> None:
     known = await new_campaign(pool, CouponTerms(stock=1))
-    edited = await save(pool, replace(known, coupon=CouponTerms(stock=2)))
+    edited = await save(pool, replace(known, terms=CouponTerms(stock=2)))
     [old] = await take(pool, claim(known, 1))
     [new] = await take(pool, claim(edited, 1))
     assert (old.refusal, new.refusal) == (Refusal.CHANGED, None)
