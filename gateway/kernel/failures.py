@@ -24,6 +24,7 @@ class FailureCode(StrEnum):
     CHANNEL_RISK_DECLINED = "channel_risk_declined"
     RISK_DECLINED = "risk_declined"
     PRICE_CHANGED = "price_changed"
+    DISCOUNT_EXHAUSTED = "discount_exhausted"
     REPLACED_PAYMENT_PAID = "replaced_payment_paid"
     WALLET_UNSUPPORTED = "wallet_unsupported"
     NO_CHANNEL = "no_channel"
@@ -66,6 +67,9 @@ FAILURES: Final[dict[FailureCode, FailureMeaning]] = {
     FailureCode.RISK_DECLINED: FailureMeaning("The risk check declined this payment.", False),
     FailureCode.PRICE_CHANGED: FailureMeaning(
         "The price is not the expected one; nothing was charged. Quote again.", True
+    ),
+    FailureCode.DISCOUNT_EXHAUSTED: FailureMeaning(
+        "The discount is no longer there, and its campaign takes no payment without it; nothing was charged.", True
     ),
     FailureCode.REPLACED_PAYMENT_PAID: FailureMeaning(
         "The payment that this one replaces was paid; nothing was charged.", False

@@ -18,7 +18,8 @@ from gateway.kernel.money import Currency, Money
 from gateway.ledger import postings
 from gateway.ledger.postings import Funder, Transfer
 from gateway.payments.states import Status
-from gateway.refunds import rules
+from gateway.refunds import redeeming, rules
+from gateway.refunds.redeeming import GivenBack
 from gateway.refunds.refund import Refund, RefundOrder, RefundStatus, Share
 from gateway.refunds.rules import Original
 from gateway.refunds.split import Paid, Parts, split, together
@@ -34,10 +35,11 @@ class NumberTaken(Exception):
 
 
 class Committed(NamedTuple):
-    """A refund as the transaction left it, and the wallet of its payment."""
+    """A refund as the transaction left it, the wallet of its payment, and what went back to campaigns."""
 
     refund: Refund
     wallet: str
+    given_back: tuple[GivenBack, ...] = ()
 
 
 async def create(connection: Connection, order: RefundOrder, refund_id: str, accounts: AccountBook) -> Committed:
@@ -55,7 +57,6 @@ async def create(connection: Connection, order: RefundOrder, refund_id: str, acc
         rules.must_be_refundable(original, request.amount)
         refunds = await refunds_of(connection, original.id, original.merchant_id)
         booked = await _booked(connection, original)
-        funding = postings.funding_of(booked)
         parts = _parts(original, booked, refunds, request.amount)
         due = original.now
         if parts.customer:
@@ -63,17 +64,15 @@ async def create(connection: Connection, order: RefundOrder, refund_id: str, acc
             if account is None:
                 raise Unavailable("account_away", "The channel account of this payment is away.", retry_after_s=30)
             due = rules.due_at(original, refunds, account.channel.refund_rules)
-        plan = _Plan(
-            parts, [Share(funder.sponsor, part) for funder, part in zip(funding, parts.funding, strict=True)], due
-        )
+        plan = _Plan(parts, await _shares(connection, original, booked, parts), due)
         await _insert(connection, order, refund_id, original, plan)
-        refund = await _reread(connection, refund_id, original.merchant_id)
+        refund, given_back = await _reread(connection, refund_id, original.merchant_id), None
         if parts.customer:
             await connection.execute(SQL["add_task"], original.id, original.merchant_id, due)
         else:
-            await _complete(connection, refund, Verdict(End.SUCCEEDED))
+            given_back = await _complete(connection, refund, Verdict(End.SUCCEEDED))
             refund = await _reread(connection, refund_id, original.merchant_id)
-    return Committed(refund, original.wallet or "none")
+    return Committed(refund, original.wallet or "none", given_back or ())
 
 
 async def complete(connection: Connection, refund: Refund, verdict: Verdict) -> Committed | None:
@@ -81,9 +80,11 @@ async def complete(connection: Connection, refund: Refund, verdict: Verdict) -> 
     async with connection.transaction():
         original = await _lock(connection, refund.payment_id, refund.merchant_id)
         assert original is not None, "a refund has its payment"
-        if not await _complete(connection, refund, verdict):
+        given_back = await _complete(connection, refund, verdict)
+        if given_back is None:
             return None
-        return Committed(await _reread(connection, refund.id, refund.merchant_id), original.wallet or "none")
+        ended = await _reread(connection, refund.id, refund.merchant_id)
+        return Committed(ended, original.wallet or "none", given_back)
 
 
 async def note(connection: Connection, refund: Refund, verdict: Verdict) -> Refund:
@@ -144,9 +145,26 @@ async def _booked(connection: Connection, original: Original) -> tuple[Transfer,
 
 def _parts(original: Original, booked: Sequence[Transfer], refunds: Sequence[Refund], goods: int) -> Parts:
     funding = tuple([funder.amount.amount_fen for funder in postings.funding_of(booked)])
-    paid = Paid(original.amount, original.payable, postings.fee_of(booked), funding)
+    fee_funding = tuple([funder.amount.amount_fen for funder in postings.fee_funding_of(booked)])
+    paid = Paid(original.amount, original.payable, postings.fee_of(booked), funding, fee_funding)
     live = [refund.parts for refund in refunds if refund.status is not RefundStatus.FAILED]
-    return split(paid, together(live, len(funding)), goods)
+    return split(paid, together(live, len(funding), len(fee_funding)), goods)
+
+
+async def _shares(
+    connection: Connection, original: Original, booked: Sequence[Transfer], parts: Parts
+) -> Sequence[Share]:
+    """Each funder's part, with the campaign whose budget it was: funders are booked in the order of the redemptions."""
+    funders = (*postings.funding_of(booked), *postings.fee_funding_of(booked))
+    if not funders:
+        return ()
+    redemptions = await redeeming.redemptions_of(connection, original.id, original.merchant_id)
+    campaigns = redeeming.campaigns_of_funders(redemptions) or [None] * len(funders)
+    amounts = (*parts.funding, *parts.fee_funding)
+    return [
+        Share(funder.sponsor, amount, campaign_id, funder.of_fee)
+        for funder, amount, campaign_id in zip(funders, amounts, campaigns, strict=True)
+    ]
 
 
 class _Plan(NamedTuple):
@@ -190,10 +208,11 @@ async def _reread(connection: Connection, refund_id: str, merchant_id: str) -> R
     return refund_of_row(record)
 
 
-async def _complete(connection: Connection, refund: Refund, verdict: Verdict) -> bool:
+async def _complete(connection: Connection, refund: Refund, verdict: Verdict) -> tuple[GivenBack, ...] | None:
+    """What went back to campaigns; None where the refund has ended before."""
     transfers = _postings(refund) if verdict.end is End.SUCCEEDED else ()
     rows = [(row[0], row[1], row[2], row[3], row[4].amount_fen, row[4].currency) for row in transfers]
-    version = await connection.fetchval(
+    ended = await connection.fetchrow(
         SQL["complete"],
         refund.id,
         refund.merchant_id,
@@ -204,7 +223,11 @@ async def _complete(connection: Connection, refund: Refund, verdict: Verdict) ->
         new_id("evt"),
         *(zip(*rows, strict=True) if rows else _NO_POSTINGS),
     )
-    return version is not None
+    if ended is None:
+        return None
+    if not ended["promoted"] or verdict.end is not End.SUCCEEDED:
+        return ()
+    return await redeeming.return_redemptions(connection, refund, is_full=ended["is_full"])
 
 
 def _postings(refund: Refund) -> tuple[Transfer, ...]:
@@ -215,5 +238,5 @@ def _postings(refund: Refund) -> tuple[Transfer, ...]:
         refund.seq,
         customer=Money(refund.returned_to_customer, currency),
         fee=Money(refund.fee_returned, currency),
-        funding=[Funder(share.sponsor, Money(share.amount, currency)) for share in refund.funding],
+        funding=[Funder(share.sponsor, Money(share.amount, currency), share.of_fee) for share in refund.funding],
     )

@@ -27,6 +27,7 @@ from gateway.refunds.commits import Committed, NumberTaken
 from gateway.refunds.refund import Refund, RefundOrder, RefundStatus
 from gateway.refunds.steps import End, Verdict
 from gateway.refunds.store import SQL, RefundStore
+from promotions.budget.reservation import DATABASE_ONLY, Pool
 from routing.accounts.book import AccountBook
 from routing.channels.reports import RefundReport
 
@@ -51,9 +52,10 @@ class Answered:
 class RefundDesk:
     """Composed once per process (gateway.composition)."""
 
-    def __init__(self, pool: asyncpg.Pool, accounts: AccountBook) -> None:
+    def __init__(self, pool: asyncpg.Pool, accounts: AccountBook, budgets: Pool = DATABASE_ONLY) -> None:
         self._pool = pool
         self._accounts = accounts
+        self._budgets = budgets
         self._turns = asyncio.Semaphore(_AT_ONCE_MAX)
         self.store = RefundStore(pool)
 
@@ -80,7 +82,7 @@ class RefundDesk:
             ended = await commits.complete(connection, refund, verdict)
         if ended is None:
             return await self.store.find(refund.merchant_id, refund.id) or refund
-        tell_of(ended)
+        self._tell_of(ended)
         return ended.refund
 
     async def settle_by_number(self, refund_no: str, report: RefundReport) -> Refund | None:
@@ -119,7 +121,7 @@ class RefundDesk:
                 if refund is None:
                     raise _key_taken() from None
             else:
-                tell_of(taken)
+                self._tell_of(taken)
                 return Answered(taken.refund, replayed=False)
         await self._check_same(order, refund)
         return Answered(refund, replayed=refund.id != refund_id)
@@ -163,6 +165,12 @@ class RefundDesk:
             return refund
         async with self._pool.acquire() as connection:
             return await self._note(connection, refund, Verdict(End.OPEN, review=steps.CONTRADICTED))
+
+    def _tell_of(self, committed: Committed) -> None:
+        """Tell the log, the metrics, and the pool of what went back to budgets."""
+        tell_of(committed)
+        for part in committed.given_back:
+            self._budgets.give_back(part.campaign_id, part.day, part.slice, part.fen, part.count)
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:

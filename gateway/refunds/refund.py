@@ -25,10 +25,15 @@ class RefundStatus(StrEnum):
 
 
 class Share(NamedTuple):
-    """A funder's part of the discount that goes back, in fen."""
+    """A funder's part of what goes back, in fen: of the discount, or (`of_fee`) of the fee that it had paid for.
+
+    `campaign_id` is whose budget it was; None where the books alone know of the funder.
+    """
 
     sponsor: str
     amount: int
+    campaign_id: str | None = None
+    of_fee: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +93,9 @@ class Refund(NamedTuple):
     @property
     def parts(self) -> Parts:
         """Its parts; the funders in their order."""
-        funding = tuple([share.amount for share in self.funding])
-        return Parts(self.returned_to_customer, self.discount_returned, self.fee_returned, funding)
+        funding = tuple([share.amount for share in self.funding if not share.of_fee])
+        fee_funding = tuple([share.amount for share in self.funding if share.of_fee])
+        return Parts(self.returned_to_customer, self.discount_returned, self.fee_returned, funding, fee_funding)
 
     @property
     def fields(self) -> Mapping[str, Any]:
@@ -117,7 +123,11 @@ class Refund(NamedTuple):
             "returned_to_customer": self.returned_to_customer,
             "discount_returned": self.discount_returned,
             "fee_returned": self.fee_returned,
-            "funding": [share._asdict() for share in self.funding if share.amount],
+            "funding": [
+                {"sponsor": share.sponsor, "amount": share.amount}
+                for share in self.funding
+                if share.amount and not share.of_fee
+            ],
             "currency": self.currency,
             "reason": self.reason,
             "channel": self.account_id,

@@ -2,6 +2,7 @@
 
 With G the goods refunded so far, this refund included, the customer gets `floor(payable * G / amount)` in all, the
 funders the rest of G, and the merchant `floor(fee * customer / payable)` of its fee (PRODUCT.md, `POST /v1/refunds`).
+Whoever paid for (a part of) the fee gets it back as the fee comes back: `floor(parts * fee returned / fee)` in all.
 What earlier refunds gave counts; a refund that failed in between gave nothing, and the rest catches up.  No part is
 ever negative or above what was paid, and once all goods are refunded every part is back to the fen.
 """
@@ -17,13 +18,15 @@ from typing import NamedTuple
 class Paid:
     """What a payment consisted of, in fen: goods, the customer's part of them, its fee, and each funder's part.
 
-    Raises ValueError where the funders' parts are not the discount.
+    `fee_funding` are the parts of those that paid for the merchant's fee.  Raises ValueError where the funders' parts
+    are not the discount.
     """
 
     amount: int
     payable: int
     fee: int
     funding: tuple[int, ...] = ()
+    fee_funding: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if sum(self.funding) != self.discount:
@@ -36,12 +39,13 @@ class Paid:
 
 
 class Parts(NamedTuple):
-    """The parts of one refund, or of several together, in fen; `funding` stands in the order of the funders."""
+    """The parts of one refund, or of several together, in fen; `funding`s stand in the order of the funders."""
 
     customer: int
     discount: int
     fee: int
     funding: tuple[int, ...] = ()
+    fee_funding: tuple[int, ...] = ()
 
     @property
     def goods(self) -> int:
@@ -49,7 +53,7 @@ class Parts(NamedTuple):
         return self.customer + self.discount
 
 
-def together(parts: Iterable[Parts], funders: int) -> Parts:
+def together(parts: Iterable[Parts], funders: int, fee_funders: int = 0) -> Parts:
     """The sum of some refunds."""
     found = list(parts)
     return Parts(
@@ -57,6 +61,7 @@ def together(parts: Iterable[Parts], funders: int) -> Parts:
         discount=sum(part.discount for part in found),
         fee=sum(part.fee for part in found),
         funding=tuple([sum(part.funding[number] for part in found) for number in range(funders)]),
+        fee_funding=tuple([sum(part.fee_funding[number] for part in found) for number in range(fee_funders)]),
     )
 
 
@@ -70,7 +75,8 @@ def split(paid: Paid, taken: Parts, goods: int) -> Parts:
     customer = _share(paid.payable, paid.amount, taken.goods + goods, taken.customer, goods)
     fee = _share(paid.fee, paid.payable, taken.customer + customer, taken.fee, customer)
     discount = goods - customer
-    return Parts(customer, discount, fee, _funding(paid, taken, discount))
+    funding = _funding(paid.funding, taken.funding, taken.discount, discount)
+    return Parts(customer, discount, fee, funding, _fee_funding(paid, taken, fee))
 
 
 def _share(part: int, whole: int, so_far: int, taken: int, amount: int) -> int:
@@ -82,15 +88,21 @@ def _share(part: int, whole: int, so_far: int, taken: int, amount: int) -> int:
     return min(max(due - taken, 0), amount)
 
 
-def _funding(paid: Paid, taken: Parts, discount: int) -> tuple[int, ...]:
+def _fee_funding(paid: Paid, taken: Parts, fee: int) -> tuple[int, ...]:
+    given, gone = sum(paid.fee_funding), sum(taken.fee_funding)
+    due = given * (taken.fee + fee) // paid.fee if paid.fee else 0
+    return _funding(paid.fee_funding, taken.fee_funding, gone, min(max(due - gone, 0), given - gone))
+
+
+def _funding(given: Sequence[int], taken: Sequence[int], taken_in_all: int, amount: int) -> tuple[int, ...]:
     """Cumulative floors, the last funder takes the remainder; where that would be more than it gave (three funders
     and more) or less than nothing, its neighbours to the left stand in."""
-    if not paid.funding:
+    if not given:
         return ()
-    so_far = taken.discount + discount
-    due = [_share(part, paid.discount, so_far, taken.funding[n], discount) for n, part in enumerate(paid.funding[:-1])]
-    shares = [*due, discount - sum(due)]
-    room = [part - taken.funding[n] for n, part in enumerate(paid.funding)]
+    whole, so_far = sum(given), taken_in_all + amount
+    due = [_share(part, whole, so_far, taken[number], amount) for number, part in enumerate(given[:-1])]
+    shares = [*due, amount - sum(due)]
+    room = [part - taken[number] for number, part in enumerate(given)]
     return tuple(_within(shares, room))
 
 

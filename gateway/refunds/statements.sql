@@ -62,6 +62,12 @@ FOR UPDATE
 SELECT seq, kind, debit, credit, amount, currency FROM transfers
 WHERE payment_id = $1 AND merchant_id = $2 AND seq < 100 ORDER BY seq
 
+-- name: redemptions
+SELECT * FROM redemptions WHERE payment_id = $1 AND merchant_id = $2 ORDER BY seq
+
+-- name: return_redemptions
+SELECT campaign_id, day, slice, fen, count FROM return_redemptions($1, $2, $3, $4)
+
 -- name: create
 WITH payment AS (
     UPDATE payments SET refund_held = refund_held + $6, refund_count = $4, version = version + 1
@@ -105,7 +111,8 @@ WITH refund AS (
         version = version + 1
     FROM refund r
     WHERE p.id = r.payment_id AND p.merchant_id = r.merchant_id
-    RETURNING p.id, p.merchant_id, p.version, p.status, p.notify_url
+    RETURNING
+        p.id, p.merchant_id, p.version, p.status, p.notify_url, p.promoted, p.amount_refunded = p.amount AS is_full
 ), event AS (
     INSERT INTO events (payment_id, merchant_id, seq, type, from_status, to_status, at, id, refund_id)
     SELECT id, merchant_id, version, 'refund.' || $3::text, status, status, now(), $7, $1 FROM payment
@@ -126,7 +133,7 @@ WITH refund AS (
         AS t (seq, kind, debit, credit, amount, currency)
     CROSS JOIN payment p
 )
-SELECT version FROM payment
+SELECT promoted, is_full FROM payment
 
 -- name: note
 -- What a channel said of a refund that is still pending, or that it has contradicted since; only while it is as it was

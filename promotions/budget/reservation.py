@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 
 class Draw(NamedTuple):
@@ -59,3 +59,29 @@ class Pool(Protocol):
 
     def correct(self, campaign_id: str, day: date, slice_: int, room_fen: int, room_count: int | None) -> None:
         """PostgreSQL refused what Valkey had said yes to: it knows of so much left.  Returns at once."""
+
+
+class DatabaseOnly:
+    """A pool that knows nothing: PostgreSQL's guards decide alone."""
+
+    async def reserve(self, order_key: str, owner: str, draws: Sequence[Draw]) -> tuple[Reservation, ...]:
+        """Yes to everything, from the first slice."""
+        return tuple(
+            [Reservation(draw.campaign_id, draw.day, 0, draw.fen, order_key, owner, False, 0) for draw in draws]
+        )
+
+    def confirm(self, reservations: Sequence[Reservation]) -> None:
+        """Nothing is reserved."""
+
+    def release(self, reservations: Sequence[Reservation]) -> None:
+        """Nothing is reserved."""
+
+    def give_back(self, campaign_id: str, day: date, slice_: int, fen: int, count: int) -> None:
+        """PostgreSQL knows."""
+
+    def correct(self, campaign_id: str, day: date, slice_: int, room_fen: int, room_count: int | None) -> None:
+        """PostgreSQL knows."""
+
+
+DATABASE_ONLY: Final = DatabaseOnly()
+"""Where no pool is composed: in tests, and in commands that take no payments."""

@@ -47,6 +47,7 @@ OF_FAILURES: Final[dict[FailureCode, Verdict]] = {
     # No channel was asked.
     FailureCode.RISK_DECLINED: Verdict.ABANDONED,
     FailureCode.PRICE_CHANGED: Verdict.ABANDONED,
+    FailureCode.DISCOUNT_EXHAUSTED: Verdict.ABANDONED,
     FailureCode.REPLACED_PAYMENT_PAID: Verdict.ABANDONED,
     FailureCode.WALLET_UNSUPPORTED: Verdict.ABANDONED,
     FailureCode.NO_CHANNEL: Verdict.ABANDONED,
