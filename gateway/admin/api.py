@@ -8,6 +8,8 @@ from fastapi import APIRouter
 
 from gateway.admin import (
     audit_trail,
+    campaign_steps,
+    campaigns,
     channel_accounts,
     maintenance,
     merchant_settings,
@@ -17,12 +19,14 @@ from gateway.admin import (
     routing_accounts,
     routing_explain,
     routing_policy,
+    stores,
 )
 
 _PARTS: Final = (
-    *(merchants, merchant_settings, channel_accounts, maintenance),
+    *(merchants, merchant_settings, stores, channel_accounts, maintenance),
     *(payments, reviews, audit_trail),
     *(routing_policy, routing_explain, routing_accounts),
+    *(campaigns, campaign_steps),
 )
 
 router = APIRouter(prefix="/admin/v1")

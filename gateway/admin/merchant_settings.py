@@ -1,19 +1,19 @@
-"""What can be changed about a merchant under /admin/v1: its name and time zone, its receipts, its requests."""
+"""What can be changed about a merchant under /admin/v1: name, time zone, receipts, requests, what campaigns look at."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
 
 from fastapi import Request, Response
 from pydantic import BaseModel, Field, field_validator
 
 from gateway.admin.access import AdminRequest, admin_router, example
-from gateway.admin.merchants import EXAMPLE_ID, MerchantId, TimeZone
+from gateway.admin.merchants import EXAMPLE_ID, Label, MerchantId, Realm, TimeZone
 from gateway.admin.once import database_of
 from gateway.http.answers import json_answer
 from gateway.kernel.errors import InvalidRequest, not_found
-from gateway.merchants.settings import MerchantSettings, change_settings, find_settings, hold_settings
+from gateway.merchants.settings import MerchantSettings, find_settings, hold_settings, save_settings
 from gateway.payments.schemas import Text
 from gateway.receipts.receipt import ShownDiscounts
 from gateway.trail.entry import changes
@@ -28,11 +28,14 @@ _SETTINGS: dict[str, Any] = {
     "timezone": "Asia/Shanghai",
     "signing_required": False,
     "receipt_discounts": "by_funder",
+    "customer_realm": "corner_group",
+    "category": "cafe",
+    "region": "上海",
 }
 
 
 class MerchantChange(AdminRequest):
-    """What to change; what is left out stays."""
+    """What to change; what is left out stays.  Null takes the realm, the category or the region away."""
 
     model_config = example({"receipt_discounts": "total"})
 
@@ -46,7 +49,16 @@ class MerchantChange(AdminRequest):
         Field(description="On receipts: by funder, as a total, or only what the customer paid."),
     ] = None
 
-    @field_validator("*")
+    customer_realm: Annotated[
+        Realm | None,
+        Field(
+            description="Merchants of one realm share their customers' ids; what customers took so far stays behind."
+        ),
+    ] = None
+    category: Label | None = None
+    region: Label | None = None
+
+    @field_validator("name", "timezone", "signing_required", "receipt_discounts")
     @classmethod
     def _is_something(cls, value: Any) -> Any:
         if value is None:
@@ -65,6 +77,9 @@ class MerchantSettingsObject(BaseModel):
     timezone: str
     signing_required: bool
     receipt_discounts: ShownDiscounts
+    customer_realm: str | None
+    category: Annotated[str | None, Field(description="What campaigns look at, where a store has none of its own.")]
+    region: str | None
 
 
 @router.get("/merchants/{merchant_id}", response_model=MerchantSettingsObject, summary="Read a merchant")
@@ -83,9 +98,10 @@ async def patch_merchant(request: Request, merchant_id: MerchantId, change: Merc
     """Change what is given; every process follows within a second."""
     database = database_of(request)
     before = await hold_settings(database, merchant_id)
-    after = await change_settings(database, merchant_id, **change.model_dump(exclude_unset=True))
-    if before is None or after is None:
+    if before is None:
         raise _no_merchant()
+    after = replace(before, **change.model_dump(exclude_unset=True))
+    await save_settings(database, after)
     tell(request, merchant_id, changes(asdict(before), asdict(after)))
     return _answer(after)
 

@@ -33,6 +33,14 @@ def _timezone(name: str) -> str:
     return name
 
 
+def _own_realm(name: str) -> str:
+    if name.startswith("mer_"):
+        raise ValueError("is no name for a realm: it would be a merchant's own")
+    return name
+
+
+Realm = Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z_.-]{0,63}$"), AfterValidator(_own_realm)]
+Label = Annotated[Text, Field(min_length=1, max_length=64)]
 TimeZone = Annotated[str, Field(max_length=64), AfterValidator(_timezone)]
 
 
@@ -43,18 +51,34 @@ class NewMerchantRequest(AdminRequest):
 
     name: Annotated[Text, Field(min_length=1, max_length=64)]
     timezone: TimeZone = "Asia/Shanghai"
+    customer_realm: Annotated[Realm | None, Field(description="Merchants of one realm share their customers' ids.")] = (
+        None
+    )
+    category: Label | None = None
+    region: Label | None = None
 
 
 class MerchantObject(BaseModel):
     """A merchant; the webhook secret is shown only when it is created."""
 
     model_config = example(
-        {"id": EXAMPLE_ID, "name": "Corner Café", "timezone": "Asia/Shanghai", "webhook_secret": "whsec_…"}
+        {
+            "id": EXAMPLE_ID,
+            "name": "Corner Café",
+            "timezone": "Asia/Shanghai",
+            "customer_realm": None,
+            "category": "cafe",
+            "region": "上海",
+            "webhook_secret": "whsec_…",
+        }
     )
 
     id: str
     name: str
     timezone: str
+    customer_realm: str | None
+    category: str | None
+    region: str | None
     webhook_secret: str
 
 
@@ -99,15 +123,10 @@ KeyId = Annotated[str, Path(pattern=r"^key_[0-9A-Z]{26}$")]
 )
 async def post_merchant(request: Request, wanted: NewMerchantRequest) -> Response:
     """Create a merchant."""
-    vault = services_of(request).vault
-    new = await merchants.create_merchant(database_of(request), vault, wanted.name, wanted.timezone)
-    tell(request, new.merchant.id, {"created": {"name": new.merchant.name, "timezone": new.merchant.timezone}})
-    body = {
-        "id": new.merchant.id,
-        "name": new.merchant.name,
-        "timezone": new.merchant.timezone,
-        "webhook_secret": new.webhook_secret,
-    }
+    vault, given = services_of(request).vault, wanted.model_dump()
+    new = await merchants.create_merchant(database_of(request), vault, **given)
+    tell(request, new.merchant.id, {"created": given})
+    body = {"id": new.merchant.id, **given, "webhook_secret": new.webhook_secret}
     return json_answer(201, body).to_response()
 
 

@@ -42,6 +42,15 @@ ERRORS: Final = {
     "policy_changed": "Another version of the routing policy is in force than the one that `base_version` names. Read "
     "it, and change that one.",
     "no_version_before": "The first version of the routing policy is in force: there is none to go back to.",
+    "campaign_refused": "The campaign has problems, and nothing was changed. `message` names each with its place; "
+    "`POST /admin/v1/campaigns/check` lists them.",
+    "campaign_changed": "Somebody has changed the campaign since the version that `base_version` or `If-Match` names. "
+    "Read it, and change that one.",
+    "campaign_status": "The campaign stands where this cannot be done; `message` says what can.",
+    "campaign_running": "The field that `param` names stays as it is once a campaign was activated; `message` says "
+    "why. End this campaign and create another one.",
+    "below_used": "The limit that `param` names would be below what payments have taken; `message` says how much that "
+    "is. To give nothing more, pause or end the campaign.",
     "no_maintenance": "No maintenance of the channel account is under way: its terms have what is announced for later.",
     "use_refund": "The payment is past the window in which it can be cancelled. Refund it.",
     "refund_no_reused": "The `merchant_refund_no` belongs to another request; `param` names the first field that "

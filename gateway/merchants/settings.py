@@ -1,4 +1,4 @@
-"""What a merchant is and wants: its name and time zone, its receipts, its requests; read and changed."""
+"""What a merchant is and wants: name, time zone, receipts, requests, what campaigns look at; read and changed."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ class MerchantSettings:
     timezone: str
     signing_required: bool
     receipt_discounts: str
+    customer_realm: str | None
+    category: str | None
+    region: str | None
 
 
 async def find_settings(database: Database, merchant_id: str) -> MerchantSettings | None:
@@ -35,18 +38,19 @@ async def hold_settings(database: Database, merchant_id: str) -> MerchantSetting
     return _settings(await database.fetchrow(_SQL["hold"], merchant_id))
 
 
-async def change_settings(
-    database: Database,
-    merchant_id: str,
-    *,
-    name: str | None = None,
-    timezone: str | None = None,
-    signing_required: bool | None = None,
-    receipt_discounts: str | None = None,
-) -> MerchantSettings | None:
-    """Change what is given; None where there is no such merchant.  Every process follows within a second."""
-    changes = (name, timezone, signing_required, receipt_discounts)
-    return _settings(await database.fetchrow(_SQL["change"], merchant_id, *changes))
+async def save_settings(database: Database, settings: MerchantSettings) -> None:
+    """Write settings over those of a merchant that are held.  Every process follows within a second."""
+    await database.execute(
+        _SQL["save"],
+        settings.id,
+        settings.name,
+        settings.timezone,
+        settings.signing_required,
+        settings.receipt_discounts,
+        settings.customer_realm,
+        settings.category,
+        settings.region,
+    )
 
 
 def _settings(record: asyncpg.Record | None) -> MerchantSettings | None:

@@ -1,17 +1,16 @@
 -- What a merchant is and wants (settings.py).
 
 -- name: find
-SELECT id, name, status, timezone, signing_required, receipt_discounts FROM merchants WHERE id = $1
+SELECT id, name, status, timezone, signing_required, receipt_discounts, customer_realm, category, region
+FROM merchants WHERE id = $1
 
 -- name: hold
-SELECT id, name, status, timezone, signing_required, receipt_discounts FROM merchants WHERE id = $1
+SELECT id, name, status, timezone, signing_required, receipt_discounts, customer_realm, category, region
+FROM merchants WHERE id = $1
 FOR NO KEY UPDATE
 
--- name: change
+-- name: save
 UPDATE merchants SET
-    name = coalesce($2, name),
-    timezone = coalesce($3, timezone),
-    signing_required = coalesce($4, signing_required),
-    receipt_discounts = coalesce($5, receipt_discounts)
+    name = $2, timezone = $3, signing_required = $4, receipt_discounts = $5, customer_realm = $6, category = $7,
+    region = $8
 WHERE id = $1
-RETURNING id, name, status, timezone, signing_required, receipt_discounts

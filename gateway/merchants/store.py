@@ -32,12 +32,19 @@ ALL_SCOPES: Final = frozenset(Scope)
 
 @dataclass(frozen=True, slots=True)
 class Merchant:
-    """Who is paid."""
+    """Who is paid.
+
+    Its customers' ids are its own, or of a realm that several merchants share; category and region are what campaigns
+    look at, where a store has none of its own (stores.py).
+    """
 
     id: str
     name: str
     timezone: str
     signing_required: bool = False
+    customer_realm: str | None = None
+    category: str | None = None
+    region: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +81,29 @@ class NewKey:
     signing_secret: str
 
 
-async def create_merchant(database: Database, vault: Vault, name: str, timezone: str = "Asia/Shanghai") -> NewMerchant:
+async def create_merchant(
+    database: Database,
+    vault: Vault,
+    name: str,
+    timezone: str = "Asia/Shanghai",
+    *,
+    customer_realm: str | None = None,
+    category: str | None = None,
+    region: str | None = None,
+) -> NewMerchant:
     """Write a new merchant."""
-    merchant = Merchant(new_id("mer"), name, timezone)
+    merchant = Merchant(new_id("mer"), name, timezone, customer_realm=customer_realm, category=category, region=region)
     webhook_secret = f"whsec_{base64.b64encode(secrets.token_bytes(24)).decode()}"  # as Standard Webhooks writes it
     await database.execute(
-        "INSERT INTO merchants (id, name, timezone, webhook_secret_sealed) VALUES ($1, $2, $3, $4)",
+        "INSERT INTO merchants (id, name, timezone, webhook_secret_sealed, customer_realm, category, region)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7)",
         merchant.id,
         name,
         timezone,
         vault.seal(webhook_secret.encode(), merchant.id.encode()),
+        customer_realm,
+        category,
+        region,
     )
     return NewMerchant(merchant, webhook_secret)
 
@@ -135,11 +155,20 @@ async def find_signer(database: Database, vault: Vault, key_id: str) -> Signer |
 
 
 _HOLDER: Final = (
-    "SELECT m.id, m.name, m.timezone, m.signing_required, k.id AS key_id, k.scopes, k.signing_secret_sealed"
+    "SELECT m.id, m.name, m.timezone, m.signing_required, m.customer_realm, m.category, m.region, k.id AS key_id,"
+    " k.scopes, k.signing_secret_sealed"
     " FROM api_keys k JOIN merchants m ON m.id = k.merchant_id WHERE k.revoked_at IS NULL AND m.status = 'active'"
 )
 
 
 def _holder(record: asyncpg.Record) -> KeyHolder:
-    merchant = Merchant(record["id"], record["name"], record["timezone"], record["signing_required"])
+    merchant = Merchant(
+        record["id"],
+        record["name"],
+        record["timezone"],
+        record["signing_required"],
+        record["customer_realm"],
+        record["category"],
+        record["region"],
+    )
     return KeyHolder(merchant, record["key_id"], frozenset(Scope(scope) for scope in record["scopes"]))

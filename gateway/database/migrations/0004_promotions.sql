@@ -14,8 +14,19 @@ CREATE TABLE stores (
     category text,
     PRIMARY KEY (merchant_id, store_id)
 );
+-- `places` rises with every change of where payments are made: processes keep that in memory for every payment, and must
+-- not read it all again because of a campaign.
+ALTER TABLE directory_revision ADD COLUMN places bigint NOT NULL DEFAULT 1;
+CREATE FUNCTION raise_places_revision() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE directory_revision SET revision = revision + 1, places = places + 1;
+    RETURN NULL;
+END
+$$;
 CREATE TRIGGER stores_changed AFTER INSERT OR UPDATE OR DELETE ON stores
-    FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
+    FOR EACH STATEMENT EXECUTE FUNCTION raise_places_revision();
+CREATE TRIGGER merchants_moved AFTER UPDATE OF customer_realm, category, region ON merchants
+    FOR EACH STATEMENT EXECUTE FUNCTION raise_places_revision();
 
 -- `customer` is the keyed hash of realm and customer id, `card_bin` that of the BIN's first six digits; `pricing` says
 -- which campaigns were considered, and why each applied or not (promotions/offer.py); `promoted` whether the payment has
@@ -76,6 +87,17 @@ BEGIN
             of_merchant, greatest(coalesce((c.by_merchant ->> of_merchant)::integer, 0) + times, 0)
         );
     RETURN times;
+END
+$$;
+
+-- Has the worker issue what a captured payment earned its customer.
+CREATE FUNCTION owe_reward(of_payment text, of_merchant text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO recovery_tasks (payment_id, merchant_id, purpose, next_at, created_at)
+    SELECT of_payment, of_merchant, 'reward', now(), now()
+    WHERE EXISTS (SELECT FROM redemptions WHERE payment_id = of_payment AND merchant_id = of_merchant AND rewards)
+    ON CONFLICT (payment_id, purpose) DO NOTHING;
+    RETURN FOUND;
 END
 $$;
 
