@@ -30,7 +30,8 @@ class Settings(BaseSettings):
     database_url: SecretStr
     """PostgreSQL ≥ 15, e.g. postgresql://user@host/name or postgresql:///name?host=/socket/folder."""
     redis_url: SecretStr
-    """Redis ≥ 7 or Valkey ≥ 8: redis://host:port/0 or unix:///path/to/socket."""
+    """Redis ≥ 7 or Valkey ≥ 8: redis://host:port/0, rediss:// for TLS, or unix:///path/to/socket; of several servers
+    redis+sentinel://host:port,host:port/MASTER or redis+cluster://host:port,host:port, with user:password@ first."""
     master_key: SecretStr
     """32 random bytes in base64: every other key of this installation is derived from it."""
     admin_token: SecretStr

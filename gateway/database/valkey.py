@@ -1,75 +1,100 @@
-"""Valkey: the calls of all waiting requests leave in one pipeline, one round trip at a time.
+"""Valkey: the calls of all waiting requests leave in one pipeline for each server, one round trip at a time.
 
 Valkey is a fast early answer that may be lost at any moment: every caller handles ValkeyAway and goes on by PostgreSQL.
+The keys of one call or script lie in one slot of a cluster: a single key, or keys with a common {hash tag}.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import time
-from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-import redis.asyncio as redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
-from gateway.kernel.metrics import BATCH_ROWS, BATCH_SECONDS, QUEUE_DEPTH
+from gateway.database.valkey_address import Address, client_of
+from gateway.database.valkey_cluster import Cluster
+from gateway.database.valkey_line import Command, Deferred, Line, ValkeyAway
 from gateway.settings import Settings
 
-_PIPELINE_MAX: Final = 256
-_QUEUE_MAX: Final = 8192
-_REST_S: Final = 0.5
-"""After a failure, calls are refused at once for so long, so that no payment waits for a server that is away."""
+__all__ = ["Script", "Valkey", "ValkeyAway", "scripts_of"]
 
 
-class ValkeyAway(Exception):
-    """Valkey cannot be asked now."""
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A Lua script and the hash that servers know it by."""
+
+    text: str
+    sha: str
+
+    def by_hash(self, keys: Sequence[str], arguments: Sequence[Any]) -> Command:
+        """The call for a server that has it."""
+        return ("EVALSHA", self.sha, len(keys), *keys, *arguments)
+
+    def in_full(self, keys: Sequence[str], arguments: Sequence[Any]) -> Command:
+        """The call for a server that has forgotten it."""
+        return ("EVAL", self.text, len(keys), *keys, *arguments)
+
+
+def scripts_of(package: str) -> Mapping[str, Script]:
+    """The Lua scripts in a package's folder `scripts`, by name."""
+    found = {}
+    for entry in (files(package) / "scripts").iterdir():
+        if entry.name.endswith(".lua"):
+            text = entry.read_text(encoding="utf-8")
+            found[entry.name.removesuffix(".lua")] = Script(text, hashlib.sha1(text.encode()).hexdigest())  # noqa: S324
+    return found
+
+
+_SCRIPTS: Final = scripts_of("gateway.database")
+
+
+class Servers(Protocol):
+    """A single server, or a cluster of them."""
+
+    def submit(self, key: str | None, command: Command | Deferred) -> asyncio.Future[Any]:
+        """Queue a command at the server that has the key."""
+
+    async def aclose(self) -> None:
+        """Close every connection."""
 
 
 class Valkey:
-    """One connection pool and one pipeline for the process."""
+    """The servers that MASHANG_REDIS_URL names, with one pipeline for each in this process."""
 
     def __init__(self, settings: Settings) -> None:
-        self._timeout_s = settings.redis_timeout_s
-        self._client: redis.Redis = redis.from_url(
-            settings.redis_url.get_secret_value(),
-            socket_timeout=settings.redis_timeout_s,
-            socket_connect_timeout=settings.redis_timeout_s,
-            max_connections=8,
-            retry=Retry(NoBackoff(), 0),
-            protocol=3,
-        )
-        self._waiting: deque[tuple[tuple[Any, ...], asyncio.Future[Any]]] = deque()
-        self._runner: asyncio.Task[None] | None = None
-        self._away_until = 0.0
-        self._scripts = _Scripts()
-        self._rows_metric = BATCH_ROWS.labels("valkey")
-        self._seconds_metric = BATCH_SECONDS.labels("valkey")
-        self._depth_metric = QUEUE_DEPTH.labels("valkey")
+        address = Address.of(settings.redis_url.get_secret_value())
+        timeout_s = settings.redis_timeout_s
+        self._servers: Servers
+        if address.is_cluster:
+            self._servers = Cluster(address, timeout_s)
+        else:
+            self._servers = _Single(Line(client_of(address, timeout_s), timeout_s))
+
+    def submit(self, key: str | None, command: Command | Deferred) -> asyncio.Future[Any]:
+        """Send a command with whatever else waits for that server.  Raises ValkeyAway at once where there is none.
+
+        The future raises ValkeyAway, or RedisError for a refused command.
+        """
+        return self._servers.submit(key, command)
 
     async def call(self, *command: Any) -> Any:
-        """Send one command with whatever else waits.  Raises ValkeyAway, or RedisError for a refused command."""
-        if time.monotonic() < self._away_until or len(self._waiting) >= _QUEUE_MAX:
-            raise ValkeyAway
-        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.append((command, done))
-        if self._runner is None:
-            self._runner = asyncio.create_task(self._run())
-        return await done
+        """Send one command, its key in second place.  Raises ValkeyAway, or RedisError for a refused command."""
+        return await self._servers.submit(command[1] if len(command) > 1 else None, command)
 
-    async def script(self, name: str, keys: list[str], arguments: list[Any]) -> Any:
-        """Run scripts/NAME.lua by its hash, loading it where the server does not have it (any more)."""
+    async def script(self, script: str | Script, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        """Run a script (by name: scripts/NAME.lua here) by its hash, loading it where the server does not have it."""
+        chosen = _SCRIPTS[script] if isinstance(script, str) else script
         try:
-            return await self.call("EVALSHA", self._scripts.sha(name), len(keys), *keys, *arguments)
+            return await self._servers.submit(keys[0], chosen.by_hash(keys, arguments))
         except NoScriptError:
-            return await self.call("EVAL", self._scripts.text(name), len(keys), *keys, *arguments)
+            return await self._servers.submit(keys[0], chosen.in_full(keys, arguments))
 
     async def ping(self) -> bool:
-        """Whether the server answers."""
+        """Whether a server answers."""
         try:
             await self.call("PING")
         except (ValkeyAway, RedisError):
@@ -78,57 +103,17 @@ class Valkey:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
-
-    async def _run(self) -> None:
-        try:
-            while self._waiting:
-                await self._send_batch()
-        finally:
-            self._runner = None
-
-    async def _send_batch(self) -> None:
-        batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _PIPELINE_MAX))]
-        self._rows_metric.observe(len(batch))
-        self._depth_metric.set(len(self._waiting))
-        began = time.monotonic()
-        try:
-            async with asyncio.timeout(2 * self._timeout_s):
-                async with self._client.pipeline(transaction=False) as pipeline:
-                    for command, _ in batch:
-                        pipeline.execute_command(*command)
-                    answers = await pipeline.execute(raise_on_error=False)
-        except (RedisError, OSError, TimeoutError):
-            self._away_until = time.monotonic() + _REST_S
-            batch.extend(self._waiting)  # whoever waits for the next round trip would only wait for the same failure
-            self._waiting.clear()
-            answers = [ValkeyAway()] * len(batch)
-        except Exception as error:  # a bug in one of the commands; still, nobody is left waiting for ever
-            answers = [error] * len(batch)
-        self._seconds_metric.observe(time.monotonic() - began)
-        for (_, done), answer in zip(batch, answers, strict=True):
-            if done.done():
-                continue
-            if isinstance(answer, Exception):
-                done.set_exception(answer)
-            else:
-                done.set_result(answer)
+        await self._servers.aclose()
 
 
-class _Scripts:
-    """The Lua scripts of gateway/database/scripts and their hashes."""
+@dataclass(frozen=True, slots=True)
+class _Single:
+    """One server has every key."""
 
-    def __init__(self) -> None:
-        folder = files("gateway.database") / "scripts"
-        self._texts = {
-            entry.name.removesuffix(".lua"): entry.read_text(encoding="utf-8")
-            for entry in folder.iterdir()
-            if entry.name.endswith(".lua")
-        }
-        self._shas = {name: hashlib.sha1(text.encode()).hexdigest() for name, text in self._texts.items()}  # noqa: S324
+    line: Line
 
-    def sha(self, name: str) -> str:
-        return self._shas[name]
+    def submit(self, key: str | None, command: Command | Deferred) -> asyncio.Future[Any]:  # noqa: ARG002
+        return self.line.submit(command)
 
-    def text(self, name: str) -> str:
-        return self._texts[name]
+    async def aclose(self) -> None:
+        await self.line.aclose()

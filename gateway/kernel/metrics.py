@@ -85,6 +85,16 @@ QUEUE_DEPTH: Final = Gauge(
 IN_FLIGHT: Final = Gauge("mashang_payments_in_flight", "Payments being taken now.", multiprocess_mode="livesum")
 REFUSED: Final = hot_counter(Counter("mashang_refused_total", "Requests refused before any work.", ["reason"]))
 CLAIMS: Final = hot_counter(Counter("mashang_claims_total", "Order numbers claimed in Valkey.", ["result"]))
+POOL_RESERVATIONS: Final = hot_counter(
+    Counter(
+        "mashang_pool_reservations_total",
+        "Discounts asked of the budget pool: reserved, exhausted, or by_database where Valkey could not say.",
+        ["result"],
+    )
+)
+POOL_UNTOLD: Final = Counter(
+    "mashang_pool_untold_total", "Confirmations and releases that did not reach Valkey; reconciliation finds them."
+)
 UNRESOLVED: Final = Gauge(
     "mashang_unresolved_payments",
     "Payments without an outcome, codes on display excepted.",

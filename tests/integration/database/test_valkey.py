@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from redis.exceptions import ResponseError
 
-from gateway.database import valkey as module
+from gateway.database import valkey_line as module
 from gateway.database.valkey import Valkey, ValkeyAway
 from tests.support.proxy import Mode, Proxy
 from tests.support.rows import settings
@@ -42,7 +42,7 @@ async def test_calls_made_at_once_leave_in_one_pipeline_and_each_gets_its_own_an
     valkey: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
-    monkeypatch.setattr(valkey, "_rows_metric", SimpleNamespace(observe=sizes.append))
+    monkeypatch.setattr(valkey._servers.line, "_rows_metric", SimpleNamespace(observe=sizes.append))
     answers = await asyncio.gather(*[valkey.call("SET", f"k{number}", number) for number in range(100)])
     assert set(answers) <= {True, b"OK"}
     assert await asyncio.gather(*[valkey.call("GET", f"k{number}") for number in range(3)]) == [b"0", b"1", b"2"]
@@ -140,6 +140,6 @@ async def test_a_script_is_sent_by_its_hash_once_the_server_knows_it(valkey: Val
     await valkey.script("release_claim", ["x"], ["y"])
     await valkey.call("CONFIG", "RESETSTAT")
     await valkey.script("release_claim", ["x"], ["y"])
-    stats = await valkey._client.info("commandstats")
+    stats = await valkey._servers.line.client.info("commandstats")
     assert stats["cmdstat_evalsha"]["calls"] == 1
     assert "cmdstat_eval" not in stats

@@ -93,6 +93,7 @@ TOGETHER = {
     "mashang_recovery_steps": 4 * 5,
     "mashang_late_captures": 3,
     "mashang_claims": 3,
+    "mashang_pool_reservations": 3,
     "mashang_callbacks": 6 * 10,
     "mashang_callbacks_applied": 6 * 5,
     "mashang_refunds": 6 * 3,

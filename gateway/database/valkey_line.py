@@ -1,0 +1,134 @@
+"""The line to one Valkey server: what waits leaves in one pipeline, one round trip at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import redis.asyncio as redis
+from redis.exceptions import AskError, ClusterDownError, ClusterError, MovedError, RedisError, TryAgainError
+
+from gateway.kernel.metrics import BATCH_ROWS, BATCH_SECONDS, QUEUE_DEPTH
+
+_PIPELINE_MAX: Final = 256
+_QUEUE_MAX: Final = 8192
+_REST_S: Final = 0.5
+"""After a failure, calls are refused at once for so long, so that no payment waits for a server that is away."""
+
+Command: TypeAlias = tuple[Any, ...]
+Deferred: TypeAlias = Callable[[], Command]
+"""Makes the command at the moment it leaves, so that whatever came meanwhile can go with it."""
+
+
+class ValkeyAway(Exception):
+    """Valkey cannot be asked now."""
+
+
+@dataclass(slots=True)
+class Call:
+    """A command on its way; `moves` counts how often a cluster sent it elsewhere."""
+
+    command: Command | Deferred
+    done: asyncio.Future[Any]
+    moves: int = 0
+
+    def to_command(self) -> Command:
+        """The command, made now if it was not before."""
+        if callable(self.command):
+            self.command = self.command()
+        return self.command
+
+
+Elsewhere: TypeAlias = Callable[[Call, RedisError], None]
+"""Takes over a call that a server of a cluster did not take: MOVED, ASK, TRYAGAIN, CLUSTERDOWN."""
+
+
+class Line:
+    """One server's connections and queue.
+
+    `elsewhere` takes over what a server of a cluster sends away; `on_failure` hears of every failed round trip.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        timeout_s: float,
+        elsewhere: Elsewhere | None = None,
+        on_failure: Callable[[], None] | None = None,
+    ) -> None:
+        self.client = client
+        self._timeout_s = timeout_s
+        self._elsewhere = elsewhere
+        self._on_failure = on_failure
+        self._waiting: deque[Call] = deque()
+        self._runner: asyncio.Task[None] | None = None
+        self._away_until = 0.0
+        self._rows_metric = BATCH_ROWS.labels("valkey")
+        self._seconds_metric = BATCH_SECONDS.labels("valkey")
+        self._depth_metric = QUEUE_DEPTH.labels("valkey")
+
+    def submit(self, command: Command | Deferred) -> asyncio.Future[Any]:
+        """Queue a command for the next round trip.  Raises ValkeyAway at once where none can be had."""
+        if time.monotonic() < self._away_until or len(self._waiting) >= _QUEUE_MAX:
+            raise ValkeyAway
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.put(Call(command, done))
+        return done
+
+    def put(self, call: Call) -> None:
+        """Queue a call that has been on its way already."""
+        self._waiting.append(call)
+        if self._runner is None:
+            self._runner = asyncio.create_task(self._run())
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self.client.aclose()
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                await self._send_batch()
+        finally:
+            self._runner = None
+
+    async def _send_batch(self) -> None:
+        batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _PIPELINE_MAX))]
+        self._rows_metric.observe(len(batch))
+        self._depth_metric.set(len(self._waiting))
+        began = time.monotonic()
+        answers: list[Any]
+        try:
+            async with asyncio.timeout(2 * self._timeout_s):
+                async with self.client.pipeline(transaction=False) as pipeline:
+                    for call in batch:
+                        pipeline.execute_command(*call.to_command())
+                    answers = await pipeline.execute(raise_on_error=False)
+        except (RedisError, OSError, TimeoutError):
+            self._away_until = time.monotonic() + _REST_S
+            batch.extend(self._waiting)  # whoever waits for the next round trip would only wait for the same failure
+            self._waiting.clear()
+            answers = [ValkeyAway()] * len(batch)
+            if self._on_failure is not None:
+                self._on_failure()
+        except Exception as error:  # a bug in one of the commands; still, nobody is left waiting for ever
+            answers = [error] * len(batch)
+        self._seconds_metric.observe(time.monotonic() - began)
+        for call, answer in zip(batch, answers, strict=True):
+            self._settle(call, answer)
+
+    def _settle(self, call: Call, answer: Any) -> None:
+        if call.done.done():
+            return
+        if not isinstance(answer, Exception):
+            call.done.set_result(answer)
+        elif self._elsewhere is not None and isinstance(
+            answer, (MovedError, AskError, TryAgainError, ClusterDownError, ClusterError)
+        ):
+            self._elsewhere(call, answer)
+        else:
+            call.done.set_exception(answer)

@@ -1,0 +1,124 @@
+"""The budget pool as payments use it: a fast yes or no from Valkey, and PostgreSQL's guard where Valkey cannot say."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import zlib
+from collections.abc import Sequence
+from datetime import date
+
+import asyncpg
+
+from gateway.database.valkey import Valkey
+from gateway.kernel.metrics import POOL_RESERVATIONS
+from promotions.budget.asking import Answer, Asking, Granted, Unknown
+from promotions.budget.epochs import Trust
+from promotions.budget.lanes import Place, Places, Slice
+from promotions.budget.loading import Loading
+from promotions.budget.reservation import Draw, Exhausted, Reservation
+from promotions.budget.telling import Telling
+
+
+class BudgetPool:
+    """One per process; the protocol `reservation.Pool`.
+
+    A process prefers a slice of its own, so that its intents share no row with those of other processes, and turns to
+    the next one when that is empty.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, valkey: Valkey, trust: Trust, own: int | None = None) -> None:
+        self._trust = trust
+        self._places = Places()
+        self._asking = Asking(valkey, trust)
+        self._telling = Telling(valkey)
+        self._loading = Loading(pool, valkey, trust)
+        self._own = own_number() if own is None else own
+
+    async def reserve(self, order_key: str, owner: str, draws: Sequence[Draw]) -> tuple[Reservation, ...] | Exhausted:
+        """Reserve from every campaign or from none; the same order again gets the same reservation."""
+        if self._telling.is_releasing(order_key):
+            self._telling.flush()
+            self._asking.close_all()  # so that this order is asked for after its release
+        ordered = sorted(draws)
+        if len(ordered) == 1:
+            found = [await self._draw(order_key, owner, ordered[0])]
+        else:
+            found = await asyncio.gather(*(self._draw(order_key, owner, draw) for draw in ordered))
+        taken = tuple(each for each in found if isinstance(each, Reservation))
+        if len(taken) == len(found):
+            return taken
+        self.release(taken)
+        return next(each for each in found if isinstance(each, Exhausted))
+
+    def confirm(self, reservations: Sequence[Reservation]) -> None:
+        """The intent is durable: what was reserved is held by its payment now.  Returns at once."""
+        for each in reservations:
+            if place := self._place_of(each):
+                self._telling.confirm(place, each.order_key, each.owner)
+
+    def release(self, reservations: Sequence[Reservation]) -> None:
+        """Nothing became of the intent.  Only the owner's reservation is released.  Returns at once."""
+        for each in reservations:
+            if place := self._place_of(each):
+                self._telling.release(place, each.order_key, each.owner)
+
+    def give_back(self, campaign_id: str, day: date, slice_: int, fen: int, count: int) -> None:
+        """An outcome or a refund has given back so many fen and redemptions in PostgreSQL.  Returns at once."""
+        if self._trust.is_given:
+            self._telling.give_back(self._place(Slice(campaign_id, day, slice_)), fen, count)
+
+    def correct(self, campaign_id: str, day: date, slice_: int, room_fen: int, room_count: int | None) -> None:
+        """PostgreSQL refused what Valkey had said yes to: it knows of so much left.  Returns at once."""
+        if self._trust.is_given:
+            self._telling.correct(self._place(Slice(campaign_id, day, slice_)), room_fen, room_count)
+
+    async def aclose(self) -> None:
+        """Tell Valkey what it has not been told."""
+        await self._loading.aclose()
+        await self._telling.aclose()
+
+    async def _draw(self, order_key: str, owner: str, draw: Draw) -> Reservation | Exhausted:
+        for step in range(draw.slices):
+            number = (self._own + step) % draw.slices
+            answer = await self._ask(order_key, owner, draw, number)
+            if isinstance(answer, Granted):
+                POOL_RESERVATIONS.labels("reserved").inc()
+                return self._reservation(order_key, owner, draw, number, answer.fen)
+            if isinstance(answer, Unknown):
+                return self._by_database(order_key, owner, draw)
+        POOL_RESERVATIONS.labels("exhausted").inc()
+        return Exhausted(draw.campaign_id)
+
+    async def _ask(self, order_key: str, owner: str, draw: Draw, number: int) -> Answer:
+        if not self._trust.is_given:
+            return Unknown()
+        place = self._place(Slice(draw.campaign_id, draw.day, number))
+        answer = await self._asking.ask(place, order_key, owner, draw.fen)
+        if isinstance(answer, Unknown) and answer.is_absent:
+            self._loading.soon(draw.campaign_id, draw.day)
+        return answer
+
+    def _by_database(self, order_key: str, owner: str, draw: Draw) -> Reservation:
+        POOL_RESERVATIONS.labels("by_database").inc()
+        return Reservation(
+            draw.campaign_id, draw.day, self._own % draw.slices, draw.fen, order_key, owner, False, self._trust.epoch
+        )
+
+    def _reservation(self, order_key: str, owner: str, draw: Draw, number: int, fen: int) -> Reservation:
+        return Reservation(draw.campaign_id, draw.day, number, fen, order_key, owner, True, self._trust.epoch)
+
+    def _place_of(self, reservation: Reservation) -> Place | None:
+        """Where the reservation stands; None where it does not stand in Valkey, or under an epoch that is over."""
+        if not reservation.in_pool or reservation.epoch != self._trust.epoch:
+            return None
+        return self._place(Slice(reservation.campaign_id, reservation.day, reservation.slice))
+
+    def _place(self, of: Slice) -> Place:
+        return self._places.of(of, self._trust.epoch)
+
+
+def own_number() -> int:
+    """Of this process: those of one host are started one after the other, so their numbers are as well."""
+    return zlib.crc32(socket.gethostname().encode()) + os.getpid()
