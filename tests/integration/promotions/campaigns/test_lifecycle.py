@@ -22,7 +22,7 @@ from promotions.campaigns.lifecycle import (
     NotWhileRunning,
     Step,
 )
-from tests.support.campaigns import active, amended, campaign, drafted, edited, taken
+from tests.support.campaign_lives import active, amended, campaign, drafted, edited, taken
 
 
 async def test_a_campaign_begins_as_a_draft_and_gives_nothing(pool: asyncpg.Pool) -> None:
