@@ -24,6 +24,8 @@ from gateway.callbacks.reception import Reception
 from gateway.codes import api as codes_api
 from gateway.codes import cashier
 from gateway.composition import compose
+from gateway.coupons import api as coupons_api
+from gateway.coupons.claims import claiming
 from gateway.database.batches import BROKEN, database_away
 from gateway.database.failovers import failovers
 from gateway.database.intents import intents
@@ -75,6 +77,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     app.include_router(refunds_api.router)
     app.include_router(codes_api.router)
     app.include_router(cashier.router)
+    app.include_router(coupons_api.router)
     app.include_router(receipts_api.router)
     app.include_router(reports_api.router)
     app.include_router(callbacks_api.router)
@@ -84,7 +87,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     app.include_router(errors_page.router)
     _handle_errors(app, settings)
     describe(app)
-    hot = {("POST", "/v1/payments"): payments_api.take}
+    hot = {("POST", "/v1/payments"): payments_api.take, ("POST", "/v1/coupons"): coupons_api.claim}
     return Edge(app, hot, lambda: app.state.services)
 
 
@@ -140,6 +143,7 @@ def _lifespan(settings: Settings) -> Any:
                 desk=desk,
                 attempts=attempts,
                 refunds=base.refunds,
+                claiming=claiming(base),
                 callbacks=callbacks,
                 reports=ReportStore(base.pool),
                 receipts=ReceiptStore(base.pool, base.vault, base.store, base.refunds.store, settings.public_url),

@@ -21,6 +21,8 @@ from gateway.payments.feedback import Feedback
 from gateway.payments.store import PaymentStore
 from gateway.refunds.desk import RefundDesk
 from gateway.settings import Environment, Settings
+from promotions.clock import DatabaseClock
+from promotions.coupons.campaigns import CouponCampaigns
 from routing.accounts.book import AccountBook
 from routing.accounts.usage import Usage
 from routing.channels.base import Channel
@@ -67,6 +69,7 @@ class Base:
     refunds: RefundDesk
     routing: Routing
     feedback: Feedback
+    coupons: CouponCampaigns
 
 
 @asynccontextmanager
@@ -88,7 +91,8 @@ async def compose(settings: Settings) -> AsyncIterator[Base]:
         stack.push_async_callback(valkey.aclose)
         directory, accounts = Directory(pool, vault), AccountBook(pool, vault, build)
         store, routing = PaymentStore(pool, vault), Routing.of(pool, accounts)
-        revision = RevisionWatch(pool, [directory.forget, accounts.reload, routing.policies.reload])
+        coupons = CouponCampaigns(pool, DatabaseClock())
+        revision = RevisionWatch(pool, [directory.forget, accounts.reload, routing.policies.reload, coupons.forget])
         await revision.check()
         feedback = Feedback(routing.health, routing.usage)
         charging = Charging(store, outcomes(hot_pool, settings), vault, settings.channel_timeout_s, feedback)
@@ -106,6 +110,7 @@ async def compose(settings: Settings) -> AsyncIterator[Base]:
             refunds=RefundDesk(pool, accounts),
             routing=routing,
             feedback=feedback,
+            coupons=coupons,
         )
 
 

@@ -14,6 +14,7 @@ from gateway.kernel.secrets import Vault
 from gateway.merchants.directory import Directory
 from gateway.merchants.nonces import Nonces
 from gateway.settings import Settings
+from promotions.coupons.claiming import Claiming
 from routing.accounts.book import AccountBook
 from routing.accounts.usage import Usage
 from routing.health.health import Health
@@ -53,6 +54,7 @@ class Services:
     desk: Desk
     attempts: Attempts
     refunds: RefundDesk
+    claiming: Claiming
     callbacks: Reception
     reports: ReportStore
     receipts: ReceiptStore

@@ -80,6 +80,15 @@ ERRORS: Final = {
     "code_of_a_payment": "The code is of one payment and cannot be revoked. Cancel the payment.",
     "too_many_codes": "The merchant has as many active codes as it may have. Revoke what is no longer on a wall.",
     "too_many_requests": "Too many requests came from this address or for this code. Wait for `Retry-After`.",
+    "not_open_yet": "The campaign's coupons cannot be claimed before the time that `message` names. Claim again after "
+    "`Retry-After`.",
+    "over": "The time in which the campaign's coupons could be claimed has passed, or the campaign has ended.",
+    "sold_out": "All coupons of the campaign are gone. Claiming again helps only once its manager adds to the stock.",
+    "limit_reached": "The customer has claimed as many of the campaign's coupons as one may; `GET /v1/coupons` lists them.",
+    "campaign_paused": "The campaign is paused, and its coupons cannot be claimed until its manager resumes it.",
+    "not_claimable": "The campaign's coupons are granted by its manager or issued for payments; nobody can claim them.",
+    "wrong_card": "The campaign's coupons are for the cards of other banks than the one that `card_bin` names.",
+    "coupon_not_free": "The coupon was redeemed by a payment, or is void already; `message` says which.",
     "no_receipt": "Nothing was paid for this payment, so there is no receipt of it.",
     "report_too_large": "The report would hold too much. Ask for a shorter time, or one store, terminal or operator.",
     "address_refused": "Webhooks go to http(s) addresses on the public internet only; `message` says what is wrong "

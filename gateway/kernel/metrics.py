@@ -150,6 +150,12 @@ REFUNDS_PENDING_AGE: Final = Gauge(
     "For how long the oldest pending refund has been due; those that wait for their turn or a person are left out.",
     multiprocess_mode="mostrecent",
 )
+COUPON_CLAIMS: Final = hot_counter(
+    Counter("mashang_coupon_claims_total", "Claims of coupons, by what came of them.", ["result"])
+)
+COUPON_REWARDS: Final = Counter(
+    "mashang_coupon_rewards_total", "Coupons for payments: issued, voided after a refund, or not to be had.", ["result"]
+)
 WEBHOOK_DELIVERIES: Final = hot_counter(
     Counter("mashang_webhook_deliveries_total", "Tries to deliver a webhook, by how they went.", ["result"])
 )

@@ -20,6 +20,7 @@ from gateway.kernel.documents import Problems
 from promotions.campaigns.campaign import CouponTerms, Status
 from promotions.campaigns.reading import CampaignReader
 from promotions.campaigns.terms import read_coupon
+from promotions.clock import DatabaseClock
 
 SQL: Final = named_statements("promotions.coupons", "coupons.sql")
 _KEPT_MAX: Final = 10_000
@@ -34,6 +35,7 @@ class CouponCampaign:
     id: str
     version: int
     status: Status
+    name: str
     terms: CouponTerms
     ends_at: datetime | None = None
 
@@ -43,22 +45,28 @@ class CouponCampaign:
         return None if self.terms.valid_days is None else 24 * self.terms.valid_days
 
 
-async def find_campaign(database: Database, campaign_id: str) -> CouponCampaign | None:
-    """As it stands now; None for one that is not there or has no coupons of customers' own."""
+async def find_campaign(
+    database: Database, campaign_id: str, clock: DatabaseClock | None = None
+) -> CouponCampaign | None:
+    """As it stands now; None for one that is not there or has no coupons of customers' own.  The clock learns of it."""
     record = await database.fetchrow(SQL["campaign"], campaign_id)
     if record is None:
         return None
-    terms = read_coupon(CampaignReader(orjson.loads(record["document"]), "", Problems()))
+    if clock is not None:
+        clock.heard(record["at"])
+    document = orjson.loads(record["document"])
+    terms = read_coupon(CampaignReader(document, "", Problems()))
     if terms is None or terms.code is not None:
         return None
     ends_at = record["ended_at"] or record["ends_at"]
-    return CouponCampaign(record["id"], record["version"], Status(record["status"]), terms, ends_at)
+    return CouponCampaign(record["id"], record["version"], Status(record["status"]), document["name"], terms, ends_at)
 
 
 class CouponCampaigns:
     """What a process knows of them.  However many claims come for one it does not know, it is read once."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, clock: DatabaseClock) -> None:
+        self.clock = clock
         self._pool = pool
         self._known: OrderedDict[str, asyncio.Future[CouponCampaign | None]] = OrderedDict()
 
@@ -76,7 +84,7 @@ class CouponCampaigns:
         """None for one that is not there, or has no coupons of customers' own.  Raises what the database raises."""
         known = self._known.get(campaign_id)
         if known is None:
-            known = asyncio.ensure_future(find_campaign(self._pool, campaign_id))
+            known = asyncio.ensure_future(find_campaign(self._pool, campaign_id, self.clock))
             known.add_done_callback(lambda done: self._drop_failed(campaign_id, done))
             self._known[campaign_id] = known
             if len(self._known) > _KEPT_MAX:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final
 
 from gateway.database.group_commit import GroupCommit
 from gateway.kernel.ids import new_id
@@ -23,16 +23,6 @@ _CLOCK_ERROR_MAX: Final = timedelta(seconds=2)
 _TRIES_MAX: Final = 4
 """A campaign that is edited faster than it can be read is given up."""
 _SOLD_OUT_MAX: Final = 10_000
-
-
-class Clock(Protocol):
-    """The database's time, as this process knows it (promotions.clock)."""
-
-    def now(self) -> datetime:
-        """Aware, UTC."""
-
-    def heard(self, at: datetime) -> None:
-        """The database has just said that it is `at`."""
 
 
 class ClaimRefusal(StrEnum):
@@ -100,9 +90,9 @@ _REFUSALS: Final = {
 class Claiming:
     """One per process."""
 
-    def __init__(self, campaigns: CouponCampaigns, clock: Clock, takes: GroupCommit[TakeRow, TakeResult]) -> None:
+    def __init__(self, campaigns: CouponCampaigns, takes: GroupCommit[TakeRow, TakeResult]) -> None:
         self._campaigns = campaigns
-        self._clock = clock
+        self._clock = campaigns.clock
         self._takes = takes
         self._sold_out: dict[str, int] = {}
 

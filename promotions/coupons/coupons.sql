@@ -2,7 +2,7 @@
 -- free ones of a customer, is read with his history (promotions/customers/statements.sql, off the index coupons_free).
 
 -- name: campaign
-SELECT id, status, version, document, ends_at, ended_at FROM campaigns WHERE id = $1
+SELECT id, status, version, document, ends_at, ended_at, clock_timestamp() AS at FROM campaigns WHERE id = $1
 
 -- name: take
 SELECT * FROM take_coupons(

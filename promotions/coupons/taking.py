@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, Self
 import asyncpg
 
 from gateway.database.batches import Batch
+from gateway.kernel.secrets import Vault
 from promotions.coupons.campaigns import SQL, CouponCampaign
 from promotions.coupons.coupon import Source
 
@@ -38,6 +39,16 @@ class Receiver(NamedTuple):
     customer: bytes
     merchant_id: str
     realm: str
+
+    @classmethod
+    def of(cls, vault: Vault, merchant_id: str, realm: str, customer_id: str) -> Self:
+        """A customer by the till's own id."""
+        return cls(customer_key(vault, realm, customer_id), merchant_id, realm)
+
+
+def customer_key(vault: Vault, realm: str, customer_id: str) -> bytes:
+    """What stands for a customer: the same keyed hash as in payments (promotions/desk.py)."""
+    return vault.keyed_hash(f"{realm}\n{customer_id}".encode())
 
 
 class TakeRow(NamedTuple):

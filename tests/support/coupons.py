@@ -14,12 +14,13 @@ from promotions.campaigns.campaign import CouponTerms, Status
 from promotions.coupons.campaigns import CouponCampaign
 
 ANY_TERMS: Final = CouponTerms()
+NAME: Final = "满20减5"
 BENEFIT: Final = {"type": "amount_off", "tiers": [{"spend": 2000, "off": 500}]}
 
 
 def campaign(campaign_id: str, terms: CouponTerms = ANY_TERMS, *, ends_at: datetime | None = None) -> CouponCampaign:
     """¥5 off from ¥20 on, with a coupon only."""
-    return CouponCampaign(campaign_id, 1, Status.ACTIVE, terms, ends_at)
+    return CouponCampaign(campaign_id, 1, Status.ACTIVE, NAME, terms, ends_at)
 
 
 async def save(pool: asyncpg.Pool, known: CouponCampaign, *, benefit: dict[str, Any] | None = None) -> CouponCampaign:
@@ -43,7 +44,7 @@ def document(known: CouponCampaign, benefit: dict[str, Any] | None = None) -> di
     """As a manager writes it."""
     terms = {name: _plain(value) for name, value in asdict(known.terms).items()}
     return {
-        "name": "满20减5",
+        "name": known.name,
         "benefit": benefit or BENEFIT,
         "funding": [{"sponsor": "bank", "share": "1"}],
         "ends_at": _plain(known.ends_at),
