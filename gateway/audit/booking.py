@@ -81,7 +81,7 @@ def _refund(row: RefundRow, currency: Currency) -> tuple[Transfer, ...]:
         row.seq,
         customer=Money(row.customer, currency),
         fee=Money(row.fee, currency),
-        funding=[Funder(sponsor, Money(part, currency)) for sponsor, part in row.shares],
+        funding=[Funder(share.sponsor, Money(share.amount, currency), share.of_fee) for share in row.shares],
     )
 
 
@@ -116,7 +116,7 @@ def _check_discount(dossier: Dossier, findings: Findings) -> None:
     payment = dossier.payment
     if was_booked(dossier) is None:
         return
-    posted = sum([funder.amount.amount_fen for funder in _posted_funding(dossier)])
+    posted = sum([funder.amount.amount_fen for funder in _posted_funding(dossier) if not funder.of_fee])
     if posted != payment.amount - payment.payable:
         findings.add(
             Check.POSTINGS,
@@ -126,7 +126,7 @@ def _check_discount(dossier: Dossier, findings: Findings) -> None:
 
 
 def _posted_funding(dossier: Dossier) -> tuple[Funder, ...]:
-    return postings.funding_of([_transfer(row) for row in dossier.transfers])
+    return postings.funders_of([_transfer(row) for row in dossier.transfers])
 
 
 def _posted_fee(dossier: Dossier) -> TransferRow | None:

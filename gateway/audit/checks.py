@@ -38,6 +38,14 @@ class Check(StrEnum):
     REFUNDS_ADD_UP = "I4.refunds_add_up"
     REFUND_GIVEN_BACK = "I4.refund_given_back"
     REFUND_PARTS = "I4.refund_parts"
+    DISCOUNT = "I4.discount"
+    SLICES = "I4.slices"
+    BUDGET = "I4.budget"
+    USES = "I4.uses"
+    LIMITS = "I4.limits"
+    COUPON = "I4.coupon"
+    COUPON_STOCK = "I4.coupon_stock"
+    CUSTOMER = "I4.customer"
     ORDER_NUMBER = "I5.order_number"
     IDEMPOTENCY_KEY = "I5.idempotency_key"
     REFUND_NUMBER = "I5.refund_number"
@@ -52,6 +60,7 @@ class Check(StrEnum):
     CALLBACK_APPLIED = "I6.callback"
     WEBHOOK_QUEUE = "I6.webhook_queue"
     POSTINGS = "I9.postings"
+    FUNDING = "I9.funding"
     FEE = "I9.fee"
     DAYS = "I9.days"
     TOTALS = "I9.totals"
@@ -87,6 +96,14 @@ HOLDS: Final[dict[Check, str]] = {
     Check.REFUNDS_ADD_UP: "the refunds in a simulator's books add up to what its orders say",
     Check.REFUND_GIVEN_BACK: "a channel gave back what succeeded as a refund, under its number, and nothing else",
     Check.REFUND_PARTS: "a refund's parts are the contract's formula, over the refunds before it that did not fail",
+    Check.DISCOUNT: "a payment's discount is what it took of its campaigns, and each part of that has its funder",
+    Check.SLICES: "what a slice of a campaign's day has given is what payments took that stand, less what came back",
+    Check.BUDGET: "no campaign has granted or given more than its budget, in all and on each day; nor in number",
+    Check.USES: "what a customer, device, store … took of a campaign is what the payments took that stand",
+    Check.LIMITS: "nobody took more of a campaign than one of its versions allows",
+    Check.COUPON: "a coupon was redeemed by one payment that stands, and each redemption by coupon has its coupon",
+    Check.COUPON_STOCK: "of each campaign as many coupons are out as are counted, and no more than a version allows",
+    Check.CUSTOMER: "what is known of a customer is what he paid and kept",
     Check.ORDER_NUMBER: "order numbers and payments are one to one",
     Check.IDEMPOTENCY_KEY: "every idempotency key leads to a payment of its merchant",
     Check.REFUND_NUMBER: "refund numbers and refunds are one to one",
@@ -101,6 +118,7 @@ HOLDS: Final[dict[Check, str]] = {
     Check.CALLBACK_APPLIED: "a notification is applied within the bound, and one of an unknown order within a day",
     Check.WEBHOOK_QUEUE: "what is still to be sent stands in the queue, and nothing else",
     Check.POSTINGS: "a payment's postings are those of its state",
+    Check.FUNDING: "who funds a discount or a fee in the ledger, and gets it back, is who the redemptions name",
     Check.FEE: "the fee lies within the payable, and is what its account's terms make it, if unchanged since",
     Check.DAYS: "per account and day, the postings of captures and returns are what the channel took and gave back",
     Check.TOTALS: "per account, the receivable before fees is what the channel keeps",

@@ -22,6 +22,7 @@ from gateway.audit.rows import (
     EventRow,
     LateRow,
     PaymentRow,
+    RedemptionRow,
     RefundRow,
     TaskRow,
     TransferRow,
@@ -35,7 +36,7 @@ SQL: Final = named_statements("gateway.audit", "statements.sql")
 PAGE: Final = 2_000
 _ASTRAY_PAGE: Final = 500
 _CONNECT_S: Final = 10.0
-_Child = TypeVar("_Child", AttemptRow, EventRow, TransferRow, LateRow, RefundRow, TaskRow)
+_Child = TypeVar("_Child", AttemptRow, EventRow, TransferRow, LateRow, RefundRow, TaskRow, RedemptionRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,8 @@ async def _add_children(connection: asyncpg.Connection, page: Page, findings: Fi
         dossier.lates[late.attempt_seq] = late
     async for dossier, refund in _children(connection, "refunds", RefundRow, page, findings):
         dossier.refund_rows[refund.seq] = refund
+    async for dossier, redemption in _children(connection, "redemptions", RedemptionRow, page, findings):
+        dossier.redemptions.append(redemption)
     async for dossier, task in _children(connection, "tasks", TaskRow, page, findings):
         dossier.tasks[task.purpose] = task
     for record in await connection.fetch(SQL["callbacks"], page.after, page.to):

@@ -94,7 +94,7 @@ def _check_parts(dossier: Dossier, findings: Findings) -> None:
     if not rows:
         return
     capture = _capture_of(dossier)
-    funders = postings.funding_of(capture)
+    funders = (*postings.funding_of(capture), *postings.fee_funding_of(capture))
     findings.compare(Check.REFUND_PARTS, len(rows))
     live: dict[str, Parts] = {}
     for event in dossier.events:
@@ -105,8 +105,8 @@ def _check_parts(dossier: Dossier, findings: Findings) -> None:
             live.pop(row.id, None)
         elif event.type == Event.REFUND_CREATED:
             wanted = _wanted(dossier, capture, live, row)
-            live[row.id] = parts = Parts(row.customer, row.discount, row.fee, tuple([part for _, part in row.shares]))
-            if parts != wanted or [name for name, _ in row.shares] != [funder.sponsor for funder in funders]:
+            live[row.id] = parts = Parts(row.customer, row.discount, row.fee, *_fundings(row))
+            if parts != wanted or [share.sponsor for share in row.shares] != [funder.sponsor for funder in funders]:
                 findings.add(
                     Check.REFUND_PARTS,
                     f"{row.amount} fen of goods are split as {_shown(parts)}; the formula makes it {_shown(wanted)}",
@@ -127,9 +127,10 @@ def _wanted(dossier: Dossier, capture: list[Transfer], live: dict[str, Parts], r
     """What the formula makes of a refund; None where the books do not even allow it."""
     payment = dossier.payment
     funding = tuple([funder.amount.amount_fen for funder in postings.funding_of(capture)])
+    fee_funding = tuple([funder.amount.amount_fen for funder in postings.fee_funding_of(capture)])
     try:
-        paid = Paid(payment.amount, payment.payable, postings.fee_of(capture), funding)
-        return split(paid, together(live.values(), len(funding)), row.amount)
+        paid = Paid(payment.amount, payment.payable, postings.fee_of(capture), funding, fee_funding)
+        return split(paid, together(live.values(), len(funding), len(fee_funding)), row.amount)
     except (ValueError, IndexError):  # more than is left, funders that do not add up, parts of other funders
         return None
 
@@ -137,7 +138,18 @@ def _wanted(dossier: Dossier, capture: list[Transfer], live: dict[str, Parts], r
 def _shown(parts: Parts | None) -> str:
     if parts is None:
         return "impossible"
-    return f"{parts.customer} customer, {parts.discount} discount {list(parts.funding)}, {parts.fee} fee"
+    return (
+        f"{parts.customer} customer, {parts.discount} discount {list(parts.funding)}, {parts.fee} fee "
+        f"{list(parts.fee_funding)}"
+    )
+
+
+def _fundings(row: RefundRow) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The parts of the funders of the discount, and of those of the fee."""
+    return (
+        tuple([share.amount for share in row.shares if not share.of_fee]),
+        tuple([share.amount for share in row.shares if share.of_fee]),
+    )
 
 
 def _check_given_back(dossier: Dossier, findings: Findings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, Final
 
 import orjson
@@ -54,6 +55,7 @@ def as_json(report: AuditReport) -> bytes:
             "outbox": report.webhooks.outbox,
             "waiting_past_the_bound": report.webhooks.overdue,
         },
+        "campaigns": asdict(report.campaigns),
         "simulators": {"orders": report.trades, "refunds": report.refunds, "unknown_orders": _piles(totals.unknown)},
         "client_log": None
         if log is None
@@ -96,7 +98,7 @@ def show(report: AuditReport) -> None:
     console.print(_accounts(report))
     console.print(_apart(report))
     console.print(_checks(report))
-    for line in [_callbacks(report), _webhooks(report), *_client_log(report)]:
+    for line in [_callbacks(report), _webhooks(report), _campaigns(report), *_client_log(report)]:
         console.print(line, markup=False)
     for found in report.findings.shown:
         ids = " ".join(f"{name}={value}" for name, value in found.ids.items())
@@ -160,6 +162,14 @@ def _webhooks(report: AuditReport) -> str:
     return (
         f"Webhooks: {found.events:,} events to tell, {found.deliveries.total():,} deliveries "
         f"({_counted(found.deliveries)}), {found.outbox:,} in the outbox{late}."
+    )
+
+
+def _campaigns(report: AuditReport) -> str:
+    found = report.campaigns
+    return (
+        f"Campaigns: {found.campaigns:,}; {found.granted_fen:,} fen of their budgets are granted, {found.used_fen:,} "
+        f"held or spent by {found.redemptions:,} redemptions."
     )
 
 

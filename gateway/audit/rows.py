@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final, NamedTuple
 
 import orjson
 
 from gateway.payments.numbers import refund_order_no
 from gateway.payments.states import Event
+from gateway.refunds.refund import Share
 from gateway.reviews.review import BY_HAND, Verdict
 from routing.accounts.fees import Fee
 from routing.channels.wire import SHOWN_AT_LEAST
@@ -40,6 +41,8 @@ class PaymentRow(NamedTuple):
     created_at: datetime
     expires_at: datetime
     order_owner: str | None
+    customer: bytes | None
+    promoted: bool
 
 
 class AttemptRow(NamedTuple):
@@ -161,9 +164,63 @@ class RefundRow(NamedTuple):
         return refund_order_no(self.payment_id, self.attempt_seq, self.seq)
 
     @property
-    def shares(self) -> tuple[tuple[str, int], ...]:
-        """The discount that goes back, by funder."""
-        return tuple([(share["sponsor"], share["amount"]) for share in orjson.loads(self.funding or "[]")])
+    def shares(self) -> tuple[Share, ...]:
+        """What goes back, by funder: of the discount, then of the fee."""
+        return tuple([Share(**share) for share in orjson.loads(self.funding or "[]")])
+
+
+class RedemptionRow(NamedTuple):
+    """What a payment took of a campaign; `uses` are the counters that it counts in."""
+
+    payment_id: str
+    merchant_id: str
+    seq: int
+    campaign_id: str
+    day: date
+    slice: int | None
+    discount: int
+    fee_off: int
+    funding: str
+    uses: str | None
+    coupon_id: str | None
+    returns_budget: bool
+    returns_limits: bool
+
+    @property
+    def taken(self) -> int:
+        """What the budget gave."""
+        return self.discount + self.fee_off
+
+    @property
+    def parts(self) -> list[tuple[str, int]]:
+        """Who pays, and how much."""
+        return [(part["sponsor"], part["amount"]) for part in orjson.loads(self.funding)]
+
+    @property
+    def counters(self) -> list[tuple[str, str, str]]:
+        """Scope, key and day (as text) of each."""
+        return [(scope, key, day) for scope, key, day in orjson.loads(self.uses or "[]")]
+
+
+class Took(NamedTuple):
+    """What a redemption counts for in its slice, as things stand: nothing where its payment came to nothing."""
+
+    campaign_id: str
+    day: str
+    slice: int
+    fen: int
+    number: int
+
+
+class Used(NamedTuple):
+    """What a redemption counts for in one of its counters."""
+
+    key: str
+    campaign_id: str
+    scope: str
+    day: str
+    fen: int
+    number: int
 
 
 class TaskRow(NamedTuple):
@@ -272,6 +329,8 @@ class Dossier:
     refund_rows: dict[int, RefundRow] = field(default_factory=dict)
     callbacks: list[CallbackRow] = field(default_factory=list)
     verdicts: list[VerdictRow] = field(default_factory=list)
+    redemptions: list[RedemptionRow] = field(default_factory=list)
+    """In the order in which they were applied."""
     answers: list[ClientAnswer] = field(default_factory=list)
     refund_answers: list[RefundAnswer] = field(default_factory=list)
 

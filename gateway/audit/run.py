@@ -14,6 +14,7 @@ import asyncpg
 from gateway.audit import clientlog, database
 from gateway.audit.attempts import check_attempts
 from gateway.audit.booking import check_postings
+from gateway.audit.budgets import CampaignTally, check_budgets
 from gateway.audit.callbacks import CallbackTally, check_callback
 from gateway.audit.clientlog import ClientLogSummary
 from gateway.audit.database import Page
@@ -22,6 +23,7 @@ from gateway.audit.history import check_answers, check_history, report_lost
 from gateway.audit.money import check_money, report_astray, report_unknown
 from gateway.audit.progress import Steps
 from gateway.audit.quiet import wait_until_quiet
+from gateway.audit.redemptions import check_redemptions, took, used
 from gateway.audit.refunds import check_refunds, report_refund_lost
 from gateway.audit.rows import Dossier
 from gateway.audit.scene import BOUND_S, Scene
@@ -31,6 +33,7 @@ from gateway.audit.totals import Totals
 from gateway.audit.webhooks import WebhookTally, check_webhooks
 from gateway.audit.work import check_work
 from gateway.payments.numbers import ATTEMPTS_MAX, attempt_order_no
+from gateway.payments.states import Status
 
 _SHOWN_MAX: Final = 20
 _ULID: Final = 26
@@ -58,6 +61,7 @@ class AuditReport:
     refunds: int
     callbacks: CallbackTally
     webhooks: WebhookTally
+    campaigns: CampaignTally
     quiet: bool
     at: datetime
     bound_s: float
@@ -163,6 +167,7 @@ class _Audit:
             self._add_books(page)
             for dossier in page.dossiers.values():
                 self._check(dossier, scene)
+            self._sum_up(page)
             for callback in page.strange_callbacks:
                 check_callback(callback, None, scene, findings)
                 self._callbacks.add(callback)
@@ -172,6 +177,7 @@ class _Audit:
         await database.check_numbers(connection, count, findings)
         webhooks = await check_webhooks(connection, scene, findings)
         clientlog.check_orders(self._scratch, findings)
+        campaigns = await check_budgets(connection, self._scratch, findings)
         self._totals.compare(await database.receivables(connection), findings)
         return AuditReport(
             findings=findings,
@@ -182,6 +188,7 @@ class _Audit:
             refunds=self._refunds,
             callbacks=self._callbacks,
             webhooks=webhooks,
+            campaigns=campaigns,
             quiet=quiet,
             at=scene.now,
             bound_s=self._options.bound_s,
@@ -199,8 +206,19 @@ class _Audit:
             self._callbacks.add(callback)
         check_postings(dossier, scene, findings)
         check_refunds(dossier, standing, findings)
+        check_redemptions(dossier, findings)
         database.check_order_number(dossier, findings)
         self._totals.add(dossier, standing, scene)
+
+    def _sum_up(self, page: Page) -> None:
+        """Put aside what the payments count for in budgets, limits and their customers' history."""
+        promoted = [dossier for dossier in page.dossiers.values() if dossier.redemptions]
+        self._scratch.add_took([row for dossier in promoted for row in took(dossier)])
+        self._scratch.add_used([row for dossier in promoted for row in used(dossier)])
+        payments = [dossier.payment for dossier in page.dossiers.values()]
+        self._scratch.add_paid(
+            [(row.customer, row.amount) for row in payments if row.customer and row.status == Status.SUCCEEDED]
+        )
 
     def _add_books(self, page: Page) -> None:
         """Join the page with the other books by ranges of the same order."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.audit.rows import LAST, ClientAnswer, Refund, RefundAnswer, Trade
+from gateway.audit.rows import LAST, ClientAnswer, Refund, RefundAnswer, Took, Trade, Used
 from gateway.database.pool import named_statements
 
 _SQL: Final = named_statements("gateway.audit", "scratch.sql")
@@ -46,6 +46,30 @@ class Scratch:
     def add_refund_answers(self, rows: Iterable[RefundAnswer]) -> None:
         """Write some answers of a client log that told of refunds."""
         self._add("add_refund_answer", rows)
+
+    def add_took(self, rows: Iterable[Took]) -> None:
+        """Write what some redemptions count for in their slices."""
+        self._add("add_took", rows)
+
+    def add_used(self, rows: Iterable[Used]) -> None:
+        """Write what some redemptions count for in their counters."""
+        self._add("add_used", rows)
+
+    def add_paid(self, rows: Iterable[tuple[bytes, int]]) -> None:
+        """Write what known customers paid and kept: goods in fen, a row for each payment."""
+        self._add("add_paid", rows)
+
+    def took(self) -> Iterator[Took]:
+        """The sums by slice, in its order."""
+        return map(Took._make, self._db.execute(_SQL["took"]))
+
+    def used(self) -> Iterator[Used]:
+        """The sums by counter, in its order."""
+        return map(Used._make, self._db.execute(_SQL["used"]))
+
+    def paid(self) -> Iterator[tuple[bytes, int, int]]:
+        """By customer, in the order of their hashes: fen, and payments."""
+        return self._db.execute(_SQL["paid"])
 
     def sort(self) -> None:
         """Make it ready to be read."""

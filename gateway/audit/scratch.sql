@@ -10,6 +10,9 @@ CREATE TABLE answers (
 CREATE TABLE refund_answers (
     payment_id TEXT, refund_id TEXT, status TEXT, amount INTEGER, returned INTEGER, line INTEGER
 );
+CREATE TABLE took (campaign_id TEXT, day TEXT, slice INTEGER, fen INTEGER, number INTEGER);
+CREATE TABLE used (key TEXT, campaign_id TEXT, scope TEXT, day TEXT, fen INTEGER, number INTEGER);
+CREATE TABLE paid (customer BLOB, fen INTEGER);
 
 -- name: indexes
 CREATE INDEX trades_by_order ON trades (order_no);
@@ -52,3 +55,23 @@ GROUP BY order_key HAVING count(DISTINCT request_digest) > 1
 
 -- name: orders
 SELECT count(DISTINCT order_key) FROM answers WHERE created
+
+-- name: add_took
+INSERT INTO took VALUES (?, ?, ?, ?, ?)
+
+-- name: add_used
+INSERT INTO used VALUES (?, ?, ?, ?, ?, ?)
+
+-- name: add_paid
+INSERT INTO paid VALUES (?, ?)
+
+-- name: took
+SELECT campaign_id, day, slice, sum(fen), sum(number) FROM took GROUP BY campaign_id, day, slice
+ORDER BY campaign_id, day, slice
+
+-- name: used
+SELECT key, campaign_id, scope, day, sum(fen), sum(number) FROM used GROUP BY key, campaign_id, scope, day
+ORDER BY key, campaign_id, scope, day
+
+-- name: paid
+SELECT customer, sum(fen), count(*) FROM paid GROUP BY customer ORDER BY customer

@@ -3,7 +3,8 @@
 -- name: payments
 SELECT
     p.id, p.merchant_id, p.merchant_order_no, p.status, p.version, p.amount, p.payable, p.currency, p.method, p.wallet,
-    p.attempt_seq, p.reversal, p.review, p.amount_refunded, p.refund_held, p.late_captures, p.created_at, p.expires_at, o.payment_id AS order_owner
+    p.attempt_seq, p.reversal, p.review, p.amount_refunded, p.refund_held, p.late_captures, p.created_at, p.expires_at, o.payment_id AS order_owner,
+    p.customer, p.promoted
 FROM (SELECT * FROM payments WHERE id > $1 ORDER BY id LIMIT $2) p
 LEFT JOIN order_numbers o ON o.merchant_id = p.merchant_id AND o.merchant_order_no = p.merchant_order_no
 ORDER BY p.id
@@ -45,6 +46,65 @@ WHERE r.payment_id > $1 AND r.payment_id <= $2
 SELECT payment_id, merchant_id, purpose, next_at, created_at, coalesce(lease_until > now(), false) AS leased
 FROM recovery_tasks
 WHERE payment_id > $1 AND payment_id <= $2
+
+-- name: redemptions
+SELECT
+    payment_id, merchant_id, seq, campaign_id, day, slice, discount, fee_off, funding, uses, coupon_id, returns_budget,
+    returns_limits
+FROM redemptions
+WHERE payment_id > $1 AND payment_id <= $2
+ORDER BY payment_id, merchant_id, seq
+
+-- name: slices
+SELECT campaign_id, day::text AS day, slice::integer AS slice, granted, used, granted_count, used_count
+FROM campaign_slices
+ORDER BY campaign_id, day, slice
+
+-- name: uses
+SELECT key, campaign_id, scope COLLATE "C" AS scope, day::text AS day, used, used_count
+FROM campaign_uses
+ORDER BY key, campaign_id, scope COLLATE "C", day
+
+-- name: customers
+SELECT customer, orders, spent FROM customers ORDER BY customer
+
+-- name: campaigns
+SELECT id, budget, budget_per_day, count, count_per_day, timezone FROM campaigns ORDER BY id
+
+-- name: campaign_versions
+SELECT campaign_id, version, document, created_at FROM campaign_versions ORDER BY campaign_id, version
+
+-- name: coupons_redeemed
+SELECT count(*) FROM coupons WHERE payment_id IS NOT NULL
+
+-- name: coupons_astray
+-- Coupons that are redeemed by a payment that did not take them, and redemptions of payments that stand whose coupon is
+-- not theirs.  A coupon may have come back with a full refund.
+WITH taken AS (
+    SELECT r.coupon_id, r.payment_id, r.campaign_id,
+        p.status IN ('processing', 'requires_action', 'succeeded') AND p.amount_refunded < p.amount AS keeps
+    FROM redemptions r
+    JOIN payments p ON p.id = r.payment_id AND p.merchant_id = r.merchant_id
+    WHERE r.coupon_id IS NOT NULL
+)
+SELECT c.id AS coupon_id, c.payment_id, 'redeemed by a payment that did not take it' AS why
+FROM coupons c
+LEFT JOIN taken t ON t.coupon_id = c.id AND t.payment_id = c.payment_id AND t.campaign_id = c.campaign_id
+WHERE c.payment_id IS NOT NULL AND t.coupon_id IS NULL
+UNION ALL
+SELECT t.coupon_id, t.payment_id,
+    CASE
+        WHEN c.id IS NULL THEN 'there is no such coupon of the campaign'
+        ELSE concat('the payment stands, but the coupon is redeemed by ', coalesce(c.payment_id, 'nothing'))
+    END
+FROM taken t
+LEFT JOIN coupons c ON c.id = t.coupon_id AND c.campaign_id = t.campaign_id
+WHERE t.keeps AND c.payment_id IS DISTINCT FROM t.payment_id
+
+-- name: coupon_stock
+SELECT coalesce(s.campaign_id, c.campaign_id) AS campaign_id, coalesce(s.taken, 0) AS taken, coalesce(c.out, 0) AS out
+FROM coupon_stock s
+FULL JOIN (SELECT campaign_id, count(*) AS out FROM coupons GROUP BY campaign_id) c ON c.campaign_id = s.campaign_id
 
 -- name: accounts
 SELECT id, channel, fee_rate_millionths, terms, updated_at FROM channel_accounts ORDER BY id

@@ -105,14 +105,20 @@ def fee_of(booked: Iterable[Transfer]) -> int:
     return sum([row.amount.amount_fen for row in booked if row.seq == Kind.FEE])
 
 
+def funders_of(booked: Iterable[Transfer]) -> tuple[Funder, ...]:
+    """Everybody who paid for the discount or the fee that a capture booked, in the order of the postings."""
+    rows = sorted([row for row in booked if row.seq in _DISCOUNTS])
+    return tuple([Funder(_sponsor_of(row.debit), row.amount, row.kind == _FEE_OFF) for row in rows])
+
+
 def funding_of(booked: Iterable[Transfer]) -> tuple[Funder, ...]:
     """Who paid for the discount that a capture booked, in the order of the funders."""
-    return tuple([funder for funder in _funders_of(booked) if not funder.of_fee])
+    return tuple([funder for funder in funders_of(booked) if not funder.of_fee])
 
 
 def fee_funding_of(booked: Iterable[Transfer]) -> tuple[Funder, ...]:
     """Who paid for (a part of) the fee that a capture booked, in the order of the funders."""
-    return tuple([funder for funder in _funders_of(booked) if funder.of_fee])
+    return tuple([funder for funder in funders_of(booked) if funder.of_fee])
 
 
 def refund(
@@ -171,11 +177,6 @@ def _funded(first: int, merchant_id: str, funding: Sequence[Funder]) -> tuple[Tr
             for number, (sponsor, amount, of_fee) in enumerate([part for part in funding if part.amount.amount_fen])
         ]
     )
-
-
-def _funders_of(booked: Iterable[Transfer]) -> list[Funder]:
-    rows = sorted([row for row in booked if row.seq in _DISCOUNTS])
-    return [Funder(_sponsor_of(row.debit), row.amount, row.kind == _FEE_OFF) for row in rows]
 
 
 def _sponsor_of(account: str) -> str:

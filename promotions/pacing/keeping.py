@@ -115,8 +115,10 @@ def _todays(row: asyncpg.Record, timezone: ZoneInfo) -> int | None:
     per_day: int | None = row[names[1]]
     before: int = row[names[2]]
     left = None if total is None else max(0, total - before)
-    if per_day is not None or left is None:
-        return per_day if left is None else min(per_day, left)
+    if left is None:
+        return per_day
+    if per_day is not None:
+        return min(per_day, left)
     return left if row["ends_at"] is None else -(-left // _days_left(row, timezone))
 
 

@@ -16,7 +16,8 @@ async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     try:
         for constraint in await connection.fetch(
             "SELECT conrelid::regclass AS table, conname AS name FROM pg_constraint WHERE contype = 'c' AND ("
-            "conrelid = 'refunds'::regclass OR conrelid = 'payments'::regclass"
+            "conrelid IN ('refunds'::regclass, 'campaign_slices'::regclass, 'campaign_uses'::regclass)"
+            " OR conrelid = 'payments'::regclass"
             " AND pg_get_constraintdef(oid) LIKE '%refund%')"
         ):
             await connection.execute(f"ALTER TABLE {constraint['table']} DROP CONSTRAINT {constraint['name']}")

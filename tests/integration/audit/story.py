@@ -16,6 +16,7 @@ from gateway.ledger import postings
 from gateway.ledger.postings import Funder
 from gateway.payments.numbers import refund_order_no
 from gateway.refunds.split import Parts
+from tests.integration.audit.campaigns import CAMPAIGN
 
 Row = dict[str, Any]
 _ATTEMPT_STATES = {
@@ -48,6 +49,7 @@ class Story:
     answers: list[Row] = field(default_factory=list)
     callbacks: list[Row] = field(default_factory=list)
     verdicts: list[Row] = field(default_factory=list)
+    redemptions: list[Row] = field(default_factory=list)
 
     @property
     def id(self) -> str:
@@ -106,7 +108,10 @@ class Story:
         """A refund in our books; one that succeeded is posted, and in the channel's books too."""
         seq, payment = len(self.refund_rows) + 1, self.payment
         refund_id, number = f"ref_{new_ulid(int(at.timestamp() * 1_000))}", f"R-{self.id[-6:]}-{seq}"
-        shares = [{"sponsor": sponsor, "amount": part} for sponsor, part in zip(sponsors, parts.funding, strict=True)]
+        shares = [
+            {"sponsor": sponsor, "amount": part, "campaign_id": CAMPAIGN}
+            for sponsor, part in zip(sponsors, parts.funding, strict=True)
+        ]
         row = self.key(
             id=refund_id,
             merchant_refund_no=number,

@@ -8,11 +8,18 @@ import asyncpg
 import pytest
 
 from gateway.audit.checks import Check
-from tests.integration.audit import code_plants, money_plants, news_plants, record_plants, refund_plants
+from tests.integration.audit import (
+    campaign_plants,
+    code_plants,
+    money_plants,
+    news_plants,
+    record_plants,
+    refund_plants,
+)
 from tests.integration.audit.planting import PLANTS, Plant
 from tests.integration.audit.world import World
 
-_MODULES = (code_plants, money_plants, news_plants, record_plants, refund_plants)
+_MODULES = (campaign_plants, code_plants, money_plants, news_plants, record_plants, refund_plants)
 """Importing them registers what they plant."""
 
 

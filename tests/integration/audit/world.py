@@ -20,6 +20,8 @@ from gateway.ledger import postings
 from gateway.ledger.postings import Funder
 from gateway.payments.numbers import attempt_order_no, give_back_no
 from gateway.refunds.split import Parts
+from tests.integration.audit import campaigns
+from tests.integration.audit.campaigns import BANK, DISCOUNT, MERCHANT_SHARE, Campaigns
 from tests.integration.audit.story import Row, Story
 
 CHANNELS = ("wechat", "alipay", "unionpay")
@@ -45,6 +47,8 @@ _TABLES = (
     "webhook_outbox",
     "webhook_deliveries",
     "webhook_queue",
+    "redemptions",
+    *campaigns.TABLES,
 )
 _WEBHOOKS = tuple([table for table in _TABLES if table.startswith("webhook_")])
 _ROWS = {"refunds": "refund_rows", "review_verdicts": "verdicts"}
@@ -64,6 +68,7 @@ class World:
         self.due = 0
         """Notifications that each simulator is about to send."""
         self.stories: list[Story] = []
+        self.campaigns = Campaigns(self.now)
         self.idempotency_keys: list[Row] = []
         self.merchants = [{"id": MERCHANT, "name": "a shop", "webhook_secret_sealed": b""}]
         self.webhooks: dict[str, list[Row]] = {name: [] for name in _WEBHOOKS}
@@ -168,9 +173,23 @@ class World:
         story.told("succeeded")
         return story
 
-    def discounted(self, channel: str = "wechat") -> Story:
+    def discounted(self, channel: str = "wechat", *, coupon: bool = False) -> Story:
         """Goods of 25.99 for 20.99: the bank gave 3.50, the merchant 1.50."""
-        return self.succeeded(channel, payable=2_099, funding=(("bank", 350), ("merchant", 150)))
+        funding = (("bank", BANK), ("merchant", MERCHANT_SHARE))
+        story = self.succeeded(channel, payable=2_599 - DISCOUNT, funding=funding)
+        story.redemptions.append(self.campaigns.redemption(story.payment, coupon=coupon))
+        self.campaigns.pay(story.payment["amount"])
+        return story
+
+    def promoted_and_declined(self, channel: str = "alipay") -> Story:
+        """The wallet said no to the discounted price, and the campaign has its money again."""
+        story = self.begin(channel, payable=2_599 - DISCOUNT)
+        self.trade(story, captured=False)
+        story.redemptions.append(self.campaigns.redemption(story.payment))
+        story.event("declined", "failed", story.payment["created_at"])
+        self.campaigns.give_back()
+        story.told("failed")
+        return story
 
     def refunded(self, channel: str = "wechat") -> Story:
         """A discounted sale whose goods came back in parts; one refund failed in between, and clients were told."""
@@ -182,6 +201,7 @@ class World:
             (1_000, Parts(808, 192, 3, (134, 58)), "succeeded"),
         ):
             story.told_of_refund(story.refund(amount, parts, at, status=status, sponsors=sponsors))
+            self.campaigns.slice["used"] -= parts.discount if status == "succeeded" else 0
             at += timedelta(seconds=120)
         story.refund_keys.append(
             {"merchant_id": MERCHANT, "key": f"k-{story.id[-6:]}", "refund_id": story.refund_rows[0]["id"]}
@@ -343,19 +363,18 @@ class World:
         return path
 
     def _rows(self, table: str) -> list[Row]:
-        match table:
-            case "channel_accounts":
-                return self.accounts
-            case "idempotency_keys":
-                return self.idempotency_keys
-            case "merchants":
-                return self.merchants
-            case _ if table in _WEBHOOKS:
-                return self.webhooks[table]
-            case "payments":
-                return [story.payment for story in self.stories]
-            case _:
-                return [row for story in self.stories for row in getattr(story, _ROWS.get(table, table))]
+        whole = {
+            "channel_accounts": self.accounts,
+            "idempotency_keys": self.idempotency_keys,
+            "merchants": self.merchants,
+            "payments": [story.payment for story in self.stories],
+            **self.webhooks,
+        }
+        if table in campaigns.TABLES:
+            return self.campaigns.rows(table)
+        if table in whole:
+            return whole[table]
+        return [row for story in self.stories for row in getattr(story, _ROWS.get(table, table))]
 
     def _transport(self, channel: str) -> httpx.MockTransport:
         """Serves the simulators' control API from the stories, with pages as the real one has them."""
