@@ -22,7 +22,7 @@ from promotions.campaigns.lifecycle import (
     NotWhileRunning,
     Step,
 )
-from tests.support.campaign_lives import active, amended, campaign, drafted, edited, taken
+from tests.support.campaign_lives import active, amended, document, drafted, edited, taken
 
 
 async def test_a_campaign_begins_as_a_draft_and_gives_nothing(pool: asyncpg.Pool) -> None:
@@ -90,7 +90,7 @@ async def test_what_is_not_there_can_do_nothing(pool: asyncpg.Pool) -> None:
     with pytest.raises(NoSuchCampaign):
         await taken(pool, "cam_00000000000000000000000000", Step.ACTIVATE)
     with pytest.raises(NoSuchCampaign):
-        await edited(pool, "cam_00000000000000000000000000", campaign())
+        await edited(pool, "cam_00000000000000000000000000", document())
 
 
 async def test_a_campaign_that_is_over_is_not_activated(pool: asyncpg.Pool) -> None:
@@ -106,7 +106,7 @@ async def test_a_campaign_that_is_over_is_not_activated(pool: asyncpg.Pool) -> N
 
 async def test_a_draft_changes_in_everything(pool: asyncpg.Pool) -> None:
     created = await drafted(pool)
-    other = campaign(name="另一个", timezone="Europe/Berlin", limits={"budget": None, "budget_per_day": None}, slices=4)
+    other = document(name="另一个", timezone="Europe/Berlin", limits={"budget": None, "budget_per_day": None}, slices=4)
     before, after = await edited(pool, created.id, other)
     assert before == created
     assert (after.version, after.document["name"], after.timezone, after.slices) == (2, "另一个", "Europe/Berlin", 4)
@@ -119,7 +119,7 @@ async def test_a_draft_changes_in_everything(pool: asyncpg.Pool) -> None:
 
 async def test_the_same_again_is_no_new_version(pool: asyncpg.Pool) -> None:
     running = await active(pool)
-    sparse = {name: value for name, value in campaign().items() if value is not None}
+    sparse = {name: value for name, value in document().items() if value is not None}
     assert await edited(pool, running.id, sparse) == Change(running, running)
     assert await edited(pool, running.id, running.document, Base(99, 99)) == Change(running, running), (
         "a repeated request has been carried out"
@@ -128,7 +128,7 @@ async def test_the_same_again_is_no_new_version(pool: asyncpg.Pool) -> None:
 
 async def test_a_running_campaign_gets_a_new_version(pool: asyncpg.Pool) -> None:
     running = await active(pool)
-    better = campaign(benefit={"type": "amount_off", "tiers": [{"spend": 2000, "off": 600}]})
+    better = document(benefit={"type": "amount_off", "tiers": [{"spend": 2000, "off": 600}]})
     after = (await edited(pool, running.id, better)).after
     assert (after.status, after.version, after.revision) == (Status.ACTIVE, 2, running.revision + 1)
     assert after.document["benefit"] == better["benefit"]
@@ -157,7 +157,7 @@ async def test_what_a_running_campaign_stands_on_stays(pool: asyncpg.Pool, chang
     running = await active(pool)
     for _ in range(2):
         with pytest.raises(NotWhileRunning) as caught:
-            await edited(pool, running.id, campaign(**changes))
+            await edited(pool, running.id, document(**changes))
         assert caught.value.path == path
         await taken(pool, running.id, Step.PAUSE)
 
@@ -166,14 +166,14 @@ async def test_what_has_ended_does_not_change(pool: asyncpg.Pool) -> None:
     running = await active(pool)
     await taken(pool, running.id, Step.END)
     with pytest.raises(IllegalStep, match="create another"):
-        await edited(pool, running.id, campaign(name="other"))
+        await edited(pool, running.id, document(name="other"))
 
 
 async def test_whoever_builds_on_an_older_version_is_refused(pool: asyncpg.Pool) -> None:
     running = await active(pool)
-    await edited(pool, running.id, campaign(name="second"), Base(version=1))
+    await edited(pool, running.id, document(name="second"), Base(version=1))
     with pytest.raises(CampaignChanged) as caught:
-        await edited(pool, running.id, campaign(name="third"), Base(version=1))
+        await edited(pool, running.id, document(name="third"), Base(version=1))
     assert caught.value.version == 2
     with pytest.raises(CampaignChanged):
         await amended(pool, running.id, Base(revision=running.revision), name="third")
@@ -182,7 +182,7 @@ async def test_whoever_builds_on_an_older_version_is_refused(pool: asyncpg.Pool)
 async def test_of_editors_who_build_on_the_same_version_one_writes(pool: asyncpg.Pool) -> None:
     running = await active(pool)
     ends = await asyncio.gather(
-        *[edited(pool, running.id, campaign(name=f"editor {number}"), Base(version=1)) for number in range(8)],
+        *[edited(pool, running.id, document(name=f"editor {number}"), Base(version=1)) for number in range(8)],
         return_exceptions=True,
     )
     written = [end for end in ends if isinstance(end, Change)]
