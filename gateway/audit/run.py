@@ -217,7 +217,7 @@ class _Audit:
         self._scratch.add_used([row for dossier in promoted for row in used(dossier)])
         payments = [dossier.payment for dossier in page.dossiers.values()]
         self._scratch.add_paid(
-            [(row.customer, row.amount) for row in payments if row.customer and row.status == Status.SUCCEEDED]
+            [(row.customer, row.payable) for row in payments if row.customer and row.status == Status.SUCCEEDED]
         )
 
     def _add_books(self, page: Page) -> None:

@@ -56,7 +56,7 @@ class Scratch:
         self._add("add_used", rows)
 
     def add_paid(self, rows: Iterable[tuple[bytes, int]]) -> None:
-        """Write what known customers paid and kept: goods in fen, a row for each payment."""
+        """Write what known customers paid: fen, a row for each payment."""
         self._add("add_paid", rows)
 
     def took(self) -> Iterator[Took]:

@@ -178,7 +178,7 @@ class World:
         funding = (("bank", BANK), ("merchant", MERCHANT_SHARE))
         story = self.succeeded(channel, payable=2_599 - DISCOUNT, funding=funding)
         story.redemptions.append(self.campaigns.redemption(story.payment, coupon=coupon))
-        self.campaigns.pay(story.payment["amount"])
+        self.campaigns.pay(story.payment["payable"])
         return story
 
     def promoted_and_declined(self, channel: str = "alipay") -> Story:
