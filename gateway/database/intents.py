@@ -12,6 +12,7 @@ import asyncpg
 from gateway.database.batches import Batch
 from gateway.database.group_commit import GroupCommit
 from gateway.database.pool import sql
+from gateway.database.redemptions import NOTHING_TAKEN, RedemptionRow, Refusal, RefusalKind, Taking, taking_arguments
 from gateway.settings import Settings
 
 SETTLE_WITHIN_S: Final = 8.0
@@ -23,7 +24,8 @@ class IntentRow(NamedTuple):
 
     `account_id` is None for a payment that is refused before any channel is asked (its `status` is `failed` then), and
     for a code that any wallet can pay (`requires_action`).  `event_id` is set where the merchant is told of the event.
-    `routing` is why the account was chosen (JSON).
+    `routing` is why the account was chosen, `pricing` why campaigns applied or not (both JSON); `customer` and
+    `card_bin` are keyed hashes.  The redemptions, its last field, go in arrays of their own.
     """
 
     payment_id: str
@@ -55,6 +57,10 @@ class IntentRow(NamedTuple):
     event_id: str | None
     code_id: str | None = None
     routing: str | None = None
+    customer: bytes | None = None
+    card_bin: bytes | None = None
+    pricing: str | None = None
+    redemptions: tuple[RedemptionRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +68,33 @@ class IntentResult:
     """Whether this very statement wrote the payment, and the database's time of it.
 
     `inserted` is False where the order number or the idempotency key is taken, and also where an earlier sending of
-    the same row was committed unseen: the holder of the order number tells which.
+    the same row was committed unseen: the holder of the order number tells which.  It is False too where a campaign
+    gives no longer what the row takes of it: then `refusal` says why, and nothing at all was written.
     """
 
     inserted: bool
     at: datetime
+    refusal: Refusal | None = None
 
 
 def _arguments(rows: Sequence[IntentRow]) -> Sequence[Any]:
-    return list(zip(*rows, strict=True))
+    *columns, redemptions = zip(*rows, strict=True)
+    promoted = [bool(taken) for taken in redemptions]
+    if not any(promoted):
+        return [*columns, promoted, *NOTHING_TAKEN]
+    takings = [
+        Taking(row.payment_id, row.merchant_id, row.merchant_order_no, row.customer, row.redemptions)
+        for row in rows
+        if row.redemptions
+    ]
+    return [*columns, promoted, *taking_arguments(takings)]
 
 
 def _result(record: asyncpg.Record) -> IntentResult:
-    return IntentResult(inserted=record[0], at=record[1])
+    if record[2] is None:
+        return IntentResult(inserted=record[0], at=record[1])
+    inserted, at, kind, campaign_id, room_fen, room_count = record
+    return IntentResult(inserted, at, Refusal(campaign_id, RefusalKind(kind), room_fen, room_count))
 
 
 def _meeting(row: IntentRow) -> Sequence[tuple[str, ...]]:

@@ -34,38 +34,85 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION count_uses(of_payments text[], times integer, use_payments text[], use_campaigns text[], use_scopes text[], use_keys text[], use_days date[], use_fens bigint[]) RETURNS void
+CREATE FUNCTION coupon_returns(of_campaign text, of_version integer, rule text) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    IF times > 0 THEN
-        INSERT INTO campaign_uses AS u (key, campaign_id, scope, day, used_count, used)
-        SELECT w.key, w.campaign_id, w.scope, w.day, count(*), sum(w.fen)
-        FROM unnest(use_payments, use_campaigns, use_scopes, use_keys, use_days, use_fens)
-            AS w (payment_id, campaign_id, scope, key, day, fen)
-        WHERE w.payment_id = ANY (of_payments)
-        GROUP BY w.key, w.campaign_id, w.scope, w.day
-        ORDER BY w.key COLLATE "C", w.campaign_id COLLATE "C", w.scope COLLATE "C", w.day
-        ON CONFLICT (key, campaign_id, scope, day)
-        DO UPDATE SET used_count = u.used_count + excluded.used_count, used = u.used + excluded.used;
-        RETURN;
-    END IF;
-    WITH back AS (
-        SELECT w.key, w.campaign_id, w.scope, w.day, count(*) AS count, sum(w.fen) AS fen
-        FROM unnest(use_payments, use_campaigns, use_scopes, use_keys, use_days, use_fens)
-            AS w (payment_id, campaign_id, scope, key, day, fen)
-        WHERE w.payment_id = ANY (of_payments)
-        GROUP BY w.key, w.campaign_id, w.scope, w.day
-    ), locked AS (
-        SELECT u.key, u.campaign_id, u.scope, u.day, b.count, b.fen
-        FROM campaign_uses u JOIN back b
-            ON u.key = b.key AND u.campaign_id = b.campaign_id AND u.scope = b.scope AND u.day = b.day
-        ORDER BY u.key, u.campaign_id, u.scope COLLATE "C", u.day
-        FOR NO KEY UPDATE OF u
+    RETURN coalesce((
+        SELECT (v.document -> 'coupon' ->> rule)::boolean
+        FROM campaign_versions v WHERE v.campaign_id = of_campaign AND v.version = of_version
+    ), true);
+END
+$$;
+
+CREATE FUNCTION give_back_redemptions(of_payments text[]) RETURNS TABLE(payment_id text, campaign_id text, day date, slice smallint, fen bigint, count integer)
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT b.* FROM (
+        SELECT array_agg(r.payment_id) AS payment_ids, array_agg(r.seq) AS seqs,
+            array_agg(r.discount + r.fee_off) AS fens, array_agg(true) AS wholes
+        FROM redemptions r WHERE r.payment_id = ANY (of_payments)
+    ) r, put_back(r.payment_ids, r.seqs, r.fens, r.wholes) b;
+    PERFORM FROM coupons k
+    WHERE k.id IN (SELECT r.coupon_id FROM redemptions r WHERE r.payment_id = ANY (of_payments))
+    ORDER BY k.id
+    FOR NO KEY UPDATE OF k;
+    UPDATE coupons k SET payment_id = NULL
+    FROM redemptions r
+    WHERE r.payment_id = ANY (of_payments) AND k.id = r.coupon_id AND k.payment_id = r.payment_id AND (
+        coupon_returns(r.campaign_id, r.campaign_version, 'returns_on_cancel')
+        OR NOT EXISTS (SELECT FROM transfers t WHERE t.payment_id = r.payment_id)
+    );
+END
+$$;
+
+CREATE FUNCTION owe_reward(of_payment text, of_merchant text) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO recovery_tasks (payment_id, merchant_id, purpose, next_at, created_at)
+    SELECT of_payment, of_merchant, 'reward', now(), now()
+    WHERE EXISTS (SELECT FROM redemptions WHERE payment_id = of_payment AND merchant_id = of_merchant AND rewards)
+    ON CONFLICT (payment_id, purpose) DO NOTHING;
+    RETURN FOUND;
+END
+$$;
+
+CREATE FUNCTION put_back(of_payments text[], of_seqs smallint[], fens bigint[], wholes boolean[]) RETURNS TABLE(payment_id text, campaign_id text, day date, slice smallint, fen bigint, count integer)
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM FROM campaign_slices s
+    WHERE (s.campaign_id, s.day, s.slice) IN (
+        SELECT r.campaign_id, r.day, r.slice FROM redemptions r WHERE r.payment_id = ANY (of_payments)
     )
-    UPDATE campaign_uses u SET used_count = u.used_count - l.count, used = u.used - l.fen
-    FROM locked l
-    WHERE u.key = l.key AND u.campaign_id = l.campaign_id AND u.scope = l.scope AND u.day = l.day;
+    ORDER BY s.campaign_id, s.day, s.slice
+    FOR NO KEY UPDATE OF s;
+    UPDATE campaign_slices s SET used = s.used - b.fen, used_count = s.used_count - b.count
+    FROM (
+        SELECT r.campaign_id, r.day, r.slice, sum(b.fen) AS fen, count(*) FILTER (WHERE b.whole) AS count
+        FROM unnest(of_payments, of_seqs, fens, wholes) AS b (payment_id, seq, fen, whole)
+        JOIN redemptions r ON r.payment_id = b.payment_id AND r.seq = b.seq
+        GROUP BY r.campaign_id, r.day, r.slice
+    ) b
+    WHERE s.campaign_id = b.campaign_id AND s.day = b.day AND s.slice = b.slice;
+    PERFORM uncount_uses(
+        array_agg(r.campaign_id), array_agg(u.use ->> 0), array_agg(u.use ->> 1), array_agg((u.use ->> 2)::date),
+        array_agg(r.discount + r.fee_off)
+    )
+    FROM unnest(of_payments, of_seqs, wholes) AS b (payment_id, seq, whole)
+    JOIN redemptions r ON r.payment_id = b.payment_id AND r.seq = b.seq
+    CROSS JOIN LATERAL json_array_elements(r.uses) AS u (use)
+    WHERE b.whole;
+    RETURN QUERY
+    SELECT r.payment_id, r.campaign_id, r.day, r.slice, b.fen, b.whole::integer
+    FROM unnest(of_payments, of_seqs, fens, wholes) AS b (payment_id, seq, fen, whole)
+    JOIN redemptions r ON r.payment_id = b.payment_id AND r.seq = b.seq
+    WHERE r.slice IS NOT NULL AND (b.fen > 0 OR b.whole);
 END
 $$;
 
@@ -74,6 +121,15 @@ CREATE FUNCTION raise_directory_revision() RETURNS trigger
     AS $$
 BEGIN
     UPDATE directory_revision SET revision = revision + 1;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION raise_places_revision() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    UPDATE directory_revision SET revision = revision + 1, places = places + 1;
     RETURN NULL;
 END
 $$;
@@ -116,6 +172,32 @@ BEGIN
             count_of[meter] := count_of[meter] + 1;
         END IF;
     END LOOP;
+END
+$$;
+
+CREATE FUNCTION return_redemptions(of_payment text, of_seqs smallint[], fens bigint[], is_full boolean) RETURNS TABLE(payment_id text, campaign_id text, day date, slice smallint, fen bigint, count integer)
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT b.* FROM (
+        SELECT array_agg(r.payment_id) AS payment_ids, array_agg(r.seq) AS seqs,
+            array_agg(CASE WHEN r.returns_budget THEN f.fen ELSE 0 END) AS fens,
+            array_agg(is_full AND r.returns_limits) AS wholes
+        FROM unnest(of_seqs, fens) AS f (seq, fen)
+        JOIN redemptions r ON r.payment_id = of_payment AND r.seq = f.seq
+    ) r, put_back(r.payment_ids, r.seqs, r.fens, r.wholes) b;
+    IF is_full THEN
+        PERFORM FROM coupons k
+        WHERE k.id IN (SELECT r.coupon_id FROM redemptions r WHERE r.payment_id = of_payment)
+        ORDER BY k.id
+        FOR NO KEY UPDATE OF k;
+        UPDATE coupons k SET payment_id = NULL
+        FROM redemptions r
+        WHERE r.payment_id = of_payment AND k.id = r.coupon_id AND k.payment_id = of_payment
+            AND coupon_returns(r.campaign_id, r.campaign_version, 'returns_on_refund');
+    END IF;
 END
 $$;
 
@@ -209,6 +291,200 @@ BEGIN
     LEFT JOIN verdicts v ON v.position = r.position
     LEFT JOIN new ON new.id = r.id
     ORDER BY r.position;
+END
+$$;
+
+CREATE FUNCTION take_redemptions(written text[], payment_ids text[], merchant_ids text[], order_nos text[], customers bytea[], seqs smallint[], campaign_ids text[], versions integer[], names text[], days date[], slices smallint[], discounts bigint[], fees_off bigint[], fundings text[], uses text[], coupon_ids text[], rewards boolean[], budget_returns boolean[], limit_returns boolean[], new_customers boolean[], use_payments text[], use_campaigns text[], use_scopes text[], use_keys text[], use_days date[], use_fens bigint[], use_counts_max integer[], use_fens_max bigint[]) RETURNS TABLE(refused_payment text, refusing_campaign text, refusal text, left_fen bigint, left_count bigint)
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    left_out text[] := ARRAY(SELECT unnest(payment_ids) EXCEPT SELECT unnest(written));
+    refused text[] := '{}';
+    verdicts text[];
+    has_coupons boolean := array_remove(coupon_ids, NULL) <> '{}';
+BEGIN
+    PERFORM FROM campaign_slices s
+    WHERE (s.campaign_id, s.day, s.slice) IN (
+        SELECT r.campaign_id, r.day, r.slice FROM unnest(campaign_ids, days, slices) AS r (campaign_id, day, slice)
+    )
+    ORDER BY s.campaign_id, s.day, s.slice
+    FOR NO KEY UPDATE OF s;
+    IF use_payments <> '{}' THEN
+        INSERT INTO campaign_uses AS u (key, campaign_id, scope, day, used_count, used)
+        SELECT w.key, w.campaign_id, w.scope, w.day, count(*), sum(w.fen)
+        FROM unnest(use_payments, use_campaigns, use_scopes, use_keys, use_days, use_fens)
+            AS w (payment_id, campaign_id, scope, key, day, fen)
+        WHERE w.payment_id <> ALL (left_out)
+        GROUP BY w.key, w.campaign_id, w.scope, w.day
+        ORDER BY w.key COLLATE "C", w.campaign_id COLLATE "C", w.scope COLLATE "C", w.day
+        ON CONFLICT (key, campaign_id, scope, day)
+        DO UPDATE SET used_count = u.used_count + excluded.used_count, used = u.used + excluded.used;
+    END IF;
+    IF has_coupons THEN
+        PERFORM FROM coupons k WHERE k.id = ANY (coupon_ids) ORDER BY k.id FOR NO KEY UPDATE;
+    END IF;
+
+    -- After the locks: nothing is taken of a campaign that was paused, edited or ended while this waited.
+    SELECT array_agg(
+        CASE
+            WHEN c.id IS NULL OR c.status <> 'active' OR c.version <> r.version
+                OR now() < c.starts_at OR now() >= c.ends_at
+                OR (r.slice IS NULL) <> (coalesce(c.budget, c.budget_per_day, c.count, c.count_per_day) IS NULL)
+                THEN 'changed'
+            WHEN r.day <> (now() AT TIME ZONE c.timezone)::date THEN 'other_day'
+            WHEN r.slice IS NOT NULL AND s.slice IS NULL THEN 'no_slice'
+            WHEN r.coupon_id IS NOT NULL AND NOT EXISTS (
+                SELECT FROM coupons k
+                WHERE k.id = r.coupon_id AND k.campaign_id = r.campaign_id AND k.customer = r.customer
+                    AND k.payment_id IS NULL AND k.voided_at IS NULL AND coalesce(k.expires_at > now(), true)
+            ) THEN 'coupon'
+        END
+        ORDER BY r.position
+    ) INTO verdicts
+    FROM unnest(campaign_ids, versions, days, slices, coupon_ids, customers) WITH ORDINALITY
+        AS r (campaign_id, version, day, slice, coupon_id, customer, position)
+    LEFT JOIN campaigns c ON c.id = r.campaign_id
+    LEFT JOIN campaign_slices s ON s.campaign_id = r.campaign_id AND s.day = r.day AND s.slice = r.slice;
+
+    IF array_remove(verdicts, NULL) <> '{}'
+        OR EXISTS (
+            SELECT FROM (
+                SELECT r.campaign_id, r.day, r.slice, sum(r.fen + r.fee_off) AS fen, count(*) AS count
+                FROM unnest(payment_ids, campaign_ids, days, slices, discounts, fees_off)
+                    AS r (payment_id, campaign_id, day, slice, fen, fee_off)
+                WHERE r.payment_id <> ALL (left_out)
+                GROUP BY r.campaign_id, r.day, r.slice
+            ) d JOIN campaign_slices s ON s.campaign_id = d.campaign_id AND s.day = d.day AND s.slice = d.slice
+            WHERE s.used + d.fen > s.granted OR s.used_count + d.count > s.granted_count
+        )
+        OR EXISTS (
+            SELECT FROM unnest(use_campaigns, use_scopes, use_keys, use_days, use_counts_max, use_fens_max)
+                AS w (campaign_id, scope, key, day, count_max, fen_max)
+            JOIN campaign_uses u
+                ON u.key = w.key AND u.campaign_id = w.campaign_id AND u.scope = w.scope AND u.day = w.day
+            WHERE u.used_count > w.count_max OR u.used > w.fen_max
+        )
+        OR has_coupons AND (SELECT count(k) > count(DISTINCT k) FROM unnest(coupon_ids) AS k)
+    THEN
+        FOR refused_payment, refusing_campaign, refusal, left_fen, left_count IN
+            WITH redemption AS (
+                SELECT * FROM unnest(
+                    payment_ids, campaign_ids, days, slices, discounts, fees_off, coupon_ids, verdicts
+                ) WITH ORDINALITY AS r (
+                    payment_id, campaign_id, day, slice, discount, fee_off, coupon_id, verdict, position
+                )
+                WHERE r.payment_id <> ALL (left_out)
+            ), draw AS (
+                SELECT r.position, 0 AS rank, r.payment_id, r.campaign_id, r.verdict AS refusal, '' AS meter,
+                    0::bigint AS fen, NULL::bigint AS room_fen, 0::bigint AS room_count
+                FROM redemption r WHERE r.verdict IS NOT NULL
+                UNION ALL
+                SELECT r.position, 1, r.payment_id, r.campaign_id, 'exhausted',
+                    concat_ws(' ', s.campaign_id, s.day, s.slice),
+                    r.discount + r.fee_off, s.granted - s.used, s.granted_count - s.used_count
+                FROM redemption r
+                JOIN campaign_slices s ON s.campaign_id = r.campaign_id AND s.day = r.day AND s.slice = r.slice
+                UNION ALL
+                SELECT r.position, 2, r.payment_id, r.campaign_id, 'limit',
+                    concat_ws(' ', u.campaign_id, u.scope, u.day, u.key), w.fen,
+                    w.fen_max - u.used + (sum(w.fen) OVER raised)::bigint,
+                    w.count_max - u.used_count + count(*) OVER raised
+                FROM unnest(
+                    use_payments, use_campaigns, use_scopes, use_keys, use_days, use_fens, use_counts_max, use_fens_max
+                ) AS w (payment_id, campaign_id, scope, key, day, fen, count_max, fen_max)
+                JOIN redemption r ON r.payment_id = w.payment_id AND r.campaign_id = w.campaign_id
+                JOIN campaign_uses u
+                    ON u.key = w.key AND u.campaign_id = w.campaign_id AND u.scope = w.scope AND u.day = w.day
+                WINDOW raised AS (PARTITION BY w.key, w.campaign_id, w.scope, w.day)
+                UNION ALL
+                SELECT r.position, 3, r.payment_id, r.campaign_id, 'coupon', r.coupon_id, 0, NULL, 1
+                FROM redemption r WHERE r.coupon_id IS NOT NULL
+            ), numbered AS (
+                SELECT d.*, dense_rank() OVER (ORDER BY d.rank, d.meter)::integer AS number,
+                    row_number() OVER (ORDER BY d.position, d.rank, d.meter) AS turn
+                FROM draw d
+            ), turns AS (
+                SELECT array_agg(n.payment_id ORDER BY n.turn) AS payment_ids,
+                    array_agg(n.campaign_id ORDER BY n.turn) AS campaign_ids,
+                    array_agg(n.refusal ORDER BY n.turn) AS refusals, array_agg(n.number ORDER BY n.turn) AS meters,
+                    array_agg(n.fen ORDER BY n.turn) AS fens, array_agg(n.room_fen ORDER BY n.turn) AS rooms_fen,
+                    array_agg(n.room_count ORDER BY n.turn) AS rooms_count
+                FROM numbered n
+            )
+            SELECT d.* FROM turns t, refuse_draws(
+                t.payment_ids, t.campaign_ids, t.refusals, t.meters, t.fens, t.rooms_fen, t.rooms_count
+            ) d
+        LOOP
+            refused := refused || refused_payment;
+            RETURN NEXT;
+        END LOOP;
+        left_out := left_out || refused;
+        PERFORM uncount_uses(
+            array_agg(w.campaign_id), array_agg(w.scope), array_agg(w.key), array_agg(w.day), array_agg(w.fen)
+        )
+        FROM unnest(use_payments, use_campaigns, use_scopes, use_keys, use_days, use_fens)
+            AS w (payment_id, campaign_id, scope, key, day, fen)
+        WHERE w.payment_id = ANY (refused);
+        DELETE FROM campaign_uses u
+        USING unnest(use_payments, use_campaigns, use_scopes, use_keys, use_days)
+            AS w (payment_id, campaign_id, scope, key, day)
+        WHERE w.payment_id = ANY (refused) AND u.used_count = 0 AND u.used = 0
+            AND u.key = w.key AND u.campaign_id = w.campaign_id AND u.scope = w.scope AND u.day = w.day;
+        DELETE FROM order_numbers o
+        USING unnest(payment_ids, merchant_ids, order_nos) AS r (payment_id, merchant_id, order_no)
+        WHERE r.payment_id = ANY (refused) AND o.payment_id = r.payment_id
+            AND o.merchant_id = r.merchant_id AND o.merchant_order_no = r.order_no;
+    END IF;
+
+    UPDATE campaign_slices s SET used = s.used + d.fen, used_count = s.used_count + d.count
+    FROM (
+        SELECT r.campaign_id, r.day, r.slice, sum(r.fen + r.fee_off) AS fen, count(*) AS count
+        FROM unnest(payment_ids, campaign_ids, days, slices, discounts, fees_off)
+            AS r (payment_id, campaign_id, day, slice, fen, fee_off)
+        WHERE r.payment_id <> ALL (left_out)
+        GROUP BY r.campaign_id, r.day, r.slice
+    ) d
+    WHERE s.campaign_id = d.campaign_id AND s.day = d.day AND s.slice = d.slice;
+    IF has_coupons THEN
+        UPDATE coupons k SET payment_id = r.payment_id
+        FROM unnest(payment_ids, coupon_ids) AS r (payment_id, coupon_id)
+        WHERE k.id = r.coupon_id AND r.payment_id <> ALL (left_out);
+    END IF;
+    INSERT INTO redemptions (
+        payment_id, merchant_id, seq, campaign_id, campaign_version, name, day, slice, discount, fee_off, funding,
+        uses, coupon_id, rewards, returns_budget, returns_limits, new_customer, created_at
+    )
+    SELECT r.payment_id, r.merchant_id, r.seq, r.campaign_id, r.version, r.name, r.day, r.slice, r.discount, r.fee_off,
+        r.funding::json, r.uses::json, r.coupon_id, r.rewards, r.returns_budget, r.returns_limits, r.new_customer, now()
+    FROM unnest(
+        payment_ids, merchant_ids, seqs, campaign_ids, versions, names, days, slices, discounts, fees_off, fundings,
+        uses, coupon_ids, rewards, budget_returns, limit_returns, new_customers
+    ) AS r (
+        payment_id, merchant_id, seq, campaign_id, version, name, day, slice, discount, fee_off, funding,
+        uses, coupon_id, rewards, returns_budget, returns_limits, new_customer
+    )
+    WHERE r.payment_id <> ALL (left_out);
+END
+$$;
+
+CREATE FUNCTION uncount_uses(use_campaigns text[], use_scopes text[], use_keys text[], use_days date[], use_fens bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    PERFORM FROM campaign_uses u
+    WHERE (u.key, u.campaign_id, u.scope, u.day) IN (
+        SELECT w.key, w.campaign_id, w.scope, w.day
+        FROM unnest(use_campaigns, use_scopes, use_keys, use_days) AS w (campaign_id, scope, key, day)
+    )
+    ORDER BY u.key, u.campaign_id, u.scope COLLATE "C", u.day
+    FOR NO KEY UPDATE OF u;
+    UPDATE campaign_uses u SET used_count = u.used_count - w.count, used = u.used - w.fen
+    FROM (
+        SELECT campaign_id, scope, key, day, count(*) AS count, sum(fen) AS fen
+        FROM unnest(use_campaigns, use_scopes, use_keys, use_days, use_fens) AS w (campaign_id, scope, key, day, fen)
+        GROUP BY campaign_id, scope, key, day
+    ) w
+    WHERE u.key = w.key AND u.campaign_id = w.campaign_id AND u.scope = w.scope AND u.day = w.day;
 END
 $$;
 
@@ -488,6 +764,7 @@ CREATE TABLE customers (
 CREATE TABLE directory_revision (
     singleton boolean DEFAULT true NOT NULL,
     revision bigint NOT NULL,
+    places bigint DEFAULT 1 NOT NULL,
     CONSTRAINT directory_revision_singleton_check CHECK (singleton),
     CONSTRAINT directory_revision_pkey PRIMARY KEY (singleton)
 );
@@ -956,8 +1233,9 @@ CREATE TRIGGER audit_trail_stays BEFORE DELETE OR UPDATE OR TRUNCATE ON audit_tr
 CREATE TRIGGER campaigns_changed AFTER INSERT OR DELETE OR UPDATE ON campaigns FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
 CREATE TRIGGER channel_accounts_changed AFTER INSERT OR DELETE OR UPDATE ON channel_accounts FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
 CREATE TRIGGER merchants_changed AFTER INSERT OR DELETE OR UPDATE ON merchants FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
+CREATE TRIGGER merchants_moved AFTER UPDATE OF customer_realm, category, region ON merchants FOR EACH STATEMENT EXECUTE FUNCTION raise_places_revision();
 CREATE TRIGGER routing_publications_changed AFTER INSERT OR DELETE OR UPDATE ON routing_publications FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
-CREATE TRIGGER stores_changed AFTER INSERT OR DELETE OR UPDATE ON stores FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
+CREATE TRIGGER stores_changed AFTER INSERT OR DELETE OR UPDATE ON stores FOR EACH STATEMENT EXECUTE FUNCTION raise_places_revision();
 
 ALTER TABLE api_keys ADD CONSTRAINT api_keys_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
 
