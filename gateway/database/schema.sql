@@ -76,7 +76,7 @@ BEGIN
     INSERT INTO recovery_tasks (payment_id, merchant_id, purpose, next_at, created_at)
     SELECT of_payment, of_merchant, 'reward', now(), now()
     WHERE EXISTS (SELECT FROM redemptions WHERE payment_id = of_payment AND merchant_id = of_merchant AND rewards)
-    ON CONFLICT (payment_id, purpose) DO NOTHING;
+    ON CONFLICT (payment_id, purpose) DO UPDATE SET next_at = now();
     RETURN FOUND;
 END
 $$;
@@ -197,6 +197,8 @@ BEGIN
         FROM redemptions r
         WHERE r.payment_id = of_payment AND k.id = r.coupon_id AND k.payment_id = of_payment
             AND coupon_returns(r.campaign_id, r.campaign_version, 'returns_on_refund');
+        PERFORM owe_reward(r.payment_id, r.merchant_id)
+        FROM redemptions r WHERE r.payment_id = of_payment AND r.rewards LIMIT 1;
     END IF;
 END
 $$;

@@ -84,7 +84,7 @@ ERRORS: Final = {
     "`Retry-After`.",
     "over": "The time in which the campaign's coupons could be claimed has passed, or the campaign has ended.",
     "sold_out": "All coupons of the campaign are gone. Claiming again helps only once its manager adds to the stock.",
-    "limit_reached": "The customer has claimed as many of the campaign's coupons as one may; `GET /v1/coupons` lists them.",
+    "limit_reached": "The customer has claimed as many of the coupons as one may; `GET /v1/coupons` lists them.",
     "campaign_paused": "The campaign is paused, and its coupons cannot be claimed until its manager resumes it.",
     "not_claimable": "The campaign's coupons are granted by its manager or issued for payments; nobody can claim them.",
     "wrong_card": "The campaign's coupons are for the cards of other banks than the one that `card_bin` names.",

@@ -90,13 +90,14 @@ BEGIN
 END
 $$;
 
--- Has the worker issue what a captured payment earned its customer.
+-- Has the worker issue what a captured payment earned its customer, or call it back once the payment was given back
+-- whole: where it is about to finish, it looks again.
 CREATE FUNCTION owe_reward(of_payment text, of_merchant text) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO recovery_tasks (payment_id, merchant_id, purpose, next_at, created_at)
     SELECT of_payment, of_merchant, 'reward', now(), now()
     WHERE EXISTS (SELECT FROM redemptions WHERE payment_id = of_payment AND merchant_id = of_merchant AND rewards)
-    ON CONFLICT (payment_id, purpose) DO NOTHING;
+    ON CONFLICT (payment_id, purpose) DO UPDATE SET next_at = now();
     RETURN FOUND;
 END
 $$;

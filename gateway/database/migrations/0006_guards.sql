@@ -356,6 +356,8 @@ BEGIN
         FROM redemptions r
         WHERE r.payment_id = of_payment AND k.id = r.coupon_id AND k.payment_id = of_payment
             AND coupon_returns(r.campaign_id, r.campaign_version, 'returns_on_refund');
+        PERFORM owe_reward(r.payment_id, r.merchant_id)
+        FROM redemptions r WHERE r.payment_id = of_payment AND r.rewards LIMIT 1;
     END IF;
 END
 $$;
