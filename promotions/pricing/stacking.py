@@ -4,9 +4,9 @@
 campaign and nothing else of the group, or any number of its `cascading` ones.  Groups go together.
 
 **What it comes to.**  Discounts are taken one after the other, each off what is left to pay: group after group, where a
-group's place is that of the first campaign of it that the payment may have; within a group by priority (higher first),
-then id.  Together they are at most the goods' value less a fen, and at most the cap of every campaign among them; the
-last one is cut to that.
+group's place is that of its first campaign that the payment may have beside others; within a group by priority (higher
+first), then id.  Together they are at most the goods' value less a fen, and at most the cap of every campaign among
+them; the last one is cut to that.
 
 **What is best.**  The largest total; then the fewest campaigns; then the one whose campaigns come first.  Campaigns
 that are no discount (a fee, a coupon afterwards) are then added in the same order where they are legal and their cap
@@ -20,11 +20,18 @@ as C falls, so the best of min(total, C) is found by bisection over the caps tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import Final, NamedTuple, TypeAlias
 
 from promotions.campaigns.campaign import CAMPAIGNS_MAX, Campaign, Mode
 from promotions.pricing.benefits import DiscountOf, percent_of
+
+PAYABLE_MIN_FEN: Final = 1
+"""No channel charges less."""
+
+Turn: TypeAlias = tuple[int, str]
+"""Sorts campaigns by priority, higher first, then by id."""
 
 
 class Bid(NamedTuple):
@@ -35,6 +42,7 @@ class Bid(NamedTuple):
     """
 
     campaign: Campaign
+    turn: Turn
     discount_of: DiscountOf | None
     alone_fen: int
     cap_fen: int
@@ -42,18 +50,8 @@ class Bid(NamedTuple):
     @classmethod
     def of(cls, campaign: Campaign, amount_fen: int, discount: DiscountOf | None) -> Bid:
         """A bid for goods of that value."""
-        stacking = campaign.stacking
-        cap_fen = amount_fen - PAYABLE_MIN_FEN
-        if stacking.total_max_fen is not None:
-            cap_fen = min(cap_fen, stacking.total_max_fen)
-        if stacking.total_max_percent is not None:
-            cap_fen = min(cap_fen, percent_of(stacking.total_max_percent, amount_fen))
-        return cls(campaign, discount, 0 if discount is None else discount(amount_fen), cap_fen)
-
-    @property
-    def turn(self) -> tuple[int, str]:
-        """Sorts by priority, higher first, then id."""
-        return -self.campaign.stacking.priority, self.campaign.id
+        alone_fen = 0 if discount is None else discount(amount_fen)
+        return cls(campaign, turn_of(campaign), discount, alone_fen, cap_of(campaign, amount_fen))
 
 
 class Taken(NamedTuple):
@@ -74,136 +72,205 @@ class _Way(NamedTuple):
 _Ways: TypeAlias = "list[_Way | None]"
 """By the number of campaigns, the way with so many that leaves least; None where there is none."""
 
-PAYABLE_MIN_FEN: Final = 1
-"""No channel charges less."""
+
+class _Group(NamedTuple):
+    """The discounts of a group: `best` from the largest, `cascading` by turn."""
+
+    best: list[Bid]
+    cascading: list[Bid]
+
+
+class _Field(NamedTuple):
+    """All discounts: group by group, and those that stand alone, from the largest."""
+
+    groups: Sequence[_Group]
+    exclusive: Sequence[Bid]
+
+
+_turn: Final[Callable[[Bid], Turn]] = attrgetter("turn")
+_alone_fen: Final[Callable[[Bid], int]] = attrgetter("alone_fen")
+_cap_fen: Final[Callable[[Bid], int]] = attrgetter("cap_fen")
+
+
+def turn_of(campaign: Campaign) -> Turn:
+    """When it is a campaign's turn."""
+    return -campaign.stacking.priority, campaign.id
+
+
+def cap_of(campaign: Campaign, amount_fen: int) -> int:
+    """What all discounts together may come to beside this campaign; the customer pays at least a fen."""
+    stacking, cap_fen = campaign.stacking, amount_fen - PAYABLE_MIN_FEN
+    if stacking.total_max_fen is not None:
+        cap_fen = min(cap_fen, stacking.total_max_fen)
+    if stacking.total_max_percent is not None:
+        cap_fen = min(cap_fen, percent_of(stacking.total_max_percent, amount_fen))
+    return cap_fen
 
 
 def combine(bids: Sequence[Bid], amount_fen: int) -> tuple[Taken, ...]:
     """The best legal combination of these bids, in the order taken.  Their order does not matter."""
     ordered = sorted(bids, key=_turn)
-    discounts = _by_group([bid for bid in ordered if bid.alone_fen > 0 and bid.cap_fen > 0])
+    discounts = [bid for bid in ordered if bid.alone_fen > 0 and bid.cap_fen > 0]
     chosen = _cut(_best(discounts, amount_fen), amount_fen) if discounts else []
     for bid in ordered:
-        if bid.discount_of is None and goes_with(bid, chosen) and bid.cap_fen >= sum(fen for _, fen in chosen):
+        if bid.discount_of is None and _goes_with(bid, chosen):
             chosen.append(Taken(bid, 0))
     return tuple(chosen)
-
-
-def goes_with(bid: Bid, others: Iterable[Taken]) -> bool:
-    """Whether a bid may stand beside the others of a combination."""
-    chosen = [other.bid.campaign.stacking for other in others]
-    return len(chosen) < CAMPAIGNS_MAX and not any(clash(bid.campaign, other.bid.campaign) for other in others)
 
 
 def clash(one: Campaign, other: Campaign) -> bool:
     """Whether two campaigns never go together."""
     first, second = one.stacking, other.stacking
-    if Mode.EXCLUSIVE in (first.mode, second.mode):
+    if first.mode is Mode.EXCLUSIVE or second.mode is Mode.EXCLUSIVE:
         return True
-    return first.group == second.group and Mode.BEST in (first.mode, second.mode)
+    return first.group == second.group and (first.mode is Mode.BEST or second.mode is Mode.BEST)
 
 
-def _turn(bid: Bid) -> tuple[int, str]:
-    return bid.turn
-
-
-def _by_group(ordered: Iterable[Bid]) -> list[Bid]:
-    """Group after group, each at the place of its first."""
-    groups: dict[str, list[Bid]] = {}
-    for bid in ordered:
-        groups.setdefault(bid.campaign.stacking.group, []).append(bid)
-    return [bid for members in groups.values() for bid in members]
+def _goes_with(bid: Bid, chosen: Sequence[Taken]) -> bool:
+    """Whether a bid that is no discount may stand beside what is chosen, without lessening it."""
+    return (
+        len(chosen) < CAMPAIGNS_MAX
+        and bid.cap_fen >= sum(each.discount_fen for each in chosen)
+        and not any(clash(bid.campaign, each.bid.campaign) for each in chosen)
+    )
 
 
 def _best(discounts: Sequence[Bid], amount_fen: int) -> list[Bid]:
-    """The best combination of discounts, which are sorted by group."""
-    caps = sorted({bid.cap_fen for bid in discounts}, reverse=True)
-    if len(caps) == 1:
-        return _within(discounts, caps[0], amount_fen)
+    """The best combination of discounts, which are sorted by turn.
+
+    Where the best one without any caps keeps all of its own, there is none better.  Else the caps that there are tell
+    how much can be had, and then the combination is looked for among those that let it.
+    """
+    field = _field(discounts)
+    found = _within(field, amount_fen, amount_fen)
+    if _discount_fen(found, amount_fen) <= min(map(_cap_fen, found)):
+        return found
+    total_fen = _total(field, sorted({bid.cap_fen for bid in discounts}, reverse=True), amount_fen)
+    return _within(_allowed(field, total_fen), total_fen, amount_fen)
+
+
+def _field(discounts: Iterable[Bid]) -> _Field:
+    """Discounts sorted by turn as groups, each at the place of its first."""
+    groups: dict[str, _Group] = {}
+    exclusive: list[Bid] = []
+    for bid in discounts:
+        stacking = bid.campaign.stacking
+        if stacking.mode is Mode.EXCLUSIVE:
+            exclusive.append(bid)
+            continue
+        group = groups.get(stacking.group)
+        if group is None:
+            group = groups[stacking.group] = _Group([], [])
+        (group.best if stacking.mode is Mode.BEST else group.cascading).append(bid)
+    for group in groups.values():
+        group.best.sort(key=_alone_fen, reverse=True)
+    exclusive.sort(key=_alone_fen, reverse=True)
+    return _Field(list(groups.values()), exclusive)
+
+
+def _allowed(field: _Field, cap_fen: int) -> _Field:
+    """Without those that have a lower cap."""
+
+    def some(bids: Iterable[Bid]) -> list[Bid]:
+        return [bid for bid in bids if bid.cap_fen >= cap_fen]
+
+    return _Field([_Group(some(best), some(cascading)) for best, cascading in field.groups], some(field.exclusive))
+
+
+def _total(field: _Field, caps: Sequence[int], amount_fen: int) -> int:
+    """The largest total that can be had, by bisection over the caps, which fall."""
+
+    def under(cap_fen: int) -> int:
+        found = _within(_allowed(field, cap_fen), amount_fen, amount_fen)
+        return _discount_fen(found, amount_fen)
+
     low, high = 0, len(caps) - 1
     while low < high:
         middle = (low + high) // 2
-        if _total(_allowed(discounts, caps[middle]), amount_fen) >= caps[middle]:
+        if under(caps[middle]) >= caps[middle]:
             high = middle
         else:
             low = middle + 1
-    total_fen = min(_total(_allowed(discounts, caps[low]), amount_fen), caps[low])
-    if low:
-        total_fen = max(total_fen, min(_total(_allowed(discounts, caps[low - 1]), amount_fen), caps[low - 1]))
-    return _within(_allowed(discounts, total_fen), total_fen, amount_fen)
+    return max(min(under(cap_fen), cap_fen) for cap_fen in caps[max(low - 1, 0) : low + 1])
 
 
-def _allowed(discounts: Sequence[Bid], cap_fen: int) -> list[Bid]:
-    return [bid for bid in discounts if bid.cap_fen >= cap_fen]
-
-
-def _total(discounts: Sequence[Bid], amount_fen: int) -> int:
-    """The most that these come to, were there no caps."""
-    return amount_fen - min(way.left_fen for way in _ways(discounts, amount_fen) if way is not None)
-
-
-def _within(discounts: Sequence[Bid], cap_fen: int, amount_fen: int) -> list[Bid]:
+def _within(field: _Field, cap_fen: int, amount_fen: int) -> list[Bid]:
     """The combination with the largest total up to a cap; of those the one with the fewest campaigns."""
-    ways = [way for way in _ways(discounts, amount_fen) if way is not None]
-    best = min(ways, key=lambda way: max(way.left_fen, amount_fen - cap_fen))
+    floor_fen = amount_fen - cap_fen
+    best: _Way | None = None
+    for way in _ways(field, amount_fen):
+        if way is not None and (best is None or max(way.left_fen, floor_fen) < best.left_fen):
+            best = way
+            if best.left_fen <= floor_fen:
+                break
     found: list[Bid] = []
-    while best.bid is not None and best.before is not None:
+    while best is not None and best.bid is not None:
         found.append(best.bid)
         best = best.before
     return found[::-1]
 
 
-def _ways(discounts: Sequence[Bid], amount_fen: int) -> _Ways:
-    """The ways to combine these, which are sorted by group."""
+def _ways(field: _Field, amount_fen: int) -> _Ways:
+    """The best ways through the groups, and alone."""
     start = _Way(amount_fen, None, None)
-    groups: dict[str, tuple[list[Bid], list[Bid]]] = {}
-    alone: list[Bid] = []
-    for bid in discounts:
-        stacking = bid.campaign.stacking
-        if stacking.mode is Mode.EXCLUSIVE:
-            alone.append(bid)
-        else:
-            groups.setdefault(stacking.group, ([], []))[stacking.mode is Mode.CASCADING].append(bid)
     ways: _Ways = [start, *[None] * CAMPAIGNS_MAX]
-    for best, cascading in groups.values():
-        ways = _with_group(ways, best, cascading)
-    for bid in alone:
-        ways[1] = _lesser(_with(start, bid), ways[1])
+    for group in field.groups:
+        ways = _with_group(ways, group)
+    if field.exclusive:
+        ways[1] = _lesser(start, field.exclusive, ways[1])
     return ways
 
 
-def _with_group(ways: _Ways, best: Sequence[Bid], cascading: Sequence[Bid]) -> _Ways:
+def _with_group(ways: _Ways, group: _Group) -> _Ways:
     """The ways after a group: without it, with one of its best campaigns, or with any of its cascading ones."""
     after = list(ways)
-    for bid in cascading:
+    for bid in group.cascading:
         for number in range(CAMPAIGNS_MAX, 0, -1):
             before = after[number - 1]
             if before is not None:
-                after[number] = _lesser(_with(before, bid), after[number])
-    for number, before in enumerate(ways[:-1], start=1):
-        if before is not None:
-            for bid in best:
-                after[number] = _lesser(_with(before, bid), after[number])
+                after[number] = _lesser(before, (bid,), after[number])
+    if group.best:
+        for number, before in enumerate(ways[:-1], start=1):
+            if before is not None:
+                after[number] = _lesser(before, group.best, after[number])
     return after
 
 
-def _with(way: _Way, bid: Bid) -> _Way:
-    assert bid.discount_of is not None, "only discounts are searched"
-    return _Way(way.left_fen - bid.discount_of(way.left_fen), bid, way)
+def _lesser(before: _Way, bids: Iterable[Bid], best: _Way | None) -> _Way:
+    """Whichever leaves least to pay: one of these bids after that way, or the best so far.
+
+    Between equals it is the one whose last campaign comes first.  Bids come from the largest, and none takes more here
+    than alone: so the rest is not looked at once they are too small.
+    """
+    left_fen = before.left_fen
+    least_fen = left_fen + 1 if best is None else best.left_fen
+    chosen = None if best is None else best.bid
+    found: Bid | None = None
+    for bid in bids:
+        if left_fen - bid.alone_fen > least_fen:
+            break
+        assert bid.discount_of is not None, "only discounts are searched"
+        remains_fen = left_fen - bid.discount_of(left_fen)
+        if remains_fen < least_fen or (remains_fen == least_fen and (chosen is None or bid.turn < chosen.turn)):
+            least_fen, chosen, found = remains_fen, bid, bid
+    if found is None:
+        assert best is not None, "nothing leaves more than was left before"
+        return best
+    return _Way(least_fen, found, before)
 
 
-def _lesser(new: _Way, old: _Way | None) -> _Way:
-    """Who leaves less to pay; between equals whose last campaign comes first."""
-    if old is None or new.left_fen != old.left_fen:
-        return new if old is None or new.left_fen < old.left_fen else old
-    assert new.bid is not None
-    assert old.bid is not None
-    return new if new.bid.turn < old.bid.turn else old
+def _discount_fen(bids: Sequence[Bid], amount_fen: int) -> int:
+    """What they come to one after the other, uncut."""
+    left_fen = amount_fen
+    for bid in bids:
+        assert bid.discount_of is not None, "only discounts are summed"
+        left_fen -= bid.discount_of(left_fen)
+    return amount_fen - left_fen
 
 
 def _cut(bids: Sequence[Bid], amount_fen: int) -> list[Taken]:
     """What each takes off, one after the other, up to the lowest of their caps."""
-    room_fen, left_fen = min(bid.cap_fen for bid in bids), amount_fen
+    room_fen, left_fen = min(map(_cap_fen, bids)), amount_fen
     taken: list[Taken] = []
     for bid in bids:
         assert bid.discount_of is not None, "only discounts are cut"
