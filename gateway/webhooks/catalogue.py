@@ -21,12 +21,14 @@ class WebhookType(StrEnum):
     PAYMENT_LATE_CAPTURE_REFUNDED = "payment.late_capture_refunded"
     REFUND_SUCCEEDED = "refund.succeeded"
     REFUND_FAILED = "refund.failed"
+    COUPON_ISSUED = "coupon.issued"
+    COUPON_VOIDED = "coupon.voided"
     ENDPOINT_DISABLED = "webhook_endpoint.disabled"
     ENDPOINT_TEST = "webhook_endpoint.test"
 
     @property
     def subject(self) -> str:
-        """What `data` is: a payment, a refund or a webhook_endpoint."""
+        """What `data` is: a payment, a refund, a coupon or a webhook_endpoint."""
         return self.partition(".")[0]
 
 
@@ -44,6 +46,8 @@ _TYPES: Final[Mapping[str, WebhookType]] = {
     Event.LATE_CAPTURE_REFUNDED: WebhookType.PAYMENT_LATE_CAPTURE_REFUNDED,
     Event.REFUND_SUCCEEDED: WebhookType.REFUND_SUCCEEDED,
     Event.REFUND_FAILED: WebhookType.REFUND_FAILED,
+    WebhookType.COUPON_ISSUED: WebhookType.COUPON_ISSUED,
+    WebhookType.COUPON_VOIDED: WebhookType.COUPON_VOIDED,
     WebhookType.ENDPOINT_DISABLED: WebhookType.ENDPOINT_DISABLED,
     WebhookType.ENDPOINT_TEST: WebhookType.ENDPOINT_TEST,
 }

@@ -161,8 +161,8 @@ def _bound(moment: datetime | None, slack: timedelta) -> str | None:
 
 
 def _payment_of(event: EventRecord) -> str | None:
-    """The payment that the event belongs to; events of endpoints belong to none."""
-    return event.payment_id if event.public_type.subject != "webhook_endpoint" else None
+    """The payment that the event belongs to; events of coupons and endpoints belong to none."""
+    return event.payment_id if event.public_type.subject in {"payment", "refund"} else None
 
 
 def _delivery_json(row: asyncpg.Record, merchant_id: str, attempts: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -46,7 +46,7 @@ Renderer: TypeAlias = Callable[[Sequence[EventRecord]], Awaitable[Mapping[str, J
 An event whose subject is not found is left out.
 """
 Renderers: TypeAlias = Mapping[str, Renderer]
-"""By subject: `payment`, `refund`, `webhook_endpoint`."""
+"""By subject: `payment`, `refund`, `coupon`, `webhook_endpoint`."""
 
 
 def event_record(row: asyncpg.Record) -> EventRecord:

@@ -13,6 +13,7 @@ from typing import Final
 import asyncpg
 
 from gateway.composition import Base
+from gateway.coupons.telling import coupons_renderer
 from gateway.database.batches import BROKEN
 from gateway.database.pool import open_pool
 from gateway.kernel.metrics import WEBHOOK_BACKLOG, WEBHOOK_OLDEST_AGE
@@ -49,6 +50,7 @@ def renderers(base: Base) -> Renderers:
     return {
         "payment": payments_renderer(base.pool, base.store),
         "refund": refunds_renderer(base.refunds.store.find),
+        "coupon": coupons_renderer(base.pool),
         "webhook_endpoint": endpoints_renderer(base.pool),
     }
 

@@ -21,6 +21,7 @@ from gateway.workers.housekeeping import keep_house
 from gateway.workers.late import LateWatch
 from gateway.workers.recovery import Recovery
 from gateway.workers.refunding import Refunding
+from gateway.workers.rewarding import Rewarding
 from gateway.workers.tasks import Purpose, Task, TaskQueue
 
 _log = logging.getLogger("mashang.worker")
@@ -54,6 +55,7 @@ class Worker:
             Purpose.WATCH: late.watch,
             Purpose.GIVE_BACK: late.give_back,
             Purpose.REFUND: Refunding(base, self._queue).handle,
+            Purpose.REWARD: Rewarding(base, self._queue).handle,
         }
         self._running: set[asyncio.Task[None]] = set()
 

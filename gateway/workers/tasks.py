@@ -26,6 +26,8 @@ class Purpose(StrEnum):
     """Money arrived too late and has to go back."""
     REFUND = "refund"
     """It has refunds that are pending."""
+    REWARD = "reward"
+    """It may have earned its customer coupons, or lost them again."""
 
 
 @dataclass(frozen=True, slots=True)

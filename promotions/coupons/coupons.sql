@@ -84,7 +84,7 @@ RETURNING id
 
 -- name: hold_payment
 -- A refund or reversal of the payment comes before or after, not in the middle.
-SELECT status, amount, amount_refunded, customer, merchant_id FROM payments
+SELECT id, status, amount, amount_refunded, customer, merchant_id FROM payments
 WHERE id = $1 AND merchant_id = $2
 FOR NO KEY UPDATE
 
