@@ -32,6 +32,7 @@ KEYS: Final = {
     "transfers": ("payment_id",),
     "late_captures": ("payment_id",),
     "refunds": ("id", "payment_id"),
+    "redemptions": ("payment_id",),
     "callbacks": ("payment_id", "next_at", "received_at"),
     "recovery_tasks": ("payment_id", "next_at"),
     "webhook_deliveries": ("event_id",),
@@ -81,6 +82,7 @@ MONTHS: Final = {
     "transfers": "payment_id",
     "callbacks": "payment_id",
     "refunds": "id",
+    "redemptions": "payment_id",
     "webhook_deliveries": "event_id",
     "webhook_attempts": "event_id",
 }
@@ -90,7 +92,7 @@ _FILLED: Final = (
     "SELECT oid::regclass::text AS name FROM pg_class"
     " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND pg_relation_size(oid) > 0"
 )
-_PARTITION: Final = re.compile(r"_(\d{4}_\d\d|default|[0-7])$")
+_PARTITION: Final = re.compile(r"_(\d{4}_\d\d|default|of_coupons|[0-7])$")
 
 
 @pytest.fixture(scope="module", params=["young", "old"])
