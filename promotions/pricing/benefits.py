@@ -7,6 +7,7 @@ was left before it rises: the search for the best combination (stacking.py) rest
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from decimal import Decimal
 from typing import TypeAlias
@@ -23,6 +24,8 @@ from promotions.campaigns.campaign import (
 
 DiscountOf: TypeAlias = Callable[[int], int]
 """From what is left to pay to what is taken off it, both in fen."""
+GivenBy: TypeAlias = Callable[[int], DiscountOf]
+"""From the goods' value in fen, which reaches the benefit's threshold, to what is taken off."""
 
 
 def spend_min_fen(benefit: Benefit) -> int:
@@ -30,24 +33,38 @@ def spend_min_fen(benefit: Benefit) -> int:
     return benefit.tiers[0].spend_fen if isinstance(benefit, AmountOff) else benefit.spend_fen
 
 
-def discount_of(benefit: Benefit, amount_fen: int, drawn_fen: int | None) -> DiscountOf | None:
-    """What a benefit takes off, for goods of that value (which reaches its threshold); None where it is no discount.
+def is_discount(benefit: Benefit) -> bool:
+    """Whether it changes what the customer pays."""
+    return not isinstance(benefit, (FeeOff, CouponReward))
 
-    `drawn_fen` is the customer's draw, for random benefits only.
-    """
+
+def given_by(benefit: Benefit) -> GivenBy | None:
+    """What a benefit gives, worked out as far as the payment is not needed; None where it is drawn, or no discount."""
     match benefit:
         case AmountOff(tiers):
-            return _amount(max([tier.off_fen for tier in tiers if tier.spend_fen <= amount_fen]))
+            spends = [tier.spend_fen for tier in tiers]
+            discounts = [amount_off(tier.off_fen) for tier in tiers]
+            return lambda amount_fen: discounts[bisect_right(spends, amount_fen) - 1]
         case PercentOff(percent, max_fen):
-            return _percentage(percent, max_fen)
-        case RandomOff(percent_max=percent_max):
-            assert drawn_fen is not None, "whoever prices a random benefit draws first"
-            off_fen = drawn_fen if percent_max is None else min(drawn_fen, percent_of(percent_max, amount_fen))
-            return _amount(off_fen)
+            discount = _percentage(percent, max_fen)
+            return lambda _: discount
         case FixedPrice(price_fen):
-            return lambda left_fen: max(left_fen - price_fen, 0)
-        case FeeOff() | CouponReward():
+            fixed = _fixed_price(price_fen)
+            return lambda _: fixed
+        case RandomOff() | FeeOff() | CouponReward():
             return None
+
+
+def random_off(benefit: RandomOff, amount_fen: int, drawn_fen: int) -> DiscountOf:
+    """What a draw takes off goods of that value."""
+    if benefit.percent_max is not None:
+        return amount_off(min(drawn_fen, percent_of(benefit.percent_max, amount_fen)))
+    return amount_off(drawn_fen)
+
+
+def amount_off(off_fen: int) -> DiscountOf:
+    """So much, or all that is left."""
+    return lambda left_fen: off_fen if off_fen < left_fen else left_fen  # noqa: FURB136  a third of min()'s time
 
 
 def percent_of(percent: Decimal, amount_fen: int) -> int:
@@ -56,13 +73,13 @@ def percent_of(percent: Decimal, amount_fen: int) -> int:
     return amount_fen * numerator // (100 * denominator)
 
 
-def _amount(off_fen: int) -> DiscountOf:
-    return lambda left_fen: min(off_fen, left_fen)
-
-
 def _percentage(percent: Decimal, max_fen: int | None) -> DiscountOf:
     numerator, denominator = percent.as_integer_ratio()
     denominator *= 100
     if max_fen is None:
         return lambda left_fen: left_fen * numerator // denominator
     return lambda left_fen: min(left_fen * numerator // denominator, max_fen)
+
+
+def _fixed_price(price_fen: int) -> DiscountOf:
+    return lambda left_fen: max(left_fen - price_fen, 0)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from gateway.kernel.money import Money
-from promotions.campaigns.campaign import Campaign, CouponTerms, RandomOff, Status
+from promotions.campaigns.campaign import Campaign, CouponTerms, RandomOff
 from promotions.facts import Coupon, Facts
 from promotions.offer import Considered, Reason
 from promotions.pacing.gate import is_let_through
-from promotions.pricing.benefits import discount_of, spend_min_fen
+from promotions.pricing.benefits import DiscountOf, random_off
 from promotions.pricing.draws import Asked, drawn_fen
-from promotions.pricing.stacking import Bid
+from promotions.pricing.stacking import PAYABLE_MIN_FEN, Bid, cap_of
+from promotions.pricing.terms import Terms, terms_of
 from promotions.pricing.uses import limit_reached, taken_on
 
 HOLD_S_MAX: Final = 300
@@ -46,25 +47,26 @@ class Circumstances:
 class Entitling:
     """Judges campaigns for one payment.  `secret` is the key of the random draws."""
 
-    __slots__ = ("_circumstances", "_days", "_facts", "_secret")
+    __slots__ = ("_around", "_at", "_cap_fen", "_days", "_facts", "_secret")
 
-    def __init__(self, facts: Facts, secret: bytes, circumstances: Circumstances) -> None:
+    def __init__(self, facts: Facts, secret: bytes, around: Circumstances) -> None:
         self._facts = facts
+        self._at = facts.at.astimezone(UTC)
+        self._cap_fen = facts.amount_fen - PAYABLE_MIN_FEN
         self._secret = secret
-        self._circumstances = circumstances
+        self._around = around
         self._days: dict[ZoneInfo, date] = {}
 
     def judge(self, campaign: Campaign) -> Entitled | Considered:
         """What the campaign offers this payment, or why nothing."""
-        facts, around = self._facts, self._circumstances
-        if around.excluded and campaign.id in around.excluded:
-            return _refused(campaign, around.excluded[campaign.id])
-        if not _is_on(campaign, facts):
+        facts, excluded, terms = self._facts, self._around.excluded, terms_of(campaign)
+        if excluded and campaign.id in excluded:
+            return _refused(campaign, excluded[campaign.id])
+        if not self._is_on(terms):
             return _refused(campaign, Reason.NOT_NOW)
-        spend_fen = spend_min_fen(campaign.benefit)
-        if facts.amount_fen < spend_fen:
-            return _refused(campaign, Reason.BELOW_SPEND, f"It starts at ¥{Money(spend_fen).yuan}.")
-        if (facts.customer is None or facts.history is None) and campaign.needs_customer:
+        if facts.amount_fen < terms.spend_min_fen:
+            return _refused(campaign, Reason.BELOW_SPEND, f"It starts at ¥{Money(terms.spend_min_fen).yuan}.")
+        if terms.needs_customer and (facts.customer is None or facts.history is None):
             return _refused(campaign, Reason.CUSTOMER_UNKNOWN, "The till has to name the customer.")
         coupon_id = None
         if campaign.coupon is not None:
@@ -72,58 +74,64 @@ class Entitling:
             if isinstance(found, str):
                 return _refused(campaign, Reason.COUPON_MISSING, found)
             coupon_id = None if found is None else found.id
-        return self._open(campaign, coupon_id)
+        return self._within_limits(terms, coupon_id)
 
-    def _open(self, campaign: Campaign, coupon_id: str | None) -> Entitled | Considered:
-        """Of a campaign for this payment: its limits, its pace, its discount."""
-        facts = self._facts
-        day = self._day(campaign.timezone)
-        bid = self._bid(campaign, day)
-        if campaign.limits.per:
-            limit = limit_reached(campaign, facts, day, bid.alone_fen)
+    def _within_limits(self, terms: Terms, coupon_id: str | None) -> Entitled | Considered:
+        """Of a campaign that gives something to payments like this one: limits, a scarce budget, its pace."""
+        facts, campaign = self._facts, terms.campaign
+        day = self._days.get(campaign.timezone) or self._day(campaign.timezone)
+        bid = self._bid(terms, day)
+        if terms.is_discount and bid.alone_fen <= 0:
+            return _refused(campaign, Reason.NOTHING_LEFT, "It takes less than a fen off this amount.")
+        if terms.allowances:
+            limit = limit_reached(campaign.id, terms.allowances, facts, day, bid.alone_fen)
             if limit is not None:
                 return _refused(campaign, Reason.LIMIT_REACHED, limit)
-        if facts.expires_in_s > HOLD_S_MAX and campaign.id in self._circumstances.scarce:
+        if facts.expires_in_s > HOLD_S_MAX and campaign.id in self._around.scarce:
             detail = f"Little of its budget is left: codes of at most {HOLD_S_MAX} s may hold it."
             return _refused(campaign, Reason.HELD_TOO_LONG, detail)
         if campaign.pacing is not None and not self._is_let_through(campaign, day):
             return _refused(campaign, Reason.THROTTLED, "Its budget is spread over the day.")
-        if bid.discount_of is not None and bid.alone_fen <= 0:
-            return _refused(campaign, Reason.NOTHING_LEFT, "It would come to less than a fen.")
         return Entitled(bid, day, coupon_id)
 
-    def _bid(self, campaign: Campaign, day: date) -> Bid:
-        facts, drawn = self._facts, None
-        if isinstance(campaign.benefit, RandomOff):
-            assert facts.customer is not None, "a random benefit needs a customer"
-            asked = Asked(campaign.id, facts.customer, day, taken_on(campaign.id, facts, day).count)
-            drawn = drawn_fen(campaign.benefit, self._secret, asked)
-        return Bid.of(campaign, facts.amount_fen, discount_of(campaign.benefit, facts.amount_fen, drawn))
+    def _bid(self, terms: Terms, day: date) -> Bid:
+        campaign, amount_fen = terms.campaign, self._facts.amount_fen
+        discount: DiscountOf | None = None
+        if terms.given is not None:
+            discount = terms.given(amount_fen)
+        elif terms.random is not None:
+            discount = random_off(terms.random, amount_fen, self._drawn_fen(campaign.id, terms.random, day))
+        cap_fen = cap_of(campaign, amount_fen) if terms.has_cap else self._cap_fen
+        return Bid(campaign, terms.turn, discount, 0 if discount is None else discount(amount_fen), cap_fen)
+
+    def _drawn_fen(self, campaign_id: str, benefit: RandomOff, day: date) -> int:
+        """The draw is numbered by how often the customer has had the campaign on its day."""
+        facts = self._facts
+        assert facts.customer is not None, "a random benefit needs a customer"
+        asked = Asked(campaign_id, facts.customer, day, taken_on(campaign_id, facts, day).count)
+        return drawn_fen(benefit, self._secret, asked)
+
+    def _is_on(self, terms: Terms) -> bool:
+        return (
+            terms.is_active
+            and (terms.starts_at is None or terms.starts_at <= self._at)
+            and (terms.ends_at is None or self._at < terms.ends_at)
+        )
 
     def _is_let_through(self, campaign: Campaign, day: date) -> bool:
         """A customer who has had the campaign today stays in, however its share has fallen since."""
-        share = self._circumstances.shares.get(campaign.id, 1.0)
+        share = self._around.shares.get(campaign.id, 1.0)
         if share >= 1.0 or taken_on(campaign.id, self._facts, day).count:
             return True
         return is_let_through(campaign.id, day, self._facts.customer or self._facts.order_key, share)
 
     def _day(self, timezone: ZoneInfo) -> date:
-        day = self._days.get(timezone)
-        if day is None:
-            day = self._days[timezone] = self._facts.at.astimezone(timezone).date()
+        day = self._days[timezone] = self._at.astimezone(timezone).date()
         return day
 
 
 def _refused(campaign: Campaign, reason: Reason, detail: str | None = None) -> Considered:
     return Considered(campaign.id, campaign.name, reason, 0, detail)
-
-
-def _is_on(campaign: Campaign, facts: Facts) -> bool:
-    return (
-        campaign.status is Status.ACTIVE
-        and (campaign.starts_at is None or campaign.starts_at <= facts.at)
-        and (campaign.ends_at is None or facts.at < campaign.ends_at)
-    )
 
 
 def _coupon(campaign_id: str, terms: CouponTerms, facts: Facts) -> Coupon | str | None:

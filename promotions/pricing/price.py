@@ -64,32 +64,28 @@ class _Reasons:
 
     def __init__(self, taken: Sequence[Taken]) -> None:
         self._taken = taken
-        self._total_fen = sum(each.discount_fen for each in taken)
+        self._total_fen = sum([each.discount_fen for each in taken])
         self._of_group = {each.bid.campaign.stacking.group: each.bid.campaign for each in reversed(taken)}
 
     def why_not(self, bid: Bid) -> Considered:
         """One reason: others that it does not go with, the number of campaigns, or nothing left for it."""
         campaign = bid.campaign
-        other = self._instead_of(campaign)
+        reason, detail = Reason.BETTER_OFFER, ""
+        other = self._instead_of(campaign) if self._taken else None
         if other is not None:
-            return self._better(campaign, f"It does not go together with “{other.name}”.")
-        if len(self._taken) == CAMPAIGNS_MAX:
-            return self._better(campaign, f"A payment draws from {CAMPAIGNS_MAX} campaigns at most.")
-        if bid.cap_fen < self._total_fen:
-            return self._better(campaign, f"With it all discounts would be ¥{Money(bid.cap_fen).yuan} at most.")
-        detail = "What is left to pay, or a cap on the total, leaves nothing for it."
-        return Considered(campaign.id, campaign.name, Reason.NOTHING_LEFT, 0, detail)
+            detail = f"It does not go together with “{other.name}”."
+        elif len(self._taken) == CAMPAIGNS_MAX:
+            detail = f"A payment draws from {CAMPAIGNS_MAX} campaigns at most."
+        elif bid.cap_fen < self._total_fen:
+            detail = f"With it all discounts would be ¥{Money(bid.cap_fen).yuan} at most."
+        else:
+            reason, detail = Reason.NOTHING_LEFT, "What is left to pay, or a cap on the total, leaves nothing for it."
+        return Considered(campaign.id, campaign.name, reason, 0, detail)
 
     def _instead_of(self, campaign: Campaign) -> Campaign | None:
-        """A campaign that was taken and that this one never goes together with."""
-        if not self._taken:
-            return None
-        first = self._taken[0].bid.campaign
-        if clash(campaign, first):
-            return first
+        """A campaign that was taken and that this one never goes together with: of its group, or an exclusive one."""
         other = self._of_group.get(campaign.stacking.group)
-        return other if other is not None and clash(campaign, other) else None
-
-    @staticmethod
-    def _better(campaign: Campaign, detail: str) -> Considered:
-        return Considered(campaign.id, campaign.name, Reason.BETTER_OFFER, 0, detail)
+        if other is not None and clash(campaign, other):
+            return other
+        first = self._taken[0].bid.campaign
+        return first if clash(campaign, first) else None

@@ -47,12 +47,6 @@ class Bid(NamedTuple):
     alone_fen: int
     cap_fen: int
 
-    @classmethod
-    def of(cls, campaign: Campaign, amount_fen: int, discount: DiscountOf | None) -> Bid:
-        """A bid for goods of that value."""
-        alone_fen = 0 if discount is None else discount(amount_fen)
-        return cls(campaign, turn_of(campaign), discount, alone_fen, cap_of(campaign, amount_fen))
-
 
 class Taken(NamedTuple):
     """A bid of the chosen combination, and what it takes off there."""

@@ -6,7 +6,7 @@ PostgreSQL alone, whose guard decides about all of them again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Final
 
@@ -37,20 +37,28 @@ def taken_on(campaign_id: str, facts: Facts, day: date) -> Uses:
     return _NONE if facts.history is None else facts.history.uses.get((campaign_id, Scope.CUSTOMER, day), _NONE)
 
 
-def limit_reached(campaign: Campaign, facts: Facts, day: date, discount_fen: int) -> str | None:
+def limit_reached(
+    campaign_id: str, allowances: Sequence[tuple[Scope, Allowance]], facts: Facts, day: date, discount_fen: int
+) -> str | None:
     """A sentence about the limit that has no room for one more redemption of at most `discount_fen`, or None.
 
     A limit counts nothing for somebody whom nobody names, so a campaign limited per device, say, gives a payment that
     tells no device nothing at all.
     """
     taken: Mapping[tuple[str, Scope, date], Uses] = {} if facts.history is None else facts.history.uses
-    for scope, allowance in campaign.limits.per.items():
+    for scope, allowance in allowances:
         if key_of(scope, facts) is None:
             return f"It is limited per {scope}, and the payment names none."
-        for use in _of(scope, allowance, facts, day):
-            sentence = _without_room(use, taken.get((campaign.id, scope, use.day), _NONE), discount_fen)
-            if sentence is not None:
-                return sentence
+        ever = taken.get((campaign_id, scope, EVER), _NONE)
+        today = taken.get((campaign_id, scope, day), _NONE)
+        if allowance.lifetime is not None and ever.count >= allowance.lifetime:
+            return _counted(scope, "in all", allowance.lifetime, ever)
+        if allowance.day is not None and today.count >= allowance.day:
+            return _counted(scope, "a day", allowance.day, today)
+        if allowance.amount_fen is not None and ever.fen + discount_fen > allowance.amount_fen:
+            return _summed(scope, "in all", allowance.amount_fen, ever, discount_fen)
+        if allowance.amount_per_day_fen is not None and today.fen + discount_fen > allowance.amount_per_day_fen:
+            return _summed(scope, "a day", allowance.amount_per_day_fen, today, discount_fen)
     return None
 
 
@@ -81,13 +89,12 @@ def _of(scope: Scope, allowance: Allowance, facts: Facts, day: date) -> Iterator
         yield Use(scope, key, day, allowance.day, allowance.amount_per_day_fen)
 
 
-def _without_room(use: Use, taken: Uses, discount_fen: int) -> str | None:
-    when = "ever" if use.day == EVER else "a day"
-    if use.count_max is not None and taken.count >= use.count_max:
-        return f"One {use.scope} may have it {use.count_max}× {when}, and has had it {taken.count}×."
-    if use.fen_max is not None and taken.fen + discount_fen > use.fen_max:
-        return (
-            f"One {use.scope} may have ¥{Money(use.fen_max).yuan} {when}: ¥{Money(taken.fen).yuan} are taken, and this "
-            f"would be ¥{Money(discount_fen).yuan}."
-        )
-    return None
+def _counted(scope: Scope, when: str, most: int, taken: Uses) -> str:
+    return f"One {scope} may have it {most}× {when}, and has had it {taken.count}×."
+
+
+def _summed(scope: Scope, when: str, most_fen: int, taken: Uses, discount_fen: int) -> str:
+    return (
+        f"One {scope} may have ¥{Money(most_fen).yuan} {when}: ¥{Money(taken.fen).yuan} are taken, and this would be "
+        f"¥{Money(discount_fen).yuan}."
+    )

@@ -14,12 +14,15 @@ from promotions.campaigns.campaign import (
     Campaign,
     Limits,
     Mode,
+    RandomOff,
     Share,
     Stacking,
     Status,
     Tier,
 )
 from promotions.facts import Facts, History
+from promotions.pricing.benefits import DiscountOf, given_by, random_off
+from promotions.pricing.stacking import Bid, cap_of, turn_of
 
 SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 NOON: Final = datetime(2026, 11, 22, 4, tzinfo=UTC)
@@ -44,6 +47,21 @@ def campaign(id_: str = "cam_a", benefit: Benefit | None = None, **changes: Any)
         ends_at=None,
     )
     return replace(plain, **changes)
+
+
+def discount_of(benefit: Benefit, amount_fen: int, drawn_fen: int = 0) -> DiscountOf | None:
+    """What a benefit takes off goods of that value; None where it is no discount."""
+    given = given_by(benefit)
+    if given is not None:
+        return given(amount_fen)
+    return random_off(benefit, amount_fen, drawn_fen) if isinstance(benefit, RandomOff) else None
+
+
+def bid_of(campaign: Campaign, amount_fen: int) -> Bid:
+    """What a campaign without draws bids for goods of that value."""
+    discount = discount_of(campaign.benefit, amount_fen)
+    alone_fen = 0 if discount is None else discount(amount_fen)
+    return Bid(campaign, turn_of(campaign), discount, alone_fen, cap_of(campaign, amount_fen))
 
 
 def off(fen: int, *, from_fen: int = 0) -> AmountOff:

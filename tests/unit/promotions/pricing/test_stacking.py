@@ -20,13 +20,12 @@ from promotions.campaigns.campaign import (
     PercentOff,
     Stacking,
 )
-from promotions.pricing.benefits import discount_of
 from promotions.pricing.stacking import Bid, combine
-from tests.support.campaigns import campaign, cascading, exclusive, off
+from tests.support.campaigns import bid_of, campaign, cascading, exclusive, off
 
 
 def bids_of(campaigns: Sequence[Campaign], amount_fen: int) -> list[Bid]:
-    return [Bid.of(each, amount_fen, discount_of(each.benefit, amount_fen, None)) for each in campaigns]
+    return [bid_of(each, amount_fen) for each in campaigns]
 
 
 def taken_of(campaigns: Sequence[Campaign], amount_fen: int) -> list[tuple[str, int]]:
