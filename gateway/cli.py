@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final, cast
 import typer
 
 from gateway.commandline import accounts
+from gateway.commandline.campaign import campaign
 from gateway.commandline.options import STATE as _STATE
 from gateway.commandline.options import AdminUrl, AsJson, State
 from gateway.commandline.routing import routing
@@ -33,6 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(routing, name="routing")
+app.add_typer(campaign, name="campaign")
 accounts.register(routing)
 
 

@@ -40,9 +40,9 @@ from promotions.campaigns import lifecycle, store
 from promotions.campaigns.balances import balances_of, find_balance
 from promotions.campaigns.campaign import Status
 from promotions.campaigns.document import parse
-from promotions.campaigns.examples import examples
 from promotions.campaigns.lifecycle import Base, Change
 from promotions.campaigns.store import VERSION_MAX, Database
+from promotions.examples import example, names
 
 _BASE_VERSION: Final = "base_version"
 _CHECKED_ID: Final = "cam_00000000000000000000000000"
@@ -90,7 +90,7 @@ async def get_campaigns(
 @router.get("/campaigns/examples", response_model=CampaignExamples, summary="List examples of campaigns")
 async def get_examples(request: Request) -> Response:  # noqa: ARG001  every route looks at its token
     """Campaigns to begin from; they take effect like any other: created, then activated."""
-    data = [{"name": name, "campaign": document} for name, document in examples().items()]
+    data = [{"name": name, "campaign": example(name)} for name in names()]
     return json_answer(200, {"object": "list", "data": data, "has_more": False}).to_response()
 
 

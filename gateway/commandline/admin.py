@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -31,19 +32,29 @@ class AdminTarget:
     state: Path
 
 
-def call_admin(target: AdminTarget, method: str, path: str, *, by: str | None = None, **request: Any) -> dict[str, Any]:
+def call_admin(
+    target: AdminTarget,
+    method: str,
+    path: str,
+    *,
+    by: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    **request: Any,
+) -> dict[str, Any]:
     """The answer to a call of the admin API; a POST is carried out once, however often it arrives.
 
-    `by` names the person for the audit trail; without it, MASHANG_ACTOR or the user of this machine.  Raises StackError
-    with the sentence that the gateway answers instead.
+    `by` names the person for the audit trail; without it, MASHANG_ACTOR or the user of this machine.  `headers` come
+    with it, such as a key that is to be used again.  Raises StackError with the sentence that the gateway answers
+    instead.
     """
     url, token = _address_and_token(target)
-    headers = {"Authorization": f"Bearer {token}", "Mashang-Actor": _actor(by)}
+    sent = {"Authorization": f"Bearer {token}", "Mashang-Actor": _actor(by)}
     if method == "POST":
-        headers["Idempotency-Key"] = f"cli-{new_ulid()}"
+        sent["Idempotency-Key"] = new_key()
+    sent |= headers or {}
     try:
         answer = httpx.request(
-            method, f"{url.rstrip('/')}{path}", headers=headers, timeout=_TIMEOUT_S, trust_env=False, **request
+            method, f"{url.rstrip('/')}{path}", headers=sent, timeout=_TIMEOUT_S, trust_env=False, **request
         )
         found: dict[str, Any] = answer.json() if answer.content else {}
     except (httpx.TransportError, ValueError) as error:
@@ -51,6 +62,11 @@ def call_admin(target: AdminTarget, method: str, path: str, *, by: str | None = 
     if not answer.is_success:
         raise StackError(_refusal(url, answer.status_code, found))
     return found
+
+
+def new_key() -> str:
+    """An idempotency key of its own for a command."""
+    return f"cli-{new_ulid()}"
 
 
 def _address_and_token(target: AdminTarget) -> tuple[str, str]:

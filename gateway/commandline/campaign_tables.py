@@ -1,0 +1,129 @@
+"""How campaigns look in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_BAR: Final = 24
+"""Columns of a budget's bar."""
+_STYLES: Final = {"draft": "dim", "active": "green", "paused": "yellow", "ended": "dim"}
+
+
+def print_campaign(found: Mapping[str, Any]) -> None:
+    """A campaign with its budget."""
+    table = Table(show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in _lines(found):
+        table.add_row(name, value)
+    Console().print(table, markup=False)
+
+
+def campaigns_table(campaigns: Sequence[Mapping[str, Any]]) -> Table:
+    """A line for each: where it stands, and what became of its budget."""
+    table = Table("campaign", "name", "status", "benefit")
+    for heading in ("spent", "held", "left", "budget"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("█ spent ▓ held ░ left", no_wrap=True)
+    for each in campaigns:
+        budget, status = each["budget"], each["status"]
+        amounts = [_optional(budget[name]) for name in ("spent", "held", "left", "total")]
+        table.add_row(
+            each["id"], each["name"], Text(status, _STYLES[status]), benefit_of(each), *amounts, bar_of(budget)
+        )
+    return table
+
+
+def versions_table(versions: Sequence[Mapping[str, Any]]) -> Table:
+    """A line for each version."""
+    table = Table("version", "written", "name", "benefit", "condition")
+    for each in versions:
+        written = each["campaign"]
+        number = f"{each['version']}{' in force' if each['in_force'] else ''}"
+        table.add_row(number, each["created_at"], written["name"], benefit_of(written), written["condition"] or "")
+    return table
+
+
+def problems_table(problems: Sequence[Mapping[str, Any]]) -> Table:
+    """A line for each problem."""
+    table = Table("where", "line", "column", "what", "hint")
+    for each in problems:
+        place = ["" if each[name] is None else str(each[name]) for name in ("line", "column")]
+        table.add_row(each["path"], *place, each["message"], each["hint"])
+    return table
+
+
+def bar_of(budget: Mapping[str, Any]) -> Text:
+    """What is spent, held and left of a budget; nothing where there is none."""
+    total = budget["total"]
+    if not total:
+        return Text("no budget", "dim")
+    spent = round(_BAR * budget["spent"] / total)
+    used = round(_BAR * (budget["spent"] + budget["held"]) / total)
+    return Text.assemble(
+        ("█" * spent, "green"), ("▓" * (used - spent), "yellow"), ("░" * (_BAR - used), "dim"), f" {_share(budget)}"
+    )
+
+
+def benefit_of(campaign: Mapping[str, Any]) -> str:
+    """A benefit in few words."""
+    benefit = campaign["benefit"]
+    spend = f" from {money(benefit['spend'])} on" if benefit.get("spend") else ""
+    most = f", at most {money(benefit['max'])}" if benefit.get("max") else ""
+    match benefit["type"]:
+        case "amount_off":
+            return ", ".join(f"{money(tier['off'])} off {money(tier['spend'])}" for tier in benefit["tiers"])
+        case "percent_off":
+            return f"{benefit['percent']} % off{most}{spend}"
+        case "fee_off":
+            return f"{benefit['percent']} % of the fee{most}{spend}"
+        case "random_off":
+            return f"{money(benefit['min'])} to {money(benefit['max'])} off, {money(benefit['mean'])} on average{spend}"
+        case "fixed_price":
+            return f"costs {money(benefit['price'])}{spend}"
+        case kind:
+            return f"{benefit.get('count', 1)} × {kind}{spend}"
+
+
+def money(amount_fen: int) -> str:
+    """An amount as managers read it: ¥10,000.00."""
+    sign = "-" if amount_fen < 0 else ""
+    return f"{sign}¥{abs(amount_fen) // 100:,}.{abs(amount_fen) % 100:02d}"
+
+
+def _lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str | Text]]:
+    budget, today = found["budget"], found["budget"]["today"]
+    yield "campaign", found["id"]
+    yield "name", found["name"]
+    yield "status", Text(f"{found['status']}, version {found['version']}", _STYLES[found["status"]])
+    yield "benefit", benefit_of(found)
+    yield "condition", found["condition"] or "always"
+    if found["funding"]:
+        yield "funded by", ", ".join(f"{part['sponsor']} {part['share']}" for part in found["funding"])
+    yield "runs", f"{found['starts_at'] or 'now'} to {found['ends_at'] or 'its end'}, days in {found['timezone']}"
+    yield "budget", bar_of(budget)
+    yield "  total", _optional(budget["total"])
+    for name in ("spent", "held", "left"):
+        yield f"  {name}", _optional(budget[name])
+    if budget["returned_to_sponsor"]:
+        yield "  returned", _optional(budget["returned_to_sponsor"])
+    yield "payments", _of(budget["count"]["used"], budget["count"]["total"])
+    limit = "" if today["budget"] is None else f" of {money(today['budget'])}"
+    yield "today", f"{money(today['used'])}{limit}; payments: {_of(today['count_used'], today['count'])}"
+
+
+def _share(budget: Mapping[str, Any]) -> str:
+    return f"{(budget['spent'] + budget['held']) / budget['total']:.0%}"
+
+
+def _of(used: int, most: int | None) -> str:
+    return f"{used}" if most is None else f"{used} of {most}"
+
+
+def _optional(amount_fen: int | None) -> str:
+    return "no limit" if amount_fen is None else money(amount_fen)
