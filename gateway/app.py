@@ -58,6 +58,8 @@ from gateway.reports.store import ReportStore
 from gateway.settings import Settings
 from gateway.webhooks import api as webhooks_api
 from gateway.webhooks.running import webhook_desk
+from promotions.reporting.counting import COUNTING
+from promotions.reporting.report import CampaignReports
 from routing.health.running import keeping
 
 _log = logging.getLogger("mashang.http")
@@ -146,12 +148,13 @@ def _lifespan(settings: Settings) -> Any:
                 claiming=claiming(base),
                 callbacks=callbacks,
                 reports=ReportStore(base.pool),
+                campaign_reports=CampaignReports(base.pool),
                 receipts=ReceiptStore(base.pool, base.vault, base.store, base.refunds.store, settings.public_url),
                 webhooks=stack.enter_context(webhook_desk(base)),
             )
             async with asyncio.TaskGroup() as tasks:
                 _settle_memory()
-                loops = (base.revision.run(), base.routing.usage.run(), _pulse(desk))
+                loops = (base.revision.run(), base.routing.usage.run(), COUNTING.run(base.pool), _pulse(desk))
                 background = [tasks.create_task(loop) for loop in loops]
                 yield
                 await desk.drain(settings.wait_max_s)

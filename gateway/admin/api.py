@@ -8,6 +8,7 @@ from fastapi import APIRouter
 
 from gateway.admin import (
     audit_trail,
+    campaign_report,
     campaign_steps,
     campaigns,
     channel_accounts,
@@ -26,7 +27,7 @@ _PARTS: Final = (
     *(merchants, merchant_settings, stores, channel_accounts, maintenance),
     *(payments, reviews, audit_trail),
     *(routing_policy, routing_explain, routing_accounts),
-    *(campaigns, campaign_steps),
+    *(campaigns, campaign_steps, campaign_report),
 )
 
 router = APIRouter(prefix="/admin/v1")

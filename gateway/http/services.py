@@ -15,6 +15,7 @@ from gateway.merchants.directory import Directory
 from gateway.merchants.nonces import Nonces
 from gateway.settings import Settings
 from promotions.coupons.claiming import Claiming
+from promotions.reporting.report import CampaignReports
 from routing.accounts.book import AccountBook
 from routing.accounts.usage import Usage
 from routing.health.health import Health
@@ -57,6 +58,7 @@ class Services:
     claiming: Claiming
     callbacks: Reception
     reports: ReportStore
+    campaign_reports: CampaignReports
     receipts: ReceiptStore
     webhooks: WebhookDesk
 
