@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date
-from typing import Final, NamedTuple
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from gateway.kernel.money import Money
@@ -21,14 +21,6 @@ from promotions.pricing.uses import limit_reached, taken_on
 
 HOLD_S_MAX: Final = 300
 """How long a displayed code may hold a scarce budget (ARCHITECTURE.md "The budget pool")."""
-
-
-class Entitled(NamedTuple):
-    """A campaign that the payment may have: its bid, its day, and the coupon that it takes."""
-
-    bid: Bid
-    day: date
-    coupon_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +39,7 @@ class Circumstances:
 class Entitling:
     """Judges campaigns for one payment.  `secret` is the key of the random draws."""
 
-    __slots__ = ("_around", "_at", "_cap_fen", "_days", "_facts", "_secret")
+    __slots__ = ("_around", "_at", "_cap_fen", "_days", "_facts", "_secret", "coupon_ids")
 
     def __init__(self, facts: Facts, secret: bytes, around: Circumstances) -> None:
         self._facts = facts
@@ -56,8 +48,10 @@ class Entitling:
         self._secret = secret
         self._around = around
         self._days: dict[ZoneInfo, date] = {}
+        self.coupon_ids: dict[str, str] = {}
+        """The customer's coupons that would be taken, by campaign."""
 
-    def judge(self, campaign: Campaign) -> Entitled | Considered:
+    def judge(self, campaign: Campaign) -> Bid | Considered:
         """What the campaign offers this payment, or why nothing."""
         facts, excluded, terms = self._facts, self._around.excluded, terms_of(campaign)
         if excluded and campaign.id in excluded:
@@ -68,18 +62,25 @@ class Entitling:
             return _refused(campaign, Reason.BELOW_SPEND, f"It starts at ¥{Money(terms.spend_min_fen).yuan}.")
         if terms.needs_customer and (facts.customer is None or facts.history is None):
             return _refused(campaign, Reason.CUSTOMER_UNKNOWN, "The till has to name the customer.")
-        coupon_id = None
         if campaign.coupon is not None:
             found = _coupon(campaign.id, campaign.coupon, facts)
             if isinstance(found, str):
                 return _refused(campaign, Reason.COUPON_MISSING, found)
-            coupon_id = None if found is None else found.id
-        return self._within_limits(terms, coupon_id)
+            if found is not None:
+                self.coupon_ids[campaign.id] = found.id
+        return self._within_limits(terms)
 
-    def _within_limits(self, terms: Terms, coupon_id: str | None) -> Entitled | Considered:
+    def day_of(self, campaign: Campaign) -> date:
+        """The payment's day in the campaign's time zone."""
+        day = self._days.get(campaign.timezone)
+        if day is None:
+            day = self._days[campaign.timezone] = self._at.astimezone(campaign.timezone).date()
+        return day
+
+    def _within_limits(self, terms: Terms) -> Bid | Considered:
         """Of a campaign that gives something to payments like this one: limits, a scarce budget, its pace."""
         facts, campaign = self._facts, terms.campaign
-        day = self._days.get(campaign.timezone) or self._day(campaign.timezone)
+        day = self.day_of(campaign)
         bid = self._bid(terms, day)
         if terms.is_discount and bid.alone_fen <= 0:
             return _refused(campaign, Reason.NOTHING_LEFT, "It takes less than a fen off this amount.")
@@ -92,7 +93,7 @@ class Entitling:
             return _refused(campaign, Reason.HELD_TOO_LONG, detail)
         if campaign.pacing is not None and not self._is_let_through(campaign, day):
             return _refused(campaign, Reason.THROTTLED, "Its budget is spread over the day.")
-        return Entitled(bid, day, coupon_id)
+        return bid
 
     def _bid(self, terms: Terms, day: date) -> Bid:
         campaign, amount_fen = terms.campaign, self._facts.amount_fen
@@ -124,10 +125,6 @@ class Entitling:
         if share >= 1.0 or taken_on(campaign.id, self._facts, day).count:
             return True
         return is_let_through(campaign.id, day, self._facts.customer or self._facts.order_key, share)
-
-    def _day(self, timezone: ZoneInfo) -> date:
-        day = self._days[timezone] = self._at.astimezone(timezone).date()
-        return day
 
 
 def _refused(campaign: Campaign, reason: Reason, detail: str | None = None) -> Considered:

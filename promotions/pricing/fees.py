@@ -9,6 +9,7 @@ from promotions.campaigns.campaign import FeeOff
 from promotions.offer import Applied
 from promotions.pricing.benefits import percent_of
 from promotions.pricing.funding import split
+from promotions.pricing.terms import terms_of
 
 
 def fee_off(applied: Sequence[Applied], fee_fen: int) -> tuple[Applied, ...]:
@@ -29,5 +30,5 @@ def fee_off(applied: Sequence[Applied], fee_fen: int) -> tuple[Applied, ...]:
             off_fen = min(off_fen, benefit.max_fen)
         left_fen -= off_fen
         if off_fen:
-            found.append(replace(each, fee_off_fen=off_fen, funding=split(off_fen, each.campaign.funding)))
+            found.append(replace(each, fee_off_fen=off_fen, funding=split(off_fen, terms_of(each.campaign).funding)))
     return tuple(found)

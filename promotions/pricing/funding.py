@@ -2,31 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from itertools import accumulate
+from typing import Final, NamedTuple
 
 from promotions.campaigns.campaign import Share
 from promotions.offer import Funding, Offer
 
-SUBSIDIZING = frozenset({"merchant", "platform"})
+SUBSIDIZING: Final = frozenset({"merchant", "platform"})
 """The sponsors whose part routing weighs as a cost of the sale (ARCHITECTURE.md "The books")."""
 
 
-def split(discount_fen: int, shares: Sequence[Share]) -> tuple[Funding, ...]:
+class Portion(NamedTuple):
+    """A sponsor, and what he and those before him pay together of a discount, as a fraction; the last one's is 1."""
+
+    sponsor: str
+    numerator: int
+    denominator: int
+
+
+def portions_of(shares: Sequence[Share]) -> tuple[Portion, ...]:
+    """The running sums of the shares, exact."""
+    sums = accumulate(Fraction(share.share) for share in shares[:-1])
+    before = [Portion(share.sponsor, *total.as_integer_ratio()) for share, total in zip(shares[:-1], sums, strict=True)]
+    return (*before, Portion(shares[-1].sponsor, 1, 1))
+
+
+def split(discount_fen: int, portions: Iterable[Portion]) -> tuple[Funding, ...]:
     """The parts of a discount, by cumulative floors in the order of the shares; the last takes the remainder.
 
     The sponsors up to the n-th pay floor(discount × their shares) together: of two discounts none of these sums is
     less for the larger one.  Sponsors whose part is nothing are left out.
     """
     parts: list[Funding] = []
-    numerator, denominator, paid_fen = 0, 1, 0
-    for share in shares[:-1]:
-        top, bottom = share.share.as_integer_ratio()
-        numerator, denominator = numerator * bottom + top * denominator, denominator * bottom
+    paid_fen = 0
+    for sponsor, numerator, denominator in portions:
         due_fen = discount_fen * numerator // denominator
-        parts.append(Funding(share.sponsor, due_fen - paid_fen))
-        paid_fen = due_fen
-    parts.append(Funding(shares[-1].sponsor, discount_fen - paid_fen))
-    return tuple([part for part in parts if part.amount_fen])
+        if due_fen != paid_fen:
+            parts.append(Funding(sponsor, due_fen - paid_fen))
+            paid_fen = due_fen
+    return tuple(parts)
 
 
 def subsidy_fen(offer: Offer) -> int:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from gateway.kernel.money import Money
-from promotions.campaigns.campaign import CAMPAIGNS_MAX, Campaign
+from promotions.campaigns.campaign import CAMPAIGNS_MAX, Campaign, Mode
 from promotions.facts import Facts
 from promotions.offer import Applied, Considered, Offer, Reason
-from promotions.pricing.entitlement import Circumstances, Entitled, Entitling
+from promotions.pricing.entitlement import Circumstances, Entitling
 from promotions.pricing.funding import split
-from promotions.pricing.stacking import Bid, Taken, clash, combine
+from promotions.pricing.stacking import Bid, Taken, combine
+from promotions.pricing.terms import terms_of
 from promotions.pricing.uses import uses_of
 
 _ORDINARY: Final = Circumstances()
@@ -29,52 +30,67 @@ def price(
     if not candidates:
         return Offer.full_price(amount)
     entitling = Entitling(facts, secret, circumstances)
-    judged = [entitling.judge(campaign) for campaign in candidates]
-    entitled = {each.bid.campaign.id: each for each in judged if isinstance(each, Entitled)}
-    refused = [each for each in judged if isinstance(each, Considered)]
-    taken = combine([each.bid for each in entitled.values()], facts.amount_fen) if entitled else ()
-    applied = tuple([_applied(entitled.pop(each.bid.campaign.id), each.discount_fen, facts) for each in taken])
-    reasons = _Reasons(taken)
-    considered = (
-        *[Considered(each.campaign.id, each.campaign.name, Reason.APPLIED, each.discount_fen) for each in applied],
-        *[reasons.why_not(each.bid) for each in entitled.values()],
-        *refused,
-    )
-    payable = Money(facts.amount_fen - sum(each.discount_fen for each in applied))
+    bids: list[Bid] = []
+    refused: list[Considered] = []
+    for campaign in candidates:
+        judged = entitling.judge(campaign)
+        if isinstance(judged, Bid):
+            bids.append(judged)
+        else:
+            refused.append(judged)
+    taken = combine(bids, facts.amount_fen) if bids else ()
+    considered = (*map(_taken, taken), *_left_out(bids, taken), *refused)
+    applied = tuple([_applied(each, entitling, facts) for each in taken])
+    payable = Money(facts.amount_fen - sum([each.discount_fen for each in taken]))
     return Offer(amount, payable, applied, considered)
 
 
-def _applied(entitled: Entitled, discount_fen: int, facts: Facts) -> Applied:
-    campaign = entitled.bid.campaign
+def _applied(taken: Taken, entitling: Entitling, facts: Facts) -> Applied:
+    campaign, day = taken.bid.campaign, entitling.day_of(taken.bid.campaign)
     return Applied(
         campaign=campaign,
-        discount_fen=discount_fen,
-        funding=split(discount_fen, campaign.funding) if discount_fen else (),
-        day=entitled.day,
-        uses=uses_of(campaign, facts, entitled.day),
-        coupon_id=entitled.coupon_id,
+        discount_fen=taken.discount_fen,
+        funding=split(taken.discount_fen, terms_of(campaign).funding),
+        day=day,
+        uses=uses_of(campaign, facts, day),
+        coupon_id=entitling.coupon_ids.get(campaign.id),
         is_new_customer=None if facts.history is None else facts.history.orders == 0,
     )
 
 
-class _Reasons:
-    """Why bids are not in the combination that was taken."""
+def _taken(taken: Taken) -> Considered:
+    campaign = taken.bid.campaign
+    return Considered(campaign.id, campaign.name, Reason.APPLIED, taken.discount_fen)
 
-    __slots__ = ("_of_group", "_taken", "_total_fen")
+
+def _left_out(bids: Sequence[Bid], taken: Sequence[Taken]) -> list[Considered]:
+    """Why the other bids are not in the combination that was taken."""
+    if len(bids) == len(taken):
+        return []
+    chosen = {each.bid.campaign.id for each in taken}
+    reasons = _Reasons(taken)
+    return [reasons.why_not(bid) for bid in bids if bid.campaign.id not in chosen]
+
+
+class _Reasons:
+    """Why a bid is not in the combination that was taken."""
+
+    __slots__ = ("_exclusive", "_is_full", "_of_group", "_total_fen")
 
     def __init__(self, taken: Sequence[Taken]) -> None:
-        self._taken = taken
         self._total_fen = sum([each.discount_fen for each in taken])
-        self._of_group = {each.bid.campaign.stacking.group: each.bid.campaign for each in reversed(taken)}
+        self._is_full = len(taken) == CAMPAIGNS_MAX
+        self._of_group = {each.bid.campaign.stacking.group: each.bid.campaign for each in taken}
+        first = taken[0].bid.campaign if taken else None
+        self._exclusive = first if first is not None and first.stacking.mode is Mode.EXCLUSIVE else None
 
     def why_not(self, bid: Bid) -> Considered:
         """One reason: others that it does not go with, the number of campaigns, or nothing left for it."""
-        campaign = bid.campaign
-        reason, detail = Reason.BETTER_OFFER, ""
-        other = self._instead_of(campaign) if self._taken else None
+        campaign, reason = bid.campaign, Reason.BETTER_OFFER
+        other = self._instead_of(campaign)
         if other is not None:
             detail = f"It does not go together with “{other.name}”."
-        elif len(self._taken) == CAMPAIGNS_MAX:
+        elif self._is_full:
             detail = f"A payment draws from {CAMPAIGNS_MAX} campaigns at most."
         elif bid.cap_fen < self._total_fen:
             detail = f"With it all discounts would be ¥{Money(bid.cap_fen).yuan} at most."
@@ -83,9 +99,12 @@ class _Reasons:
         return Considered(campaign.id, campaign.name, reason, 0, detail)
 
     def _instead_of(self, campaign: Campaign) -> Campaign | None:
-        """A campaign that was taken and that this one never goes together with: of its group, or an exclusive one."""
-        other = self._of_group.get(campaign.stacking.group)
-        if other is not None and clash(campaign, other):
-            return other
-        first = self._taken[0].bid.campaign
-        return first if clash(campaign, first) else None
+        """A campaign that was taken and that this one never goes together with: an exclusive one, or of its group."""
+        if self._exclusive is not None:
+            return self._exclusive
+        stacking = campaign.stacking
+        other = self._of_group.get(stacking.group)
+        if stacking.mode is Mode.EXCLUSIVE:
+            return other or next(iter(self._of_group.values()), None)
+        is_cascade = stacking.mode is Mode.CASCADING and (other is None or other.stacking.mode is Mode.CASCADING)
+        return None if is_cascade else other

@@ -157,7 +157,8 @@ def _field(discounts: Iterable[Bid]) -> _Field:
             group = groups[stacking.group] = _Group([], [])
         (group.best if stacking.mode is Mode.BEST else group.cascading).append(bid)
     for group in groups.values():
-        group.best.sort(key=_alone_fen, reverse=True)
+        if len(group.best) > 1:
+            group.best.sort(key=_alone_fen, reverse=True)
     exclusive.sort(key=_alone_fen, reverse=True)
     return _Field(list(groups.values()), exclusive)
 
@@ -174,9 +175,13 @@ def _allowed(field: _Field, cap_fen: int) -> _Field:
 def _total(field: _Field, caps: Sequence[int], amount_fen: int) -> int:
     """The largest total that can be had, by bisection over the caps, which fall."""
 
+    totals: dict[int, int] = {}
+
     def under(cap_fen: int) -> int:
-        found = _within(_allowed(field, cap_fen), amount_fen, amount_fen)
-        return _discount_fen(found, amount_fen)
+        if cap_fen not in totals:
+            found = _within(_allowed(field, cap_fen), amount_fen, amount_fen)
+            totals[cap_fen] = _discount_fen(found, amount_fen)
+        return totals[cap_fen]
 
     low, high = 0, len(caps) - 1
     while low < high:

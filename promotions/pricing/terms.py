@@ -8,6 +8,7 @@ from typing import Final
 
 from promotions.campaigns.campaign import Allowance, Campaign, RandomOff, Scope, Status
 from promotions.pricing.benefits import GivenBy, given_by, is_discount, spend_min_fen
+from promotions.pricing.funding import Portion, portions_of
 from promotions.pricing.stacking import Turn, turn_of
 
 KEPT_MAX: Final = 32_768
@@ -32,6 +33,7 @@ class Terms:
     random: RandomOff | None
     has_cap: bool
     allowances: tuple[tuple[Scope, Allowance], ...]
+    funding: tuple[Portion, ...]
 
 
 _kept: Final[dict[int, Terms]] = {}
@@ -63,4 +65,5 @@ def _terms(campaign: Campaign) -> Terms:
         random=benefit if isinstance(benefit, RandomOff) else None,
         has_cap=stacking.total_max_fen is not None or stacking.total_max_percent is not None,
         allowances=tuple(campaign.limits.per.items()),
+        funding=portions_of(campaign.funding),
     )

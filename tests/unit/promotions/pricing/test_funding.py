@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from promotions.campaigns.campaign import Share
 from promotions.offer import Funding
 from promotions.pricing import price, subsidy_fen
-from promotions.pricing.funding import split
+from promotions.pricing.funding import portions_of, split
 from tests.support.campaigns import SECRET, campaign, off, payment
 
 BANK_AND_MERCHANT = (Share("bank", Decimal("0.7")), Share("merchant", Decimal("0.3")))
@@ -30,20 +30,20 @@ def shares() -> st.SearchStrategy[tuple[Share, ...]]:
     [(500, [350, 100, 50]), (2, [1, 1]), (9, [6, 2, 1]), (99, [69, 20, 10])],
 )
 def test_parts_are_cumulative_floors_and_the_last_takes_the_rest(discount_fen: int, parts: list[int]) -> None:
-    found = split(discount_fen, THREE)
+    found = split(discount_fen, portions_of(THREE))
     assert [part.amount_fen for part in found] == parts
     assert sum(part.amount_fen for part in found) == discount_fen
 
 
 def test_a_fen_that_no_share_reaches_is_the_last_ones() -> None:
-    assert split(1, THREE) == (Funding("platform", 1),)
-    assert split(500, BANK_AND_MERCHANT) == (Funding("bank", 350), Funding("merchant", 150))
+    assert split(1, portions_of(THREE)) == (Funding("platform", 1),)
+    assert split(500, portions_of(BANK_AND_MERCHANT)) == (Funding("bank", 350), Funding("merchant", 150))
 
 
 @given(shares(), st.integers(1, 10_000_000), st.integers(0, 1_000))
 def test_parts_add_up_and_running_sums_never_fall(funders: tuple[Share, ...], discount_fen: int, more_fen: int) -> None:
     def running(fen: int) -> list[int]:
-        parts = {part.sponsor: part.amount_fen for part in split(fen, funders)}
+        parts = {part.sponsor: part.amount_fen for part in split(fen, portions_of(funders))}
         assert all(amount > 0 for amount in parts.values())
         return list(accumulate(parts.get(funder.sponsor, 0) for funder in funders))
 
