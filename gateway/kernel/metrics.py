@@ -95,6 +95,33 @@ POOL_RESERVATIONS: Final = hot_counter(
 POOL_UNTOLD: Final = Counter(
     "mashang_pool_untold_total", "Confirmations and releases that did not reach Valkey; reconciliation finds them."
 )
+POOL_EPOCH: Final = Gauge(
+    "mashang_pool_epoch", "The lowest epoch of the budget pool that a process goes by.", multiprocess_mode="livemin"
+)
+POOL_FENCED: Final = Gauge(
+    "mashang_pool_fenced_processes",
+    "Processes that do not believe Valkey and draw discounts from PostgreSQL alone.",
+    multiprocess_mode="livesum",
+)
+POOL_FENCES: Final = Counter(
+    "mashang_pool_fences_total", "Epochs that began because Valkey showed signs of a loss, by the sign.", ["reason"]
+)
+POOL_REBUILD_SECONDS: Final = Gauge(
+    "mashang_pool_rebuild_seconds",
+    "From the last new epoch until today's slices were in Valkey again.",
+    multiprocess_mode="mostrecent",
+)
+POOL_STRANDED: Final = Gauge(
+    "mashang_pool_stranded_fen",
+    "Reserved by payments that went no further for three seconds; left again when they expire.",
+    multiprocess_mode="mostrecent",
+)
+POOL_EXPIRED: Final = Counter(
+    "mashang_pool_expired_total", "Reservations that expired: no intent of their payments became durable."
+)
+POOL_CORRECTED: Final = Counter(
+    "mashang_pool_corrected_total", "Slices in Valkey that differed from PostgreSQL and were put right."
+)
 UNRESOLVED: Final = Gauge(
     "mashang_unresolved_payments",
     "Payments without an outcome, codes on display excepted.",

@@ -23,6 +23,7 @@ from gateway.workers.recovery import Recovery
 from gateway.workers.refunding import Refunding
 from gateway.workers.rewarding import Rewarding
 from gateway.workers.tasks import Purpose, Task, TaskQueue
+from promotions.budget.keeping import Keeping
 
 _log = logging.getLogger("mashang.worker")
 
@@ -34,7 +35,8 @@ async def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with compose(settings) as base, webhooks_delivered(base), asyncio.TaskGroup() as group:
-        loops = (base.revision.run(), keep_house(base), CallbackSweep(base).run(), base.routing.usage.run())
+        pool = Keeping(base.pool, base.valkey)
+        loops = (base.revision.run(), keep_house(base), CallbackSweep(base).run(), base.routing.usage.run(), pool.run())
         background = [group.create_task(loop) for loop in loops]
         _log.info("worker started")
         await Worker(base).work_until(stop)

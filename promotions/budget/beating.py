@@ -12,6 +12,7 @@ import asyncpg
 from redis.exceptions import RedisError
 
 from gateway.database.valkey import Valkey, ValkeyAway
+from gateway.kernel.metrics import POOL_FENCES
 from promotions.budget.asking import SCRIPTS
 from promotions.budget.epochs import BEHIND_MAX, Beat, PoolState, Sign, sign_of
 from promotions.budget.lanes import LANES, beat_key
@@ -67,6 +68,7 @@ class Heart:
         if epoch is None:
             return await self.state()
         _log.warning("the budget pool begins anew", extra={"epoch": epoch, "reason": sign.value})
+        POOL_FENCES.labels(sign.value).inc()
         fenced = PoolState(epoch, state.generation)
         await self._raise(fenced, may_be_missing=True)
         return fenced

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from gateway.database.batches import BROKEN
 from gateway.database.revision import POLL_S
 from gateway.database.valkey import Valkey, ValkeyAway
+from gateway.kernel.metrics import POOL_EPOCH, POOL_FENCED
 from promotions.budget.epochs import Trust
 from promotions.budget.lanes import beat_key
 from promotions.budget.loading import state_of
@@ -30,8 +31,12 @@ class Following:
     async def check(self) -> None:
         """Look once.  A lane that is doubted under the present epoch is asked again."""
         self._trust.learn(await state_of(self._pool))
-        if self._trust.sign is None:
-            return
+        if self._trust.sign is not None:
+            await self._ask_again()
+        POOL_EPOCH.set(self._trust.epoch)
+        POOL_FENCED.set(self._trust.sign is not None)
+
+    async def _ask_again(self) -> None:
         try:
             raw = await self._valkey.call("GET", beat_key(self._trust.doubted_lane))
         except (ValkeyAway, RedisError):

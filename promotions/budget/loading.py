@@ -58,15 +58,19 @@ async def rooms_of(pool: asyncpg.Pool, campaign_id: str, day: date) -> list[Room
 
 async def load(valkey: Valkey, epoch: int, rooms: Iterable[Room]) -> int:
     """Put those slices there that are not there, lane by lane.  Returns how many.  Raises ValkeyAway or RedisError."""
+    answers = await asyncio.gather(*(_load_part(valkey, part) for part in parts_by_lane(epoch, rooms)))
+    return sum(answers)
+
+
+def parts_by_lane(epoch: int, rooms: Iterable[Room]) -> list[list[tuple[Place, Room]]]:
+    """The slices with their places, in parts that one call of a script can carry."""
     by_lane: dict[int, list[tuple[Place, Room]]] = {}
     for room in rooms:
         place = place_of(room.slice, epoch)
         by_lane.setdefault(place.lane, []).append((place, room))
-    parts = [
+    return [
         lane[first : first + _SLICES_MAX] for lane in by_lane.values() for first in range(0, len(lane), _SLICES_MAX)
     ]
-    answers = await asyncio.gather(*(_load_part(valkey, part) for part in parts))
-    return sum(answers)
 
 
 async def _load_part(valkey: Valkey, part: Sequence[tuple[Place, Room]]) -> int:

@@ -5,20 +5,32 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 import zlib
 from collections.abc import Sequence
 from datetime import date
+from typing import Final
 
 import asyncpg
+from redis.exceptions import RedisError
 
-from gateway.database.valkey import Valkey
+from gateway.database.valkey import Valkey, ValkeyAway
 from gateway.kernel.metrics import POOL_RESERVATIONS
 from promotions.budget.asking import Answer, Asking, Granted, Unknown
+from promotions.budget.authority import Authority
 from promotions.budget.epochs import Trust
 from promotions.budget.lanes import Place, Places, Slice
 from promotions.budget.loading import Loading
 from promotions.budget.reservation import Draw, Exhausted, Reservation
+from promotions.budget.scarcity import Scarcity
 from promotions.budget.telling import Telling
+
+_SEARCHES_MAX: Final = 3
+_TURNED_S: Final = 1.0
+_TURNS_MAX: Final = 20_000
+_RESERVED: Final = POOL_RESERVATIONS.labels("reserved")
+_BY_DATABASE: Final = POOL_RESERVATIONS.labels("by_database")
+_EXHAUSTED: Final = POOL_RESERVATIONS.labels("exhausted")
 
 
 class BudgetPool:
@@ -34,6 +46,9 @@ class BudgetPool:
         self._asking = Asking(valkey, trust)
         self._telling = Telling(valkey)
         self._loading = Loading(pool, valkey, trust)
+        self._authority = Authority(pool)
+        self._turns = _Turns()
+        self._scarcity = Scarcity(pool, valkey, trust)
         self._own = own_number() if own is None else own
 
     async def reserve(self, order_key: str, owner: str, draws: Sequence[Draw]) -> tuple[Reservation, ...] | Exhausted:
@@ -80,16 +95,40 @@ class BudgetPool:
         await self._telling.aclose()
 
     async def _draw(self, order_key: str, owner: str, draw: Draw) -> Reservation | Exhausted:
-        for step in range(draw.slices):
-            number = (self._own + step) % draw.slices
-            answer = await self._ask(order_key, owner, draw, number)
-            if isinstance(answer, Granted):
-                POOL_RESERVATIONS.labels("reserved").inc()
-                return self._reservation(order_key, owner, draw, number, answer.fen)
-            if isinstance(answer, Unknown):
-                return self._by_database(order_key, owner, draw)
-        POOL_RESERVATIONS.labels("exhausted").inc()
-        return Exhausted(draw.campaign_id)
+        """From the process's own slice, the next ones, or one that the last look has filled."""
+        try:
+            first = self._turns.first(draw, self._own)
+            for step in range(draw.slices):
+                number = (first + step) % draw.slices
+                found = await self._draw_from(number, order_key, owner, draw)
+                if found is not None:
+                    self._turns.note(draw, number, step)
+                    return found
+                if self._scarcity.knows_of_none(draw):
+                    return _exhausted(draw)
+            found = await self._search(order_key, owner, draw)
+        except (ValkeyAway, RedisError):
+            found = await self._by_database(order_key, owner, draw)
+        return found or _exhausted(draw)
+
+    async def _search(self, order_key: str, owner: str, draw: Draw) -> Reservation | Exhausted | None:
+        """From a slice that has enough after all; others may be faster there."""
+        for _ in range(_SEARCHES_MAX):
+            number = await self._scarcity.find(draw)
+            found = None if number is None else await self._draw_from(number, order_key, owner, draw)
+            if number is None or found is not None:
+                return found
+        return None
+
+    async def _draw_from(self, number: int, order_key: str, owner: str, draw: Draw) -> Reservation | Exhausted | None:
+        """None where that slice has too little."""
+        answer = await self._ask(order_key, owner, draw, number)
+        if isinstance(answer, Unknown):
+            return await self._by_database(order_key, owner, draw)
+        if isinstance(answer, Granted):
+            _RESERVED.inc()
+            return self._reservation(order_key, owner, draw, number, answer.fen)
+        return None
 
     async def _ask(self, order_key: str, owner: str, draw: Draw, number: int) -> Answer:
         if not self._trust.is_given:
@@ -100,11 +139,13 @@ class BudgetPool:
             self._loading.soon(draw.campaign_id, draw.day)
         return answer
 
-    def _by_database(self, order_key: str, owner: str, draw: Draw) -> Reservation:
-        POOL_RESERVATIONS.labels("by_database").inc()
-        return Reservation(
-            draw.campaign_id, draw.day, self._own % draw.slices, draw.fen, order_key, owner, False, self._trust.epoch
-        )
+    async def _by_database(self, order_key: str, owner: str, draw: Draw) -> Reservation | Exhausted:
+        number = await self._authority.choose(draw, self._own % draw.slices)
+        if number is None:
+            return _exhausted(draw)
+        _BY_DATABASE.inc()
+        epoch = self._trust.epoch
+        return Reservation(draw.campaign_id, draw.day, number, draw.fen, order_key, owner, False, epoch)
 
     def _reservation(self, order_key: str, owner: str, draw: Draw, number: int, fen: int) -> Reservation:
         return Reservation(draw.campaign_id, draw.day, number, fen, order_key, owner, True, self._trust.epoch)
@@ -117,6 +158,30 @@ class BudgetPool:
 
     def _place(self, of: Slice) -> Place:
         return self._places.of(of, self._trust.epoch)
+
+
+class _Turns:
+    """Where this process turned to when its own slice was empty; for a second, then it looks at its own again."""
+
+    def __init__(self) -> None:
+        self._turned: dict[tuple[str, date], tuple[float, int]] = {}
+
+    def first(self, draw: Draw, own: int) -> int:
+        """The slice to begin with."""
+        until, number = self._turned.get((draw.campaign_id, draw.day), (0.0, 0))
+        return number % draw.slices if until and time.monotonic() < until else own % draw.slices
+
+    def note(self, draw: Draw, number: int, step: int) -> None:
+        """A slice had enough after so many steps."""
+        if step:
+            if len(self._turned) > _TURNS_MAX:
+                self._turned.clear()
+            self._turned[draw.campaign_id, draw.day] = (time.monotonic() + _TURNED_S, number)
+
+
+def _exhausted(draw: Draw) -> Exhausted:
+    _EXHAUSTED.inc()
+    return Exhausted(draw.campaign_id)
 
 
 def own_number() -> int:

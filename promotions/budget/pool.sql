@@ -37,3 +37,16 @@ JOIN campaign_slices USING (campaign_id, day, slice)
 -- Which of these payments took something of a campaign.  The bounds name the partitions.
 SELECT payment_id, campaign_id FROM redemptions
 WHERE payment_id = ANY ($1::text[]) AND payment_id BETWEEN $2 AND $3
+
+-- name: hold_slices
+-- Locked in the order in which everybody locks them.
+SELECT slice, granted - used AS left, granted_count - used_count AS count
+FROM campaign_slices WHERE campaign_id = $1 AND day = $2
+ORDER BY slice
+FOR NO KEY UPDATE
+
+-- name: move
+-- Grants of a day's slices raised and lowered; together the changes come to nothing.
+UPDATE campaign_slices AS s SET granted = s.granted + moved.fen, granted_count = s.granted_count + moved.count
+FROM unnest($3::smallint[], $4::bigint[], $5::bigint[]) AS moved (slice, fen, count)
+WHERE s.campaign_id = $1 AND s.day = $2 AND s.slice = moved.slice

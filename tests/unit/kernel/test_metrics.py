@@ -94,6 +94,7 @@ TOGETHER = {
     "mashang_late_captures": 3,
     "mashang_claims": 3,
     "mashang_pool_reservations": 3,
+    "mashang_pool_fences": 4,
     "mashang_callbacks": 6 * 10,
     "mashang_callbacks_applied": 6 * 5,
     "mashang_refunds": 6 * 3,

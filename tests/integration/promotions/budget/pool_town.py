@@ -50,7 +50,7 @@ class PoolTown:
     @classmethod
     async def found(cls, database: asyncpg.Pool, redis_url: str) -> Self:
         """A new pool on both stores."""
-        await database.execute("UPDATE pool_state SET beaten_at = 'epoch'")
+        await database.execute("TRUNCATE redemptions")
         today = await database.fetchval("SELECT (now() AT TIME ZONE 'Asia/Shanghai')::date")
         valkey = Valkey(settings("postgresql://nobody@/none", redis_url))
         return cls(database, redis_url, today, valkey, Heart(database, valkey))
@@ -63,7 +63,10 @@ class PoolTown:
         """A process that prefers slice `own`, with what it knows of the pool up to date."""
         valkey, trust = Valkey(settings("postgresql://nobody@/none", self.redis_url)), Trust()
         process = Process(
-            valkey, trust, BudgetPool(self.database, valkey, trust, own), Following(self.database, valkey, trust)
+            valkey,
+            trust,
+            BudgetPool(self.database, valkey, trust, own),
+            Following(self.database, valkey, trust),
         )
         self._stack.push_async_callback(process.aclose)
         await process.following.check()
