@@ -8,7 +8,14 @@ from typing import Final
 
 from gateway.kernel.documents import DocumentError
 from gateway.kernel.errors import Conflict, InvalidRequest, not_found
-from promotions.campaigns.lifecycle import CampaignChanged, IllegalStep, NoSuchCampaign, NotWhileRunning, TopUpReused
+from promotions.campaigns.lifecycle import (
+    BelowUsed,
+    CampaignChanged,
+    IllegalStep,
+    NoSuchCampaign,
+    NotWhileRunning,
+    TopUpReused,
+)
 
 _TOLD_MAX: Final = 20
 """So many problems stand in the message of a refusal; a check tells all."""
@@ -34,6 +41,9 @@ def refusals() -> Iterator[None]:
         ) from None
     except NotWhileRunning as error:
         raise Conflict("campaign_running", f"“{error.path}” stays as it is: {error}.", param=error.path) from None
+    except BelowUsed as error:
+        message = f"“{error.path}” cannot go below {error.used}: so much is used."
+        raise Conflict("below_used", message, param=error.path) from None
     except TopUpReused as error:
         raise Conflict(
             "idempotency_key_reused",

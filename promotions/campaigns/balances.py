@@ -81,7 +81,7 @@ class Balance:
         return 0 if self._has_ended and left is not None else left
 
     def _today(self) -> dict[str, Any]:
-        """Of the campaign's present day; what is left is never more than of the whole."""
+        """Of the campaign's present day: no more is left than of the whole, and nothing where a limit was lowered too far."""
         caps, taken = self.campaign.caps, self.taken
         left = _least(_rest(caps.budget_per_day_fen, taken.today_fen), self._unused_fen)
         left_count = _least(_rest(caps.count_per_day, taken.today_count), _rest(caps.count, taken.used_count))
@@ -125,4 +125,6 @@ def _rest(cap: int | None, used: int) -> int | None:
 
 
 def _least(*found: int | None) -> int | None:
-    return min([each for each in found if each is not None], default=None)
+    """The least of what is limited, or 0."""
+    known = [each for each in found if each is not None]
+    return max(min(known), 0) if known else None

@@ -51,6 +51,13 @@ UPDATE campaigns SET
 WHERE id = $1
 RETURNING *
 
+-- name: hold_slices
+-- Those from which payments can take: of the present day, and of the one that has just ended.
+SELECT FROM campaign_slices
+WHERE campaign_id = $1 AND day >= (SELECT (now() AT TIME ZONE timezone)::date - 1 FROM campaigns WHERE id = $1)
+ORDER BY campaign_id, day, slice
+FOR NO KEY UPDATE
+
 -- name: versions
 SELECT version, document, created_at FROM campaign_versions
 WHERE campaign_id = $1 AND ($2::integer IS NULL OR version < $2)

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from gateway.database.pool import Connection
 from gateway.kernel.ids import new_id
+from promotions.budget import grants
 from promotions.campaigns import store
 from promotions.campaigns.campaign import Campaign, Status
 from promotions.campaigns.document import parse, to_json
@@ -74,6 +75,15 @@ class NotWhileRunning(Exception):
         self.path = path
 
 
+class BelowUsed(Exception):
+    """The limit at `path` would be below what payments have taken: `used`, in fen or in redemptions."""
+
+    def __init__(self, path: str, used: int) -> None:
+        super().__init__(f"{path} is below {used}")
+        self.path = path
+        self.used = used
+
+
 class TopUpReused(Exception):
     """The key was used for another amount (fen)."""
 
@@ -107,7 +117,8 @@ async def draft(connection: Connection, given: object) -> StoredCampaign:
 async def edit(connection: Connection, campaign_id: str, given: object, base: Base = ANY) -> Change:
     """Write a campaign's next version, whole; the same document again changes nothing.
 
-    Raises NoSuchCampaign, IllegalStep for one that has ended, CampaignChanged, NotWhileRunning and CampaignError.
+    Raises NoSuchCampaign, IllegalStep for one that has ended, CampaignChanged, NotWhileRunning, BelowUsed and
+    CampaignError.
     """
     before = await held(connection, campaign_id)
     if before.status is Status.ENDED:
@@ -120,7 +131,9 @@ async def edit(connection: Connection, campaign_id: str, given: object, base: Ba
     if before.status is Status.DRAFT:
         return Change(before, await store.save(connection, campaign))
     _refuse_frozen(before, campaign)
-    return Change(before, await store.save(connection, campaign))
+    after = await store.save(connection, campaign)
+    await _regrant(connection, after)
+    return Change(before, after)
 
 
 async def amend(connection: Connection, campaign_id: str, patch: Mapping[str, Any], base: Base = ANY) -> Change:
@@ -140,6 +153,10 @@ async def take(connection: Connection, campaign_id: str, step: Step) -> Change:
     if target is Status.ACTIVE:
         await _read(connection, before.document, campaign_id, before.version, before.status)
     after = await store.set_status(connection, campaign_id, target)
+    if target is Status.ACTIVE:
+        await grants.regrant(connection, campaign_id)
+    else:
+        await store.await_takers(connection, campaign_id)
     return Change(before, after)
 
 
@@ -155,7 +172,9 @@ async def top_up(connection: Connection, campaign_id: str, key: str, amount_fen:
             raise TopUpReused(known_fen)
         return Change(before, before)
     _refuse_top_up(before, amount_fen)
-    return Change(before, await store.add_to_budget(connection, campaign_id, key, amount_fen))
+    after = await store.add_to_budget(connection, campaign_id, key, amount_fen)
+    await grants.regrant(connection, campaign_id)
+    return Change(before, after)
 
 
 async def held(connection: Connection, campaign_id: str) -> StoredCampaign:
@@ -184,6 +203,17 @@ async def _read(connection: Connection, given: object, campaign_id: str, version
     """The campaign, checked by the database's clock; aside, for compiling a condition takes milliseconds."""
     now = await connection.fetchval("SELECT now()")
     return await asyncio.to_thread(parse, given, campaign_id=campaign_id, version=version, status=status, now=now)
+
+
+async def _regrant(connection: Connection, stored: StoredCampaign) -> None:
+    """Bring today's slices to limits that have changed.  Raises BelowUsed."""
+    try:
+        await grants.regrant(connection, stored.id)
+    except grants.BelowSpent as error:
+        budget_fen = stored.caps.budget_fen
+        if budget_fen is not None and error.fen > budget_fen:
+            raise BelowUsed("limits.budget", error.fen) from None
+        raise BelowUsed("limits.count", error.count) from None
 
 
 def _refuse_top_up(before: StoredCampaign, amount_fen: int) -> None:

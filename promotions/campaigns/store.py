@@ -132,6 +132,14 @@ async def set_status(connection: Connection, campaign_id: str, status: Status) -
     return StoredCampaign.of(record)
 
 
+async def await_takers(connection: Connection, campaign_id: str) -> None:
+    """Wait for the payments that are just taking of a campaign; the next ones wait for this transaction, and see it.
+
+    Payments lock their slices before they look at the campaign (the guards in PostgreSQL).
+    """
+    await connection.execute(SQL["hold_slices"], campaign_id)
+
+
 async def topped_up_by(connection: Connection, campaign_id: str, key: str) -> int | None:
     """How much (fen) the top-up of that key added to a campaign that is held; None where there was none."""
     amount: int | None = await connection.fetchval(SQL["find_top_up"], campaign_id, key)
