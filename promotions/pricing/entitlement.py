@@ -56,7 +56,11 @@ class Entitling:
         facts, excluded, terms = self._facts, self._around.excluded, terms_of(campaign)
         if excluded and campaign.id in excluded:
             return _refused(campaign, excluded[campaign.id])
-        if not self._is_on(terms):
+        if not (
+            terms.is_active
+            and (terms.starts_at is None or terms.starts_at <= self._at)
+            and (terms.ends_at is None or self._at < terms.ends_at)
+        ):
             return _refused(campaign, Reason.NOT_NOW)
         if facts.amount_fen < terms.spend_min_fen:
             return _refused(campaign, Reason.BELOW_SPEND, f"It starts at ¥{Money(terms.spend_min_fen).yuan}.")
@@ -68,7 +72,7 @@ class Entitling:
                 return _refused(campaign, Reason.COUPON_MISSING, found)
             if found is not None:
                 self.coupon_ids[campaign.id] = found.id
-        return self._within_limits(terms)
+        return self._bid(terms)
 
     def day_of(self, campaign: Campaign) -> date:
         """The payment's day in the campaign's time zone."""
@@ -77,47 +81,35 @@ class Entitling:
             day = self._days[campaign.timezone] = self._at.astimezone(campaign.timezone).date()
         return day
 
-    def _within_limits(self, terms: Terms) -> Bid | Considered:
-        """Of a campaign that gives something to payments like this one: limits, a scarce budget, its pace."""
-        facts, campaign = self._facts, terms.campaign
-        day = self.day_of(campaign)
-        bid = self._bid(terms, day)
-        if terms.is_discount and bid.alone_fen <= 0:
-            return _refused(campaign, Reason.NOTHING_LEFT, "It takes less than a fen off this amount.")
-        if terms.allowances:
-            limit = limit_reached(campaign.id, terms.allowances, facts, day, bid.alone_fen)
+    def _bid(self, terms: Terms) -> Bid | Considered:
+        """Of a campaign that is for payments like this one: what it gives, unless its limits or its pace forbid."""
+        campaign, amount_fen = terms.campaign, self._facts.amount_fen
+        discount_of: DiscountOf | None = None
+        alone_fen = 0
+        if terms.is_discount:
+            discount_of = self._drawn(terms.random, campaign) if terms.given is None else terms.given(amount_fen)
+            alone_fen = discount_of(amount_fen)
+            if alone_fen <= 0:
+                return _refused(campaign, Reason.NOTHING_LEFT, "It takes less than a fen off this amount.")
+        if terms.counters:
+            limit = limit_reached(campaign.id, terms.counters, self._facts, self.day_of(campaign), alone_fen)
             if limit is not None:
                 return _refused(campaign, Reason.LIMIT_REACHED, limit)
-        if facts.expires_in_s > HOLD_S_MAX and campaign.id in self._around.scarce:
+        if self._facts.expires_in_s > HOLD_S_MAX and campaign.id in self._around.scarce:
             detail = f"Little of its budget is left: codes of at most {HOLD_S_MAX} s may hold it."
             return _refused(campaign, Reason.HELD_TOO_LONG, detail)
-        if campaign.pacing is not None and not self._is_let_through(campaign, day):
+        if campaign.pacing is not None and not self._is_let_through(campaign, self.day_of(campaign)):
             return _refused(campaign, Reason.THROTTLED, "Its budget is spread over the day.")
-        return bid
-
-    def _bid(self, terms: Terms, day: date) -> Bid:
-        campaign, amount_fen = terms.campaign, self._facts.amount_fen
-        discount: DiscountOf | None = None
-        if terms.given is not None:
-            discount = terms.given(amount_fen)
-        elif terms.random is not None:
-            discount = random_off(terms.random, amount_fen, self._drawn_fen(campaign.id, terms.random, day))
         cap_fen = cap_of(campaign, amount_fen) if terms.has_cap else self._cap_fen
-        return Bid(campaign, terms.turn, discount, 0 if discount is None else discount(amount_fen), cap_fen)
+        return Bid(campaign, terms.turn, discount_of, alone_fen, cap_fen)
 
-    def _drawn_fen(self, campaign_id: str, benefit: RandomOff, day: date) -> int:
+    def _drawn(self, benefit: RandomOff | None, campaign: Campaign) -> DiscountOf:
         """The draw is numbered by how often the customer has had the campaign on its day."""
-        facts = self._facts
+        facts, day = self._facts, self.day_of(campaign)
+        assert benefit is not None, "what is no random discount is given"
         assert facts.customer is not None, "a random benefit needs a customer"
-        asked = Asked(campaign_id, facts.customer, day, taken_on(campaign_id, facts, day).count)
-        return drawn_fen(benefit, self._secret, asked)
-
-    def _is_on(self, terms: Terms) -> bool:
-        return (
-            terms.is_active
-            and (terms.starts_at is None or terms.starts_at <= self._at)
-            and (terms.ends_at is None or self._at < terms.ends_at)
-        )
+        asked = Asked(campaign.id, facts.customer, day, taken_on(campaign.id, facts, day).count)
+        return random_off(benefit, facts.amount_fen, drawn_fen(benefit, self._secret, asked))
 
     def _is_let_through(self, campaign: Campaign, day: date) -> bool:
         """A customer who has had the campaign today stays in, however its share has fallen since."""

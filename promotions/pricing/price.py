@@ -46,13 +46,14 @@ def price(
 
 
 def _applied(taken: Taken, entitling: Entitling, facts: Facts) -> Applied:
-    campaign, day = taken.bid.campaign, entitling.day_of(taken.bid.campaign)
+    campaign, terms = taken.bid.campaign, terms_of(taken.bid.campaign)
+    day = entitling.day_of(campaign)
     return Applied(
         campaign=campaign,
         discount_fen=taken.discount_fen,
-        funding=split(taken.discount_fen, terms_of(campaign).funding),
+        funding=split(taken.discount_fen, terms.funding),
         day=day,
-        uses=uses_of(campaign, facts, day),
+        uses=uses_of(terms.counters, facts, day),
         coupon_id=entitling.coupon_ids.get(campaign.id),
         is_new_customer=None if facts.history is None else facts.history.orders == 0,
     )
@@ -75,7 +76,7 @@ def _left_out(bids: Sequence[Bid], taken: Sequence[Taken]) -> list[Considered]:
 class _Reasons:
     """Why a bid is not in the combination that was taken."""
 
-    __slots__ = ("_exclusive", "_is_full", "_of_group", "_total_fen")
+    __slots__ = ("_exclusive", "_is_full", "_of_group", "_told", "_total_fen")
 
     def __init__(self, taken: Sequence[Taken]) -> None:
         self._total_fen = sum([each.discount_fen for each in taken])
@@ -83,13 +84,16 @@ class _Reasons:
         self._of_group = {each.bid.campaign.stacking.group: each.bid.campaign for each in taken}
         first = taken[0].bid.campaign if taken else None
         self._exclusive = first if first is not None and first.stacking.mode is Mode.EXCLUSIVE else None
+        self._told = {
+            each.bid.campaign.id: f"It does not go together with “{each.bid.campaign.name}”." for each in taken
+        }
 
     def why_not(self, bid: Bid) -> Considered:
         """One reason: others that it does not go with, the number of campaigns, or nothing left for it."""
         campaign, reason = bid.campaign, Reason.BETTER_OFFER
         other = self._instead_of(campaign)
         if other is not None:
-            detail = f"It does not go together with “{other.name}”."
+            detail = self._told[other.id]
         elif self._is_full:
             detail = f"A payment draws from {CAMPAIGNS_MAX} campaigns at most."
         elif bid.cap_fen < self._total_fen:

@@ -132,14 +132,16 @@ def _goes_with(bid: Bid, chosen: Sequence[Taken]) -> bool:
 def _best(discounts: Sequence[Bid], amount_fen: int) -> list[Bid]:
     """The best combination of discounts, which are sorted by turn.
 
-    Where the best one without any caps keeps all of its own, there is none better.  Else the caps that there are tell
-    how much can be had, and then the combination is looked for among those that let it.
+    Where the best one without any caps keeps all of its own, there is none better.  Else its lowest cap can be had by
+    cutting it, and more only among those that have a higher one.
     """
     field = _field(discounts)
     found = _within(field, amount_fen, amount_fen)
-    if _discount_fen(found, amount_fen) <= min(map(_cap_fen, found)):
+    cap_fen = min(map(_cap_fen, found))
+    if _discount_fen(found, amount_fen) <= cap_fen:
         return found
-    total_fen = _total(field, sorted({bid.cap_fen for bid in discounts}, reverse=True), amount_fen)
+    higher = sorted({bid.cap_fen for bid in discounts if bid.cap_fen > cap_fen}, reverse=True)
+    total_fen = max(cap_fen, _total(field, higher, amount_fen)) if higher else cap_fen
     return _within(_allowed(field, total_fen), total_fen, amount_fen)
 
 
@@ -173,7 +175,7 @@ def _allowed(field: _Field, cap_fen: int) -> _Field:
 
 
 def _total(field: _Field, caps: Sequence[int], amount_fen: int) -> int:
-    """The largest total that can be had, by bisection over the caps, which fall."""
+    """The largest total that can be had under one of these caps, by bisection over them; they fall."""
 
     totals: dict[int, int] = {}
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from promotions.campaigns.campaign import Allowance, Campaign, RandomOff, Scope, Status
+from promotions.campaigns.campaign import Campaign, RandomOff, Status
 from promotions.pricing.benefits import GivenBy, given_by, is_discount, spend_min_fen
 from promotions.pricing.funding import Portion, portions_of
 from promotions.pricing.stacking import Turn, turn_of
+from promotions.pricing.uses import Counter, counters_of
 
 KEPT_MAX: Final = 32_768
 
@@ -32,7 +33,7 @@ class Terms:
     given: GivenBy | None
     random: RandomOff | None
     has_cap: bool
-    allowances: tuple[tuple[Scope, Allowance], ...]
+    counters: tuple[Counter, ...]
     funding: tuple[Portion, ...]
 
 
@@ -64,6 +65,6 @@ def _terms(campaign: Campaign) -> Terms:
         given=given_by(benefit),
         random=benefit if isinstance(benefit, RandomOff) else None,
         has_cap=stacking.total_max_fen is not None or stacking.total_max_percent is not None,
-        allowances=tuple(campaign.limits.per.items()),
+        counters=counters_of(campaign),
         funding=portions_of(campaign.funding),
     )

@@ -6,29 +6,47 @@ PostgreSQL alone, whose guard decides about all of them again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway.kernel.money import Money
-from promotions.campaigns.campaign import Allowance, Campaign, RandomOff, Scope
+from promotions.campaigns.campaign import Campaign, RandomOff, Scope
 from promotions.facts import EVER, Facts, Uses
 from promotions.offer import Use
 
 _NONE: Final = Uses()
 
 
-def uses_of(campaign: Campaign, facts: Facts, day: date) -> tuple[Use, ...]:
-    """Every counter that a redemption of the campaign counts in: those with a limit, and what pricing reads again.
+class Counter(NamedTuple):
+    """What a campaign counts of each in a scope, a day or in all, and the most of it (None: no limit)."""
+
+    scope: Scope
+    is_daily: bool
+    count_max: int | None
+    fen_max: int | None
+
+
+def counters_of(campaign: Campaign) -> tuple[Counter, ...]:
+    """Everything that a redemption of the campaign counts in: what has a limit, and what pricing reads again.
 
     The customer's count of the day is kept without a limit too where a draw is numbered by it, or where it tells that
     a pacing campaign let him in.
     """
-    found = [use for scope, allowance in campaign.limits.per.items() for use in _of(scope, allowance, facts, day)]
-    if facts.customer is not None and (campaign.pacing is not None or isinstance(campaign.benefit, RandomOff)):
-        daily = Use(Scope.CUSTOMER, facts.customer, day, None, None)
-        if not any(use.scope is Scope.CUSTOMER and use.day == day for use in found):
-            found.append(daily)
+    found = list(_limited(campaign))
+    reads_it = campaign.pacing is not None or isinstance(campaign.benefit, RandomOff)
+    if reads_it and not any(each.scope is Scope.CUSTOMER and each.is_daily for each in found):
+        found.append(Counter(Scope.CUSTOMER, True, None, None))
+    return tuple(found)
+
+
+def uses_of(counters: tuple[Counter, ...], facts: Facts, day: date) -> tuple[Use, ...]:
+    """The counters as rows: whose they are, and of which day."""
+    found: list[Use] = []
+    for scope, is_daily, count_max, fen_max in counters:
+        key = key_of(scope, facts)
+        if key is not None:
+            found.append(Use(scope, key, day if is_daily else EVER, count_max, fen_max))
     return tuple(found)
 
 
@@ -38,7 +56,7 @@ def taken_on(campaign_id: str, facts: Facts, day: date) -> Uses:
 
 
 def limit_reached(
-    campaign_id: str, allowances: Sequence[tuple[Scope, Allowance]], facts: Facts, day: date, discount_fen: int
+    campaign_id: str, counters: tuple[Counter, ...], facts: Facts, day: date, discount_fen: int
 ) -> str | None:
     """A sentence about the limit that has no room for one more redemption of at most `discount_fen`, or None.
 
@@ -46,19 +64,17 @@ def limit_reached(
     tells no device nothing at all.
     """
     taken: Mapping[tuple[str, Scope, date], Uses] = {} if facts.history is None else facts.history.uses
-    for scope, allowance in allowances:
+    for counter in counters:
+        scope, is_daily, count_max, fen_max = counter
+        if count_max is fen_max is None:
+            continue
         if key_of(scope, facts) is None:
             return f"It is limited per {scope}, and the payment names none."
-        ever = taken.get((campaign_id, scope, EVER), _NONE)
-        today = taken.get((campaign_id, scope, day), _NONE)
-        if allowance.lifetime is not None and ever.count >= allowance.lifetime:
-            return _counted(scope, "in all", allowance.lifetime, ever)
-        if allowance.day is not None and today.count >= allowance.day:
-            return _counted(scope, "a day", allowance.day, today)
-        if allowance.amount_fen is not None and ever.fen + discount_fen > allowance.amount_fen:
-            return _summed(scope, "in all", allowance.amount_fen, ever, discount_fen)
-        if allowance.amount_per_day_fen is not None and today.fen + discount_fen > allowance.amount_per_day_fen:
-            return _summed(scope, "a day", allowance.amount_per_day_fen, today, discount_fen)
+        used = taken.get((campaign_id, scope, day if is_daily else EVER), _NONE)
+        if count_max is not None and used.count >= count_max:
+            return _counted(counter, used)
+        if fen_max is not None and used.fen + discount_fen > fen_max:
+            return _summed(counter, fen_max, used, discount_fen)
     return None
 
 
@@ -79,22 +95,24 @@ def key_of(scope: Scope, facts: Facts) -> str | None:
             return facts.code_id
 
 
-def _of(scope: Scope, allowance: Allowance, facts: Facts, day: date) -> Iterator[Use]:
-    key = key_of(scope, facts)
-    if key is None:
-        return
-    if not (allowance.lifetime is allowance.amount_fen is None):
-        yield Use(scope, key, EVER, allowance.lifetime, allowance.amount_fen)
-    if not (allowance.day is allowance.amount_per_day_fen is None):
-        yield Use(scope, key, day, allowance.day, allowance.amount_per_day_fen)
+def _limited(campaign: Campaign) -> Iterator[Counter]:
+    for scope, allowance in campaign.limits.per.items():
+        if allowance.lifetime is not None or allowance.amount_fen is not None:
+            yield Counter(scope, False, allowance.lifetime, allowance.amount_fen)
+        if allowance.day is not None or allowance.amount_per_day_fen is not None:
+            yield Counter(scope, True, allowance.day, allowance.amount_per_day_fen)
 
 
-def _counted(scope: Scope, when: str, most: int, taken: Uses) -> str:
-    return f"One {scope} may have it {most}× {when}, and has had it {taken.count}×."
+def _when(counter: Counter) -> str:
+    return "a day" if counter.is_daily else "in all"
 
 
-def _summed(scope: Scope, when: str, most_fen: int, taken: Uses, discount_fen: int) -> str:
+def _counted(counter: Counter, used: Uses) -> str:
+    return f"One {counter.scope} may have it {counter.count_max}× {_when(counter)}, and has had it {used.count}×."
+
+
+def _summed(counter: Counter, fen_max: int, used: Uses, discount_fen: int) -> str:
     return (
-        f"One {scope} may have ¥{Money(most_fen).yuan} {when}: ¥{Money(taken.fen).yuan} are taken, and this would be "
-        f"¥{Money(discount_fen).yuan}."
+        f"One {counter.scope} may have ¥{Money(fen_max).yuan} {_when(counter)}: ¥{Money(used.fen).yuan} are taken, and "
+        f"this would be ¥{Money(discount_fen).yuan}."
     )
