@@ -28,7 +28,7 @@ _BINDING: Final = {
 """How tightly an operator holds its operands; calls, fields and literals hold tightest (7)."""
 _TIGHTEST: Final = 7
 _MEMBERS: Final = frozenset({Operator.STARTS_WITH, Operator.ENDS_WITH, Operator.CONTAINS, Operator.MATCHES})
-_ESCAPES: Final = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_ESCAPES: Final = {"\\": "\\\\", "'": "\\'"}
 
 
 def text_of(node: Node) -> str:
@@ -55,8 +55,9 @@ def _operation(node: Operation) -> str:
         condition, chosen, other = operands
         return f"{_within(condition, 1)} ? {_within(chosen, 1)} : {_within(other, 1)}"
     sign = operator.strip("_@")
-    if len(operands) == 1:
-        return sign + _within(operands[0], _TIGHTEST)
+    if len(operands) == 1:  # -(1) is an operation, -1 a literal
+        only = operands[0]
+        return f"{sign}({text_of(only)})" if isinstance(only, Constant) else sign + _within(only, _TIGHTEST)
     first, *rest = operands
     return f" {sign} ".join([_within(first, binding), *[_within(operand, binding + 1) for operand in rest]])
 
@@ -73,5 +74,9 @@ def _literal(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return "'" + "".join(_ESCAPES.get(letter, letter) for letter in value) + "'"
+        return "'" + "".join(map(_letter, value)) + "'"
     return repr(value)
+
+
+def _letter(letter: str) -> str:
+    return _ESCAPES.get(letter, letter) if letter.isprintable() else f"\\U{ord(letter):08x}"
