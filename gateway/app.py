@@ -48,6 +48,7 @@ from gateway.payments.claims import Claims
 from gateway.payments.desk import Desk
 from gateway.payments.failing_over import FailingOver
 from gateway.payments.flow import PaymentFlow
+from gateway.payments.pricing import Pricing
 from gateway.payments.replays import Replays
 from gateway.payments.showing import Showing
 from gateway.receipts import api as receipts_api
@@ -108,6 +109,7 @@ def _lifespan(settings: Settings) -> Any:
                 store=base.store,
                 replays=replays,
                 router=router,
+                pricing=Pricing(base.campaigns.desk, base.campaigns.places, base.accounts),
                 intents=intents(base.hot_pool, settings),
                 charging=base.charging,
                 showing=Showing(base.store, base.charging, shown_codes(base.hot_pool, settings), base.feedback),

@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 
 import asyncpg
 
+from gateway.campaigns import Campaigns
 from gateway.database.outcomes import outcomes
 from gateway.database.pool import open_pool
 from gateway.database.revision import RevisionWatch
@@ -21,7 +22,6 @@ from gateway.payments.feedback import Feedback
 from gateway.payments.store import PaymentStore
 from gateway.refunds.desk import RefundDesk
 from gateway.settings import Environment, Settings
-from promotions.clock import DatabaseClock
 from promotions.coupons.campaigns import CouponCampaigns
 from routing.accounts.book import AccountBook
 from routing.accounts.usage import Usage
@@ -69,6 +69,7 @@ class Base:
     refunds: RefundDesk
     routing: Routing
     feedback: Feedback
+    campaigns: Campaigns
     coupons: CouponCampaigns
 
 
@@ -91,11 +92,16 @@ async def compose(settings: Settings) -> AsyncIterator[Base]:
         stack.push_async_callback(valkey.aclose)
         directory, accounts = Directory(pool, vault), AccountBook(pool, vault, build)
         store, routing = PaymentStore(pool, vault), Routing.of(pool, accounts)
-        coupons = CouponCampaigns(pool, DatabaseClock())
-        revision = RevisionWatch(pool, [directory.forget, accounts.reload, routing.policies.reload, coupons.forget])
+        campaigns = Campaigns.of(settings, pool, hot_pool, valkey, vault)
+        coupons = CouponCampaigns(pool, campaigns.clock)
+        listeners = (directory.forget, accounts.reload, routing.policies.reload, campaigns.reload, coupons.forget)
+        revision = RevisionWatch(pool, [*listeners])
         await revision.check()
-        feedback = Feedback(routing.health, routing.usage)
-        charging = Charging(store, outcomes(hot_pool, settings), vault, settings.channel_timeout_s, feedback)
+        await stack.enter_async_context(campaigns.kept())
+        feedback, budgets = Feedback(routing.health, routing.usage), campaigns.budgets
+        charging = Charging(
+            store, outcomes(hot_pool, settings), vault, settings.channel_timeout_s, feedback, budgets=budgets
+        )
         yield Base(
             settings=settings,
             pool=pool,
@@ -107,9 +113,10 @@ async def compose(settings: Settings) -> AsyncIterator[Base]:
             store=store,
             charging=charging,
             revision=revision,
-            refunds=RefundDesk(pool, accounts),
+            refunds=RefundDesk(pool, accounts, budgets),
             routing=routing,
             feedback=feedback,
+            campaigns=campaigns,
             coupons=coupons,
         )
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import orjson
 
-from promotions.offer import Funding
+from promotions.campaigns.campaign import CouponReward
+from promotions.offer import Applied, Funding
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,25 @@ class Redemption:
     rewards: bool = False
     returns_budget: bool = True
     returns_limits: bool = False
+
+    @classmethod
+    def of(cls, applied: Applied, slice_: int | None) -> Redemption:
+        """What an offer's campaign gives, as the intent statement writes it (budget/rows.py)."""
+        campaign = applied.campaign
+        return cls(
+            campaign_id=campaign.id,
+            version=campaign.version,
+            name=campaign.name,
+            day=applied.day,
+            slice=slice_,
+            discount_fen=applied.discount_fen,
+            fee_off_fen=applied.fee_off_fen,
+            funding=applied.funding,
+            coupon_id=applied.coupon_id,
+            rewards=isinstance(campaign.benefit, CouponReward),
+            returns_budget=campaign.on_refund.returns_budget,
+            returns_limits=campaign.on_refund.returns_limits,
+        )
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> Redemption:

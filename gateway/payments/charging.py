@@ -16,6 +16,7 @@ from gateway.payments.payment import Payment
 from gateway.payments.states import Event, Status
 from gateway.payments.store import PaymentStore
 from gateway.payments.turns import Turn
+from promotions.budget.reservation import DATABASE_ONLY, Pool
 from routing.accounts.book import Account
 from routing.channels.base import (
     BarcodeCharge,
@@ -52,12 +53,15 @@ class Charging:
         vault: Vault,
         timeout_s: float,
         feedback: Feedback = NOBODY_LISTENS,
+        *,
+        budgets: Pool = DATABASE_ONLY,
     ) -> None:
         self._store = store
         self._outcomes = outcomes
         self._vault = vault
         self._timeout_s = timeout_s
         self._feedback = feedback
+        self._budgets = budgets
 
     async def charge(self, turn: Turn, auth_code: str, description: str) -> Answer:
         """Charge once, not after the moment that was taken before the attempt was committed."""
@@ -143,8 +147,18 @@ class Charging:
         if result.applied and row.event == Event.CAPTURED:
             self._feedback.captured(payment, result.at)
         if result.applied:
-            return _apply(payment, row, result)
+            ended = _apply(payment, row, result)
+            self._tell_of_nothing(ended)
+            return ended
         return await self._found(payment, is_capture=row.event == Event.CAPTURED)
+
+    def _tell_of_nothing(self, payment: Payment) -> None:
+        """A payment that came to nothing has given back what it took of campaigns: the pool is told."""
+        if payment.status is Status.SUCCEEDED:
+            return
+        for taken in payment.promotions:
+            if taken.slice is not None:
+                self._budgets.give_back(taken.campaign_id, taken.day, taken.slice, taken.taken_fen, 1)
 
     async def _found(self, payment: Payment, *, is_capture: bool) -> Payment:
         """The payment as another process left it; a capture that came when it was over is looked into.

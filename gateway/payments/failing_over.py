@@ -66,7 +66,10 @@ class FailingOver:
             return None
         route, payment = turn.route, turn.payment
         choice = self._router.choose(
-            route.sale, route.prices, without=turn.tried, payable_fen=payment.payable.amount_fen
+            route.sale,
+            route.prices,
+            without=turn.tried | route.strangers,
+            payable_fen=payment.payable.amount_fen,
         )
         return None if choice.account is None else await self._open(turn, answer, choice, deadline)
 

@@ -1,4 +1,4 @@
-"""The way of one payment: claim, screen, price, route, commit the intent, charge once, commit the outcome.
+"""The way of one payment: claim, screen, price, route, reserve, commit the intent, charge once, commit the outcome.
 
 Nothing leaves this machine before the intent is durable, no transaction is open while a channel is called, and nothing
 is answered `succeeded` before the outcome is durable.  What is not decided in the till's wait is handed to the worker.
@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from gateway.codes.tokens import payment_token
 from gateway.database.batches import BROKEN
@@ -28,8 +28,9 @@ from gateway.kernel.secrets import Vault
 from gateway.payments.charging import Answer, Charging, is_pending
 from gateway.payments.claims import Claims
 from gateway.payments.failing_over import FailingOver
-from gateway.payments.intent import Plan, intent_row, payment_of_intent
+from gateway.payments.intent import Plan, Screened, intent_row, payment_of_intent
 from gateway.payments.payment import Payment, PaymentOrder
+from gateway.payments.pricing import Basket, Priced, Pricing
 from gateway.payments.replays import Replays
 from gateway.payments.showing import Showing
 from gateway.payments.states import Status
@@ -42,7 +43,7 @@ from routing.accounts.book import Account
 from routing.channels.base import ChannelUnsent, Wallet
 from routing.channels.codes import wallet_of
 from routing.router import Router
-from routing.sale import Method, Prices
+from routing.sale import Method
 
 Said = TypeVar("Said")
 _log = logging.getLogger("mashang.payments")
@@ -62,6 +63,13 @@ class Taking:
     """A till was told that nothing is begun: nothing may be charged any more."""
 
 
+class Bound(NamedTuple):
+    """A payment that is durable, and its first turn at an account; None where no channel is asked now."""
+
+    payment: Payment
+    turn: Turn | None
+
+
 class PaymentFlow:
     """Takes payments.  Composed once per process (gateway.app)."""
 
@@ -74,6 +82,7 @@ class PaymentFlow:
         store: PaymentStore,
         replays: Replays,
         router: Router,
+        pricing: Pricing,
         intents: GroupCommit[IntentRow, IntentResult],
         charging: Charging,
         showing: Showing,
@@ -85,6 +94,7 @@ class PaymentFlow:
         self._store = store
         self._replays = replays
         self._router = router
+        self._pricing = pricing
         self._intents = intents
         self._charging = charging
         self._showing = showing
@@ -92,29 +102,25 @@ class PaymentFlow:
 
     async def take(self, taking: Taking) -> Payment:
         """Take one payment.  Raises ApiError for what binds nothing; every other end is a payment.  I1–I5."""
-        order, deadline = taking.order, taking.deadline
+        order = taking.order
         payment_id = await self._claim(taking)
         if payment_id is None:
             return await self._replay(taking)
 
         try:
-            plan = await self._plan(order, payment_id, deadline)
-            budget = Budget.of(self._settings, order.request.method, deadline)
-            send_before = time.monotonic() + budget.send_within_s
-            payment = await self._commit_intent(taking, payment_id, plan, budget)
+            bound = await self._bind(taking, payment_id)
         except Exception:  # nothing was bound as far as we know: let the next request try at once
             await self._claims.release(*order.key, payment_id)
             raise
-        if payment is None:
+        if bound is None:
             await self._claims.release(*order.key, payment_id)
             return await self._replay(taking)
-        taking.payment = payment
-        if plan.route is None or plan.account is None:
-            return payment
+        taking.payment = bound.payment
+        if bound.turn is None:
+            return bound.payment
 
         try:
-            turn = Turn(payment, plan.account, send_before, plan.route, frozenset({plan.account.id}))
-            return await self._carry_out(taking, turn)
+            return await self._carry_out(taking, bound.turn)
         except Exception as error:  # bound, perhaps charged: an error would tell the till to ring the sale up again
             known = isinstance(error, (ApiError, *BROKEN))
             _log.error(
@@ -179,36 +185,59 @@ class PaymentFlow:
         taking.payment = taking.payment or await self._replays.replay(taking.order, taking.deadline)
         return taking.payment
 
-    async def _plan(self, order: PaymentOrder, payment_id: str, deadline: Deadline) -> Plan:
-        """Screen, price and route; all in process, but for the payment that this one replaces."""
+    async def _bind(self, taking: Taking, payment_id: str) -> Bound | None:
+        """Screen, price, route, reserve and make the payment durable; None where its number or key is another one's.
+
+        A campaign can have no more to give when the intent is committed.  Then nothing was written, and the order is
+        priced again.
+        """
+        order, deadline = taking.order, taking.deadline
+        screened = await self._screen(order, deadline)
+        basket = await self._pricing.open(order, payment_id, screened.wallet)
+        while True:
+            plan = await self._plan(order, screened, basket)
+            budget = Budget.of(self._settings, order.request.method, deadline)
+            send_before = time.monotonic() + budget.send_within_s
+            result = await self._commit_intent(taking, basket, plan, budget)
+            if result.refusal is None:
+                break
+            await self._pricing.refused(basket, plan.offer, result.refusal, result.at)
+        payment = await self._payment_of(order, payment_id, plan, result)
+        self._pricing.ended(basket, plan.offer, is_bound=payment is not None)
+        return None if payment is None else Bound(payment, _turn(payment, plan, send_before))
+
+    async def _screen(self, order: PaymentOrder, deadline: Deadline) -> Screened:
+        """The risk decision and the wallet; or why the order is refused whatever it costs."""
         refusal = await self._refusal_of_replaced(order, deadline)
-        decision, offer = APPROVED, Offer.full_price(order.amount)
-        auth_code = order.request.auth_code
+        auth_code, decision = order.request.auth_code, APPROVED
         wallet = order.request.wallet if auth_code is None else wallet_of(auth_code)
-        expected = order.request.expected_payable
         if refusal is not None:
             pass
         elif decision.verdict is Verdict.DECLINE:
             refusal = FailureCode.RISK_DECLINED
-        elif expected is not None and expected != offer.payable.amount_fen:
-            refusal = FailureCode.PRICE_CHANGED
-        elif wallet is None and auth_code is None:
-            if any(self._router.takes(each, Method.PAGE, order.merchant_id) for each in Wallet):
-                return Plan(None, decision, offer, None, None, qr_code=self._own_code(payment_id))
-            refusal = FailureCode.NO_CHANNEL
-        elif wallet is None:
+        elif wallet is None and auth_code is not None:
             refusal = FailureCode.WALLET_UNSUPPORTED
-        else:
-            route = self._route(order, payment_id, wallet, offer)
-            if route.choice.account is not None:
-                return Plan(wallet, decision, offer, route, None)
-            refusal = FailureCode.CHANNEL_UNAVAILABLE if route.choice.is_momentary else FailureCode.NO_CHANNEL
-        return Plan(wallet, decision, offer, None, refusal)
+        elif wallet is None and not any(self._router.takes(each, Method.PAGE, order.merchant_id) for each in Wallet):
+            refusal = FailureCode.NO_CHANNEL
+        return Screened(wallet, decision, refusal)
 
-    def _route(self, order: PaymentOrder, payment_id: str, wallet: Wallet, offer: Offer) -> Route:
-        """The sale, its price on every account, and the account that is chosen for it."""
-        sale, prices = sale_of(order, payment_id, wallet), Prices.full(offer.payable.amount_fen)
-        return Route(sale, prices, self._router.choose(sale, prices))
+    async def _plan(self, order: PaymentOrder, screened: Screened, basket: Basket) -> Plan:
+        """Price, route and reserve.  A code that any wallet can pay is routed when a customer has scanned it."""
+        wallet, refusal = screened.wallet, screened.refusal
+        if refusal is not None:
+            priced = Priced(Offer.full_price(order.amount), None, refusal)
+        elif wallet is None:
+            priced = await self._pricing.price(basket, order.request.expected_payable)
+        else:
+            sale = sale_of(order, basket.payment_id, wallet)
+            priced = await self._pricing.price(
+                basket,
+                order.request.expected_payable,
+                lambda prices: Route(sale, prices, self._router.choose(sale, prices)),
+            )
+        shows_own = wallet is None and priced.refusal is None
+        qr_code = self._own_code(basket.payment_id) if shows_own else None
+        return Plan.of(screened, priced, basket, qr_code)
 
     def _own_code(self, payment_id: str) -> str:
         """The address of the cashier page of this payment, for any wallet."""
@@ -230,13 +259,21 @@ class PaymentFlow:
             )
         return None
 
-    async def _commit_intent(self, taking: Taking, payment_id: str, plan: Plan, budget: Budget) -> Payment | None:
-        """Make the payment durable; None where the order number or the key belongs to another one."""
+    async def _commit_intent(self, taking: Taking, basket: Basket, plan: Plan, budget: Budget) -> IntentResult:
+        """Make the payment durable, unless its till was told that nothing is begun."""
         if taking.given_up:
+            self._pricing.ended(basket, plan.offer, is_bound=False)
             raise Unavailable("busy", "Not begun in time. Send the same request again: it is safe.", retry_after_s=1)
-        began, order = time.monotonic(), taking.order
-        result = await self._intents.submit(intent_row(order, payment_id, plan, self._vault, budget))
+        began = time.monotonic()
+        row = intent_row(taking.order, basket.payment_id, plan, self._vault, budget)
+        result = await self._intents.submit(row)
         _INTENT_PHASE.observe(time.monotonic() - began)
+        return result
+
+    async def _payment_of(
+        self, order: PaymentOrder, payment_id: str, plan: Plan, result: IntentResult
+    ) -> Payment | None:
+        """The payment of an intent; None where the order number or the key belongs to another one."""
         if result.inserted:
             return payment_of_intent(order, payment_id, plan, result.at)
         # Another payment has the number or the key, unless an earlier sending of this very row was committed unseen.
@@ -261,3 +298,10 @@ class PaymentFlow:
             taking.payment = payment = await self._charging.settle(payment, account, answer)
             if payment.status is not Status.PROCESSING or payment.review is not None:
                 return payment
+
+
+def _turn(payment: Payment, plan: Plan, send_before: float) -> Turn | None:
+    """The first turn, where a channel is to be asked."""
+    if plan.route is None or plan.account is None:
+        return None
+    return Turn(payment, plan.account, send_before, plan.route, frozenset({plan.account.id}))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Final, NamedTuple, Self
 
 import orjson
 
@@ -12,17 +14,35 @@ from gateway.kernel.failures import FailureCode
 from gateway.kernel.ids import new_id
 from gateway.kernel.secrets import Vault
 from gateway.payments.payment import Payment, PaymentOrder
+from gateway.payments.pricing import Basket, Priced
 from gateway.payments.states import Status
 from gateway.payments.turns import Budget, Route
+from promotions.budget.rows import redemption_rows
 from promotions.offer import Offer
+from promotions.redemption import Redemption
 from risk.decision import Decision
 from routing.accounts.book import Account
 from routing.channels.base import Wallet
 
+CONSIDERED_MAX: Final = 50
+"""So many campaigns are kept with a payment, the applied ones first; a quote tells of all."""
+
+
+class Screened(NamedTuple):
+    """What is decided before the price: the wallet, the risk decision, and why the order is refused at any price."""
+
+    wallet: Wallet | None
+    decision: Decision
+    refusal: FailureCode | None
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The decision, the price, and either the route to the account to charge or why none is charged."""
+    """The decision, the price, and either the route to the account to charge or why none is charged.
+
+    `slices` has the slice of its day that each campaign with a budget gives from; `customer` and `card_bin` are keyed
+    hashes.
+    """
 
     wallet: Wallet | None
     decision: Decision
@@ -30,7 +50,25 @@ class Plan:
     route: Route | None
     refusal: FailureCode | None
     qr_code: str | None = None
+    slices: Mapping[str, int] = field(default_factory=dict)
+    customer: bytes | None = None
+    card_bin: bytes | None = None
     """For a code that any wallet can pay: shown as soon as the payment is durable; no account is chosen before."""
+
+    @classmethod
+    def of(cls, screened: Screened, priced: Priced, basket: Basket, qr_code: str | None) -> Self:
+        """What screening and pricing came to."""
+        return cls(
+            screened.wallet,
+            screened.decision,
+            priced.offer,
+            priced.route,
+            priced.refusal,
+            qr_code,
+            {held.campaign_id: held.slice for held in basket.held},
+            basket.customer,
+            basket.card_bin,
+        )
 
     @property
     def account(self) -> Account | None:
@@ -78,6 +116,10 @@ def intent_row(order: PaymentOrder, payment_id: str, plan: Plan, vault: Vault, b
         event_id=None if plan.status is Status.PROCESSING else new_id("evt"),
         code_id=order.code_id,
         routing=None if plan.account is None or plan.route is None else plan.route.choice.record(),
+        customer=plan.customer,
+        card_bin=plan.card_bin,
+        pricing=_pricing(plan.offer) if plan.offer.considered else None,
+        redemptions=redemption_rows(plan.offer.applied, plan.slices),
     )
 
 
@@ -109,4 +151,11 @@ def payment_of_intent(order: PaymentOrder, payment_id: str, plan: Plan, at: date
         qr_code=plan.qr_code,
         code_id=order.code_id,
         any_wallet=plan.qr_code is not None,
+        promotions=tuple([Redemption.of(each, plan.slices.get(each.campaign.id)) for each in plan.offer.applied]),
+        customer=plan.customer,
     )
+
+
+def _pricing(offer: Offer) -> str:
+    """Which campaigns were considered, and why each applied or not (JSON)."""
+    return orjson.dumps([each.to_json() for each in offer.considered[:CONSIDERED_MAX]]).decode()

@@ -142,6 +142,8 @@ class Payment(NamedTuple):
     """Whether any wallet can pay the code; read `is_aggregated`, which knows rows of earlier versions too."""
     promotions: tuple[Redemption, ...] = ()
     """What it took of campaigns, in the order applied."""
+    customer: bytes | None = None
+    """The keyed hash that stands for its customer, where the till named one."""
 
     def with_(self, **changes: Any) -> Payment:
         """The same payment with some facts changed."""

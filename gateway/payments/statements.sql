@@ -5,7 +5,8 @@ SELECT
     id, merchant_id, merchant_order_no, status, amount, payable, currency, method, wallet, account_id, attempt_seq,
     channel_trade_no, store_id, terminal_id, operator_id, metadata, replaces, risk_decision, risk_score, failure_code,
     failure_channel_code, reversal, review, amount_refunded, late_captures, created_at, completed_at, expires_at,
-    qr_code, code_id, attempt_at, pay_until, refund_held, any_wallet, promoted
+    qr_code, code_id, attempt_at, pay_until, refund_held, any_wallet, promoted,
+    customer
 FROM payments WHERE id = $1 AND merchant_id = $2
 
 -- name: merchant_of
@@ -28,7 +29,8 @@ SELECT
     id, merchant_id, merchant_order_no, status, amount, payable, currency, method, wallet, account_id, attempt_seq,
     channel_trade_no, store_id, terminal_id, operator_id, metadata, replaces, risk_decision, risk_score, failure_code,
     failure_channel_code, reversal, review, amount_refunded, late_captures, created_at, completed_at, expires_at,
-    qr_code, code_id, attempt_at, pay_until, refund_held, any_wallet, promoted
+    qr_code, code_id, attempt_at, pay_until, refund_held, any_wallet, promoted,
+    customer
 FROM payments
 WHERE merchant_id = $1
     AND ($2::text IS NULL OR id < $2)

@@ -288,4 +288,5 @@ def payment_of(record: asyncpg.Record, promotions: tuple[Redemption, ...] = ()) 
         refund_held=record["refund_held"],
         any_wallet=record["any_wallet"],
         promotions=promotions,
+        customer=record["customer"],
     )

@@ -14,18 +14,22 @@ from gateway.settings import Settings
 from routing.accounts.book import Account
 from routing.channels.base import Wallet
 from routing.choice import Choice
-from routing.sale import Method, Prices, Sale
+from routing.sale import NO_ACCOUNTS, Method, Prices, Sale
 
 _ZONES_MAX: Final = 1_024
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What an order is routed by: the sale, its prices, and what the router chose first."""
+    """What an order is routed by: the sale, its prices, and what the router chose first.
+
+    `strangers` are accounts where the payment would take something else of campaigns.
+    """
 
     sale: Sale
     prices: Prices
     choice: Choice
+    strangers: frozenset[str] = NO_ACCOUNTS
 
 
 @dataclass(frozen=True, slots=True)

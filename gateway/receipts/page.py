@@ -175,7 +175,7 @@ def _amounts(receipt: Receipt, words: _Words) -> str:
         return ""
     parts = [(words.discount, -receipt.discount)]
     if shows is ShownDiscounts.BY_FUNDER and receipt.funding:
-        parts = [(_funder(sponsor, words), -amount.amount_fen) for sponsor, amount in receipt.funding]
+        parts = [(_funder(sponsor, words), -amount.amount_fen) for sponsor, amount, _ in receipt.funding]
     rows = [(words.goods, receipt.amount), *parts]
     body = "".join(_row(name, _yuan(fen)) for name, fen in rows)
     return f"<h2>{words.amounts}</h2><dl>{body}{_row(words.paid, _yuan(receipt.payable), 'total')}</dl>"

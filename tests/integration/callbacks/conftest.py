@@ -13,6 +13,7 @@ import pytest
 from gateway.callbacks.applying import Applying
 from gateway.callbacks.inbox import Inbox
 from gateway.callbacks.reception import Reception
+from gateway.campaigns import Campaigns
 from gateway.composition import Base, Routing
 from gateway.database.intents import IntentRow, intent_batch
 from gateway.database.outcomes import outcome_batch, outcomes
@@ -30,6 +31,7 @@ from gateway.payments.states import Event
 from gateway.payments.store import PaymentStore
 from gateway.refunds.desk import RefundDesk
 from gateway.workers.callbacks import CallbackSweep
+from promotions.coupons.campaigns import CouponCampaigns
 from routing.accounts.book import AccountBook, save_account
 from routing.channels.base import Wallet
 from routing.channels.notifications import Acknowledgement, Acknowledgements, Notification, NotificationRefused
@@ -163,7 +165,8 @@ async def opened(database_url: str) -> AsyncIterator[tuple[Base, dict[str, Notif
     await accounts.reload()
     store, valkey = PaymentStore(pool, vault), Valkey(chosen)
     charging = Charging(store, outcomes(pool, chosen), vault, chosen.channel_timeout_s)
-    routed = (Routing.of(pool, accounts), NOBODY_LISTENS)
+    campaigns = Campaigns.of(chosen, pool, pool, valkey, vault)
+    routed = (Routing.of(pool, accounts), NOBODY_LISTENS, campaigns, CouponCampaigns(pool, campaigns.clock))
     directory, revision = Directory(pool, vault), RevisionWatch(pool, [])
     refunds = RefundDesk(pool, accounts)
     yield (

@@ -10,6 +10,7 @@ import asyncpg
 import orjson
 import pytest
 
+from gateway.campaigns import Campaigns
 from gateway.database.failovers import failovers
 from gateway.database.group_commit import GroupCommit
 from gateway.database.intents import intents
@@ -24,6 +25,7 @@ from gateway.payments.desk import Desk
 from gateway.payments.failing_over import FailingOver
 from gateway.payments.flow import PaymentFlow
 from gateway.payments.payment import PaymentOrder
+from gateway.payments.pricing import Pricing
 from gateway.payments.replays import Replays
 from gateway.payments.schemas import PaymentRequest
 from gateway.payments.showing import Showing
@@ -82,6 +84,7 @@ async def counter(database_url: str, redis_url: str) -> AsyncIterator[Counter]:
     replays, charging = Replays(store, vault), Charging(store, outcomes(pool, chosen), vault, 1.0)
     shown = shown_codes(pool, chosen)
     router = plain_router(accounts)
+    campaigns = Campaigns.of(chosen, pool, pool, valkey, vault)
     flow = PaymentFlow(
         settings=chosen,
         vault=vault,
@@ -89,6 +92,7 @@ async def counter(database_url: str, redis_url: str) -> AsyncIterator[Counter]:
         store=store,
         replays=replays,
         router=router,
+        pricing=Pricing(campaigns.desk, campaigns.places, accounts),
         intents=intents(pool, chosen),
         charging=charging,
         showing=Showing(store, charging, shown),

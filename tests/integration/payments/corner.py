@@ -9,6 +9,7 @@ from typing import Any
 
 import asyncpg
 
+from gateway.campaigns import Campaigns
 from gateway.composition import Base, Routing
 from gateway.database.intents import intent_batch
 from gateway.database.outcomes import outcomes
@@ -29,6 +30,7 @@ from gateway.refunds.desk import RefundDesk
 from gateway.workers.late import LateWatch
 from gateway.workers.recovery import Recovery
 from gateway.workers.tasks import Purpose, TaskQueue
+from promotions.coupons.campaigns import CouponCampaigns
 from routing.accounts.book import AccountBook
 from routing.accounts.store import save_account
 from routing.channels.base import Wallet
@@ -128,7 +130,8 @@ async def open_corner(database_url: str, more_wechat: Sequence[str] = ()) -> Asy
     await accounts.reload()
     store, valkey = PaymentStore(pool, vault), Valkey(chosen)
     charging = Charging(store, outcomes(pool, chosen), vault, chosen.channel_timeout_s)
-    routed = (Routing.of(pool, accounts), NOBODY_LISTENS)
+    campaigns = Campaigns.of(chosen, pool, pool, valkey, vault)
+    routed = (Routing.of(pool, accounts), NOBODY_LISTENS, campaigns, CouponCampaigns(pool, campaigns.clock))
     directory, revision, refunds = Directory(pool, vault), RevisionWatch(pool, []), RefundDesk(pool, accounts)
     base = Base(chosen, pool, pool, valkey, vault, directory, accounts, store, charging, revision, refunds, *routed)
     attempts = Attempts(

@@ -27,6 +27,7 @@ from gateway.payments.failing_over import FailingOver
 from gateway.payments.flow import PaymentFlow
 from gateway.payments.numbers import attempt_order_no
 from gateway.payments.payment import Payment, PaymentOrder
+from gateway.payments.pricing import Pricing
 from gateway.payments.replays import Replays
 from gateway.payments.schemas import PaymentRequest
 from gateway.payments.showing import Showing
@@ -108,6 +109,7 @@ async def house(database_url: str, redis_url: str) -> AsyncIterator[House]:
             store=base.store,
             replays=(replays := Replays(base.store, base.vault)),
             router=router,
+            pricing=Pricing(base.campaigns.desk, base.campaigns.places, base.accounts),
             intents=intents(base.pool, base.settings),
             charging=base.charging,
             showing=Showing(base.store, base.charging, shown_codes(base.pool, base.settings)),

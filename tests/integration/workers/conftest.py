@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from gateway.campaigns import Campaigns
 from gateway.composition import Base, Routing
 from gateway.database.intents import IntentRow, intent_batch
 from gateway.database.outcomes import outcome_batch, outcomes
@@ -29,6 +30,7 @@ from gateway.refunds.desk import RefundDesk
 from gateway.workers.late import LateWatch
 from gateway.workers.recovery import Recovery
 from gateway.workers.tasks import Purpose, Task, TaskQueue
+from promotions.coupons.campaigns import CouponCampaigns
 from routing.accounts.book import AccountBook, save_account
 from routing.channels.base import Wallet
 from routing.channels.reports import TradeReport
@@ -199,7 +201,8 @@ async def opened(database_url: str) -> AsyncIterator[tuple[Base, dict[str, FakeC
     await accounts.reload()
     store, valkey = PaymentStore(pool, vault), Valkey(chosen)
     charging = Charging(store, outcomes(pool, chosen), vault, chosen.channel_timeout_s)
-    routed = (Routing.of(pool, accounts), NOBODY_LISTENS)
+    campaigns = Campaigns.of(chosen, pool, pool, valkey, vault)
+    routed = (Routing.of(pool, accounts), NOBODY_LISTENS, campaigns, CouponCampaigns(pool, campaigns.clock))
     directory, revision, refunds = Directory(pool, vault), RevisionWatch(pool, []), RefundDesk(pool, accounts)
     base = Base(chosen, pool, pool, valkey, vault, directory, accounts, store, charging, revision, refunds, *routed)
     yield base, channels

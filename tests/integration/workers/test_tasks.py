@@ -130,7 +130,7 @@ async def test_finishing_one_purpose_leaves_the_others(queue: TaskQueue, pool: a
     tasks = await queue.lease(10)
     await queue.finish(next(task for task in tasks if task.purpose is Purpose.WATCH))
     found = await pool.fetch("SELECT purpose FROM recovery_tasks ORDER BY purpose")
-    assert [record["purpose"] for record in found] == ["give_back", "refund", "resolve"]
+    assert [record["purpose"] for record in found] == ["give_back", "refund", "resolve", "reward"]
 
 
 async def wake(pool: asyncpg.Pool) -> None:

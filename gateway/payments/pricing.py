@@ -1,0 +1,251 @@
+"""The price of an order: what campaigns take off, on which account, and what of their budgets is reserved for it.
+
+A budget can refuse, in the pool or when the intent is committed.  The order is priced again without that campaign, at
+most twice, and then taken at full price, or refused where the campaign says so.  Trouble with the pool refuses nothing:
+the intent's commit guards every limit again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final, TypeAlias
+
+from gateway.database.redemptions import Refusal, RefusalKind
+from gateway.kernel.failures import FailureCode
+from gateway.kernel.money import Money
+from gateway.merchants.stores import Place, StoreBook
+from gateway.payments.payment import PaymentOrder
+from gateway.payments.turns import Route
+from promotions.budget.reservation import Exhausted
+from promotions.campaigns.campaign import WhenExhausted
+from promotions.desk import Asked, Held, Promotions, with_fee
+from promotions.facts import Facts
+from promotions.offer import Applied, Considered, Offer, Reason
+from promotions.pricing.funding import subsidy_fen
+from promotions.pricing.offers import Offers
+from promotions.reporting.counting import count_payment
+from routing.accounts.book import Account, AccountBook
+from routing.channels.base import Wallet
+from routing.sale import Price, Prices
+
+REPRICES_MAX: Final = 2
+"""After so many refusals by budgets an order is taken at full price."""
+_STALE_MAX: Final = 4
+"""So often may what this process knows of a campaign, or of the day, be out of date for one order."""
+
+RouteBy: TypeAlias = Callable[[Prices], Route]
+
+
+@dataclass(slots=True)
+class Basket:
+    """An order on its way to a price that its budgets can give; `held` is what is reserved for it just now.
+
+    `customer` and `card_bin` are keyed hashes; `without` are the campaigns that have refused, and why.
+    """
+
+    payment_id: str
+    facts: Facts
+    customer: bytes | None = None
+    card_bin: bytes | None = None
+    without: dict[str, Considered] = field(default_factory=dict)
+    held: Held = ()
+    refusals: int = 0
+    stale: int = 0
+    declined: bool = False
+    """A campaign whose budget is gone wants its payments refused."""
+
+    @property
+    def is_at_full_price(self) -> bool:
+        """Whether no campaign is asked any more."""
+        return self.refusals > REPRICES_MAX or self.stale > _STALE_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """The price, reserved, and the route to the account that it is of; or why the order is refused.
+
+    `route` is None for a code that any wallet can pay, too.
+    """
+
+    offer: Offer
+    route: Route | None = None
+    refusal: FailureCode | None = None
+
+
+class Pricing:
+    """One per process."""
+
+    def __init__(self, promotions: Promotions, places: StoreBook, accounts: AccountBook) -> None:
+        self._promotions = promotions
+        self._places = places
+        self._accounts = accounts
+
+    async def open(self, order: PaymentOrder, payment_id: str, wallet: Wallet | None) -> Basket:
+        """Gather what campaigns look at."""
+        place = await self._places.get(order.merchant_id, order.request.store_id)
+        facts = await self._promotions.facts(asked_of(order, wallet, place))
+        return Basket(
+            payment_id,
+            facts,
+            customer=None if facts.customer is None else bytes.fromhex(facts.customer),
+            card_bin=None if facts.card_bin is None else self._promotions.bin_key(facts.card_bin),
+        )
+
+    async def price(self, basket: Basket, expected_fen: int | None, route_by: RouteBy | None = None) -> Priced:
+        """The best price that the budgets can give now, reserved; nothing is reserved for an order that is refused."""
+        while True:
+            offers = await self._offers(basket)
+            if basket.declined:
+                return _refused(offers.everywhere, FailureCode.DISCOUNT_EXHAUSTED)
+            route = None if route_by is None else route_by(prices_of(offers))
+            offer = with_fee(offers.everywhere, 0) if route is None else self._offer_on(offers, route, basket.facts)
+            if expected_fen is not None and expected_fen != offer.payable.amount_fen:
+                return _refused(offer, FailureCode.PRICE_CHANGED)
+            if route is not None and route.choice.account is None:
+                momentary = route.choice.is_momentary
+                return _refused(offer, FailureCode.CHANNEL_UNAVAILABLE if momentary else FailureCode.NO_CHANNEL)
+            held = await self._promotions.reserve(basket.facts, offer, basket.payment_id)
+            if not isinstance(held, Exhausted):
+                basket.held = held
+                return Priced(offer, route and self._with_strangers(route, offers, offer, basket.facts))
+            _exclude(basket, offer, held.campaign_id, Reason.BUDGET_EXHAUSTED)
+
+    async def refused(self, basket: Basket, offer: Offer, refusal: Refusal, at: datetime) -> None:
+        """PostgreSQL refused the intent: let go what was reserved, and learn from it for the next price."""
+        promotions, campaign_id, held = self._promotions, refusal.campaign_id, basket.held
+        self._let_go(basket)
+        match refusal.kind:
+            case RefusalKind.CHANGED:
+                basket.stale += 1
+                await promotions.book.reload()
+            case RefusalKind.OTHER_DAY:
+                basket.stale += 1
+                promotions.clock.forget()
+            case RefusalKind.NO_SLICE:
+                basket.stale += 1
+                await promotions.grant_day(campaign_id, _applied(offer, campaign_id).day)
+            case kind:
+                self._correct(held, refusal)
+                _exclude(basket, offer, campaign_id, _REASONS[kind])
+        promotions.clock.heard(at)
+        basket.facts = replace(basket.facts, at=promotions.clock.now())
+
+    def ended(self, basket: Basket, offer: Offer, *, is_bound: bool) -> None:
+        """The payment is durable, and what was reserved is held by it; or nothing becomes of it."""
+        if not is_bound:
+            self._let_go(basket)
+        elif basket.held:
+            self._promotions.pool.confirm(basket.held)
+        if is_bound and offer.considered:
+            count_payment(offer.considered)
+
+    def _let_go(self, basket: Basket) -> None:
+        if basket.held:
+            self._promotions.pool.release(basket.held)
+            basket.held = ()
+
+    async def _offers(self, basket: Basket) -> Offers:
+        if basket.is_at_full_price:
+            full = Offer.full_price(Money(basket.facts.amount_fen))
+            return Offers(replace(full, considered=tuple(basket.without.values())))
+        without = {campaign_id: why.reason for campaign_id, why in basket.without.items()}
+        return await self._promotions.offers(basket.facts, accounts=self._accounts_of(basket.facts), without=without)
+
+    def _accounts_of(self, facts: Facts) -> Iterator[str]:
+        return (account.id for account in self._accounts if facts.wallet in account.wallets)
+
+    def _offer_on(self, offers: Offers, route: Route, facts: Facts) -> Offer:
+        """The offer on the account that was chosen, with what funders pay of its fee."""
+        account = route.choice.account
+        return offers.everywhere if account is None else self._with_fee(offers.on(account.id), account, route, facts)
+
+    def _with_strangers(self, route: Route, offers: Offers, offer: Offer, facts: Facts) -> Route:
+        """The route, knowing the accounts where the payment would take something else of campaigns."""
+        is_of_fee = any(applied.fee_off_fen for applied in offer.applied)
+        if not offers.on_account and not is_of_fee:
+            return route
+        taken = _taken(offer)
+        accounts = [self._accounts.get(account_id) for account_id in self._accounts_of(facts)]
+        others = {
+            account.id
+            for account in accounts
+            if account is not None and _taken(self._with_fee(offers.on(account.id), account, route, facts)) != taken
+        }
+        return replace(route, strangers=frozenset(others))
+
+    def _with_fee(self, offer: Offer, account: Account, route: Route, facts: Facts) -> Offer:
+        if not offer.applied:
+            return offer
+        fee_fen = account.terms.fee.fee_fen(offer.payable.amount_fen, route.sale.wallet, facts.at)
+        return with_fee(offer, fee_fen)
+
+    def _correct(self, held: Held, refusal: Refusal) -> None:
+        """Tell the pool what PostgreSQL has left of a slice that the pool had said yes to."""
+        for each in held:
+            if each.campaign_id == refusal.campaign_id and refusal.kind is RefusalKind.EXHAUSTED:
+                room_fen = refusal.room_fen or 0  # the pool knows which budgets have no end
+                self._promotions.pool.correct(each.campaign_id, each.day, each.slice, room_fen, refusal.room_count)
+
+
+def asked_of(order: PaymentOrder, wallet: Wallet | None, place: Place) -> Asked:
+    """The order as promotions see it."""
+    request, customer = order.request, order.request.customer
+    method = "page" if wallet is None else request.method
+    return Asked(
+        merchant_id=order.merchant_id,
+        realm=place.customer_realm,
+        order_key=f"{order.merchant_id}:{request.merchant_order_no}",
+        amount_fen=request.amount,
+        method=method,
+        wallet=wallet,
+        store_id=request.store_id,
+        terminal_id=request.terminal_id,
+        region=place.region,
+        category=place.category,
+        card_bin=None if customer is None else customer.card_bin,
+        code_id=order.code_id,
+        expires_in_s=request.expires_in_s,
+        customer_id=None if customer is None else customer.id,
+        device_id=None if customer is None else customer.device_id,
+        coupons=tuple(request.coupons),
+    )
+
+
+def prices_of(offers: Offers) -> Prices:
+    """The offers as routing weighs them: what the customer pays, and what the merchant and the platform add to it."""
+    on_account = {account_id: _price_of(offer) for account_id, offer in offers.on_account.items()}
+    return Prices(_price_of(offers.everywhere), on_account)
+
+
+def _price_of(offer: Offer) -> Price:
+    return Price(offer.payable.amount_fen, subsidy_fen(offer) if offer.applied else 0)
+
+
+def _refused(offer: Offer, failure: FailureCode) -> Priced:
+    """Nothing is taken of any campaign; why not each of them is kept."""
+    return Priced(replace(offer, payable=offer.amount, applied=()), None, failure)
+
+
+def _exclude(basket: Basket, offer: Offer, campaign_id: str, reason: Reason) -> None:
+    campaign = _applied(offer, campaign_id).campaign
+    basket.refusals += 1
+    basket.without[campaign_id] = Considered(campaign_id, campaign.name, reason)
+    if reason is Reason.BUDGET_EXHAUSTED and campaign.when_exhausted is WhenExhausted.DECLINE:
+        basket.declined = True
+
+
+def _applied(offer: Offer, campaign_id: str) -> Applied:
+    return next(applied for applied in offer.applied if applied.campaign.id == campaign_id)
+
+
+def _taken(offer: Offer) -> list[tuple[str, int, int]]:
+    return [(applied.campaign.id, applied.discount_fen, applied.fee_off_fen) for applied in offer.applied]
+
+
+_REASONS: Final = {
+    RefusalKind.EXHAUSTED: Reason.BUDGET_EXHAUSTED,
+    RefusalKind.LIMIT: Reason.LIMIT_REACHED,
+    RefusalKind.COUPON: Reason.COUPON_MISSING,
+}
