@@ -16,7 +16,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from promotions.campaigns.campaign import PaceCurve, Pacing
-from promotions.pacing.controller import LEAD_S, TICK_S, Pace, Sight, cap, step
+from promotions.pacing.controller import TICK_S, Pace, Sight, granted_part, step
 from promotions.pacing.curve import Curve
 from promotions.pacing.gate import is_let_through
 
@@ -73,7 +73,7 @@ def play_day(
     )
     begins, seconds = curve.moments[0], curve.ends_s - curve.moments[0]
     while (second := len(played.course) * TICK_S) < seconds:
-        room = cap(begins + second, budget, curve)
+        room = int(granted_part(begins + second, curve) * budget)
         for _ in range(_arrivals(chance, demand.per_s(second) * TICK_S)):
             who = str(chance.randrange(_CUSTOMERS))
             if is_let_through("played", day, who, pace.share) and played.used + each <= room:
@@ -127,8 +127,8 @@ def draw(path: Path) -> None:
         budget = _SHOWN_CUSTOMERS * _EACH // 3
         course = play_day(pacing, demand, budget, _EACH, day=_DAY, timezone=_ZONE, seed=1).course
         hours, used, wanted, share = zip(*course, strict=True)
-        begins = Curve.of(pacing, _DAY, _ZONE)
-        capped = [begins.by(begins.moments[0] + hour * 3_600 + LEAD_S) for hour in hours]
+        curve = Curve.of(pacing, _DAY, _ZONE)
+        capped = [granted_part(curve.moments[0] + hour * 3_600, curve) for hour in hours]
         spend.fill_between(hours, wanted, capped, color="#d9e6f2", label="may be granted")
         spend.plot(hours, wanted, color="#888888", linestyle="--", label="curve")
         spend.plot(hours, used, color="#d6402b", label="spent")

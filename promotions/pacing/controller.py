@@ -28,6 +28,8 @@ MEMORY_S: Final = 900.0
 HORIZON_S: Final = 1_200.0
 HORIZON_S_MIN: Final = 120.0
 LEAD_S: Final = 2_700.0
+GRANT_STEPS: Final = 200
+"""Grants rise by half a percent of the day's budget: each rise holds the campaign's slices for a moment."""
 BAND: Final = 0.15
 QUIET: Final = 0.005
 STEP_MAX: Final = 1.5
@@ -71,9 +73,9 @@ def step(pace: Pace, sight: Sight, curve: Curve) -> Pace:
     return Pace(_share(seen, sight, curve), spent, exposed_s)
 
 
-def cap(unix_s: float, budget: int, curve: Curve) -> int:
-    """How much of the day's budget may be granted by then."""
-    return int(curve.by(unix_s + LEAD_S) * budget)
+def granted_part(unix_s: float, curve: Curve) -> float:
+    """Which part of the day's budget may be granted by then, in steps."""
+    return math.ceil(curve.by(unix_s + LEAD_S) * GRANT_STEPS) / GRANT_STEPS
 
 
 def _share(seen: Pace, sight: Sight, curve: Curve) -> float:

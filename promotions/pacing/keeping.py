@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final, Self
@@ -16,10 +17,11 @@ import asyncpg
 import orjson
 
 from gateway.database.batches import BROKEN
+from promotions.budget import grants
 from promotions.campaigns.campaign import PaceCurve, Pacing
 from promotions.campaigns.terms import HOURS
 from promotions.pacing.book import SQL
-from promotions.pacing.controller import TICK_S, Pace, Sight, step
+from promotions.pacing.controller import TICK_S, Pace, Sight, granted_part, step
 from promotions.pacing.curve import Curve
 
 _SOON: Final = 0.8
@@ -30,13 +32,18 @@ _log: Final = logging.getLogger("mashang.pacing")
 
 @dataclass(frozen=True, slots=True)
 class Paced:
-    """A paced campaign at one look.  `budget` and `used` are of its present day: in fen, or in number without one."""
+    """A paced campaign at one look.  `budget` and `used` are of its present day: in fen, or in number without one.
+
+    `grantable` is what grants take their share of: the day's limit, or all that is left.
+    """
 
     campaign_id: str
     day: date
     at: datetime
     curve: Curve
     budget: int
+    grantable: int
+    granted_share: float | None
     used: int
     pace: Pace
     seen_at: datetime | None
@@ -46,8 +53,9 @@ class Paced:
     def of(cls, row: asyncpg.Record) -> Self | None:
         """From a row of `look`; None where nothing of the campaign is limited, so that there is nothing to pace."""
         day, timezone = row["day"], ZoneInfo(row["timezone"])
+        grantable = _grantable(row)
         budget = _todays(row, timezone)
-        if budget is None:
+        if budget is None or not grantable:
             return None
         in_fen = _is_in_fen(row)
         known = row["updated_at"] is not None
@@ -57,6 +65,8 @@ class Paced:
             at=row["at"],
             curve=Curve.of(pacing_of(row["pacing"]), day, timezone, row["starts_at"], row["ends_at"]),
             budget=budget,
+            grantable=grantable,
+            granted_share=row["granted_share"] if row["granted_day"] == day else None,
             used=row["used"] if in_fen else row["used_count"],
             pace=Pace(row["share"], row["spent"], row["exposed_s"]) if known else Pace(),
             seen_at=row["updated_at"],
@@ -70,6 +80,11 @@ class Paced:
             return None
         sight = Sight(self.at.timestamp(), elapsed_s, self.used, self.used - self.seen_used, self.budget)
         return step(self.pace, sight, self.curve)
+
+    @property
+    def share_due(self) -> float:
+        """The share that should be granted by now: today's budget along the curve."""
+        return min(1.0, granted_part(self.at.timestamp(), self.curve) * self.budget / self.grantable)
 
 
 def pacing_of(document: str) -> Pacing:
@@ -93,12 +108,21 @@ async def keep_pace(pool: asyncpg.Pool) -> None:
 async def look(pool: asyncpg.Pool) -> None:
     """One look at every paced campaign."""
     await pool.execute(SQL["open"])
+    for row in await pool.fetch(SQL["held_back"]):
+        await grants.pace_to(pool, row["campaign_id"], row["day"], 1.0)
     for row in await pool.fetch(SQL["look"]):
         paced = Paced.of(row)
         pace = None if paced is None else paced.stepped()
         if paced is not None and pace is not None:
-            state = (pace.share, paced.day, paced.used, pace.spent, pace.exposed_s, paced.at)
-            await pool.execute(SQL["note"], paced.campaign_id, *state, paced.seen_at)
+            await _note(pool, paced, pace)
+
+
+async def _note(pool: asyncpg.Pool, paced: Paced, pace: Pace) -> None:
+    """Write the share, and grant along the curve: the share alone holds nobody back who comes all at once."""
+    state = (pace.share, paced.day, paced.used, pace.spent, pace.exposed_s, paced.at)
+    await pool.execute(SQL["note"], paced.campaign_id, *state, paced.seen_at)
+    if paced.granted_share is None or not math.isclose(paced.granted_share, paced.share_due):
+        await grants.pace_to(pool, paced.campaign_id, paced.day, paced.share_due)
 
 
 def _is_in_fen(row: asyncpg.Record) -> bool:
@@ -110,16 +134,27 @@ def _todays(row: asyncpg.Record, timezone: ZoneInfo) -> int | None:
 
     Never more than what the days before have left of the whole.
     """
-    names = ("budget", "budget_per_day", "before") if _is_in_fen(row) else ("count", "count_per_day", "before_count")
-    total: int | None = row[names[0]]
-    per_day: int | None = row[names[1]]
-    before: int = row[names[2]]
-    left = None if total is None else max(0, total - before)
+    per_day, left = _limits(row)
     if left is None:
         return per_day
     if per_day is not None:
         return min(per_day, left)
     return left if row["ends_at"] is None else -(-left // _days_left(row, timezone))
+
+
+def _grantable(row: asyncpg.Record) -> int | None:
+    """What `grants.pace_to` takes its share of."""
+    per_day, left = _limits(row)
+    return left if per_day is None else per_day
+
+
+def _limits(row: asyncpg.Record) -> tuple[int | None, int | None]:
+    """The day's limit, and what the days before have left of the whole."""
+    names = ("budget", "budget_per_day", "before") if _is_in_fen(row) else ("count", "count_per_day", "before_count")
+    total: int | None = row[names[0]]
+    per_day: int | None = row[names[1]]
+    before: int = row[names[2]]
+    return per_day, None if total is None else max(0, total - before)
 
 
 def _days_left(row: asyncpg.Record, timezone: ZoneInfo) -> int:

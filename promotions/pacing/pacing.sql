@@ -10,7 +10,8 @@ SELECT
     c.budget, c.budget_per_day, c.count, c.count_per_day, today.day, clock_timestamp() AS at,
     coalesce(s.used, 0)::bigint AS used, coalesce(s.used_count, 0)::bigint AS used_count,
     coalesce(s.before, 0)::bigint AS before, coalesce(s.before_count, 0)::bigint AS before_count,
-    p.share, p.day AS seen_day, p.used AS seen_used, p.spent, p.exposed_s, p.updated_at
+    p.share, p.day AS seen_day, p.used AS seen_used, p.spent, p.exposed_s, p.updated_at, g.day AS granted_day,
+    g.share AS granted_share
 FROM campaigns c
 CROSS JOIN LATERAL (SELECT (now() AT TIME ZONE c.timezone)::date AS day) today
 LEFT JOIN LATERAL (
@@ -22,6 +23,7 @@ LEFT JOIN LATERAL (
     FROM campaign_slices slices WHERE slices.campaign_id = c.id
 ) s ON true
 LEFT JOIN campaign_pace p ON p.campaign_id = c.id
+LEFT JOIN campaign_grants g ON g.campaign_id = c.id
 WHERE c.status = 'active' AND (c.document ->> 'pacing') IS NOT NULL
     AND (c.starts_at IS NULL OR c.starts_at <= now()) AND (c.ends_at IS NULL OR c.ends_at > now())
 
@@ -38,3 +40,9 @@ WHERE p.updated_at = $8
 -- Whoever is no longer paced lets everybody through again.
 DELETE FROM campaign_pace p
 WHERE NOT EXISTS (SELECT FROM campaigns c WHERE c.id = p.campaign_id AND (c.document ->> 'pacing') IS NOT NULL)
+
+-- name: held_back
+-- Campaigns that are no longer paced, but were today: the rest of their day is still to be granted.
+SELECT g.campaign_id, g.day
+FROM campaign_grants g JOIN campaigns c ON c.id = g.campaign_id
+WHERE g.share < 1 AND g.day >= (now() AT TIME ZONE c.timezone)::date AND (c.document ->> 'pacing') IS NULL

@@ -10,7 +10,7 @@ import pytest
 
 from loadtests.pacing import LUNCH_AND_DINNER, Demand, Played, play_day
 from promotions.campaigns.campaign import PaceCurve, Pacing
-from promotions.pacing.controller import LEAD_S, SHARE_MIN, STEP_MAX, Pace, Sight, cap, step
+from promotions.pacing.controller import GRANT_STEPS, LEAD_S, SHARE_MIN, STEP_MAX, Pace, Sight, granted_part, step
 from promotions.pacing.curve import Curve
 
 DAY, SHANGHAI = date(2026, 11, 22), ZoneInfo("Asia/Shanghai")
@@ -130,6 +130,9 @@ def test_what_refunds_gave_back_is_spent_again() -> None:
     assert returned.share > 0.5
 
 
-def test_the_cap_is_ahead_of_the_curve_by_its_lead() -> None:
-    assert cap(NOON, BUDGET, CURVE) == pytest.approx(BUDGET // 2 + LEAD_S * 10, abs=1)
-    assert cap(CURVE.ends_s - 1, BUDGET, CURVE) == BUDGET
+def test_what_is_granted_is_ahead_of_the_curve_by_its_lead_and_rises_in_steps() -> None:
+    ahead = (12 * 3_600 + LEAD_S) / 86_400
+    assert ahead <= granted_part(NOON, CURVE) < ahead + 1 / GRANT_STEPS
+    moments = [granted_part(CURVE.moments[0] + second, CURVE) for second in range(0, 86_400, 5)]
+    assert len(set(moments)) <= GRANT_STEPS
+    assert moments[-1] == 1.0
