@@ -12,6 +12,7 @@ from gateway.admin import (
     campaign_steps,
     campaigns,
     channel_accounts,
+    coupons,
     maintenance,
     merchant_settings,
     merchants,
@@ -27,7 +28,7 @@ _PARTS: Final = (
     *(merchants, merchant_settings, stores, channel_accounts, maintenance),
     *(payments, reviews, audit_trail),
     *(routing_policy, routing_explain, routing_accounts),
-    *(campaigns, campaign_steps, campaign_report),
+    *(campaigns, campaign_steps, campaign_report, coupons),
 )
 
 router = APIRouter(prefix="/admin/v1")

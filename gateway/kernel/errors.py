@@ -88,6 +88,7 @@ ERRORS: Final = {
     "campaign_paused": "The campaign is paused, and its coupons cannot be claimed until its manager resumes it.",
     "not_claimable": "The campaign's coupons are granted by its manager or issued for payments; nobody can claim them.",
     "wrong_card": "The campaign's coupons are for the cards of other banks than the one that `card_bin` names.",
+    "no_coupons": "The campaign's discount is had without a coupon, or by a code that everybody may know.",
     "coupon_not_free": "The coupon was redeemed by a payment, or is void already; `message` says which.",
     "no_receipt": "Nothing was paid for this payment, so there is no receipt of it.",
     "report_too_large": "The report would hold too much. Ask for a shorter time, or one store, terminal or operator.",

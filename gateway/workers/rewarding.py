@@ -10,19 +10,13 @@ import logging
 from typing import Final
 
 from gateway.composition import Base
-from gateway.database.pool import Connection
+from gateway.coupons.telling import tell_issued, tell_voided
 from gateway.kernel.metrics import COUPON_REWARDS
-from gateway.webhooks.announcing import NewEvent, announce
-from gateway.webhooks.catalogue import WebhookType
 from gateway.workers.tasks import SQL, Task, TaskQueue
-from promotions.coupons.coupon import CouponStatus
 from promotions.coupons.rewards import CampaignChanging, Rewarded, reward
 
 _log = logging.getLogger("mashang.coupons")
 _AGAIN_S: Final = 0.5
-_FIRST: Final = 1
-_SECOND: Final = 2
-"""A coupon has two events at most: it is issued, and it is voided."""
 
 
 class Rewarding:
@@ -47,16 +41,8 @@ class Rewarding:
     async def _carry_out(self, task: Task) -> Rewarded:
         async with self._pool.acquire() as connection, connection.transaction():
             done = await reward(connection, task.payment_id, task.merchant_id)
-            await _announce(connection, task.merchant_id, done)
+            await tell_issued(connection, task.merchant_id, done.issued)
+            await tell_voided(connection, task.merchant_id, done.voided)
             lease = (task.payment_id, task.purpose, task.lease_token, task.created_at, task.now)
             await connection.execute(SQL["finish_unless_woken"], *lease)
         return done
-
-
-async def _announce(connection: Connection, merchant_id: str, done: Rewarded) -> None:
-    for coupon_id in done.issued:
-        event = NewEvent(coupon_id, merchant_id, _FIRST, WebhookType.COUPON_ISSUED, None, CouponStatus.VALID)
-        await announce(connection, event)
-    for coupon_id in done.voided:
-        before, after = CouponStatus.VALID, CouponStatus.VOIDED
-        await announce(connection, NewEvent(coupon_id, merchant_id, _SECOND, WebhookType.COUPON_VOIDED, before, after))
