@@ -24,6 +24,7 @@ from gateway.workers.refunding import Refunding
 from gateway.workers.rewarding import Rewarding
 from gateway.workers.tasks import Purpose, Task, TaskQueue
 from promotions.budget.keeping import Keeping
+from promotions.pacing.keeping import keep_pace
 
 _log = logging.getLogger("mashang.worker")
 
@@ -36,7 +37,14 @@ async def run(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with compose(settings) as base, webhooks_delivered(base), asyncio.TaskGroup() as group:
         pool = Keeping(base.pool, base.valkey)
-        loops = (base.revision.run(), keep_house(base), CallbackSweep(base).run(), base.routing.usage.run(), pool.run())
+        loops = (
+            base.revision.run(),
+            keep_house(base),
+            CallbackSweep(base).run(),
+            base.routing.usage.run(),
+            pool.run(),
+            keep_pace(base.pool),
+        )
         background = [group.create_task(loop) for loop in loops]
         _log.info("worker started")
         await Worker(base).work_until(stop)
