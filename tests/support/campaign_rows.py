@@ -108,11 +108,10 @@ def drawing(payment_id: str, *redemptions: RedemptionRow, merchant_id: str = "me
     return intent(payment_id, merchant_id, amount=amount, **fields)
 
 
-async def state(pool: asyncpg.Pool) -> dict[str, list[tuple[Any, ...]]]:
-    """Everything that the guards write, sorted."""
+async def state(pool: asyncpg.Pool, name: str = "") -> dict[str, list[tuple[Any, ...]]]:
+    """Everything that the guards write, sorted; of rows that hold the name."""
     found = {}
     for table, columns in STATE.items():
-        found[table] = sorted(
-            (tuple(record) for record in await pool.fetch(f"SELECT {columns} FROM {table}")), key=repr
-        )
+        records = await pool.fetch(f"SELECT {columns} FROM {table} t WHERE strpos(t::text, $1) > 0", name)
+        found[table] = sorted((tuple(record) for record in records), key=repr)
     return found

@@ -201,6 +201,7 @@ BEGIN
                     array_agg(n.fen ORDER BY n.turn) AS fens, array_agg(n.room_fen ORDER BY n.turn) AS rooms_fen,
                     array_agg(n.room_count ORDER BY n.turn) AS rooms_count
                 FROM numbered n
+                HAVING count(*) > 0
             )
             SELECT d.* FROM turns t, refuse_draws(
                 t.payment_ids, t.campaign_ids, t.refusals, t.meters, t.fens, t.rooms_fen, t.rooms_count
