@@ -128,3 +128,4 @@ _READERS: Final[Mapping[str, tuple[Callable[[CampaignReader], Benefit | None], t
     "coupon": (_coupon, ("campaign", "count", "spend")),
 }
 """By type: what reads it, and its fields."""
+BENEFIT_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {kind: fields for kind, (_, fields) in _READERS.items()}

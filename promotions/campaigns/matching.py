@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
-from gateway.kernel.expressions import Matcher
+from gateway.kernel.expressions import Matcher, Value
 from promotions.campaigns.campaign import Campaign, Scope, Status
 from promotions.campaigns.fields import HISTORY_FIELDS, values_of
 from promotions.facts import Facts
@@ -92,11 +92,12 @@ class CampaignSet:
     def candidates(self, facts: Facts) -> list[Campaign]:
         """The active campaigns within their dates whose condition this payment meets, by id."""
         found: list[Campaign] = []
-        for index in (self._all, self._recent):
-            for zone, conditional, matcher, unconditional in index.groups:
-                found.extend(unconditional)
-                if conditional:
-                    found.extend([conditional[position] for position in matcher.matches(values_of(facts, zone))])
+        seen: dict[str, Mapping[str, Value | None]] = {}
+        for zone, conditional, matcher, unconditional in (*self._all.groups, *self._recent.groups):
+            found.extend(unconditional)
+            if conditional:
+                values = seen.get(zone.key) or seen.setdefault(zone.key, values_of(facts, zone))
+                found.extend([conditional[position] for position in matcher.matches(values)])
         at, current = facts.at, self.by_id
         found = [each for each in found if current.get(each.id) is each and is_within_dates(each, at)]
         found.sort(key=_id)
