@@ -15,8 +15,8 @@ from promotions.offer import Considered, Reason
 from promotions.pacing.gate import is_let_through
 from promotions.pricing.benefits import DiscountOf, random_off
 from promotions.pricing.draws import Asked, drawn_fen
-from promotions.pricing.stacking import PAYABLE_MIN_FEN, Bid, cap_of
-from promotions.pricing.terms import Terms, terms_of
+from promotions.pricing.stacking import Bid
+from promotions.pricing.terms import PAYABLE_MIN_FEN, Terms, cap_of, terms_of
 from promotions.pricing.uses import limit_reached, taken_on
 
 HOLD_S_MAX: Final = 300
@@ -101,7 +101,7 @@ class Entitling:
         if campaign.pacing is not None and not self._is_let_through(campaign, self.day_of(campaign)):
             return _refused(campaign, Reason.THROTTLED, "Its budget is spread over the day.")
         cap_fen = cap_of(campaign, amount_fen) if terms.has_cap else self._cap_fen
-        return Bid(campaign, terms.turn, discount_of, alone_fen, cap_fen)
+        return Bid(terms, discount_of, alone_fen, cap_fen)
 
     def _drawn(self, benefit: RandomOff | None, campaign: Campaign) -> DiscountOf:
         """The draw is numbered by how often the customer has had the campaign on its day."""

@@ -12,7 +12,7 @@ from promotions.offer import Applied, Considered, Offer, Reason
 from promotions.pricing.entitlement import Circumstances, Entitling
 from promotions.pricing.funding import split
 from promotions.pricing.stacking import Bid, Taken, combine
-from promotions.pricing.terms import terms_of
+from promotions.pricing.terms import Terms
 from promotions.pricing.uses import uses_of
 
 _ORDINARY: Final = Circumstances()
@@ -46,7 +46,8 @@ def price(
 
 
 def _applied(taken: Taken, entitling: Entitling, facts: Facts) -> Applied:
-    campaign, terms = taken.bid.campaign, terms_of(taken.bid.campaign)
+    terms = taken.bid.terms
+    campaign = terms.campaign
     day = entitling.day_of(campaign)
     return Applied(
         campaign=campaign,
@@ -81,19 +82,19 @@ class _Reasons:
     def __init__(self, taken: Sequence[Taken]) -> None:
         self._total_fen = sum([each.discount_fen for each in taken])
         self._is_full = len(taken) == CAMPAIGNS_MAX
-        self._of_group = {each.bid.campaign.stacking.group: each.bid.campaign for each in taken}
-        first = taken[0].bid.campaign if taken else None
-        self._exclusive = first if first is not None and first.stacking.mode is Mode.EXCLUSIVE else None
+        self._of_group = {each.bid.terms.group: each.bid.terms for each in taken}
+        first = taken[0].bid.terms if taken else None
+        self._exclusive = first if first is not None and first.mode is Mode.EXCLUSIVE else None
         self._told = {
-            each.bid.campaign.id: f"It does not go together with “{each.bid.campaign.name}”." for each in taken
+            each.bid.terms.turn: f"It does not go together with “{each.bid.campaign.name}”." for each in taken
         }
 
     def why_not(self, bid: Bid) -> Considered:
         """One reason: others that it does not go with, the number of campaigns, or nothing left for it."""
-        campaign, reason = bid.campaign, Reason.BETTER_OFFER
-        other = self._instead_of(campaign)
+        campaign, reason = bid.terms.campaign, Reason.BETTER_OFFER
+        other = self._instead_of(bid.terms)
         if other is not None:
-            detail = self._told[other.id]
+            detail = self._told[other.turn]
         elif self._is_full:
             detail = f"A payment draws from {CAMPAIGNS_MAX} campaigns at most."
         elif bid.cap_fen < self._total_fen:
@@ -102,13 +103,12 @@ class _Reasons:
             reason, detail = Reason.NOTHING_LEFT, "What is left to pay, or a cap on the total, leaves nothing for it."
         return Considered(campaign.id, campaign.name, reason, 0, detail)
 
-    def _instead_of(self, campaign: Campaign) -> Campaign | None:
+    def _instead_of(self, terms: Terms) -> Terms | None:
         """A campaign that was taken and that this one never goes together with: an exclusive one, or of its group."""
         if self._exclusive is not None:
             return self._exclusive
-        stacking = campaign.stacking
-        other = self._of_group.get(stacking.group)
-        if stacking.mode is Mode.EXCLUSIVE:
+        other = self._of_group.get(terms.group)
+        if terms.mode is Mode.EXCLUSIVE:
             return other or next(iter(self._of_group.values()), None)
-        is_cascade = stacking.mode is Mode.CASCADING and (other is None or other.stacking.mode is Mode.CASCADING)
+        is_cascade = terms.mode is Mode.CASCADING and (other is None or other.mode is Mode.CASCADING)
         return None if is_cascade else other

@@ -25,13 +25,8 @@ from operator import attrgetter
 from typing import Final, NamedTuple, TypeAlias
 
 from promotions.campaigns.campaign import CAMPAIGNS_MAX, Campaign, Mode
-from promotions.pricing.benefits import DiscountOf, percent_of
-
-PAYABLE_MIN_FEN: Final = 1
-"""No channel charges less."""
-
-Turn: TypeAlias = tuple[int, str]
-"""Sorts campaigns by priority, higher first, then by id."""
+from promotions.pricing.benefits import DiscountOf
+from promotions.pricing.terms import Terms, Turn
 
 
 class Bid(NamedTuple):
@@ -41,11 +36,15 @@ class Bid(NamedTuple):
     what all discounts together may come to if it is among them.
     """
 
-    campaign: Campaign
-    turn: Turn
+    terms: Terms
     discount_of: DiscountOf | None
     alone_fen: int
     cap_fen: int
+
+    @property
+    def campaign(self) -> Campaign:
+        """Whose bid it is."""
+        return self.terms.campaign
 
 
 class Taken(NamedTuple):
@@ -81,24 +80,9 @@ class _Field(NamedTuple):
     exclusive: Sequence[Bid]
 
 
-_turn: Final[Callable[[Bid], Turn]] = attrgetter("turn")
+_turn: Final[Callable[[Bid], Turn]] = attrgetter("terms.turn")
 _alone_fen: Final[Callable[[Bid], int]] = attrgetter("alone_fen")
 _cap_fen: Final[Callable[[Bid], int]] = attrgetter("cap_fen")
-
-
-def turn_of(campaign: Campaign) -> Turn:
-    """When it is a campaign's turn."""
-    return -campaign.stacking.priority, campaign.id
-
-
-def cap_of(campaign: Campaign, amount_fen: int) -> int:
-    """What all discounts together may come to beside this campaign; the customer pays at least a fen."""
-    stacking, cap_fen = campaign.stacking, amount_fen - PAYABLE_MIN_FEN
-    if stacking.total_max_fen is not None:
-        cap_fen = min(cap_fen, stacking.total_max_fen)
-    if stacking.total_max_percent is not None:
-        cap_fen = min(cap_fen, percent_of(stacking.total_max_percent, amount_fen))
-    return cap_fen
 
 
 def combine(bids: Sequence[Bid], amount_fen: int) -> tuple[Taken, ...]:
@@ -112,12 +96,11 @@ def combine(bids: Sequence[Bid], amount_fen: int) -> tuple[Taken, ...]:
     return tuple(chosen)
 
 
-def clash(one: Campaign, other: Campaign) -> bool:
+def clash(one: Terms, other: Terms) -> bool:
     """Whether two campaigns never go together."""
-    first, second = one.stacking, other.stacking
-    if first.mode is Mode.EXCLUSIVE or second.mode is Mode.EXCLUSIVE:
+    if one.mode is Mode.EXCLUSIVE or other.mode is Mode.EXCLUSIVE:
         return True
-    return first.group == second.group and (first.mode is Mode.BEST or second.mode is Mode.BEST)
+    return one.group == other.group and (one.mode is Mode.BEST or other.mode is Mode.BEST)
 
 
 def _goes_with(bid: Bid, chosen: Sequence[Taken]) -> bool:
@@ -125,7 +108,7 @@ def _goes_with(bid: Bid, chosen: Sequence[Taken]) -> bool:
     return (
         len(chosen) < CAMPAIGNS_MAX
         and bid.cap_fen >= sum(each.discount_fen for each in chosen)
-        and not any(clash(bid.campaign, each.bid.campaign) for each in chosen)
+        and not any(clash(bid.terms, each.bid.terms) for each in chosen)
     )
 
 
@@ -135,14 +118,17 @@ def _best(discounts: Sequence[Bid], amount_fen: int) -> list[Bid]:
     Where the best one without any caps keeps all of its own, there is none better.  Else its lowest cap can be had by
     cutting it, and more only among those that have a higher one.
     """
+    if len(discounts) == 1:
+        return list(discounts)
     field = _field(discounts)
-    found = _within(field, amount_fen, amount_fen)
+    best = _within(field, amount_fen, amount_fen)
+    found = _bids(best)
     cap_fen = min(map(_cap_fen, found))
-    if _discount_fen(found, amount_fen) <= cap_fen:
+    if amount_fen - best.left_fen <= cap_fen:
         return found
     higher = sorted({bid.cap_fen for bid in discounts if bid.cap_fen > cap_fen}, reverse=True)
     total_fen = max(cap_fen, _total(field, higher, amount_fen)) if higher else cap_fen
-    return _within(_allowed(field, total_fen), total_fen, amount_fen)
+    return _bids(_within(_allowed(field, total_fen), total_fen, amount_fen))
 
 
 def _field(discounts: Iterable[Bid]) -> _Field:
@@ -150,14 +136,14 @@ def _field(discounts: Iterable[Bid]) -> _Field:
     groups: dict[str, _Group] = {}
     exclusive: list[Bid] = []
     for bid in discounts:
-        stacking = bid.campaign.stacking
-        if stacking.mode is Mode.EXCLUSIVE:
+        terms = bid.terms
+        if terms.mode is Mode.EXCLUSIVE:
             exclusive.append(bid)
             continue
-        group = groups.get(stacking.group)
+        group = groups.get(terms.group)
         if group is None:
-            group = groups[stacking.group] = _Group([], [])
-        (group.best if stacking.mode is Mode.BEST else group.cascading).append(bid)
+            group = groups[terms.group] = _Group([], [])
+        (group.best if terms.mode is Mode.BEST else group.cascading).append(bid)
     for group in groups.values():
         if len(group.best) > 1:
             group.best.sort(key=_alone_fen, reverse=True)
@@ -181,8 +167,7 @@ def _total(field: _Field, caps: Sequence[int], amount_fen: int) -> int:
 
     def under(cap_fen: int) -> int:
         if cap_fen not in totals:
-            found = _within(_allowed(field, cap_fen), amount_fen, amount_fen)
-            totals[cap_fen] = _discount_fen(found, amount_fen)
+            totals[cap_fen] = amount_fen - _within(_allowed(field, cap_fen), amount_fen, amount_fen).left_fen
         return totals[cap_fen]
 
     low, high = 0, len(caps) - 1
@@ -195,25 +180,29 @@ def _total(field: _Field, caps: Sequence[int], amount_fen: int) -> int:
     return max(min(under(cap_fen), cap_fen) for cap_fen in caps[max(low - 1, 0) : low + 1])
 
 
-def _within(field: _Field, cap_fen: int, amount_fen: int) -> list[Bid]:
-    """The combination with the largest total up to a cap; of those the one with the fewest campaigns."""
+def _within(field: _Field, cap_fen: int, amount_fen: int) -> _Way:
+    """The way to the largest total up to a cap; of those the one with the fewest campaigns."""
     floor_fen = amount_fen - cap_fen
-    best: _Way | None = None
-    for way in _ways(field, amount_fen):
-        if way is not None and (best is None or max(way.left_fen, floor_fen) < best.left_fen):
+    best = _Way(amount_fen, None, None)
+    for way in _ways(field, best):
+        if way is not None and max(way.left_fen, floor_fen) < best.left_fen:
             best = way
             if best.left_fen <= floor_fen:
                 break
+    return best
+
+
+def _bids(way: _Way) -> list[Bid]:
+    """The campaigns of a way, in its order."""
     found: list[Bid] = []
-    while best is not None and best.bid is not None:
-        found.append(best.bid)
-        best = best.before
+    while way.bid is not None and way.before is not None:
+        found.append(way.bid)
+        way = way.before
     return found[::-1]
 
 
-def _ways(field: _Field, amount_fen: int) -> _Ways:
+def _ways(field: _Field, start: _Way) -> _Ways:
     """The best ways through the groups, and alone."""
-    start = _Way(amount_fen, None, None)
     ways: _Ways = [start, *[None] * CAMPAIGNS_MAX]
     for group in field.groups:
         ways = _with_group(ways, group)
@@ -252,21 +241,14 @@ def _lesser(before: _Way, bids: Iterable[Bid], best: _Way | None) -> _Way:
             break
         assert bid.discount_of is not None, "only discounts are searched"
         remains_fen = left_fen - bid.discount_of(left_fen)
-        if remains_fen < least_fen or (remains_fen == least_fen and (chosen is None or bid.turn < chosen.turn)):
+        if remains_fen < least_fen or (
+            remains_fen == least_fen and (chosen is None or bid.terms.turn < chosen.terms.turn)
+        ):
             least_fen, chosen, found = remains_fen, bid, bid
     if found is None:
         assert best is not None, "nothing leaves more than was left before"
         return best
     return _Way(least_fen, found, before)
-
-
-def _discount_fen(bids: Sequence[Bid], amount_fen: int) -> int:
-    """What they come to one after the other, uncut."""
-    left_fen = amount_fen
-    for bid in bids:
-        assert bid.discount_of is not None, "only discounts are summed"
-        left_fen -= bid.discount_of(left_fen)
-    return amount_fen - left_fen
 
 
 def _cut(bids: Sequence[Bid], amount_fen: int) -> list[Taken]:

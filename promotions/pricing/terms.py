@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from sys import intern
+from typing import Final, TypeAlias
 
-from promotions.campaigns.campaign import Campaign, RandomOff, Status
-from promotions.pricing.benefits import GivenBy, given_by, is_discount, spend_min_fen
+from promotions.campaigns.campaign import Campaign, Mode, RandomOff, Status
+from promotions.pricing.benefits import GivenBy, given_by, is_discount, percent_of, spend_min_fen
 from promotions.pricing.funding import Portion, portions_of
-from promotions.pricing.stacking import Turn, turn_of
 from promotions.pricing.uses import Counter, counters_of
 
+PAYABLE_MIN_FEN: Final = 1
+"""No channel charges less."""
 KEPT_MAX: Final = 32_768
+
+Turn: TypeAlias = tuple[int, str]
+"""Sorts campaigns by priority, higher first, then by id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,8 @@ class Terms:
 
     campaign: Campaign
     turn: Turn
+    group: str
+    mode: Mode
     is_active: bool
     starts_at: datetime | None
     ends_at: datetime | None
@@ -41,6 +48,16 @@ _kept: Final[dict[int, Terms]] = {}
 """By the identity of the campaign, which its terms keep alive."""
 
 
+def cap_of(campaign: Campaign, amount_fen: int) -> int:
+    """What all discounts together may come to beside this campaign; the customer pays at least a fen."""
+    stacking, cap_fen = campaign.stacking, amount_fen - PAYABLE_MIN_FEN
+    if stacking.total_max_fen is not None:
+        cap_fen = min(cap_fen, stacking.total_max_fen)
+    if stacking.total_max_percent is not None:
+        cap_fen = min(cap_fen, percent_of(stacking.total_max_percent, amount_fen))
+    return cap_fen
+
+
 def terms_of(campaign: Campaign) -> Terms:
     """The terms of a campaign, remembered; more than are ever in force are not kept."""
     terms = _kept.get(id(campaign))
@@ -55,7 +72,9 @@ def _terms(campaign: Campaign) -> Terms:
     benefit, stacking = campaign.benefit, campaign.stacking
     return Terms(
         campaign=campaign,
-        turn=turn_of(campaign),
+        turn=(-stacking.priority, campaign.id),
+        group=intern(stacking.group),
+        mode=stacking.mode,
         is_active=campaign.status is Status.ACTIVE,
         starts_at=None if campaign.starts_at is None else campaign.starts_at.astimezone(UTC),
         ends_at=None if campaign.ends_at is None else campaign.ends_at.astimezone(UTC),

@@ -22,7 +22,8 @@ from promotions.campaigns.campaign import (
 )
 from promotions.facts import Facts, History
 from promotions.pricing.benefits import DiscountOf, given_by, random_off
-from promotions.pricing.stacking import Bid, cap_of, turn_of
+from promotions.pricing.stacking import Bid
+from promotions.pricing.terms import cap_of, terms_of
 
 SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 NOON: Final = datetime(2026, 11, 22, 4, tzinfo=UTC)
@@ -61,7 +62,7 @@ def bid_of(campaign: Campaign, amount_fen: int) -> Bid:
     """What a campaign without draws bids for goods of that value."""
     discount = discount_of(campaign.benefit, amount_fen)
     alone_fen = 0 if discount is None else discount(amount_fen)
-    return Bid(campaign, turn_of(campaign), discount, alone_fen, cap_of(campaign, amount_fen))
+    return Bid(terms_of(campaign), discount, alone_fen, cap_of(campaign, amount_fen))
 
 
 def off(fen: int, *, from_fen: int = 0) -> AmountOff:

@@ -48,7 +48,7 @@ def is_legal(campaigns: Sequence[Campaign]) -> bool:
 def total_of(bids: Sequence[Bid], group_places: dict[str, int], amount_fen: int) -> int:
     """What a combination comes to: one after the other by group and turn, cut to the lowest cap."""
     left_fen = amount_fen
-    for bid in sorted(bids, key=lambda bid: (group_places.get(bid.campaign.stacking.group, 0), bid.turn)):
+    for bid in sorted(bids, key=lambda bid: (group_places.get(bid.campaign.stacking.group, 0), bid.terms.turn)):
         left_fen -= bid.discount_of(left_fen) if bid.discount_of else 0
     return min(amount_fen - left_fen, *[bid.cap_fen for bid in bids], amount_fen - 1)
 
@@ -64,7 +64,7 @@ def best_by_trying(bids: Sequence[Bid], amount_fen: int) -> tuple[int, int]:
     """The largest total, and the fewest campaigns that come to it."""
     discounts = [bid for bid in bids if bid.alone_fen > 0 and bid.cap_fen > 0]
     places: dict[str, int] = {}
-    for bid in sorted(discounts, key=lambda bid: bid.turn):
+    for bid in sorted(discounts, key=lambda bid: bid.terms.turn):
         if bid.campaign.stacking.mode is not Mode.EXCLUSIVE:
             places.setdefault(bid.campaign.stacking.group, len(places))
     return min(
