@@ -18,9 +18,11 @@ from gateway.database.batches import Batch
 from gateway.database.intents import IntentResult, IntentRow, intent_batch
 from gateway.database.outcomes import outcome_batch
 from gateway.database.pool import open_pool
+from gateway.database.redemptions import RefusalKind
 from gateway.kernel.errors import Unavailable
 from gateway.kernel.ids import new_id
 from gateway.payments.states import Event
+from tests.support.campaign_rows import campaign, drawing, grant, state, taken, today, use
 from tests.support.proxy import Mode, Proxy
 from tests.support.rows import content, intent, outcome, settings
 from tests.support.servers import TestServers
@@ -72,6 +74,48 @@ async def test_a_commit_whose_answer_is_lost_is_settled_by_sending_the_same_rows
         **dict.fromkeys(["order_numbers", "idempotency_keys", "payments", "attempts", "events", "recovery_tasks"], 2),
         "transfers": 0,
     }
+
+
+async def test_what_a_lost_commit_took_of_a_campaign_is_taken_once(
+    pool: asyncpg.Pool, proxied: tuple[asyncpg.Pool, Proxy]
+) -> None:
+    through, proxy = proxied
+    day = await today(pool)
+    await campaign(pool, "cmp_lost")
+    await grant(pool, "cmp_lost", 250)
+    redemption = taken("cmp_lost", day, 100, counters=[use("lost", day, 2)])
+    rows = [drawing(f"pay_taken_{number}", redemption) for number in range(3)]
+    proxy.lose_answer(b"SELECT 3\0")
+    results = await intent_batch(through).flush(rows)
+
+    assert proxy.answers_lost == 1
+    found = [(result.inserted, result.refusal and result.refusal.kind) for result in results]  # type: ignore[union-attr]
+    assert found == [(False, None), (False, None), (False, RefusalKind.EXHAUSTED)]
+    written = await state(pool, "cmp_lost")
+    assert [len(written["redemptions"]), written["campaign_slices"]] == [2, [("cmp_lost", day, 0, 250, 200, None, 2)]]
+    assert written["campaign_uses"] == [("lost", "cmp_lost", "customer", day, 2, 200)]
+
+
+async def test_a_back_end_terminated_while_it_takes_leaves_nothing_taken_and_the_same_rows_take_once(
+    pool: asyncpg.Pool, database_url: str
+) -> None:
+    day = await today(pool)
+    await campaign(pool, "cmp_cut")
+    await grant(pool, "cmp_cut", 1_000)
+    redemption = taken("cmp_cut", day, 100, counters=[use("cut", day, 9)])
+    rows = [drawing(f"pay_cut_{number}", redemption) for number in range(3)]
+    async with opened(database_url, 5.0) as own, pool.acquire() as blocker:
+        pid = await own.fetchval("SELECT pg_backend_pid()")
+        transaction = blocker.transaction()
+        await transaction.start()
+        await blocker.execute("INSERT INTO campaign_uses VALUES ('cut', 'cmp_cut', 'customer', $1)", day)
+        flushing = asyncio.create_task(intent_batch(own).flush(rows))
+        await until_waiting(pool, pid)
+        assert await pool.fetchval("SELECT pg_terminate_backend($1)", pid)
+        await transaction.rollback()
+        results = await flushing
+    assert [result.inserted for result in results] == [True] * 3  # type: ignore[union-attr]
+    assert (await state(pool, "cmp_cut"))["campaign_slices"] == [("cmp_cut", day, 0, 1_000, 300, None, 3)]
 
 
 async def test_an_outcome_whose_answer_is_lost_is_booked_once(
