@@ -81,7 +81,7 @@ class Balance:
         return 0 if self._has_ended and left is not None else left
 
     def _today(self) -> dict[str, Any]:
-        """Of the campaign's present day: no more is left than of the whole, and nothing where a limit was lowered too far."""
+        """Of the present day: no more is left than of the whole, and nothing where a limit was lowered below it."""
         caps, taken = self.campaign.caps, self.taken
         left = _least(_rest(caps.budget_per_day_fen, taken.today_fen), self._unused_fen)
         left_count = _least(_rest(caps.count_per_day, taken.today_count), _rest(caps.count, taken.used_count))

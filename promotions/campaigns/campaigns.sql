@@ -78,7 +78,9 @@ RETURNING *
 -- Campaigns with what was taken of each (held or spent, less what was given back) in all and today, and what of it
 -- payments hold that are not decided: those are found by their recovery tasks and reviews.  One snapshot.
 WITH wanted AS (
-    SELECT *, (now() AT TIME ZONE timezone)::date AS today
+    SELECT
+        *, (now() AT TIME ZONE timezone)::date AS today,
+        num_nonnulls(budget, budget_per_day, count, count_per_day) > 0 AS has_slices
     FROM campaigns WHERE id = ANY ($1::text[])
 ), sliced AS (
     SELECT
@@ -86,17 +88,43 @@ WITH wanted AS (
         sum(s.used) FILTER (WHERE s.day = w.today) AS today_used,
         sum(s.used_count) FILTER (WHERE s.day = w.today) AS today_count
     FROM wanted w JOIN campaign_slices s ON s.campaign_id = w.id
+    WHERE w.has_slices
     GROUP BY w.id
-), undecided AS (
-    SELECT payment_id, merchant_id FROM recovery_tasks WHERE purpose = 'resolve'
+    UNION ALL
+    -- Without any limit nothing is counted beforehand: what its payments took is added up.
+    SELECT
+        w.id, sum(r.discount + r.fee_off - coalesce(b.fen, 0)), count(*) FILTER (WHERE NOT b.is_whole),
+        sum(r.discount + r.fee_off - coalesce(b.fen, 0)) FILTER (WHERE r.day = w.today),
+        count(*) FILTER (WHERE NOT b.is_whole AND r.day = w.today)
+    FROM wanted w
+    JOIN redemptions r ON r.campaign_id = w.id
+    JOIN payments p ON p.id = r.payment_id AND p.merchant_id = r.merchant_id
+        AND p.status IN ('processing', 'requires_action', 'succeeded')
+    CROSS JOIN LATERAL (
+        SELECT
+            r.returns_limits AND p.amount_refunded = p.amount AS is_whole,
+            CASE WHEN r.returns_budget AND p.amount_refunded > 0 THEN (
+                SELECT sum((share ->> 'amount')::bigint)
+                FROM refunds f CROSS JOIN LATERAL json_array_elements(f.funding) AS share
+                WHERE f.payment_id = p.id AND f.status = 'succeeded' AND share ->> 'campaign_id' = r.campaign_id
+            ) END AS fen
+    ) b
+    WHERE NOT w.has_slices
+    GROUP BY w.id
+), undecided AS MATERIALIZED (
+    SELECT p.id, p.merchant_id
+    FROM recovery_tasks t JOIN payments p ON p.id = t.payment_id AND p.merchant_id = t.merchant_id
+    WHERE t.purpose = 'resolve' AND p.promoted AND p.status IN ('processing', 'requires_action')
     UNION
-    SELECT id, merchant_id FROM payments WHERE review IS NOT NULL
+    SELECT id, merchant_id FROM payments
+    WHERE review IS NOT NULL AND promoted AND status IN ('processing', 'requires_action')
 ), held AS (
     SELECT r.campaign_id AS id, sum(r.discount + r.fee_off) AS fen, count(*) AS number
-    FROM undecided u
-    JOIN payments p ON p.id = u.payment_id AND p.merchant_id = u.merchant_id
-    JOIN redemptions r ON r.payment_id = p.id AND r.merchant_id = p.merchant_id
-    WHERE p.status IN ('processing', 'requires_action') AND r.campaign_id = ANY ($1::text[])
+    -- OFFSET keeps the campaigns out of the search: a campaign's redemptions may be millions, undecided payments are few.
+    FROM undecided u CROSS JOIN LATERAL (
+        SELECT * FROM redemptions r WHERE r.payment_id = u.id AND r.merchant_id = u.merchant_id OFFSET 0
+    ) r
+    WHERE r.campaign_id = ANY ($1::text[])
     GROUP BY r.campaign_id
 )
 SELECT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections import Counter
 from datetime import date
@@ -101,6 +102,37 @@ async def test_what_waits_for_a_person_is_held_too(pool: asyncpg.Pool, day: date
     assert await amounts(pool, running.id) == (1_000, 0, 300, 700, 0)
     await pool.execute("DELETE FROM recovery_tasks WHERE payment_id = $1", row.payment_id)
     assert await amounts(pool, running.id) == (1_000, 0, 300, 700, 0)
+
+
+async def test_without_limits_what_payments_took_is_added_up(pool: asyncpg.Pool, day: date) -> None:
+    limits = {"budget": None, "budget_per_day": None, "per_customer": None}
+    running = await active(pool, limits=limits)
+    rows = [pay(running.id, day, fen, slice=None) for fen in (100, 200, 400)]
+    keeps = pay(running.id, day, 800, slice=None, returns_budget=False)
+    await take(pool, *rows, keeps)
+    assert await amounts(pool, running.id) == (None, 0, 1_500, None, None)
+    await settle(pool, Event.CAPTURED, rows[0], rows[1], keeps)
+    await settle(pool, Event.DECLINED, rows[2])
+    for row, returned in ((rows[1], 150), (keeps, 300)):
+        await refund(pool, row, running.id, returned)
+    assert await amounts(pool, running.id) == (None, 100 + 50 + 800, 0, None, None)
+    shown = (await balance(pool, running.id)).to_json()
+    assert (shown["count"]["used"], shown["today"]["used"], shown["today"]["count_used"]) == (3, 950, 3)
+
+
+async def refund(pool: asyncpg.Pool, row: IntentRow, campaign_id: str, returned: int) -> None:
+    """A refund of a part, as far as balances look at it."""
+    funding = [{"sponsor": "bank", "amount": returned, "campaign_id": campaign_id, "of_fee": False}]
+    await pool.execute(
+        "INSERT INTO refunds (id, merchant_id, payment_id, merchant_refund_no, seq, attempt_seq, account_id, amount,"
+        " returned_to_customer, discount_returned, fee_returned, funding, currency, status, next_at, created_at,"
+        " completed_at)"
+        " VALUES ($1, $2, $3, $1, 1, 1, 'wechat_direct', $4, 0, $4, 0, $5, 'CNY', 'succeeded', now(), now(), now())",
+        new_id("ref"), row.merchant_id, row.payment_id, returned, json.dumps(funding),
+    )  # fmt: skip
+    await pool.execute(
+        "UPDATE payments SET amount_refunded = $2, refund_held = $2 WHERE id = $1", row.payment_id, returned
+    )
 
 
 async def test_a_day_has_no_more_left_than_the_campaign(pool: asyncpg.Pool, day: date) -> None:

@@ -216,11 +216,13 @@ async def test_every_change_is_told_to_the_processes(pool: asyncpg.Pool) -> None
 
 
 async def test_campaigns_are_listed_by_status_and_name(pool: asyncpg.Pool) -> None:
-    names = ["Listed Spring", "Listed summer", "Listed SPRING sale"]
-    made = [await drafted(pool, name=name) for name in names]
-    await taken(pool, made[0].id, Step.ACTIVATE)
-    found = await store.page(pool, 10, name="spring")
-    assert [each.id for each in found] == [made[2].id, made[0].id]
-    assert [each.id for each in await store.page(pool, 10, name="spring", status=Status.DRAFT)] == [made[2].id]
-    assert [each.id for each in await store.page(pool, 1, name="listed", below=made[2].id)] == [made[1].id]
+    made = [(await drafted(pool, name=name)).id for name in ("Listed Spring", "Listed SPRING sale")]
+    summer = (await drafted(pool, name="Listed summer")).id
+    await taken(pool, made[0], Step.ACTIVATE)
+    found = [each.id for each in await store.page(pool, 10, name="spring")]
+    assert found == sorted(made, reverse=True), "ids sort by time"
+    assert [each.id for each in await store.page(pool, 10, name="spring", status=Status.DRAFT)] == [made[1]]
+    [newest, *_, oldest] = sorted([*made, summer], reverse=True)
+    assert [each.id for each in await store.page(pool, 1, name="listed")] == [newest]
+    assert oldest in {each.id for each in await store.page(pool, 2, name="listed", below=newest)}
     assert await store.page(pool, 10, name="%") == []
