@@ -26,12 +26,14 @@ from gateway.kernel.metrics import (
     UNRESOLVED_AGE,
 )
 from gateway.workers.tasks import SQL
+from promotions.budget.grants import forget_uses, reclaim
 from routing.accounts.store import forget_previous
 
 _log = logging.getLogger("mashang.housekeeping")
 _GAUGES_S: Final = 1.0
 _PARTITIONS_S: Final = 3_600.0
 _FORGET_S: Final = 60.0
+_GRANTS_S: Final = 10.0
 _RETRY_S: Final = 60.0
 """While a partition waits for its lock, every payment waits behind it: not again at once where that failed."""
 
@@ -55,7 +57,7 @@ class Chore:
 
 async def keep_house(base: Base) -> None:
     """Run until cancelled."""
-    chores = (Chore(_PARTITIONS_S, make_partitions), Chore(_FORGET_S, forget))
+    chores = (Chore(_PARTITIONS_S, make_partitions), Chore(_FORGET_S, forget), Chore(_GRANTS_S, grant_budgets))
     while True:
         flush_hot_metrics()
         try:
@@ -76,9 +78,15 @@ async def make_partitions(base: Base) -> None:
 
 
 async def forget(base: Base) -> None:
-    """Forget answers of the admin API and earlier credentials of channel accounts whose time is over."""
+    """Forget what is over: answers of the admin API, earlier credentials of channel accounts, counters of past days."""
     await forget_answers(base.pool)
     await forget_previous(base.pool)
+    await forget_uses(base.pool)
+
+
+async def grant_budgets(base: Base) -> None:
+    """Grant campaigns their new day, and bring back what past days left over."""
+    await reclaim(base.pool)
 
 
 async def measure(base: Base) -> None:

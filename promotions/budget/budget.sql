@@ -21,7 +21,7 @@ ORDER BY slice
 SELECT slice, room_fen, room_count FROM gather_slices($1, $2, $3)
 
 -- name: to_be_granted
--- Running campaigns that have leftovers of the last weeks, or nothing for today yet.
+-- Running campaigns that have leftovers of the last days, or nothing for today yet; older leftovers come with a new day.
 SELECT c.id
 FROM campaigns c CROSS JOIN LATERAL (SELECT (now() AT TIME ZONE c.timezone)::date AS today) t
 WHERE c.status = 'active' AND coalesce(c.budget, c.budget_per_day, c.count, c.count_per_day) IS NOT NULL
@@ -30,7 +30,7 @@ WHERE c.status = 'active' AND coalesce(c.budget, c.budget_per_day, c.count, c.co
         NOT EXISTS (SELECT FROM campaign_slices s WHERE s.campaign_id = c.id AND s.day = t.today)
         OR EXISTS (
             SELECT FROM campaign_slices s
-            WHERE s.campaign_id = c.id AND s.day < t.today AND s.day > t.today - 40
+            WHERE s.campaign_id = c.id AND s.day < t.today AND s.day > t.today - 4
                 AND (s.granted > s.used OR s.granted_count > s.used_count)
         )
     )
