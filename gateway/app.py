@@ -60,6 +60,7 @@ from gateway.settings import Settings
 from gateway.webhooks import api as webhooks_api
 from gateway.webhooks.running import webhook_desk
 from promotions.reporting.counting import COUNTING
+from promotions.reporting.gauges import CampaignGauges
 from promotions.reporting.report import CampaignReports
 from routing.health.running import keeping
 
@@ -151,6 +152,7 @@ def _lifespan(settings: Settings) -> Any:
                 callbacks=callbacks,
                 reports=ReportStore(base.pool),
                 campaign_reports=CampaignReports(base.pool),
+                campaign_gauges=CampaignGauges(base.pool),
                 receipts=ReceiptStore(base.pool, base.vault, base.store, base.refunds.store, settings.public_url),
                 webhooks=stack.enter_context(webhook_desk(base)),
             )

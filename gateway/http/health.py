@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
+from typing import Final
 
+import asyncpg
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -15,6 +18,8 @@ from gateway.http.services import services_of
 from gateway.kernel.hot_metrics import flush_hot_metrics
 
 router = APIRouter(tags=["operations"])
+
+_CAMPAIGNS_S_MAX: Final = 2.0
 
 
 @router.get("/livez", summary="Is this process alive")
@@ -40,8 +45,8 @@ async def readyz(request: Request) -> Response:
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
-async def metrics() -> Response:
-    """The metrics of every process of this host that shares MASHANG_METRICS_DIR."""
+async def metrics(request: Request) -> Response:
+    """The metrics of every process of this host that shares MASHANG_METRICS_DIR, and those of the largest campaigns."""
     flush_hot_metrics()
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()
@@ -49,4 +54,7 @@ async def metrics() -> Response:
     else:
         registry = REGISTRY
     body = await asyncio.to_thread(generate_latest, registry)
+    with suppress(*BROKEN, asyncpg.PostgresError):  # the other metrics are wanted most while PostgreSQL is away
+        async with asyncio.timeout(_CAMPAIGNS_S_MAX):
+            body += await services_of(request).campaign_gauges.text()
     return Response(body, media_type=CONTENT_TYPE_LATEST)

@@ -15,6 +15,7 @@ from gateway.merchants.directory import Directory
 from gateway.merchants.nonces import Nonces
 from gateway.settings import Settings
 from promotions.coupons.claiming import Claiming
+from promotions.reporting.gauges import CampaignGauges
 from promotions.reporting.report import CampaignReports
 from routing.accounts.book import AccountBook
 from routing.accounts.usage import Usage
@@ -59,6 +60,7 @@ class Services:
     callbacks: Reception
     reports: ReportStore
     campaign_reports: CampaignReports
+    campaign_gauges: CampaignGauges
     receipts: ReceiptStore
     webhooks: WebhookDesk
 

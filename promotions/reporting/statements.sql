@@ -85,3 +85,43 @@ SELECT date_trunc('hour', hour, $4) AS hour, what, sum(count)::bigint AS count
 FROM campaign_hours
 WHERE campaign_id = $1 AND hour >= date_trunc('hour', $2::timestamptz) AND hour < $3
 GROUP BY 1, 2 ORDER BY 1, 2
+
+-- name: gauges
+-- The running campaigns that gave most today ($1 of them), each with what became of its budget; what the others gave
+-- today is one row without an id.  Held is what undecided payments took: those have a recovery task or are in review.
+WITH today AS (
+    SELECT c.id, c.budget, c.budget_per_day, s.used, s.left_fen
+    FROM campaigns c
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(used), 0)::bigint AS used, sum(granted - used)::bigint AS left_fen FROM campaign_slices
+        WHERE campaign_id = c.id AND day = (now() AT TIME ZONE c.timezone)::date
+    ) s
+    WHERE c.status IN ('active', 'paused')
+), ranked AS (
+    SELECT *, row_number() OVER (ORDER BY used DESC, id) AS place FROM today
+), undecided AS (
+    SELECT payment_id, merchant_id FROM recovery_tasks WHERE purpose = 'resolve'
+    UNION
+    SELECT id, merchant_id FROM payments WHERE review IS NOT NULL
+), held AS (
+    SELECT r.campaign_id, sum(r.discount + r.fee_off)::bigint AS fen
+    FROM undecided u
+    JOIN payments p ON p.id = u.payment_id AND p.merchant_id = u.merchant_id
+    JOIN redemptions r ON r.payment_id = p.id AND r.merchant_id = p.merchant_id
+    WHERE p.promoted AND p.status IN ('processing', 'requires_action')
+    GROUP BY r.campaign_id
+)
+SELECT
+    k.id, k.used AS today_fen, coalesce(h.fen, 0) AS held_fen, s.used - coalesce(h.fen, 0) AS spent_fen,
+    k.budget - s.used AS left_fen, k.left_fen AS granted_left_fen, coalesce(p.share, 1) AS share,
+    (
+        SELECT json_object_agg(w.what, w.count) FROM campaign_hours w
+        WHERE w.campaign_id = k.id AND w.hour = date_trunc('hour', now())
+    ) AS asked
+FROM ranked k
+CROSS JOIN LATERAL (SELECT sum(used)::bigint AS used FROM campaign_slices WHERE campaign_id = k.id) s
+LEFT JOIN held h ON h.campaign_id = k.id
+LEFT JOIN campaign_pace p ON p.campaign_id = k.id
+WHERE k.place <= $1
+UNION ALL
+SELECT NULL, sum(used)::bigint, NULL, NULL, NULL, NULL, NULL, NULL FROM ranked WHERE place > $1 HAVING count(*) > 0
