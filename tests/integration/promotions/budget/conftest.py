@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from gateway.database.pool import open_pool
-from tests.integration.promotions.budget.pool_town import PoolTown
+from tests.support.pool_town import PoolTown
 from tests.support.rows import settings
 from tests.support.servers import TestServers
 

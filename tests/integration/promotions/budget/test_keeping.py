@@ -15,7 +15,7 @@ from promotions.budget.lanes import LANES, beat_key
 from promotions.budget.loading import state_of
 from promotions.budget.reconciling import LIVES_GENERATIONS
 from promotions.budget.reservation import Draw
-from tests.integration.promotions.budget.pool_town import PoolTown
+from tests.support.pool_town import PoolTown
 from tests.support.rows import settings
 
 

@@ -7,7 +7,7 @@ import asyncio
 from promotions.budget.lanes import Slice, place_of
 from promotions.budget.loading import state_of
 from promotions.budget.reservation import Exhausted, Reservation
-from tests.integration.promotions.budget.pool_town import PoolTown
+from tests.support.pool_town import PoolTown
 from tests.support.waiting import eventually
 
 

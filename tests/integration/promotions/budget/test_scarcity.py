@@ -6,7 +6,7 @@ import asyncio
 
 from promotions.budget.lanes import Slice, place_of
 from promotions.budget.reservation import Exhausted
-from tests.integration.promotions.budget.pool_town import PoolTown
+from tests.support.pool_town import PoolTown
 
 
 async def test_what_is_left_in_several_slices_is_gathered_for_a_draw_that_none_of_them_can_give(town: PoolTown) -> None:

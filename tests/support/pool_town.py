@@ -147,3 +147,14 @@ class PoolTown:
                     reservation.fen,
                 )
             return bool(taken)
+
+    async def room(self, reservation: Reservation) -> int:
+        """What PostgreSQL has left in the slice."""
+        return int(
+            await self.database.fetchval(
+                "SELECT granted - used FROM campaign_slices WHERE campaign_id = $1 AND day = $2 AND slice = $3",
+                reservation.campaign_id,
+                reservation.day,
+                reservation.slice,
+            )
+        )
