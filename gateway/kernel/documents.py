@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Any, Final
 
 PROBLEMS_MAX: Final = 100
@@ -74,7 +75,7 @@ class ObjectReader:
         """Note the fields that nobody knows."""
         for name in self._given:
             if name not in known:
-                self._problems.note(self.at(shown(name)), "there is no such field")
+                self._problems.add(Problem(self.at(shown(name)), "there is no such field", hint=_meant(name, known)))
 
     def has(self, name: str) -> bool:
         """Whether the field is there."""
@@ -125,6 +126,11 @@ class ObjectReader:
             self.at(name), f'is a decimal string from "{least}" to "{most}" with at most six digits after the point'
         )
         return default
+
+
+def _meant(name: object, known: frozenset[str]) -> str:
+    near = get_close_matches(shown(name), sorted(known), n=1)
+    return f"did you mean “{near[0]}”?" if near else ""
 
 
 def shown(name: object) -> str:

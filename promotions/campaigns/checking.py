@@ -25,22 +25,24 @@ from promotions.campaigns.campaign import (
 from promotions.campaigns.possibility import Amounts, Situation, amounts_of
 
 _HUNDRED: Final = Decimal(100)
+_DATES: Final = frozenset({"starts_at", "ends_at"})
+_OF_CONDITIONS: Final = _DATES | {"benefit", "condition", "timezone", "coupon"}
+"""What a condition is held against."""
 
 
 def check(campaign: Campaign, problems: Problems, now: datetime) -> None:
     """Note what contradicts itself in a campaign that was read with these problems."""
     wrong = {problem.path.partition(".")[0] for problem in problems.found}
-    found: list[Problem] = []
-    if not wrong & {"starts_at", "ends_at"}:
-        found.extend(_dates(campaign, now))
+    dates = [] if wrong & _DATES else list(_dates(campaign, now))
+    found = list(dates)
     if not wrong & {"coupon", "ends_at"} and campaign.coupon is not None:
         found.extend(_coupon(campaign, now))
     if not wrong & {"pacing", "limits"}:
         found.extend(_pacing(campaign))
     if "benefit" not in wrong:
         found.extend(_benefit(campaign))
-    if not found and not wrong & {"benefit", "condition", "starts_at", "ends_at", "timezone", "coupon", "limits"}:
-        found.extend(_applies(campaign, now))
+    if not dates and not wrong & _OF_CONDITIONS:
+        found.extend(_applies(campaign, now, with_limits=not wrong & {"limits", "stacking"}))
     for problem in found:
         problems.add(problem)
 
@@ -79,15 +81,17 @@ def _benefit(campaign: Campaign) -> Iterator[Problem]:
         yield Problem("benefit.campaign", "is this campaign: its coupons would give coupons for ever")
 
 
-def _applies(campaign: Campaign, now: datetime) -> Iterator[Problem]:
+def _applies(campaign: Campaign, now: datetime, *, with_limits: bool) -> Iterator[Problem]:
     """Whether some payment gets something, with what is known of its amount then."""
     given = _given_between(campaign.benefit)
     situation = Situation.of(campaign, now, given)
     amounts = amounts_of(campaign.condition, situation)
-    if isinstance(amounts, Amounts):
-        yield from _money(campaign, amounts)
-    else:
+    if not isinstance(amounts, Amounts):
         yield Problem("condition", amounts.message, hint=amounts.hint)
+        return
+    yield from _expectation(campaign.benefit, amounts)
+    if with_limits:
+        yield from _room(campaign, _gain(campaign.benefit, amounts))
 
 
 def _given_between(benefit: Benefit) -> Amounts:
@@ -128,15 +132,20 @@ def _gain(benefit: Benefit, amounts: Amounts) -> _Gain:
     return _Gain(least, least)
 
 
-def _money(campaign: Campaign, amounts: Amounts) -> Iterator[Problem]:
-    """Whether the limits leave room for a single discount."""
-    benefit = campaign.benefit
+def _expectation(benefit: Benefit, amounts: Amounts) -> Iterator[Problem]:
+    """Whether any amount is high enough for what a random discount is on average."""
     if isinstance(benefit, RandomOff) and benefit.percent_max is not None:
         cap_fen = int(amounts.most_fen * benefit.percent_max / 100)
         if benefit.mean_fen > cap_fen:
             message = f"is {benefit.mean_fen}: of the highest amount, “percent_max” allows {cap_fen}"
             yield Problem("benefit.mean", message, hint="lower it, or raise “percent_max”")
-    gain = _gain(benefit, amounts)
+
+
+def _room(campaign: Campaign, gain: _Gain) -> Iterator[Problem]:
+    """Whether the limits leave room for a single discount."""
+    total_max_fen = campaign.stacking.total_max_fen
+    if total_max_fen is not None and isinstance(campaign.benefit, RandomOff) and gain.mean_fen > total_max_fen:
+        yield Problem("stacking.total_max", f"is {total_max_fen}: a discount is {gain.mean_fen} on average")
     for path, cap_fen in _caps(campaign.limits):
         if cap_fen < gain.least_fen:
             yield Problem(path, f"is {cap_fen}: the smallest discount is {gain.least_fen}, so it never applies")

@@ -40,7 +40,7 @@ def explain_condition(condition: Expression | None, values: Mapping[str, Value |
 def _sentence(part: Node, values: Mapping[str, Value | None]) -> str:
     names = list(dict.fromkeys(node.name for node in nodes_of(part) if isinstance(node, FieldValue)))
     seen = [f"{name} {_said(values.get(name))}" for name in names[:_FIELDS_MAX]]
-    return f"{quoted(part)} is not true: {', '.join(seen)}" if seen else f"{quoted(part)} is not true"
+    return f"{quoted(part)} is not true: {', '.join(seen)}." if seen else f"{quoted(part)} is not true."
 
 
 def quoted(part: Node) -> str:

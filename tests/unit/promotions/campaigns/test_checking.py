@@ -139,6 +139,11 @@ def test_a_day_that_summer_time_makes_short_is_not_stepped_over() -> None:
             "limits.budget",
             "the smallest discount is 500",
         ),
+        (
+            {"benefit": RANDOM, "stacking": {"total_max": 299}},
+            "stacking.total_max",
+            "a discount is 300 on average",
+        ),
         ({"limits": ..., "pacing": {"curve": "even"}}, "pacing", "there is no budget to be spread"),
         (
             {"coupon": {"claim_from": "2026-11-23T10:00:00Z", "claim_until": "2026-11-23T10:00:00Z"}},
@@ -161,6 +166,7 @@ def test_what_leaves_no_room_for_a_discount_is_refused(changes: dict[str, Any], 
     [
         {"limits": {"budget": 500, "budget_per_day": 500, "per_store": {"amount": 500}}},
         {"benefit": RANDOM, "limits": {"budget": 300}},
+        {"benefit": RANDOM, "stacking": {"total_max": 300}},
         {"benefit": RANDOM | {"percent_max": "5"}, "condition": "payment.amount <= 6000"},
         {"benefit": {"type": "percent_off", "percent": 50, "max": 10, "spend": 5000}, "limits": {"budget": 10}},
         {"ends_at": "2026-11-22T12:00:01+08:00", "condition": ...},
@@ -188,8 +194,9 @@ def test_a_campaign_does_not_give_its_own_coupons() -> None:
 
 
 def test_contradictions_are_looked_for_beside_mistakes_that_have_nothing_to_do_with_them() -> None:
-    given = changed(condition="payment.hour > 25", name="", slices=0)
-    assert [path for path, _ in problems_of(given)] == ["name", "condition", "slices"]
+    given = changed(condition="payment.hour > 25", name="", limits={"budget": 0}, slices=0)
+    assert [path for path, _ in problems_of(given)] == ["name", "condition", "limits.budget", "slices"]
+    assert [path for path, _ in problems_of(changed(limits={"budget": 499, "count": 0}))] == ["limits.count"]
 
 
 def test_without_a_moment_the_dates_are_held_against_this_machines_clock() -> None:

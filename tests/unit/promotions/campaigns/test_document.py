@@ -138,6 +138,13 @@ def test_a_problem_in_the_condition_has_its_line_and_column_and_a_hint() -> None
     assert "payment.hour" in problem.hint
 
 
+def test_a_field_that_is_nearly_one_is_told_with_what_was_meant() -> None:
+    with pytest.raises(CampaignError) as caught:
+        parse(changed(limits={"per_costumer": {"day": 1}}), now=NOW)
+    [problem] = caught.value.problems
+    assert (problem.path, problem.hint) == ("limits.per_costumer", "did you mean “per_customer”?")
+
+
 WRONG_WHOLE = (0, -1, 1.0, "1", True, [], 10**400)
 WRONG_TEXTS = ("", " ", 1, "\x07", "\ud800", [], {})
 WRONG_MOMENTS = ("", "2026-11-22", "2026-11-22T10:00:00", "2026-02-30T00:00:00Z", 0, "1999-01-01T00:00:00Z", "x" * 99)

@@ -18,18 +18,18 @@ def why(text: str, facts: Facts | None = None) -> str | None:
     ("text", "sentence"),
     [
         ("payment.wallet == 'wechat' && payment.hour >= 7", None),
-        ("payment.wallet == 'wechat' && payment.hour >= 17", "“payment.hour >= 17” is not true: payment.hour is 12"),
+        ("payment.wallet == 'wechat' && payment.hour >= 17", "“payment.hour >= 17” is not true: payment.hour is 12."),
         (
             "payment.card_bin.startsWith('62') && payment.hour >= 7",
-            "“payment.card_bin.startsWith('62')” is not true: payment.card_bin is not known",
+            "“payment.card_bin.startsWith('62')” is not true: payment.card_bin is not known.",
         ),
         (
             "payment.hour < 7 || payment.wallet == 'jd'",
-            "“payment.hour < 7 || payment.wallet == 'jd'” is not true: payment.hour is 12, payment.wallet is wechat",
+            "“payment.hour < 7 || payment.wallet == 'jd'” is not true: payment.hour is 12, payment.wallet is wechat.",
         ),
-        ("!customer.known", "“!customer.known” is not true: customer.known is true"),
-        ("'vip' in customer.segments", "“'vip' in customer.segments” is not true: customer.segments is empty"),
-        ("false", "“false” is not true"),
+        ("!customer.known", "“!customer.known” is not true: customer.known is true."),
+        ("'vip' in customer.segments", "“'vip' in customer.segments” is not true: customer.segments is empty."),
+        ("false", "“false” is not true."),
     ],
 )
 def test_the_part_that_is_not_true_is_told_with_what_was_seen(text: str, sentence: str | None) -> None:
@@ -38,7 +38,7 @@ def test_the_part_that_is_not_true_is_told_with_what_was_seen(text: str, sentenc
 
 def test_a_part_that_is_false_is_told_before_one_that_is_unknown() -> None:
     said = why("payment.card_bin == '622202' && payment.amount > 99999")
-    assert said == "“payment.amount > 99999” is not true: payment.amount is 2599"
+    assert said == "“payment.amount > 99999” is not true: payment.amount is 2599."
 
 
 def test_without_a_condition_there_is_nothing_to_explain() -> None:
