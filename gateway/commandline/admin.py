@@ -47,17 +47,10 @@ def call_admin(
     with it, such as a key that is to be used again.  Raises StackError with the sentence that the gateway answers
     instead.
     """
-    url, token = _address_and_token(target)
-    sent = {"Authorization": f"Bearer {token}", "Mashang-Actor": _actor(by)}
-    if method == "POST":
-        sent["Idempotency-Key"] = new_key()
-    sent |= headers or {}
+    url, answer = _called(target, method, path, {"Mashang-Actor": _actor(by), **(headers or {})}, request)
     try:
-        answer = httpx.request(
-            method, f"{url.rstrip('/')}{path}", headers=sent, timeout=_TIMEOUT_S, trust_env=False, **request
-        )
         found: dict[str, Any] = answer.json() if answer.content else {}
-    except (httpx.TransportError, ValueError) as error:
+    except ValueError as error:
         raise StackError(f"The gateway at {url} gives no answer: {error}") from error
     if not answer.is_success:
         raise StackError(_refusal(url, answer.status_code, found))
@@ -67,6 +60,40 @@ def call_admin(
 def new_key() -> str:
     """An idempotency key of its own for a command."""
     return f"cli-{new_ulid()}"
+
+
+def page_of_admin(target: AdminTarget, path: str, **request: Any) -> str:
+    """A page of the admin API, in HTML.  Raises StackError as call_admin does."""
+    url, answer = _called(target, "GET", path, {}, request)
+    if answer.is_success and answer.headers["content-type"].startswith("text/html"):
+        return answer.text
+    try:
+        told: dict[str, Any] = answer.json()
+    except ValueError:
+        told = {}
+    raise StackError(_refusal(url, answer.status_code, told))
+
+
+def new_key() -> str:
+    """An idempotency key of its own for a command."""
+    return f"cli-{new_ulid()}"
+
+
+def _called(
+    target: AdminTarget, method: str, path: str, headers: Mapping[str, str], request: Mapping[str, Any]
+) -> tuple[str, httpx.Response]:
+    """The address, and what it answers.  Raises StackError where nothing does."""
+    url, token = _address_and_token(target)
+    sent = {"Authorization": f"Bearer {token}", **headers}
+    if method == "POST":
+        sent.setdefault("Idempotency-Key", new_key())
+    try:
+        answer = httpx.request(
+            method, f"{url.rstrip('/')}{path}", headers=sent, timeout=_TIMEOUT_S, trust_env=False, **request
+        )
+    except httpx.TransportError as error:
+        raise StackError(f"The gateway at {url} gives no answer: {error}") from error
+    return url, answer
 
 
 def _address_and_token(target: AdminTarget) -> tuple[str, str]:

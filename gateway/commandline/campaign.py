@@ -174,6 +174,43 @@ def versions(
     run(AdminTarget(url, state.absolute()), campaign_id, limit, as_json=as_json)
 
 
+@campaign.command("report")
+def report(
+    campaign_id: CampaignName,
+    *,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="RFC 3339; seven days before the end by default.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Now by default.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page to this file: it needs nothing else.")] = None,
+    url: AdminUrl = None,
+    state: State = STATE,
+    as_json: AsJson = False,
+) -> None:
+    """Print what a campaign gave and brought in, by sponsor and hour, and why payments did not get it."""
+    from gateway.commandline.admin import AdminTarget
+    from gateway.commandline.campaign_report import report as run
+
+    period = {name: value for name, value in (("from", start), ("to", end)) if value is not None}
+    run(AdminTarget(url, state.absolute()), campaign_id, period, html, as_json=as_json)
+
+
+@campaign.command("watch")
+def watch(
+    campaign_id: CampaignName,
+    *,
+    every: Annotated[float, typer.Option(min=0.2, max=60, help="Seconds between two looks.")] = 1.0,
+    times: Annotated[int | None, typer.Option(min=1, help="So many looks; until Ctrl-C without it.")] = None,
+    url: AdminUrl = None,
+    state: State = STATE,
+) -> None:
+    """Show a campaign's budget as it goes: what is left, how fast, and why payments do not get it."""
+    from gateway.commandline.admin import AdminTarget
+    from gateway.commandline.campaign_report import watch as run
+
+    run(AdminTarget(url, state.absolute()), campaign_id, every, times)
+
+
 @campaign.command("examples")
 def examples(
     name: Annotated[str | None, typer.Argument(help="Print this one, to begin a file from.")] = None,
