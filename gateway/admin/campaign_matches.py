@@ -11,7 +11,7 @@ import asyncpg
 from gateway.database.pool import Connection, named_statements
 from gateway.kernel.expressions import Matcher
 from promotions.campaigns.campaign import Campaign
-from promotions.campaigns.fields import values_of
+from promotions.campaigns.fields import HISTORY_FIELDS, values_of
 from promotions.facts import Facts
 
 SQL: Final = named_statements("gateway.admin", "campaigns.sql")
@@ -20,18 +20,20 @@ SQL: Final = named_statements("gateway.admin", "campaigns.sql")
 async def recent_payments(database: asyncpg.Pool | Connection, limit: int) -> Sequence[Facts]:
     """The newest payments of all merchants, at most `limit`, with the stores' present category and region.
 
-    What is kept of a payment says nothing of its card and its coupons; and its customer counts as unknown.
+    What is kept of a payment says nothing of its card and its coupons, nor of what its customer had done by then.
     """
     return [_facts(record) for record in await database.fetch(SQL["recent_payments"], limit)]
 
 
 def matches_of(campaign: Campaign, payments: Sequence[Facts]) -> dict[str, Any]:
     """ConditionMatches: at the times of the payments."""
-    if campaign.condition is None:
-        return {"looked_at": len(payments), "matched": len(payments)}
-    matcher = Matcher([campaign.condition])
+    condition = campaign.condition
+    if condition is None:
+        return {"looked_at": len(payments), "matched": len(payments), "needs_history": False}
+    matcher = Matcher([condition])
     matched = [facts for facts in payments if matcher.matches(values_of(facts, campaign.timezone))]
-    return {"looked_at": len(payments), "matched": len(matched)}
+    needs_history = not HISTORY_FIELDS.isdisjoint(condition.names)
+    return {"looked_at": len(payments), "matched": len(matched), "needs_history": needs_history}
 
 
 def _facts(record: asyncpg.Record) -> Facts:
@@ -48,4 +50,5 @@ def _facts(record: asyncpg.Record) -> Facts:
         region=record["region"],
         category=record["category"],
         code_id=record["code_id"],
+        customer=None if record["customer"] is None else record["customer"].hex(),
     )

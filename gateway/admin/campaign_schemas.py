@@ -203,10 +203,14 @@ class CampaignProblem(BaseModel):
 class ConditionMatches(BaseModel):
     """How many of the newest payments the condition would match, at the time at which each was made."""
 
-    model_config = example({"looked_at": 500, "matched": 212})
+    model_config = example({"looked_at": 500, "matched": 212, "needs_history": False})
 
     looked_at: int
     matched: int
+    needs_history: Annotated[
+        bool,
+        Field(description="It asks what the customer did before, which nobody knows of past payments: null there."),
+    ]
 
 
 class CampaignCheckObject(BaseModel):

@@ -5,7 +5,8 @@
 SELECT
     newest.*, coalesce(s.category, m.category) AS category, coalesce(s.region, m.region) AS region
 FROM (
-    SELECT id, merchant_id, amount, wallet, method, account_id, store_id, terminal_id, code_id, created_at
+    SELECT id, merchant_id, amount, wallet, method, account_id, store_id, terminal_id, code_id, customer,
+        created_at
     FROM payments ORDER BY id DESC LIMIT $1
 ) AS newest
 JOIN merchants m ON m.id = newest.merchant_id

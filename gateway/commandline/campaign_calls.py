@@ -80,6 +80,8 @@ def check(target: AdminTarget, file: Path, payments: int, *, as_json: bool) -> b
         matched = found["payments"]
         say("Nothing is wrong with it.")
         Console().print(f"Its condition holds for {matched['matched']} of the {matched['looked_at']} newest payments.")
+        if matched["needs_history"]:
+            say("It asks what the customer did before; of past payments that is not known, and counts as null.")
     else:
         Console().print(problems_table(found["problems"]), markup=False)
     return bool(found["valid"])

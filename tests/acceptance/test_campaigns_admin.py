@@ -209,6 +209,9 @@ async def test_a_check_tells_all_problems_or_what_the_condition_would_match(
     given = document(condition="payment.amount == 4321 && payment.wallet == 'wechat'")
     found = (await admin.post(f"{CAMPAIGNS}/check", json=given)).json()
     assert (found["valid"], found["problems"], found["payments"]["matched"]) == (True, [], 2)
+    assert not found["payments"]["needs_history"]
+    first = (await admin.post(f"{CAMPAIGNS}/check", json=document(condition="customer.first_payment"))).json()
+    assert (first["payments"]["matched"], first["payments"]["needs_history"]) == (0, True)
     two = (await admin.post(f"{CAMPAIGNS}/check", params={"payments": 2}, json=given)).json()
     assert two["payments"]["looked_at"] == 2
     wrong = document(condition="payment.hours > 3", funding=[{"sponsor": "bank", "share": "0.5"}]) | {"surprise": 1}
