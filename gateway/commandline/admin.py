@@ -74,11 +74,6 @@ def page_of_admin(target: AdminTarget, path: str, **request: Any) -> str:
     raise StackError(_refusal(url, answer.status_code, told))
 
 
-def new_key() -> str:
-    """An idempotency key of its own for a command."""
-    return f"cli-{new_ulid()}"
-
-
 def _called(
     target: AdminTarget, method: str, path: str, headers: Mapping[str, str], request: Mapping[str, Any]
 ) -> tuple[str, httpx.Response]:
