@@ -46,20 +46,13 @@ def given_by(benefit: Benefit) -> GivenBy | None:
             discounts = [amount_off(tier.off_fen) for tier in tiers]
             return lambda amount_fen: discounts[bisect_right(spends, amount_fen) - 1]
         case PercentOff(percent, max_fen):
-            discount = _percentage(percent, max_fen)
+            discount = most_of(percent, max_fen)
             return lambda _: discount
         case FixedPrice(price_fen):
             fixed = _fixed_price(price_fen)
             return lambda _: fixed
         case RandomOff() | FeeOff() | CouponReward():
             return None
-
-
-def random_off(benefit: RandomOff, amount_fen: int, drawn_fen: int) -> DiscountOf:
-    """What a draw takes off goods of that value."""
-    if benefit.percent_max is not None:
-        return amount_off(min(drawn_fen, percent_of(benefit.percent_max, amount_fen)))
-    return amount_off(drawn_fen)
 
 
 def amount_off(off_fen: int) -> DiscountOf:
@@ -69,16 +62,16 @@ def amount_off(off_fen: int) -> DiscountOf:
 
 def percent_of(percent: Decimal, amount_fen: int) -> int:
     """So many percent of an amount, rounded down; exact."""
-    numerator, denominator = percent.as_integer_ratio()
-    return amount_fen * numerator // (100 * denominator)
+    return most_of(percent, None)(amount_fen)
 
 
-def _percentage(percent: Decimal, max_fen: int | None) -> DiscountOf:
-    numerator, denominator = percent.as_integer_ratio()
+def most_of(percent: Decimal | None, max_fen: int | None) -> Callable[[int], int]:
+    """From an amount to so many percent of it, rounded down (None: all of it), at most `max_fen` (None: no bound)."""
+    numerator, denominator = (100, 1) if percent is None else percent.as_integer_ratio()
     denominator *= 100
     if max_fen is None:
-        return lambda left_fen: left_fen * numerator // denominator
-    return lambda left_fen: min(left_fen * numerator // denominator, max_fen)
+        return lambda amount_fen: amount_fen * numerator // denominator
+    return lambda amount_fen: min(amount_fen * numerator // denominator, max_fen)
 
 
 def _fixed_price(price_fen: int) -> DiscountOf:

@@ -13,10 +13,10 @@ from promotions.campaigns.campaign import Campaign, CouponTerms, RandomOff
 from promotions.facts import Coupon, Facts
 from promotions.offer import Considered, Reason
 from promotions.pacing.gate import is_let_through
-from promotions.pricing.benefits import DiscountOf, random_off
+from promotions.pricing.benefits import DiscountOf, amount_off
 from promotions.pricing.draws import Asked, drawn_fen
 from promotions.pricing.stacking import Bid
-from promotions.pricing.terms import PAYABLE_MIN_FEN, Terms, cap_of, terms_of
+from promotions.pricing.terms import PAYABLE_MIN_FEN, Terms, terms_of
 from promotions.pricing.uses import limit_reached, taken_on
 
 HOLD_S_MAX: Final = 300
@@ -87,7 +87,7 @@ class Entitling:
         discount_of: DiscountOf | None = None
         alone_fen = 0
         if terms.is_discount:
-            discount_of = self._drawn(terms.random, campaign) if terms.given is None else terms.given(amount_fen)
+            discount_of = self._drawn(terms) if terms.given is None else terms.given(amount_fen)
             alone_fen = discount_of(amount_fen)
             if alone_fen <= 0:
                 return _refused(campaign, Reason.NOTHING_LEFT, "It takes less than a fen off this amount.")
@@ -100,16 +100,18 @@ class Entitling:
             return _refused(campaign, Reason.HELD_TOO_LONG, detail)
         if campaign.pacing is not None and not self._is_let_through(campaign, self.day_of(campaign)):
             return _refused(campaign, Reason.THROTTLED, "Its budget is spread over the day.")
-        cap_fen = cap_of(campaign, amount_fen) if terms.has_cap else self._cap_fen
+        cap_fen = self._cap_fen if terms.cap_of is None else min(self._cap_fen, terms.cap_of(amount_fen))
         return Bid(terms, discount_of, alone_fen, cap_fen)
 
-    def _drawn(self, benefit: RandomOff | None, campaign: Campaign) -> DiscountOf:
+    def _drawn(self, terms: Terms) -> DiscountOf:
         """The draw is numbered by how often the customer has had the campaign on its day."""
-        facts, day = self._facts, self.day_of(campaign)
-        assert benefit is not None, "what is no random discount is given"
+        facts, campaign, benefit = self._facts, terms.campaign, terms.campaign.benefit
+        assert isinstance(benefit, RandomOff), "any other discount is given"
+        assert terms.random_max is not None, "random benefits have one"
         assert facts.customer is not None, "a random benefit needs a customer"
+        day = self.day_of(campaign)
         asked = Asked(campaign.id, facts.customer, day, taken_on(campaign.id, facts, day).count)
-        return random_off(benefit, facts.amount_fen, drawn_fen(benefit, self._secret, asked))
+        return amount_off(min(drawn_fen(benefit, self._secret, asked), terms.random_max(facts.amount_fen)))
 
     def _is_let_through(self, campaign: Campaign, day: date) -> bool:
         """A customer who has had the campaign today stays in, however its share has fallen since."""

@@ -26,7 +26,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from promotions.campaigns.campaign import CAMPAIGNS_MAX, Campaign, Mode
 from promotions.pricing.benefits import DiscountOf
-from promotions.pricing.terms import Terms, Turn
+from promotions.pricing.terms import Terms
 
 
 class Bid(NamedTuple):
@@ -80,7 +80,7 @@ class _Field(NamedTuple):
     exclusive: Sequence[Bid]
 
 
-_turn: Final[Callable[[Bid], Turn]] = attrgetter("terms.turn")
+_turn: Final[Callable[[Bid], str]] = attrgetter("terms.turn")
 _alone_fen: Final[Callable[[Bid], int]] = attrgetter("alone_fen")
 _cap_fen: Final[Callable[[Bid], int]] = attrgetter("cap_fen")
 

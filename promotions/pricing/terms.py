@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from sys import intern
-from typing import Final, TypeAlias
+from typing import Final
 
 from promotions.campaigns.campaign import Campaign, Mode, RandomOff, Status
-from promotions.pricing.benefits import GivenBy, given_by, is_discount, percent_of, spend_min_fen
+from promotions.pricing.benefits import DiscountOf, GivenBy, given_by, is_discount, most_of, spend_min_fen
 from promotions.pricing.funding import Portion, portions_of
 from promotions.pricing.uses import Counter, counters_of
 
@@ -16,19 +17,20 @@ PAYABLE_MIN_FEN: Final = 1
 """No channel charges less."""
 KEPT_MAX: Final = 32_768
 
-Turn: TypeAlias = tuple[int, str]
-"""Sorts campaigns by priority, higher first, then by id."""
+_PRIORITY_TOP: Final = 10**9
+"""Above every priority (a document allows far smaller ones)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """A campaign as pricing reads it.  `given` is None where it is drawn (`random`), or no discount.
+    """A campaign as pricing reads it.  `given` is None where it is drawn, or no discount.
 
     The dates are in UTC, as the payment's moment is: then comparing them asks no time zone.
     """
 
     campaign: Campaign
-    turn: Turn
+    turn: str
+    """Sorts campaigns by priority, higher first, then by id."""
     group: str
     mode: Mode
     is_active: bool
@@ -38,24 +40,16 @@ class Terms:
     needs_customer: bool
     is_discount: bool
     given: GivenBy | None
-    random: RandomOff | None
-    has_cap: bool
+    random_max: DiscountOf | None
+    """Of random benefits: from the goods' value to the most that is taken off it."""
+    cap_of: Callable[[int], int] | None
+    """From the goods' value to what all discounts of the payment may come to; None is no bound but its own."""
     counters: tuple[Counter, ...]
     funding: tuple[Portion, ...]
 
 
 _kept: Final[dict[int, Terms]] = {}
 """By the identity of the campaign, which its terms keep alive."""
-
-
-def cap_of(campaign: Campaign, amount_fen: int) -> int:
-    """What all discounts together may come to beside this campaign; the customer pays at least a fen."""
-    stacking, cap_fen = campaign.stacking, amount_fen - PAYABLE_MIN_FEN
-    if stacking.total_max_fen is not None:
-        cap_fen = min(cap_fen, stacking.total_max_fen)
-    if stacking.total_max_percent is not None:
-        cap_fen = min(cap_fen, percent_of(stacking.total_max_percent, amount_fen))
-    return cap_fen
 
 
 def terms_of(campaign: Campaign) -> Terms:
@@ -70,9 +64,10 @@ def terms_of(campaign: Campaign) -> Terms:
 
 def _terms(campaign: Campaign) -> Terms:
     benefit, stacking = campaign.benefit, campaign.stacking
+    has_cap = stacking.total_max_fen is not None or stacking.total_max_percent is not None
     return Terms(
         campaign=campaign,
-        turn=(-stacking.priority, campaign.id),
+        turn=f"{_PRIORITY_TOP - stacking.priority:010d} {campaign.id}",
         group=intern(stacking.group),
         mode=stacking.mode,
         is_active=campaign.status is Status.ACTIVE,
@@ -82,8 +77,8 @@ def _terms(campaign: Campaign) -> Terms:
         needs_customer=campaign.needs_customer,
         is_discount=is_discount(benefit),
         given=given_by(benefit),
-        random=benefit if isinstance(benefit, RandomOff) else None,
-        has_cap=stacking.total_max_fen is not None or stacking.total_max_percent is not None,
+        random_max=most_of(benefit.percent_max, benefit.max_fen) if isinstance(benefit, RandomOff) else None,
+        cap_of=most_of(stacking.total_max_percent, stacking.total_max_fen) if has_cap else None,
         counters=counters_of(campaign),
         funding=portions_of(campaign.funding),
     )

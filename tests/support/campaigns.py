@@ -21,9 +21,9 @@ from promotions.campaigns.campaign import (
     Tier,
 )
 from promotions.facts import Facts, History
-from promotions.pricing.benefits import DiscountOf, given_by, random_off
+from promotions.pricing.benefits import DiscountOf, amount_off, given_by, most_of
 from promotions.pricing.stacking import Bid
-from promotions.pricing.terms import cap_of, terms_of
+from promotions.pricing.terms import PAYABLE_MIN_FEN, terms_of
 
 SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 NOON: Final = datetime(2026, 11, 22, 4, tzinfo=UTC)
@@ -55,14 +55,18 @@ def discount_of(benefit: Benefit, amount_fen: int, drawn_fen: int = 0) -> Discou
     given = given_by(benefit)
     if given is not None:
         return given(amount_fen)
-    return random_off(benefit, amount_fen, drawn_fen) if isinstance(benefit, RandomOff) else None
+    if not isinstance(benefit, RandomOff):
+        return None
+    return amount_off(min(drawn_fen, most_of(benefit.percent_max, benefit.max_fen)(amount_fen)))
 
 
 def bid_of(campaign: Campaign, amount_fen: int) -> Bid:
     """What a campaign without draws bids for goods of that value."""
     discount = discount_of(campaign.benefit, amount_fen)
     alone_fen = 0 if discount is None else discount(amount_fen)
-    return Bid(terms_of(campaign), discount, alone_fen, cap_of(campaign, amount_fen))
+    terms = terms_of(campaign)
+    cap_fen = amount_fen if terms.cap_of is None else terms.cap_of(amount_fen)
+    return Bid(terms, discount, alone_fen, min(cap_fen, amount_fen - PAYABLE_MIN_FEN))
 
 
 def off(fen: int, *, from_fen: int = 0) -> AmountOff:
