@@ -55,6 +55,12 @@ class Screen:
         self._console.print()
         self._console.print(table)
 
+    def show_campaign(self, name: str, campaign_id: str, options: str) -> None:
+        """Where the discount of the first payments comes from, and the commands (with their options) that tell more."""
+        self.say(f"\n  The discount is the campaign “{name}”, funded by a bank (70 %) and the merchant (30 %):\n")
+        for command in ("show", "watch", "report"):
+            self.say(f"  mashang campaign {command} {campaign_id}{options}")
+
     def show_addresses(self, addresses: dict[str, str], example: str) -> None:
         """Where to go from here, and a payment to paste into another terminal."""
         self._console.print()

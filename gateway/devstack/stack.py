@@ -7,9 +7,11 @@ import shutil
 import sys
 
 from gateway.database.migrate import migrate
+from gateway.devstack.campaign import NAME as CAMPAIGN
+from gateway.devstack.campaign import seed_campaign
 from gateway.devstack.demo import example_command, take_demo_payments
 from gateway.devstack.folders import StateLock, private_folder
-from gateway.devstack.options import StackOptions
+from gateway.devstack.options import DEFAULT_STATE, StackOptions
 from gateway.devstack.readiness import ReadyPipe, wait_until_answers
 from gateway.devstack.ready import Processes, ReadyFile
 from gateway.devstack.screen import Screen
@@ -69,6 +71,7 @@ class Stack:
         self._gateways: list[Child] = []
         self._workers: list[Child] = []
         self._announced = False
+        self._campaign_id: str | None = None
         self._supervisor = Supervisor(
             Hooks(
                 say=screen.say,
@@ -95,6 +98,8 @@ class Stack:
         with self._screen.step("Schema, merchant and channel accounts"):
             await migrate(self._stores.database_url)
             self._kept = await seed(self._settings, self._options.state, self._kept, self._simulators.accounts)
+            if self._options.demo:
+                self._campaign_id = await seed_campaign(self._stores.database_url)
         with self._screen.step("Starting the gateway and its worker"):
             self._start_ours()
             await self._simulators.wait_ready()
@@ -109,9 +114,13 @@ class Stack:
         self._write_ready_file()
 
     async def show_demo(self) -> None:
-        """Take a payment on each wallet and show what became of it."""
+        """Take a payment on each wallet and show what became of it, and of the campaign that they draw from."""
         try:
             self._screen.show_payments(await take_demo_payments(self.address, self._merchant.api_key))
+            if self._campaign_id is not None:
+                elsewhere = self._options.state != DEFAULT_STATE.absolute()
+                options = f" --state {self._options.state}" if elsewhere else ""
+                self._screen.show_campaign(CAMPAIGN, self._campaign_id, options)
         except StackError as error:
             self._screen.say(f"\n  {error}")
 
