@@ -16,6 +16,7 @@ SELECT count(*) FROM (
 ) r
 
 -- name: hours
+-- A customer is new whose first captured payment came after this one's intent: with this one, that is.
 SELECT
     date_trunc('hour', r.created_at, $6) AS hour, count(*) AS redemptions,
     count(*) FILTER (WHERE p.status = 'succeeded') AS succeeded,
@@ -25,13 +26,14 @@ SELECT
         AS held_fen,
     coalesce(sum(p.amount) FILTER (WHERE p.status = 'succeeded'), 0)::bigint AS turnover_fen,
     coalesce(sum(p.amount_refunded) FILTER (WHERE p.status = 'succeeded'), 0)::bigint AS refunded_fen,
-    count(*) FILTER (WHERE p.status = 'succeeded' AND r.new_customer) AS new_customers
+    count(DISTINCT p.customer) FILTER (WHERE p.status = 'succeeded' AND c.first_at >= r.created_at) AS new_customers
 FROM redemptions r
 CROSS JOIN LATERAL (
-    SELECT status, amount, amount_refunded FROM payments
+    SELECT status, amount, amount_refunded, customer FROM payments
     WHERE id = r.payment_id AND merchant_id = r.merchant_id
     OFFSET 0
 ) p
+LEFT JOIN LATERAL (SELECT first_at FROM customers WHERE customer = p.customer OFFSET 0) c ON true
 WHERE r.campaign_id = $1 AND r.payment_id >= $2 AND r.payment_id < $3 AND r.created_at >= $4 AND r.created_at < $5
 GROUP BY 1 ORDER BY 1
 

@@ -78,12 +78,20 @@ class Books:
             "funding": orjson.dumps([{"sponsor": name, "amount": fen} for name, fen in PARTS]).decode(),
             "returns_budget": True,
             "returns_limits": False,
-            "new_customer": changes.pop("new", None),
             "created_at": at,
         }
         await self._insert("payments", payment | changes)
         await self._insert("redemptions", redemption)
         return payment_id
+
+    async def know(self, customer: bytes, since: datetime) -> None:
+        """A customer's first payment was captured then."""
+        await self.pool.execute(
+            "INSERT INTO customers (customer, orders, first_at) VALUES ($1, 1, $2)"
+            " ON CONFLICT (customer) DO UPDATE SET first_at = excluded.first_at",
+            customer,
+            since,
+        )
 
     async def refund(self, payment_id: str, parts: tuple[int, int], status: str = "succeeded") -> None:
         """Goods of 10.00 of it came back, and these parts of the discount to the bank and the merchant."""
@@ -138,9 +146,11 @@ def books(pool: asyncpg.Pool) -> Books:
 
 
 async def test_the_sums_of_a_time_come_out_to_the_fen(books: Books) -> None:
-    first = await books.pay(NOON, new=True, customer=b"anna")
+    first = await books.pay(NOON, customer=b"anna")
     await books.pay(NOON + timedelta(minutes=59), customer=b"anna")
-    await books.pay(NOON + HOUR, new=True)
+    await books.pay(NOON + HOUR, customer=b"ben")
+    await books.know(b"anna", NOON + timedelta(seconds=1))
+    await books.know(b"ben", NOON - timedelta(days=1))
     await books.pay(NOON + HOUR, status="processing")
     await books.pay(NOON + HOUR, status="failed")
     await books.refund(first, (134, 58))
@@ -150,7 +160,7 @@ async def test_the_sums_of_a_time_come_out_to_the_fen(books: Books) -> None:
     assert (found.total("turnover_fen"), found.total("refunded_fen")) == (3 * 2_599, 1_000)
     assert found.sponsors == [("bank", 1_050, 134), ("merchant", 450, 58)]
     assert found.turnover_per_fen == (3 * 2_599 - 1_000) / (1_500 - 192)
-    assert (found.customers, found.total("new_customers")) == (2, 2)
+    assert (found.customers, found.total("new_customers")) == (2, 1)
     assert [(hour.begins, hour.spent_fen, hour.sponsors) for hour in found.hours] == [
         (NOON, 1_000, {"bank": 700, "merchant": 300}),
         (NOON + HOUR, 500, {"bank": 350, "merchant": 150}),
