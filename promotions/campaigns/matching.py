@@ -64,7 +64,7 @@ class CampaignSet:
     by_id: Mapping[str, Campaign] = field(default_factory=lambda: MappingProxyType({}))
     active_count: int = 0
     needs_history: bool = False
-    """Whether an active campaign looks at what a customer did before, or is limited for each."""
+    """Whether an active campaign looks at what a customer did or took before."""
     looks_at_channel: bool = False
     """Whether the condition of an active campaign asks which channel account takes the payment."""
     _all: _Index = field(default_factory=_Index)
@@ -146,6 +146,7 @@ def set_of(campaigns: Iterable[Campaign]) -> CampaignSet:
 def _needs_history(campaign: Campaign) -> bool:
     return (
         campaign.needs_customer
+        or campaign.pacing is not None  # whoever was let in today stays in
         or Scope.DEVICE in campaign.limits.per
         or (campaign.condition is not None and not campaign.condition.names.isdisjoint(HISTORY_FIELDS))
     )

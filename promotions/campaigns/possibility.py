@@ -16,10 +16,10 @@ from zoneinfo import ZoneInfo
 
 from gateway.kernel.expressions import Expression, FieldType
 from gateway.kernel.expressions.clauses import Clause, Clauses
-from gateway.kernel.expressions.constraints import NULL, Constraint
+from gateway.kernel.expressions.constraints import KNOWN, NULL, Constraint
 from gateway.kernel.expressions.tree import Node
 from gateway.kernel.money import AMOUNT_FEN_MAX
-from promotions.campaigns.campaign import Campaign
+from promotions.campaigns.campaign import Campaign, Scope
 from promotions.campaigns.explaining import parts_of, quoted
 from promotions.campaigns.fields import (
     FIELDS,
@@ -42,6 +42,11 @@ HOURLY_MAX: Final = timedelta(days=31)
 """A campaign that runs no longer is looked at hour by hour."""
 _AMOUNT: Final = "payment.amount"
 _BIN: Final = "payment.card_bin"
+_COUNTED_BY: Final = {
+    Scope.STORE: "payment.store_id",
+    Scope.REGION: "payment.region",
+    Scope.CODE: "payment.code",
+}
 _DATES: Final = frozenset({"payment.date", "payment.month", "payment.day", "payment.weekday"})
 _DOMAINS: Final[Mapping[str, Sequence[Any]]] = {
     "payment.wallet": sorted(WALLETS),
@@ -77,13 +82,15 @@ class Never(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What a campaign asks beside its condition: amounts, dates, a known customer, cards that its coupons go with."""
+    """What a campaign asks beside its condition: amounts, dates, who is known, cards that its coupons go with."""
 
     amounts: Amounts
     since: datetime
     until: datetime
     zone: ZoneInfo
     needs_customer: bool = False
+    named: tuple[str, ...] = ()
+    """The fields that its limits are for each of: without a value, the payment gets nothing."""
     bins: tuple[str, ...] = field(default=())
 
     @classmethod
@@ -92,11 +99,13 @@ class Situation:
         since = max(campaign.starts_at or now, now)
         until = min(campaign.ends_at or since + HORIZON, since + HORIZON)
         bins = () if campaign.coupon is None else campaign.coupon.bins
-        return cls(amounts, since, until, campaign.timezone, campaign.needs_customer, bins)
+        named = tuple(name for scope, name in _COUNTED_BY.items() if scope in campaign.limits.per)
+        return cls(amounts, since, until, campaign.timezone, campaign.needs_customer, named, bins)
 
     def clause(self) -> Clause:
         """As constraints, as far as these say it."""
         clause: Clause = {_AMOUNT: Constraint(self.amounts.least_fen, self.amounts.most_fen + 1)}
+        clause |= dict.fromkeys(self.named, KNOWN)
         return clause | {"customer.known": _TRUE} if self.needs_customer else clause
 
     def allows(self, clause: Clause) -> bool:
@@ -239,15 +248,23 @@ def _why(part: Node, alternatives: list[Clause], situation: Situation) -> Never:
         return Never(never, _domains(alternatives))
     if any(_both(situation.clause(), alternative, situation) is not None for alternative in possible):
         return Never(f"{quoted(part)} contradicts what stands before it: no payment could meet both")
-    least, most = situation.amounts
     asked = frozenset(name for alternative in possible for name in alternative)
+    where, hint = _against(asked, situation)
+    return Never(f"{never} {where}", hint)
+
+
+def _against(asked: frozenset[str], situation: Situation) -> tuple[str, str]:
+    """What of the situation a part that asks of these fields cannot go with."""
+    least, most = situation.amounts
     if _AMOUNT in asked:
-        return Never(f"{never} where the benefit gives anything", f"that is from {least} to {most} fen")
+        return "where the benefit gives anything", f"that is from {least} to {most} fen"
     if asked & TIME_FIELDS:
-        return Never(f"{never} while the campaign runs", "there is no such moment between “starts_at” and “ends_at”")
+        return "while the campaign runs", "there is no such moment between “starts_at” and “ends_at”"
+    if asked & frozenset(situation.named):
+        return "for this campaign", "its limits are for payments that name this"
     if _BIN in asked and situation.bins:
-        return Never(f"{never} with the campaign's coupons", "they are bound to other cards (coupon.bins)")
-    return Never(f"{never} for this campaign", "it gives nothing to customers that are not known")
+        return "with the campaign's coupons", "they are bound to other cards (coupon.bins)"
+    return "for this campaign", "it gives nothing to customers that are not known"
 
 
 def _domains(alternatives: list[Clause]) -> str:

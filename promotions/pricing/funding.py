@@ -23,7 +23,9 @@ class Portion(NamedTuple):
 
 
 def portions_of(shares: Sequence[Share]) -> tuple[Portion, ...]:
-    """The running sums of the shares, exact."""
+    """The running sums of the shares, exact; none for a campaign that costs nothing itself (it gives coupons)."""
+    if not shares:
+        return ()
     sums = accumulate(Fraction(share.share) for share in shares[:-1])
     before = [Portion(share.sponsor, *total.as_integer_ratio()) for share, total in zip(shares[:-1], sums, strict=True)]
     return (*before, Portion(shares[-1].sponsor, 1, 1))

@@ -142,7 +142,7 @@ DOCUMENTS: Final = st.fixed_dictionaries(
                 "group": st.just("bank"),
                 "mode": st.sampled_from(["exclusive", "best", "cascading"]),
                 "priority": st.integers(-9, 9),
-                "total_max": _optional(_FEN),
+                "total_max": _optional(st.integers(5_000, 9_999)),
                 "total_max_percent": _PERCENT,
             },
         ),

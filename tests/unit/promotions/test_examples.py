@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from promotions.campaigns.campaign import Status
+from promotions.campaigns.campaign import CouponReward, FeeOff, Status
 from promotions.campaigns.document import parse, read, to_json
 from promotions.campaigns.matching import set_of
 from promotions.examples import example, names
 from promotions.facts import History
-from tests.support.campaigns import NOON, payment
+from promotions.offer import Reason
+from promotions.pricing.price import price
+from tests.support.campaigns import NOON, SECRET, payment
 
 REGULAR = History(
     orders=12,
@@ -100,6 +102,20 @@ def test_an_example_is_for_the_payments_that_it_is_meant_for(name: str) -> None:
         assert campaigns.candidates(payment(**changes)), changes
     for changes in others:
         assert not campaigns.candidates(payment(**changes)), changes
+
+
+@pytest.mark.parametrize("name", names())
+def test_an_example_applies_to_a_payment_that_it_is_meant_for(name: str) -> None:
+    """Coupon campaigns want a coupon beside it."""
+    campaign = read(example(name), campaign_id=name, version=1, status=Status.ACTIVE)
+    changes = {"amount_fen": 12_000, "device": "d", **MEANT_FOR[name][0][0]}
+    offer = price([campaign], payment(**changes), SECRET)
+    if campaign.coupon is not None:
+        assert [each.reason for each in offer.considered] == [Reason.COUPON_MISSING]
+        return
+    [applied] = offer.applied
+    assert sum(part.amount_fen for part in applied.funding) == applied.discount_fen
+    assert (applied.discount_fen > 0) is not isinstance(campaign.benefit, (FeeOff, CouponReward))
 
 
 def test_there_is_no_example_of_another_name() -> None:

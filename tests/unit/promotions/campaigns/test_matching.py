@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from promotions.campaigns import matching
-from promotions.campaigns.campaign import Allowance, Campaign, CouponTerms, Limits, Scope, Status
+from promotions.campaigns.campaign import Allowance, Campaign, CouponTerms, Limits, PaceCurve, Pacing, Scope, Status
 from promotions.campaigns.fields import condition, values_of
 from promotions.campaigns.matching import CampaignSet, set_of
 from promotions.facts import Facts
@@ -109,6 +109,7 @@ def test_an_empty_set_and_one_of_paused_campaigns_have_nothing_to_give() -> None
         ({"limits": Limits(per={Scope.DEVICE: Allowance(day=1)})}, True),
         ({"limits": Limits(budget_fen=5, per={Scope.STORE: Allowance(day=1)})}, False),
         ({"coupon": CouponTerms()}, True),
+        ({"pacing": Pacing(PaceCurve.EVEN, (1.0,) * 24)}, True),
         ({"coupon": CouponTerms(code="SPRING5")}, False),
         ({"condition": condition("customer.orders > 3"), "status": Status.PAUSED}, False),
     ],
