@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 from fastapi import Response
 
 from gateway.http.pages import Language, page
-from gateway.kernel.money import Money
 from promotions.campaigns.balances import Balance
 
 _COLOURS: Final = 5
@@ -25,7 +24,7 @@ _STYLE: Final = """
 body{font:15px/1.5 system-ui,"PingFang SC","Microsoft YaHei",sans-serif;max-width:60rem;margin:1.5rem auto;
 padding:0 1rem;color:var(--ink);background:var(--paper)}
 h1{font-size:1.5rem;margin:0}h2{font-size:1.05rem;margin:1.8rem 0 .4rem}p{margin:.2rem 0;color:var(--dim)}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(9rem,1fr));gap:.7rem;margin:1rem 0}
+.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(12rem,1fr));gap:.7rem;margin:1rem 0}
 .cards div{background:var(--card);border:1px solid var(--line);border-radius:.5rem;padding:.6rem .8rem}
 .cards b{display:block;font-size:1.3rem;font-variant-numeric:tabular-nums}.cards span{color:var(--dim);font-size:.85rem}
 svg{width:100%;height:auto;display:block}text{fill:var(--dim);font-size:11px}
@@ -41,6 +40,7 @@ _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 960, 260, 64, 24, 8
 _COLUMNS_MAX: Final = 192
 """Beyond eight days of hours, a column is a day."""
 _LABEL_PX: Final = 60
+_ROUND_TENTHS: Final = (10, 12, 15, 20, 30, 40, 50, 60, 80, 100)
 
 
 def report_page(balance: Balance, report: Mapping[str, Any]) -> Response:
@@ -150,11 +150,11 @@ def _scale(top: int, room: int) -> str:
 
 
 def _round_up(fen: int) -> int:
-    """To 1, 2 or 5 times a power of ten, in fen; at least a yuan."""
+    """To a round number of tenths of a power of ten, in fen; at least a yuan."""
     if fen <= 100:
         return 100
     power = int(10 ** int(math.log10(fen)))
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= fen)
+    return next(power * tenths // 10 for tenths in _ROUND_TENTHS if power * tenths // 10 >= fen)
 
 
 def _legend(sponsors: Sequence[str]) -> str:
@@ -184,7 +184,7 @@ def _table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -
 
 def _yuan(fen: int) -> str:
     """With a real minus: refunds may have given back more than was spent meanwhile."""
-    return f"{'−' if fen < 0 else ''}¥{Money(abs(fen)).yuan}"
+    return f"{'−' if fen < 0 else ''}¥{abs(fen) // 100:,}.{abs(fen) % 100:02d}"
 
 
 def _short(fen: int) -> str:
