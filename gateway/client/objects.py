@@ -5,7 +5,7 @@ A newer gateway may answer with more fields than stand here; they are kept.
 
 from __future__ import annotations
 
-from typing import Any, Generic, Literal, TypedDict, TypeVar
+from typing import Any, Generic, Literal, NotRequired, TypedDict, TypeVar
 
 Wallet = Literal["wechat", "alipay", "unionpay", "digital_rmb", "jd", "best_pay", "qq"]
 PaymentStatus = Literal["processing", "requires_action", "succeeded", "failed", "closed", "reversed"]
@@ -44,6 +44,7 @@ class Promotion(TypedDict):
     name: str
     discount: int
     funding: list[Funding]
+    fee_off: NotRequired[int]
 
 
 class Risk(TypedDict):

@@ -15,6 +15,7 @@ from gateway.payments import examples
 from gateway.payments.attempt_store import AttemptStore, AttemptView
 from gateway.payments.payment import Payment
 from gateway.payments.schemas import PaymentObject
+from promotions.offer import Reason
 
 
 class AttemptObject(BaseModel):
@@ -32,13 +33,31 @@ class AttemptObject(BaseModel):
     ]
 
 
+class ConsideredObject(BaseModel):
+    """A campaign that the payment was looked at for, and why it applied or not."""
+
+    campaign_id: str
+    name: str
+    applied: bool
+    reason: Annotated[Reason, Field(description="`docs/campaigns.md` says what each means.")]
+    discount: Annotated[int, Field(description="Fen.")]
+    detail: Annotated[str | None, Field(description="A sentence for people.")]
+
+
 class PaymentDetail(PaymentObject):
-    """A payment with its merchant and its attempts."""
+    """A payment with its merchant, its attempts, and why each campaign applied or not."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.PAYMENT_DETAIL]})
 
     merchant_id: str
     attempts: list[AttemptObject]
+    pricing: Annotated[
+        list[ConsideredObject],
+        Field(
+            description="The campaigns whose condition the payment met, at most 50, the applied ones first. Those of a "
+            "payment that was refused at its price (`price_changed`, `discount_exhausted`) took nothing."
+        ),
+    ]
 
 
 async def detail_of(services: Services, payment_id: str) -> dict[str, Any]:
@@ -51,6 +70,7 @@ async def detail_of(services: Services, payment_id: str) -> dict[str, Any]:
         **payment.to_json(),
         "merchant_id": payment.merchant_id,
         "attempts": [_attempt_json(payment, attempt) for attempt in attempts],
+        "pricing": await services.store.pricing(payment),
     }
 
 

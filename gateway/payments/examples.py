@@ -34,8 +34,8 @@ PAYMENT: Final[dict[str, Any]] = {
     "status": "succeeded",
     "merchant_order_no": "POS7-000123",
     "amount": 2599,
-    "discount": 0,
-    "payable": 2599,
+    "discount": 500,
+    "payable": 2099,
     "amount_refunded": 0,
     "currency": "CNY",
     "method": "barcode",
@@ -44,7 +44,14 @@ PAYMENT: Final[dict[str, Any]] = {
     "channel_trade_no": "4200002611202611223456789012",
     "qr_code": None,
     "code_id": None,
-    "promotions": [],
+    "promotions": [
+        {
+            "campaign_id": "cam_01JD3R2V8W3M0Q9C6R1T2X4Y7C",
+            "name": "满20减5",
+            "discount": 500,
+            "funding": [{"sponsor": "bank", "amount": 350}, {"sponsor": "merchant", "amount": 150}],
+        }
+    ],
     "risk": {"decision": "approve", "score": 0, "reasons": []},
     "failure": None,
     "reversal": None,
@@ -62,6 +69,9 @@ PAYMENT: Final[dict[str, Any]] = {
 
 DECLINED_PAYMENT: Final[dict[str, Any]] = {
     **PAYMENT,
+    "discount": 0,
+    "payable": 2599,
+    "promotions": [],
     "status": "failed",
     "channel_trade_no": None,
     "failure": {
@@ -105,13 +115,31 @@ PAYMENT_DETAIL: Final[dict[str, Any]] = {
                         "account": "wechat_direct",
                         "reason": None,
                         "success": 0.9871,
-                        "fee": 10,
-                        "subsidy": 0,
-                        "value": 759.77,
+                        "fee": 8,
+                        "subsidy": 150,
+                        "value": 613.68,
                     }
                 ],
             },
         }
+    ],
+    "pricing": [
+        {
+            "campaign_id": "cam_01JD3R2V8W3M0Q9C6R1T2X4Y7C",
+            "name": "满20减5",
+            "applied": True,
+            "reason": "applied",
+            "discount": 500,
+            "detail": None,
+        },
+        {
+            "campaign_id": "cam_01JD3R2V8W3M0Q9C6R1T2X4Y7D",
+            "name": "满300减15",
+            "applied": False,
+            "reason": "below_spend",
+            "discount": 0,
+            "detail": "It starts at ¥300.00.",
+        },
     ],
 }
 

@@ -204,12 +204,18 @@ class Funding(BaseModel):
 
 
 class Promotion(BaseModel):
-    """A discount that was taken from a campaign."""
+    """What was taken from a campaign: a discount for the customer, and who funds it."""
 
     campaign_id: str
     name: str
     discount: int
     funding: list[Funding]
+
+
+class FeePromotion(Promotion):
+    """What was taken from a campaign that pays (a part of) the merchant's fee; the customer's price is not changed."""
+
+    fee_off: Annotated[int, Field(description="What its funders pay of the merchant's fee, in fen.")]
 
 
 class Risk(BaseModel):
@@ -253,7 +259,7 @@ class PaymentObject(BaseModel):
     channel_trade_no: str | None
     qr_code: Annotated[str | None, Field(description="What the code to show holds, while it can be paid.")]
     code_id: Annotated[str | None, Field(description="The static code that the customer scanned.")]
-    promotions: list[Promotion]
+    promotions: list[FeePromotion | Promotion]
     risk: Risk
     failure: Failure | None
     reversal: Literal["pending", "succeeded", "failed"] | None

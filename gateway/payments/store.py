@@ -224,10 +224,11 @@ class PaymentStore:
         redemptions = await self._redemptions([record for record in records if record["promoted"]])
         return [await self._whole(record, redemptions.get(record["id"], ())) for record in records]
 
-    async def pricing(self, payment: Payment) -> Any:
-        """Which campaigns were considered, and why each applied or not; None where there were none."""
+    async def pricing(self, payment: Payment) -> Sequence[Mapping[str, Any]]:
+        """Which campaigns were considered, and why each applied or not (`Considered.to_json`)."""
         stored = await self._pool.fetchval(_SQL["pricing"], payment.id, payment.merchant_id)
-        return None if stored is None else orjson.loads(stored)
+        found: Sequence[Mapping[str, Any]] = orjson.loads(stored or "[]")
+        return found
 
     async def _whole(self, record: asyncpg.Record, promotions: tuple[Redemption, ...]) -> Payment:
         payment = payment_of(record, promotions)
