@@ -51,6 +51,8 @@ from gateway.payments.flow import PaymentFlow
 from gateway.payments.pricing import Pricing
 from gateway.payments.replays import Replays
 from gateway.payments.showing import Showing
+from gateway.quotes import api as quotes_api
+from gateway.quotes.quoting import Quoting
 from gateway.receipts import api as receipts_api
 from gateway.receipts.store import ReceiptStore
 from gateway.refunds import api as refunds_api
@@ -79,6 +81,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     )
     app.include_router(payments_api.router)
     app.include_router(refunds_api.router)
+    app.include_router(quotes_api.router)
     app.include_router(codes_api.router)
     app.include_router(cashier.router)
     app.include_router(coupons_api.router)
@@ -148,6 +151,9 @@ def _lifespan(settings: Settings) -> Any:
                 desk=desk,
                 attempts=attempts,
                 refunds=base.refunds,
+                quoting=Quoting(
+                    pool=base.pool, campaigns=base.campaigns, accounts=base.accounts, router=base.routing.router
+                ),
                 claiming=claiming(base),
                 callbacks=callbacks,
                 reports=ReportStore(base.pool),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # the rooms import this module for their endpoints
     from gateway.payments.charging import Charging
     from gateway.payments.desk import Desk
     from gateway.payments.store import PaymentStore
+    from gateway.quotes.quoting import Quoting
     from gateway.receipts.store import ReceiptStore
     from gateway.refunds.desk import RefundDesk
     from gateway.reports.store import ReportStore
@@ -56,6 +57,7 @@ class Services:
     desk: Desk
     attempts: Attempts
     refunds: RefundDesk
+    quoting: Quoting
     claiming: Claiming
     callbacks: Reception
     reports: ReportStore
