@@ -76,6 +76,9 @@ bench-profile: setup ## where the gateway's time goes under the benchmark's load
 bench-webhooks: setup ## how fast queued events reach a local receiver, with the audit of what arrived
 	$(BIN)/python -m loadtests.webhooks $(ARGS)
 
+bench-pool: setup ## what a reservation from the budget pool costs Valkey and the gateway, and how long a rebuild takes
+	$(BIN)/python -m loadtests.pool $(ARGS)
+
 bench-routing: setup ## what the choice of a route costs in CPU, by accounts and rules
 	$(BIN)/python -m loadtests.routing $(ARGS)
 
@@ -85,7 +88,7 @@ bench-flash-sale: setup ## 1,000 coupons, 20,000 customers at the same second (ç
 load: setup ## Locust against a stack of its own, or ARGS="--ready-file FILE", with the audit at the end
 	$(BIN)/python -m loadtests.load $(ARGS)
 
-.PHONY: bench bench-profile bench-webhooks bench-routing bench-flash-sale load
+.PHONY: bench bench-profile bench-webhooks bench-pool bench-routing bench-flash-sale load
 
 clean: ## remove the environment and the state of `make run`
 	rm -rf $(VENV) .venv-sdk $(STATE)

@@ -1,35 +1,35 @@
 -- What became of reservations of one slice, and corrections of it, in the order told.
--- KEYS[1] the slice; ARGV in fours: what, a, b, c
---   confirm ORDER OWNER -     held by a payment: PostgreSQL counts it as used now
---   release ORDER OWNER -     nothing came of it: what was reserved is left again
---   give_back FEN COUNT -     an outcome or a refund gave it back
---   correct FEN COUNT -       PostgreSQL knows of no more than this (COUNT may be empty: not limited)
+-- KEYS[1] the slice; ARGV in fours: what, a, b, -
+--   confirm ORDER OWNER       held by a payment: PostgreSQL counts it as used now
+--   release ORDER OWNER       nothing came of it: what was reserved is left again
+--   give_back FEN COUNT       an outcome or a refund gave it back
+--   correct FEN COUNT         PostgreSQL knows of no more than this (COUNT may be empty: not limited)
 -- A reservation of another owner is not touched.  Does nothing where the slice is not here.
 local slice = KEYS[1]
-local found = redis.call('HMGET', slice, 'about', 'left', 'count')
+local fields = {'about', 'left', 'count'}
+for place = 1, #ARGV, 4 do
+    fields[#fields + 1] = 'o' .. ARGV[place + 1]
+end
+local found = redis.call('HMGET', slice, unpack(fields))
 if not found[1] then
     return 0
 end
-local left, count, gone = tonumber(found[2]), tonumber(found[3]), {'HDEL', slice}
-local dropped = {}
-local function drop(order, owner)
-    local field = 'o' .. order
-    local fen, by = string.match(not dropped[field] and redis.call('HGET', slice, field) or '', '^(%d+):%d+:(.*)$')
-    if by ~= owner then
-        return nil
-    end
-    dropped[field] = true
-    gone[#gone + 1] = field
-    return fen
-end
+local left, count, gone, dropped = tonumber(found[2]), tonumber(found[3]), {'HDEL', slice}, {}
+local before, number_before = left, count
 for place = 1, #ARGV, 4 do
     local what, a, b = ARGV[place], ARGV[place + 1], ARGV[place + 2]
-    if what == 'confirm' then
-        drop(a, b)
-    elseif what == 'release' then
-        local fen = drop(a, b)
-        left = left and left + (fen or 0)
-        count = count and count + (fen and 1 or 0)
+    if what == 'confirm' or what == 'release' then
+        local number = (place + 3) / 4 + 3
+        local field = fields[number]
+        local fen, owner = string.match(not dropped[field] and found[number] or '', '^(%d+):%d+:(.*)$')
+        if owner == b then
+            dropped[field] = true
+            gone[#gone + 1] = field
+            if what == 'release' then
+                left = left and left + fen
+                count = count and count + 1
+            end
+        end
     elseif what == 'give_back' then
         left = left and left + a
         count = count and count + b
@@ -39,9 +39,13 @@ for place = 1, #ARGV, 4 do
     end
 end
 local changes = {'HSET', slice}
-for field, amount in pairs({left = left, count = count}) do
-    changes[#changes + 1] = field
-    changes[#changes + 1] = string.format('%.0f', amount)
+if left ~= before then
+    changes[#changes + 1] = 'left'
+    changes[#changes + 1] = string.format('%.0f', left)
+end
+if count ~= number_before then
+    changes[#changes + 1] = 'count'
+    changes[#changes + 1] = string.format('%.0f', count)
 end
 if #changes > 2 then
     redis.call(unpack(changes)) -- first: where memory is short, this is refused and nothing else is done either
