@@ -38,6 +38,7 @@ class CampaignBook:
         self._reading = asyncio.Lock()
         self._asked = 0
         self._answered = 0
+        self._rebuilding: asyncio.Task[None] | None = None
         self.current = CampaignSet()
 
     async def reload(self) -> None:
@@ -62,7 +63,16 @@ class CampaignBook:
         rows = [row for at in range(0, len(changed), READ_AT_ONCE) for row in await self._rows(changed, at)]
         self.current = await asyncio.to_thread(_followed, self.current, [*gone, *changed], rows)
         self._revisions, self._fingerprint = revisions, fingerprint
+        if self.current.is_ragged and (self._rebuilding is None or self._rebuilding.done()):
+            self._rebuilding = asyncio.create_task(self._rebuild())
         _log.info("campaigns in force", extra={"campaigns": len(revisions), "changed": len(changed), "gone": len(gone)})
+
+    async def _rebuild(self) -> None:
+        """Build the index anew while the present one serves: neither a payment nor a revoked key waits for it."""
+        before = self.current
+        rebuilt = await asyncio.to_thread(before.rebuilt)
+        async with self._reading:
+            self.current = await asyncio.to_thread(lambda: rebuilt.replaced(before.changes_to(self.current)))
 
     async def _rows(self, changed: Sequence[str], at: int) -> Sequence[asyncpg.Record]:
         rows: Sequence[asyncpg.Record] = await self._pool.fetch(SQL["some"], changed[at : at + READ_AT_ONCE])

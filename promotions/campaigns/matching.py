@@ -16,7 +16,7 @@ from promotions.campaigns.fields import HISTORY_FIELDS, values_of
 from promotions.facts import Facts
 
 RECENT_MAX: Final = 256
-"""Campaigns changed since the large index was built, in a small one of their own; with more, all is built anew."""
+"""Campaigns changed since the large index was built stand in a small one; with more, all is to be built anew."""
 _CHANNEL: Final = "payment.channel"
 
 
@@ -106,16 +106,35 @@ class CampaignSet:
     def replaced(self, changed: Mapping[str, Campaign | None]) -> CampaignSet:
         """The set with other versions of these campaigns; None is one that has gone.
 
-        Takes time by the number of changes, and tenths of a second where all has to be built anew: call it aside.
+        Takes time by the number of changes; many of them at once have all built anew.  Call it aside.
         """
         by_id = {campaign_id: each for campaign_id, each in self.by_id.items() if campaign_id not in changed}
         by_id |= {campaign_id: each for campaign_id, each in changed.items() if each is not None}
-        recent_ids = (self._recent_ids | changed.keys()) & by_id.keys()
-        active = [each for each in by_id.values() if each.status is Status.ACTIVE]
-        if len(recent_ids) > RECENT_MAX or self._all.size > 2 * len(active) + RECENT_MAX:
+        active = _active(by_id)
+        if len(changed) > RECENT_MAX:
             return _set_of(by_id, active, _Index.of(active), _Index(), frozenset())
+        recent_ids = (self._recent_ids | changed.keys()) & by_id.keys()
         recent = [each for each in active if each.id in recent_ids]
         return _set_of(by_id, active, self._all, _Index.of(recent), recent_ids)
+
+    @property
+    def is_ragged(self) -> bool:
+        """Whether so much has changed that it should be built anew."""
+        return len(self._recent_ids) > RECENT_MAX or self._all.size > 2 * self.active_count + RECENT_MAX
+
+    def rebuilt(self) -> CampaignSet:
+        """The same set with one index: of ten thousand campaigns, tenths of a second.  Call it aside."""
+        active = _active(self.by_id)
+        return _set_of(dict(self.by_id), active, _Index.of(active), _Index(), frozenset())
+
+    def changes_to(self, other: CampaignSet) -> dict[str, Campaign | None]:
+        """What makes the other set of this one."""
+        ids = self.by_id.keys() | other.by_id.keys()
+        return {each: other.get(each) for each in ids if self.get(each) is not other.get(each)}
+
+
+def _active(by_id: Mapping[str, Campaign]) -> list[Campaign]:
+    return [each for each in by_id.values() if each.status is Status.ACTIVE]
 
 
 def _set_of(

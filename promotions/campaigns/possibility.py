@@ -90,7 +90,7 @@ class Situation:
     zone: ZoneInfo
     needs_customer: bool = False
     named: tuple[str, ...] = ()
-    """The fields that its limits are for each of: without a value, the payment gets nothing."""
+    """The fields that its limits count by, or its coupons look at: without a value, the payment gets nothing."""
     bins: tuple[str, ...] = field(default=())
 
     @classmethod
@@ -100,6 +100,7 @@ class Situation:
         until = min(campaign.ends_at or since + HORIZON, since + HORIZON)
         bins = () if campaign.coupon is None else campaign.coupon.bins
         named = tuple(name for scope, name in _COUNTED_BY.items() if scope in campaign.limits.per)
+        named += (_BIN,) if bins else ()
         return cls(amounts, since, until, campaign.timezone, campaign.needs_customer, named, bins)
 
     def clause(self) -> Clause:
@@ -260,10 +261,10 @@ def _against(asked: frozenset[str], situation: Situation) -> tuple[str, str]:
         return "where the benefit gives anything", f"that is from {least} to {most} fen"
     if asked & TIME_FIELDS:
         return "while the campaign runs", "there is no such moment between “starts_at” and “ends_at”"
-    if asked & frozenset(situation.named):
-        return "for this campaign", "its limits are for payments that name this"
     if _BIN in asked and situation.bins:
         return "with the campaign's coupons", "they are bound to other cards (coupon.bins)"
+    if asked & frozenset(situation.named):
+        return "for this campaign", "its limits are for payments that name this"
     return "for this campaign", "it gives nothing to customers that are not known"
 
 

@@ -16,6 +16,7 @@ import pytest
 from gateway.database.pool import open_pool
 from gateway.database.revision import RevisionWatch
 from promotions.campaigns import book as module
+from promotions.campaigns import matching
 from promotions.campaigns.book import CampaignBook
 from promotions.campaigns.campaign import Status
 from tests.support.campaign_documents import changed
@@ -202,3 +203,22 @@ async def test_after_trouble_with_the_database_nothing_is_missing(pool: asyncpg.
     counting.fetch = whole  # type: ignore[method-assign]
     await book.reload()
     assert matched(book) == ["cam_a"]
+
+
+async def test_after_many_changes_the_index_is_built_anew_aside(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(matching, "RECENT_MAX", 2)
+    for letter in "abcdef":
+        await campaign(pool, f"cam_{letter}", document=written())
+    book = CampaignBook(pool)
+    await book.reload()
+    for letter in "abc":
+        await edit(pool, f"cam_{letter}", document=written(condition="payment.hour >= 0"), version=2)
+        await book.reload()
+    assert book.current.is_ragged
+    await edit(pool, "cam_d", status="paused")
+    await book.reload()
+    await until(lambda: not book.current.is_ragged)
+    assert matched(book) == ["cam_a", "cam_b", "cam_c", "cam_e", "cam_f"]
+    assert [each.version for each in book.current.candidates(payment())] == [2, 2, 2, 1, 1]

@@ -62,6 +62,7 @@ NEVER_TRUE: list[tuple[str, dict[str, Any], str]] = [
     ("payment.weekday == 1 && payment.date == '2026-11-24'", {}, "contradicts"),
     ("payment.hour == 9", {"ends_at": "2026-11-22T20:00:00+08:00"}, "is never true while the campaign runs"),
     ("payment.card_bin == '622202'", {"coupon": {"bins": ["621700"]}}, "is never true with the campaign's coupons"),
+    ("!known(payment.card_bin)", {"coupon": {"bins": ["621700"]}}, "is never true with the campaign's coupons"),
 ]
 
 

@@ -77,8 +77,38 @@ def test_a_set_that_was_changed_many_times_finds_what_looking_at_each_finds(
         for number in choose.sample(range(60), choose.randrange(1, 6)):
             changes[f"cam_{number:03}"] = some(choose, number) if choose.random() < 0.7 else None
         current = current.replaced(changes)
-        for facts in PAYMENTS:
-            assert ids(current.candidates(facts)) == looked_for(current, facts)
+        for each in (current, current.rebuilt()):
+            for facts in PAYMENTS:
+                assert ids(each.candidates(facts)) == looked_for(current, facts)
+
+
+def test_what_has_changed_while_it_was_built_anew_is_made_up_for() -> None:
+    choose = Random(11)
+    before = set_of([some(choose, number) for number in range(40)])
+    after = before.replaced({f"cam_{n:03}": some(choose, n) if n % 3 else None for n in range(20, 60)})
+    caught_up = before.rebuilt().replaced(before.changes_to(after))
+    assert caught_up.by_id == after.by_id
+    for facts in PAYMENTS:
+        assert caught_up.candidates(facts) == after.candidates(facts)
+
+
+def test_a_set_is_ragged_once_many_have_changed_and_not_when_it_is_built_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matching, "RECENT_MAX", 2)
+    current = set_of([campaign(f"cam_{number}") for number in range(9)])
+    for number in range(3):
+        assert not current.is_ragged
+        current = current.replaced({f"cam_{number}": campaign(f"cam_{number}", version=2)})
+    assert current.is_ragged
+    assert not current.rebuilt().is_ragged
+
+
+def test_a_set_of_which_most_has_gone_is_ragged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matching, "RECENT_MAX", 2)
+    current = set_of([campaign(f"cam_{number}") for number in range(9)])
+    for number in range(6):
+        assert not current.is_ragged
+        current = current.replaced({f"cam_{number}": None})
+    assert current.is_ragged
 
 
 def test_a_change_makes_another_set_and_leaves_this_one() -> None:
