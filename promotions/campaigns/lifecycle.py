@@ -12,11 +12,12 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from gateway.database.pool import Connection
+from gateway.kernel.documents import Problem
 from gateway.kernel.ids import new_id
 from promotions.budget import grants
 from promotions.campaigns import store
-from promotions.campaigns.campaign import Campaign, Status
-from promotions.campaigns.document import parse, to_json
+from promotions.campaigns.campaign import Campaign, CouponReward, Status
+from promotions.campaigns.document import CampaignError, parse, to_json
 from promotions.campaigns.store import StoredCampaign
 from promotions.campaigns.terms import BUDGET_FEN_MAX
 
@@ -131,6 +132,7 @@ async def edit(connection: Connection, campaign_id: str, given: object, base: Ba
     if before.status is Status.DRAFT:
         return Change(before, await store.save(connection, campaign))
     _refuse_frozen(before, campaign)
+    await _refuse_reward(connection, campaign)
     after = await store.save(connection, campaign)
     await _regrant(connection, after)
     return Change(before, after)
@@ -151,7 +153,8 @@ async def take(connection: Connection, campaign_id: str, step: Step) -> Change:
     if target is None:
         raise IllegalStep(_instead(before.status, step))
     if target is Status.ACTIVE:
-        await _read(connection, before.document, campaign_id, before.version, before.status)
+        campaign = await _read(connection, before.document, campaign_id, before.version, before.status)
+        await _refuse_reward(connection, campaign)
     after = await store.set_status(connection, campaign_id, target)
     if target is Status.ACTIVE:
         await grants.regrant(connection, campaign_id)
@@ -223,6 +226,22 @@ def _refuse_top_up(before: StoredCampaign, amount_fen: int) -> None:
         raise IllegalStep("It has no budget that could be raised: “limits.budget” is null, which is no limit.")
     if before.caps.budget_fen + amount_fen > BUDGET_FEN_MAX:
         raise IllegalStep(f"Its budget would be above {BUDGET_FEN_MAX} fen.")
+
+
+async def _refuse_reward(connection: Connection, campaign: Campaign) -> None:
+    """Raises CampaignError where the coupons that it gives are of no campaign that has coupons to give."""
+    if not isinstance(campaign.benefit, CouponReward):
+        return
+    rewarding = await store.find(connection, campaign.benefit.campaign_id)
+    if rewarding is None:
+        message = "there is no such campaign"
+    elif _coupon_kind(rewarding.written) != "own":
+        message = "that campaign has no coupons of customers' own"
+    elif rewarding.status is Status.ENDED:
+        message = "that campaign has ended"
+    else:
+        return
+    raise CampaignError((Problem("benefit.campaign", message),))
 
 
 def _refuse_frozen(before: StoredCampaign, campaign: Campaign) -> None:

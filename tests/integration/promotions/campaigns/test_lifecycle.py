@@ -104,6 +104,31 @@ async def test_a_campaign_that_is_over_is_not_activated(pool: asyncpg.Pool) -> N
         await taken(pool, soon.id, Step.ACTIVATE)
 
 
+async def test_coupons_are_given_of_a_campaign_that_has_some(pool: asyncpg.Pool) -> None:
+    async def gives(campaign_id: str) -> str:
+        """What is said to a campaign that gives those coupons."""
+        giving = await drafted(pool, benefit={"type": "coupon", "campaign": campaign_id, "spend": 100}, funding=None)
+        with pytest.raises(CampaignError) as caught:
+            await taken(pool, giving.id, Step.ACTIVATE)
+        [problem] = caught.value.problems
+        assert problem.path == "benefit.campaign"
+        return problem.message
+
+    own = {"coupon": {"stock": 10}}
+    assert "no such campaign" in await gives("cam_00000000000000000000000000")
+    assert "no coupons" in await gives((await active(pool)).id)
+    assert "no coupons" in await gives((await active(pool, coupon={"code": "SPRING5"})).id)
+    over = await active(pool, **own)
+    await taken(pool, over.id, Step.END)
+    assert "has ended" in await gives(over.id)
+    good = await active(pool, **own)
+    reward = {"type": "coupon", "campaign": good.id, "spend": 100}
+    running = await active(pool, benefit=reward, funding=None, limits={"budget": None, "budget_per_day": None})
+    assert running.status is Status.ACTIVE
+    with pytest.raises(CampaignError, match="no such campaign"):
+        await amended(pool, running.id, benefit={"campaign": "cam_00000000000000000000000000"})
+
+
 async def test_a_draft_changes_in_everything(pool: asyncpg.Pool) -> None:
     created = await drafted(pool)
     other = document(name="另一个", timezone="Europe/Berlin", limits={"budget": None, "budget_per_day": None}, slices=4)
