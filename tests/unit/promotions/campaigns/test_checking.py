@@ -6,10 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 from promotions.campaigns.campaign import Status
 from promotions.campaigns.document import CampaignError, parse
-from tests.support.campaign_documents import NOW, changed, problems_of
+from promotions.pricing.price import price
+from tests.support.campaign_documents import BENEFITS, NOW, changed, problems_of
+from tests.support.campaigns import SECRET, payment
 
 RANDOM = {"type": "random_off", "spend": 2000, "min": 100, "max": 500, "mean": 300}
 CHEAP = {"type": "fixed_price", "price": 100}
@@ -182,6 +186,20 @@ def test_what_leaves_no_room_for_a_discount_is_refused(changes: dict[str, Any], 
 )
 def test_what_leaves_room_for_one_is_taken(changes: dict[str, Any]) -> None:
     assert problems_of(changed(**changes)) == []
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(BENEFITS, st.integers(1, 60_000), st.sampled_from([1_000, 10_000, 99_999]))
+def test_a_budget_of_what_a_payment_gets_is_never_too_small_for_a_discount(
+    benefit: dict[str, Any], amount_fen: int, most: int
+) -> None:
+    """What is called the smallest discount is no larger than any that is given."""
+    document = changed(benefit=benefit, condition=f"payment.amount <= {most}", limits=..., starts_at=..., ends_at=...)
+    assume(amount_fen <= most and not problems_of(document))
+    offer = price([parse(document, status=Status.ACTIVE, now=NOW)], payment(amount_fen), SECRET)
+    assume(offer.discount.amount_fen)
+    told = problems_of({**document, "limits": {"budget": offer.discount.amount_fen}})
+    assert not [message for _, message in told if "never applies" in message]
 
 
 def test_the_coupons_of_a_running_campaign_may_have_been_claimed() -> None:
