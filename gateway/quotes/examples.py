@@ -45,7 +45,7 @@ QUOTE: Final[dict[str, Any]] = {
             "applied": False,
             "reason": "condition",
             "discount": 0,
-            "detail": "“payment.weekday in [6, 7]” is not true: payment.weekday is 3",
+            "detail": "“payment.weekday in [6, 7]” is not true: payment.weekday is 3.",
         },
     ],
     "failure": None,
