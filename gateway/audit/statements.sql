@@ -213,7 +213,7 @@ SELECT count(*) FROM events WHERE id IS NOT NULL AND type = ANY ($1::text[])
 -- that a person has to look at are asked about once a day; every other one is looked at within minutes.  A webhook
 -- endpoint that is dead has its next tries in its own time, as has a notification whose order is not known yet.
 SELECT
-    (SELECT count(*) FROM recovery_tasks WHERE purpose IN ('resolve', 'give_back')
+    (SELECT count(*) FROM recovery_tasks WHERE purpose IN ('resolve', 'give_back', 'reward')
         OR (purpose = 'refund' AND next_at < now() + interval '1 hour')) AS open,
     (SELECT count(*) FROM callbacks WHERE applied_at IS NULL AND (tries = 0 OR next_at <= now()))
         + (SELECT count(*) FROM webhook_outbox WHERE retry_at IS NULL OR retry_at <= now())

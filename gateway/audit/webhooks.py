@@ -100,5 +100,6 @@ def _event(row: asyncpg.Record) -> _Essence:
     at: datetime = row["at"]
     kind = public_type(row["type"])
     subject = row["refund_id"] if kind.subject == "refund" else row["payment_id"]
-    status = {"payment": row["to_status"], "refund": kind.partition(".")[2]}.get(kind.subject)
+    by_subject = {"payment": row["to_status"], "coupon": row["to_status"], "refund": kind.partition(".")[2]}
+    status = by_subject.get(kind.subject)
     return row["event_id"], kind, row["seq"], rfc3339(at), f"{subject} {status}"
