@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import redis.asyncio as redis
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 
 _PORT: Final = 6379
@@ -94,6 +94,14 @@ def client_of(address: Address, timeout_s: float, node: Node | None = None) -> r
     assert address.master is not None
     master: redis.Redis = sentinel.master_for(address.master, db=address.database, **{**common, **tls})
     return master
+
+
+async def close(client: redis.Redis) -> None:
+    """Close a client, and with it those of the sentinels that it asks."""
+    await client.aclose()
+    if isinstance(client.connection_pool, SentinelConnectionPool):
+        for sentinel in client.connection_pool.sentinel_manager.sentinels:
+            await sentinel.aclose()
 
 
 def _node(text: str, port: int) -> Node:

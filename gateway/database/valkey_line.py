@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 import redis.asyncio as redis
 from redis.exceptions import AskError, ClusterDownError, ClusterError, MovedError, RedisError, TryAgainError
 
+from gateway.database.valkey_address import close
 from gateway.kernel.metrics import BATCH_ROWS, BATCH_SECONDS, QUEUE_DEPTH
 
 _PIPELINE_MAX: Final = 256
@@ -87,7 +88,7 @@ class Line:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self.client.aclose()
+        await close(self.client)
 
     async def _run(self) -> None:
         try:
