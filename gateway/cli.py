@@ -15,6 +15,7 @@ import typer
 
 from gateway.commandline import accounts
 from gateway.commandline.campaign import campaign
+from gateway.commandline.coupons import coupon
 from gateway.commandline.options import STATE as _STATE
 from gateway.commandline.options import AdminUrl, AsJson, State
 from gateway.commandline.routing import routing
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.add_typer(routing, name="routing")
 app.add_typer(campaign, name="campaign")
+app.add_typer(coupon, name="coupon")
 accounts.register(routing)
 
 
@@ -161,6 +163,42 @@ def pay(
     order = PayOrder(amount, auth_code, order_no, qrcode, cast("Wallet | None", wallet))
     if not run(order, Target(url, key, state.absolute()), as_json=as_json, wait_s=wait):
         raise typer.Exit(1)
+
+
+@app.command()
+def quote(
+    *,
+    amount: Annotated[int, typer.Option(min=1, help="In fen.")] = 2599,
+    wallet: Annotated[str | None, typer.Option(help="Whose, such as wechat.")] = None,
+    auth_code: Annotated[str | None, typer.Option(help="Or a payment code of it; nothing is charged.")] = None,
+    qrcode: Annotated[bool, typer.Option("--qrcode", help="As if the customer scanned a code of ours.")] = False,
+    store: Annotated[str | None, typer.Option(help="The store's id.")] = None,
+    customer: Annotated[str | None, typer.Option(help="The till's id of the customer.")] = None,
+    device: Annotated[str | None, typer.Option(help="The customer's device.")] = None,
+    card_bin: Annotated[str | None, typer.Option(help="The first 6 to 8 digits of the card.")] = None,
+    coupon: Annotated[list[str] | None, typer.Option(help="A code or a coupon's id; may be repeated.")] = None,
+    url: Url = None,
+    key: Key = None,
+    state: State = _STATE,
+    as_json: AsJson = False,
+) -> None:
+    """Print what a customer would pay now, and of each campaign why or why not; nothing is taken or charged."""
+    from gateway.commandline.connection import Target
+    from gateway.commandline.quotes import QuoteOrder
+    from gateway.commandline.quotes import quote as run
+
+    if wallet is not None and wallet not in _WALLETS:
+        raise typer.BadParameter(f"--wallet is one of {', '.join(_WALLETS)}")
+    order = QuoteOrder(
+        amount_fen=amount,
+        wallet=cast("Wallet | None", wallet),
+        auth_code=auth_code,
+        method="qrcode" if qrcode else "barcode",
+        store_id=store,
+        customer={"id": customer, "device_id": device, "card_bin": card_bin},
+        coupons=tuple(coupon or ()),
+    )
+    run(order, Target(url, key, state.absolute()), as_json=as_json)
 
 
 @app.command()

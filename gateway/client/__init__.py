@@ -3,17 +3,18 @@
     with Client("https://pay.example", api_key="sk_…") as mashang:
         payment = mashang.pay(merchant_order_no="POS7-1", amount=2599, auth_code="1345…")
 
-client.py   Client and AsyncClient, which run the calls       calls.py, webhook_calls.py  every call as a typed value
+client.py   Client and AsyncClient, which run the calls       calls.py, coupon_calls.py, webhook_calls.py  every call, typed
 call.py     how a call is written                             objects.py, reports.py      what the API answers
 retries.py, tries.py  what is sent again, when, and how long  webhooks.py  verifies what the gateway sends
 signing.py  signed requests                                   errors.py    what can go wrong
 """
 
-from gateway.client import calls, webhook_calls
+from gateway.client import calls, coupon_calls, webhook_calls
 from gateway.client.client import AsyncClient, Client
 from gateway.client.errors import ApiError, MashangError, OutcomeUnknown, WebhookRefused
 from gateway.client.objects import (
     Code,
+    Coupon,
     Event,
     EventWithDeliveries,
     Message,
@@ -24,6 +25,7 @@ from gateway.client.objects import (
     Refund,
     WebhookEndpoint,
 )
+from gateway.client.quotes import Quote
 from gateway.client.reports import ShiftReport
 from gateway.client.retries import RetryPolicy
 from gateway.client.webhooks import verify_webhook
@@ -33,6 +35,7 @@ __all__ = [
     "AsyncClient",
     "Client",
     "Code",
+    "Coupon",
     "Event",
     "EventWithDeliveries",
     "MashangError",
@@ -41,6 +44,7 @@ __all__ = [
     "OutcomeUnknown",
     "Page",
     "Payment",
+    "Quote",
     "Receipt",
     "Refund",
     "RetryPolicy",
@@ -48,6 +52,7 @@ __all__ = [
     "WebhookEndpoint",
     "WebhookRefused",
     "calls",
+    "coupon_calls",
     "verify_webhook",
     "webhook_calls",
 ]

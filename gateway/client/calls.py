@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from gateway.client.call import Call, Moment, json_body, moment, part, target
 from gateway.client.objects import Code, Page, Payment, PaymentStatus, Receipt, Refund, RefundStatus, Wallet
+from gateway.client.quotes import Quote
 from gateway.client.reports import ShiftReport
 
 
@@ -54,6 +55,37 @@ def pay(
         "metadata": None if metadata is None else dict(metadata),
     }
     return Call("POST", "/v1/payments", json_body(fields), wait_s)
+
+
+def quote(
+    *,
+    amount: int,
+    auth_code: str | None = None,
+    wallet: Wallet | None = None,
+    method: Literal["barcode", "qrcode"] = "barcode",
+    currency: str = "CNY",
+    store_id: str | None = None,
+    terminal_id: str | None = None,
+    operator_id: str | None = None,
+    customer: Mapping[str, Any] | None = None,
+    coupons: Sequence[str] = (),
+    expires_in: int | None = None,
+) -> Call[Quote]:
+    """Ask what a payment would cost now, and why not less; nothing is taken from any budget."""
+    fields = {
+        "amount": amount,
+        "currency": currency,
+        "method": method,
+        "auth_code": auth_code,
+        "wallet": wallet,
+        "store_id": store_id,
+        "terminal_id": terminal_id,
+        "operator_id": operator_id,
+        "customer": None if customer is None else dict(customer),
+        "coupons": list(coupons) or None,
+        "expires_in": expires_in,
+    }
+    return Call("POST", "/v1/quotes", json_body(fields))
 
 
 def payment(payment_id: str, *, refresh: bool = False) -> Call[Payment]:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from gateway.client import calls, webhook_calls
+from gateway.client import calls, coupon_calls, webhook_calls
 from gateway.client.call import Call
 from gateway.client.errors import ApiError
 from gateway.client.objects import Page, Payment, Refund
@@ -161,6 +161,7 @@ class Client(_Sender):
         return found
 
     pay = _blocking(calls.pay)
+    quote = _blocking(calls.quote)
     payment = _blocking(calls.payment)
     payments = _blocking(calls.payments)
     cancel = _blocking(calls.cancel)
@@ -173,6 +174,9 @@ class Client(_Sender):
     find_code = _blocking(calls.find_code)
     revoke_code = _blocking(calls.revoke_code)
     shift_report = _blocking(calls.shift_report)
+    claim_coupon = _blocking(coupon_calls.claim_coupon)
+    coupons = _blocking(coupon_calls.coupons)
+    find_coupon = _blocking(coupon_calls.find_coupon)
     create_webhook_endpoint = _blocking(webhook_calls.create_webhook_endpoint)
     webhook_endpoints = _blocking(webhook_calls.webhook_endpoints)
     find_webhook_endpoint = _blocking(webhook_calls.find_webhook_endpoint)
@@ -265,6 +269,7 @@ class AsyncClient(_Sender):
         return found
 
     pay = _waiting(calls.pay)
+    quote = _waiting(calls.quote)
     payment = _waiting(calls.payment)
     payments = _waiting(calls.payments)
     cancel = _waiting(calls.cancel)
@@ -277,6 +282,9 @@ class AsyncClient(_Sender):
     find_code = _waiting(calls.find_code)
     revoke_code = _waiting(calls.revoke_code)
     shift_report = _waiting(calls.shift_report)
+    claim_coupon = _waiting(coupon_calls.claim_coupon)
+    coupons = _waiting(coupon_calls.coupons)
+    find_coupon = _waiting(coupon_calls.find_coupon)
     create_webhook_endpoint = _waiting(webhook_calls.create_webhook_endpoint)
     webhook_endpoints = _waiting(webhook_calls.webhook_endpoints)
     find_webhook_endpoint = _waiting(webhook_calls.find_webhook_endpoint)

@@ -10,6 +10,7 @@ from typing import Any, Generic, Literal, NotRequired, TypedDict, TypeVar
 Wallet = Literal["wechat", "alipay", "unionpay", "digital_rmb", "jd", "best_pay", "qq"]
 PaymentStatus = Literal["processing", "requires_action", "succeeded", "failed", "closed", "reversed"]
 RefundStatus = Literal["pending", "succeeded", "failed"]
+CouponStatus = Literal["valid", "redeemed", "expired", "voided"]
 Item = TypeVar("Item")
 
 
@@ -125,6 +126,23 @@ class Refund(TypedDict):
     created_at: str
     completed_at: str | None
     metadata: dict[str, str]
+
+
+class Coupon(TypedDict):
+    """One customer's coupon; its `id` goes into `coupons` of the payment that is to redeem it."""
+
+    id: str
+    object: Literal["coupon"]
+    campaign_id: str
+    name: str
+    status: CouponStatus
+    source: Literal["claimed", "issued", "granted"]
+    earned_by: str | None
+    payment_id: str | None
+    created_at: str
+    expires_at: str | None
+    voided_at: str | None
+    void_reason: str | None
 
 
 class Code(TypedDict):

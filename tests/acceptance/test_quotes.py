@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import pytest_asyncio
 
@@ -12,6 +18,7 @@ from gateway.merchants.store import Scope
 from gateway.quotes.schemas import QuoteObject
 from tests.support.gateway import GatewayStack
 from tests.support.manager import Manager
+from tests.support.ready import write_ready_file
 from tests.support.till import Till, auth_code, payment_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -161,3 +168,30 @@ async def test_a_quote_reads_what_a_customer_has_had(till: Till, manager: Manage
     assert reasons(await quoted(till, customer=customer)) == {campaign_id: "applied"}
     payment_of(await till.get((await till.paid(customer=customer))["id"]))
     assert reasons(await quoted(till, customer=customer)) == {campaign_id: "limit_reached"}
+
+
+async def test_the_command_prints_a_line_for_each_campaign(
+    stack: GatewayStack, manager: Manager, tmp_path: Path
+) -> None:
+    await manager.start()
+    await manager.start(name="weekends", condition="payment.weekday in [6, 7] && payment.wallet == 'alipay'")
+    state = write_ready_file(tmp_path, stack)
+    shown, said = await asyncio.to_thread(mashang_quote, state, "--amount", "2599", "--wallet", "wechat")
+    assert "The customer pays ¥20.99 of ¥25.99, ¥5.00 off." in said
+    assert "bank ¥3.50, merchant ¥1.50" in shown
+    assert "payment.wallet == 'alipay'" in shown or "payment.weekday in [6, 7]" in shown
+    answer = await asyncio.to_thread(mashang_quote, state, "--customer", "c-1", "--json")
+    assert orjson.loads(answer[0])["considered"][0]["reason"] == "applied"
+
+
+def mashang_quote(state: Path, *arguments: str) -> tuple[str, str]:
+    """What `mashang quote` prints, and what it says beside."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MASHANG_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway.cli", "quote", *arguments, "--state", str(state)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**environment, "COLUMNS": "200"},
+    )
+    return done.stdout, done.stderr

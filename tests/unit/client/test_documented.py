@@ -11,10 +11,11 @@ from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hi
 import pytest
 from pydantic import BaseModel
 
-from gateway.client import AsyncClient, Client, calls, objects, reports, webhook_calls
+from gateway.client import AsyncClient, Client, calls, objects, quotes, reports, webhook_calls
 from gateway.client.call import Call
 from gateway.codes.schemas import CodeObject, CodeRequest
 from gateway.payments.schemas import PaymentObject, PaymentRequest
+from gateway.quotes.schemas import QuoteObject, QuoteRequest
 from gateway.receipts.schemas import ReceiptObject
 from gateway.refunds.schemas import RefundObject, RefundRequest
 from gateway.reports.schemas import ShiftReportObject
@@ -38,10 +39,12 @@ ANSWERS: Final[dict[Any, type[BaseModel]]] = {
     objects.Event: EventObject,
     objects.EventWithDeliveries: EventWithDeliveries,
     reports.ShiftReport: ShiftReportObject,
+    quotes.Quote: QuoteObject,
 }
 REQUESTS: Final[list[tuple[Callable[..., Any], type[BaseModel], set[str]]]] = [
     (calls.pay, PaymentRequest, {"method"}),
     (calls.refund, RefundRequest, set()),
+    (calls.quote, QuoteRequest, set()),
     (
         calls.create_code,
         CodeRequest,
