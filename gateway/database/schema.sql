@@ -45,6 +45,17 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION free_coupons(ids text[], of_payments text[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF ids <> '{}' THEN
+        PERFORM FROM coupons k WHERE k.id = ANY (ids) ORDER BY k.id FOR NO KEY UPDATE;
+        UPDATE coupons k SET payment_id = NULL WHERE k.id = ANY (ids) AND k.payment_id = ANY (of_payments);
+    END IF;
+END
+$$;
+
 CREATE FUNCTION gather_slices(of_campaign text, of_day date, fen bigint) RETURNS TABLE(slice smallint, room_fen bigint, room_count bigint)
     LANGUAGE plpgsql
     AS $$
@@ -83,6 +94,14 @@ CREATE FUNCTION give_back_redemptions(of_payments text[]) RETURNS TABLE(payment_
     LANGUAGE plpgsql
     AS $$
 #variable_conflict use_column
+DECLARE
+    coupon_ids text[] := ARRAY(
+        SELECT r.coupon_id FROM redemptions r
+        WHERE r.payment_id = ANY (of_payments) AND r.coupon_id IS NOT NULL AND (
+            coupon_returns(r.campaign_id, r.campaign_version, 'returns_on_cancel')
+            OR NOT EXISTS (SELECT FROM transfers t WHERE t.payment_id = r.payment_id)
+        )
+    );
 BEGIN
     RETURN QUERY
     SELECT b.* FROM (
@@ -90,16 +109,7 @@ BEGIN
             array_agg(r.discount + r.fee_off) AS fens, array_agg(true) AS wholes
         FROM redemptions r WHERE r.payment_id = ANY (of_payments)
     ) r, put_back(r.payment_ids, r.seqs, r.fens, r.wholes) b;
-    PERFORM FROM coupons k
-    WHERE k.id IN (SELECT r.coupon_id FROM redemptions r WHERE r.payment_id = ANY (of_payments))
-    ORDER BY k.id
-    FOR NO KEY UPDATE OF k;
-    UPDATE coupons k SET payment_id = NULL
-    FROM redemptions r
-    WHERE r.payment_id = ANY (of_payments) AND k.id = r.coupon_id AND k.payment_id = r.payment_id AND (
-        coupon_returns(r.campaign_id, r.campaign_version, 'returns_on_cancel')
-        OR NOT EXISTS (SELECT FROM transfers t WHERE t.payment_id = r.payment_id)
-    );
+    PERFORM free_coupons(coupon_ids, of_payments);
 END
 $$;
 
@@ -107,10 +117,11 @@ CREATE FUNCTION grant_day(of_campaign text, of_day date, of_share double precisi
     LANGUAGE plpgsql
     AS $$
 DECLARE
-    c campaigns;
+    c record;
     today date;
     share double precision;
-    elsewhere campaign_slices;
+    elsewhere_fen bigint;
+    elsewhere_number bigint;
     numbers smallint[];
     granted_fen bigint[];
     granted_number bigint[];
@@ -145,7 +156,7 @@ BEGIN
     ON CONFLICT DO NOTHING;
 
     SELECT coalesce(sum(coalesce(s.granted, s.used)), 0), coalesce(sum(coalesce(s.granted_count, s.used_count)), 0)
-    INTO elsewhere.granted, elsewhere.granted_count
+    INTO elsewhere_fen, elsewhere_number
     FROM campaign_slices s WHERE s.campaign_id = c.id AND s.day <> today;
     SELECT array_agg(s.slice ORDER BY s.slice), array_agg(s.granted ORDER BY s.slice),
         array_agg(s.granted_count ORDER BY s.slice), array_agg(s.used ORDER BY s.slice),
@@ -153,10 +164,10 @@ BEGIN
     INTO numbers, granted_fen, granted_number, used_fen, used_number
     FROM campaign_slices s WHERE s.campaign_id = c.id AND s.day = today;
     granted_fen := levelled(
-        granted_fen, used_fen, paced(c.budget - elsewhere.granted, c.budget_per_day, share), c.slices
+        granted_fen, used_fen, paced(c.budget - elsewhere_fen, c.budget_per_day, share), c.slices
     );
     granted_number := levelled(
-        granted_number, used_number, paced(c.count - elsewhere.granted_count, c.count_per_day, share), c.slices
+        granted_number, used_number, paced(c.count - elsewhere_number, c.count_per_day, share), c.slices
     );
     UPDATE campaign_slices s SET granted = n.granted, granted_count = n.granted_count
     FROM unnest(numbers, granted_fen, granted_number) AS n (slice, granted, granted_count)
@@ -220,34 +231,44 @@ CREATE FUNCTION put_back(of_payments text[], of_seqs smallint[], fens bigint[], 
     LANGUAGE plpgsql
     AS $$
 #variable_conflict use_column
+DECLARE
+    campaigns text[];
+    days date[];
+    slices smallint[];
+    uses record;
 BEGIN
+    SELECT array_agg(r.campaign_id ORDER BY b.position), array_agg(r.day ORDER BY b.position),
+        array_agg(r.slice ORDER BY b.position)
+    INTO campaigns, days, slices
+    FROM unnest(of_payments, of_seqs) WITH ORDINALITY AS b (payment_id, seq, position)
+    JOIN redemptions r ON r.payment_id = b.payment_id AND r.seq = b.seq
+    WHERE r.payment_id = ANY (of_payments);
+    SELECT array_agg(r.campaign_id) AS campaigns, array_agg(u.use ->> 0) AS scopes, array_agg(u.use ->> 1) AS keys,
+        array_agg((u.use ->> 2)::date) AS days, array_agg(r.discount + r.fee_off) AS fens
+    INTO uses
+    FROM unnest(of_payments, of_seqs, wholes) AS b (payment_id, seq, whole)
+    JOIN redemptions r ON r.payment_id = b.payment_id AND r.seq = b.seq
+    CROSS JOIN LATERAL json_array_elements(r.uses) AS u (use)
+    WHERE r.payment_id = ANY (of_payments) AND b.whole;
+
     PERFORM FROM campaign_slices s
     WHERE (s.campaign_id, s.day, s.slice) IN (
-        SELECT r.campaign_id, r.day, r.slice FROM redemptions r WHERE r.payment_id = ANY (of_payments)
+        SELECT b.campaign_id, b.day, b.slice FROM unnest(campaigns, days, slices) AS b (campaign_id, day, slice)
     )
     ORDER BY s.campaign_id, s.day, s.slice
     FOR NO KEY UPDATE OF s;
     UPDATE campaign_slices s SET used = s.used - b.fen, used_count = s.used_count - b.count
     FROM (
-        SELECT r.campaign_id, r.day, r.slice, sum(b.fen) AS fen, count(*) FILTER (WHERE b.whole) AS count
-        FROM unnest(of_payments, of_seqs, fens, wholes) AS b (payment_id, seq, fen, whole)
-        JOIN redemptions r ON r.payment_id = b.payment_id AND r.seq = b.seq
-        GROUP BY r.campaign_id, r.day, r.slice
+        SELECT b.campaign_id, b.day, b.slice, sum(b.fen) AS fen, count(*) FILTER (WHERE b.whole) AS count
+        FROM unnest(campaigns, days, slices, fens, wholes) AS b (campaign_id, day, slice, fen, whole)
+        GROUP BY b.campaign_id, b.day, b.slice
     ) b
     WHERE s.campaign_id = b.campaign_id AND s.day = b.day AND s.slice = b.slice;
-    PERFORM uncount_uses(
-        array_agg(r.campaign_id), array_agg(u.use ->> 0), array_agg(u.use ->> 1), array_agg((u.use ->> 2)::date),
-        array_agg(r.discount + r.fee_off)
-    )
-    FROM unnest(of_payments, of_seqs, wholes) AS b (payment_id, seq, whole)
-    JOIN redemptions r ON r.payment_id = b.payment_id AND r.seq = b.seq
-    CROSS JOIN LATERAL json_array_elements(r.uses) AS u (use)
-    WHERE b.whole;
+    PERFORM uncount_uses(uses.campaigns, uses.scopes, uses.keys, uses.days, uses.fens);
     RETURN QUERY
-    SELECT r.payment_id, r.campaign_id, r.day, r.slice, b.fen, b.whole::integer
-    FROM unnest(of_payments, of_seqs, fens, wholes) AS b (payment_id, seq, fen, whole)
-    JOIN redemptions r ON r.payment_id = b.payment_id AND r.seq = b.seq
-    WHERE r.slice IS NOT NULL AND (b.fen > 0 OR b.whole);
+    SELECT b.payment_id, b.campaign_id, b.day, b.slice, b.fen, b.whole::integer
+    FROM unnest(of_payments, campaigns, days, slices, fens, wholes) AS b (payment_id, campaign_id, day, slice, fen, whole)
+    WHERE b.slice IS NOT NULL AND (b.fen > 0 OR b.whole);
 END
 $$;
 
@@ -314,6 +335,12 @@ CREATE FUNCTION return_redemptions(of_payment text, of_seqs smallint[], fens big
     LANGUAGE plpgsql
     AS $$
 #variable_conflict use_column
+DECLARE
+    coupon_ids text[] := ARRAY(
+        SELECT r.coupon_id FROM redemptions r
+        WHERE r.payment_id = of_payment AND r.coupon_id IS NOT NULL
+            AND coupon_returns(r.campaign_id, r.campaign_version, 'returns_on_refund')
+    );
 BEGIN
     RETURN QUERY
     SELECT b.* FROM (
@@ -324,16 +351,7 @@ BEGIN
         JOIN redemptions r ON r.payment_id = of_payment AND r.seq = f.seq
     ) r, put_back(r.payment_ids, r.seqs, r.fens, r.wholes) b;
     IF is_full THEN
-        PERFORM FROM coupons k
-        WHERE k.id IN (SELECT r.coupon_id FROM redemptions r WHERE r.payment_id = of_payment)
-        ORDER BY k.id
-        FOR NO KEY UPDATE OF k;
-        UPDATE coupons k SET payment_id = NULL
-        FROM redemptions r
-        WHERE r.payment_id = of_payment AND k.id = r.coupon_id AND k.payment_id = of_payment
-            AND coupon_returns(r.campaign_id, r.campaign_version, 'returns_on_refund');
-        PERFORM owe_reward(r.payment_id, r.merchant_id)
-        FROM redemptions r WHERE r.payment_id = of_payment AND r.rewards LIMIT 1;
+        PERFORM free_coupons(coupon_ids, ARRAY[of_payment]);
     END IF;
 END
 $$;
@@ -432,7 +450,7 @@ END
 $$;
 
 CREATE FUNCTION take_redemptions(written text[], payment_ids text[], merchant_ids text[], order_nos text[], customers bytea[], seqs smallint[], campaign_ids text[], versions integer[], names text[], days date[], slices smallint[], discounts bigint[], fees_off bigint[], fundings text[], uses text[], coupon_ids text[], rewards boolean[], budget_returns boolean[], limit_returns boolean[], new_customers boolean[], use_payments text[], use_campaigns text[], use_scopes text[], use_keys text[], use_days date[], use_fens bigint[], use_counts_max integer[], use_fens_max bigint[]) RETURNS TABLE(refused_payment text, refusing_campaign text, refusal text, left_fen bigint, left_count bigint)
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql ROWS 1
     AS $$
 DECLARE
     left_out text[] := ARRAY(SELECT unnest(payment_ids) EXCEPT SELECT unnest(written));
