@@ -20,10 +20,12 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
+from loadtests.campaign_sets import CampaignSets, InForce, campaign_sets
+from loadtests.discounts import measure_discounts
 from loadtests.document import make_document, read_previous, store_versions, write_document
 from loadtests.generators import GeneratorName, Load
 from loadtests.measure import measure
-from loadtests.outcome import KEYED_FULL, YARDSTICK, Audit, Outcome, Run
+from loadtests.outcome import HOT_CAMPAIGN, KEYED_FULL, NO_CAMPAIGN, YARDSTICK, Audit, Outcome, Run
 from loadtests.processes import memory
 from loadtests.report import one_line, show
 from loadtests.servers import Server, TransportName, baselines, yardstick
@@ -66,12 +68,17 @@ class Turn:
     keyed: bool = False
     times_open: int = 1
     """UnionPay accepts, and tells the result when asked 0.3 s later: 128 open requests leave the gateway idle."""
+    campaigns: InForce = InForce.HUNDRED
+    every_round: bool = False
+    """Whether it takes turns with the yardstick and the baseline."""
 
 
 _TURNS: Final = {
     turn.name: turn
     for turn in (
-        Turn("wechat", "wechat"),
+        Turn("wechat", "wechat", every_round=True),
+        Turn(HOT_CAMPAIGN, "wechat", campaigns=InForce.HOT, every_round=True),
+        Turn(NO_CAMPAIGN, "wechat", campaigns=InForce.NONE, every_round=True),
         Turn("alipay", "alipay"),
         Turn("unionpay", "unionpay"),
         Turn("unionpay keyed", "unionpay", keyed=True),
@@ -89,6 +96,7 @@ class Bench:
         self._plan = plan
         self._client_log = client_log
         self._console = console
+        self._campaigns: CampaignSets | None = None
         self.outcome = Outcome()
 
     def run(self) -> Outcome:
@@ -96,15 +104,19 @@ class Bench:
         self._stack.set_latency()
         parts = self._plan.parts
         with ExitStack() as servers:
+            if Part.GATEWAY in parts:
+                self._campaigns = servers.enter_context(campaign_sets(self._stack.ready))
             no_op = servers.enter_context(yardstick()) if Part.YARDSTICK in parts else None
             plain = servers.enter_context(baselines(self._stack)) if Part.BASELINE in parts else {}
             for transport, server in plain.items():
                 self._scan(transport, server)
             for _ in range(self._plan.rounds):
                 self._round(no_op, plain)
+            if self._campaigns is not None:
+                for turn in self._plan.turns:
+                    if not turn.every_round:
+                        self._take(turn, self._campaigns)
         if Part.GATEWAY in parts:
-            for turn in self._plan.turns[1:]:
-                self._take(turn)
             self._audit()
         return self.outcome
 
@@ -115,8 +127,11 @@ class Bench:
         if no_op is not None:
             load = self._load(no_op.url, "wechat", self._plan.open_requests, self._plan.seconds * _YARDSTICK_SHARE)
             self._note(YARDSTICK, Run(measure(load, no_op.process_groups), load.open_requests))
-        if Part.GATEWAY in self._plan.parts:
-            self._take(self._plan.turns[0])
+        if self._campaigns is not None:
+            for turn in self._plan.turns:
+                if turn.every_round:
+                    self._take(turn, self._campaigns)
+            self._price(self._campaigns)
         for transport, server in plain.items():
             open_requests = self.outcome.best_open(transport)
             self._note(f"baseline {transport}", self._plain(server, open_requests, self._plan.seconds))
@@ -132,8 +147,20 @@ class Bench:
         load = self._load(server.url, "wechat", open_requests, seconds)
         return Run(measure(load, server.process_groups), open_requests, signed_calls=1.0)
 
-    def _take(self, turn: Turn) -> None:
+    def _price(self, campaigns: CampaignSets) -> None:
+        """The price and the reservation by themselves."""
+        campaigns.put_in_force(InForce.HUNDRED)
+        cost = measure_discounts(self._stack.ready, self._plan.open_requests)
+        self.outcome.discounts.append(cost)
+        self._console.print(
+            f"price and reservation: {cost.us:.0f} µs, {cost.promoted:.0%} of the payments had a discount",
+            style="dim",
+            highlight=False,
+        )
+
+    def _take(self, turn: Turn, campaigns: CampaignSets) -> None:
         """One turn of the gateway."""
+        campaigns.put_in_force(turn.campaigns)
         with self._stack.only_keyed_unionpay() if turn.keyed else nullcontext():
             url, open_requests = f"{self._stack.ready.gateway}/v1/payments", self._plan.open_requests * turn.times_open
             load = self._load(url, turn.wallet, open_requests, self._plan.seconds, self._client_log)

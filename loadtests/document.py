@@ -32,6 +32,7 @@ def make_document(
         "revision": _revision(),
         "options": dict(options),
         "signatures": [{"sign_us": cost.sign_us, "verify_us": cost.verify_us} for cost in outcome.signatures],
+        "discounts": [{"us": cost.us, "promoted": cost.promoted} for cost in outcome.discounts],
         "runs": {name: _run(run, outcome, name) for name, run in outcome.runs.items()},
         "scans": {
             transport: {str(number): _run(run, outcome, "") for number, run in scan.items()}
