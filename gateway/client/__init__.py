@@ -3,7 +3,7 @@
     with Client("https://pay.example", api_key="sk_…") as mashang:
         payment = mashang.pay(merchant_order_no="POS7-1", amount=2599, auth_code="1345…")
 
-client.py   Client and AsyncClient, which run the calls       calls.py, coupon_calls.py, webhook_calls.py  every call, typed
+client.py   Client and AsyncClient, which run the calls       calls.py, …_calls.py        every call as a typed value
 call.py     how a call is written                             objects.py, reports.py      what the API answers
 retries.py, tries.py  what is sent again, when, and how long  webhooks.py  verifies what the gateway sends
 signing.py  signed requests                                   errors.py    what can go wrong

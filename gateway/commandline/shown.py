@@ -1,4 +1,4 @@
-"""How payments, refunds and codes look in a terminal; as JSON for scripts."""
+"""How payments, refunds, coupons and codes look in a terminal; as JSON for scripts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import segno
 from rich.console import Console
 from rich.table import Table
 
-from gateway.client import Payment, Refund
+from gateway.client import Coupon, Payment, Refund
 from gateway.devstack.screen import yuan
 
 _AMOUNTS: Final = frozenset(
@@ -30,7 +30,7 @@ _APPROVED: Final = {"decision": "approve", "score": 0, "reasons": []}
 """A risk check without anything to say."""
 
 
-def show(found: Payment | Refund, *, as_json: bool) -> None:
+def show(found: Payment | Refund | Coupon, *, as_json: bool) -> None:
     """Print an object: what says nothing (null, an empty list) is left out, unless it is JSON."""
     if as_json:
         print_json(found)
