@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -83,6 +84,19 @@ FIELDS: Final = Fields(
     Field("customer.coupons", _TEXTS, "The campaigns of which the customer holds a coupon, 'cam_…'.", nullable=True),
 )
 """Times are those of the campaign's time zone."""
+DOMAINS: Final[Mapping[str, Sequence[Value]]] = {
+    "payment.wallet": sorted(WALLETS),
+    "payment.method": sorted(METHODS),
+    "payment.month": range(1, 13),
+    "payment.day": range(1, 32),
+    "payment.weekday": range(1, 8),
+    "payment.hour": range(24),
+    "payment.minute": range(60),
+    "customer.known": (False, True),
+    "customer.first_payment": (False, True),
+    "customer.segment": sorted(Segment),
+}
+"""All values of the fields that have few; null beside them, where a field can be."""
 TIME_FIELDS: Final = frozenset(f"payment.{name}" for name in ("date", "month", "day", "weekday", "hour", "minute"))
 HISTORY_FIELDS: Final = frozenset(
     name for name in FIELDS.fields if name.startswith("customer.") and name != "customer.known"

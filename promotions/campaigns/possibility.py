@@ -1,4 +1,4 @@
-"""Whether any payment at all could meet a campaign's condition: what can be proven from comparisons with literals.
+"""Whether any payment at all could meet a campaign's condition: what comparisons with literals, and trying, prove.
 
 The condition's alternatives are the index's (gateway.kernel.expressions.clauses): each is a set of constraints by
 field.  They are held against what the fields can be, what follows from one another, and what the campaign itself asks.
@@ -7,7 +7,7 @@ An alternative that stands all of this may still never happen; one that does not
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -22,17 +22,17 @@ from gateway.kernel.money import AMOUNT_FEN_MAX
 from promotions.campaigns.campaign import Campaign, Scope
 from promotions.campaigns.explaining import parts_of, quoted
 from promotions.campaigns.fields import (
+    DOMAINS,
     FIELDS,
     HIGH_VALUE_ORDERS,
     HIGH_VALUE_SPENT_FEN,
     HISTORY_FIELDS,
-    METHODS,
     SLEEPING_AFTER_DAYS,
     TIME_FIELDS,
-    WALLETS,
     Segment,
 )
 from promotions.campaigns.terms import BIN
+from promotions.campaigns.trying import never_true
 
 STANDING_MAX: Final = 256
 """Alternatives that are followed; a part of the condition that would make more of them is not looked at."""
@@ -48,16 +48,6 @@ _COUNTED_BY: Final = {
     Scope.CODE: "payment.code",
 }
 _DATES: Final = frozenset({"payment.date", "payment.month", "payment.day", "payment.weekday"})
-_DOMAINS: Final[Mapping[str, Sequence[Any]]] = {
-    "payment.wallet": sorted(WALLETS),
-    "payment.method": sorted(METHODS),
-    "payment.month": range(1, 13),
-    "payment.day": range(1, 32),
-    "payment.weekday": range(1, 8),
-    "payment.hour": range(24),
-    "payment.minute": range(60),
-    "customer.segment": sorted(Segment),
-}
 _ZERO: Final[frozenset[Any]] = frozenset({0})
 _SOME: Final = Constraint(low=1)
 _NONE: Final = Constraint(among=frozenset({0, None}))
@@ -136,13 +126,17 @@ def amounts_of(condition: Expression | None, situation: Situation) -> Amounts | 
         return situation.amounts
     made = Clauses()
     standing = [situation.clause()]
-    for part in parts_of(condition.tree):
+    parts = parts_of(condition.tree)
+    for part in parts:
         alternatives = made.of(part)
         met = [both for held in standing for one in alternatives if (both := _both(held, one, situation)) is not None]
         if not met:
             return _why(part, alternatives, situation)
         if len(met) <= STANDING_MAX:
             standing = met
+    tried = never_true(parts)
+    if tried is not None:
+        return Never(f"{quoted(tried.part)} is never true" if tried.alone else _contradiction(tried.part))
     asked = [_amounts(clause[_AMOUNT]) for clause in standing]
     return Amounts(min(each.least_fen for each in asked), max(each.most_fen for each in asked))
 
@@ -223,8 +217,8 @@ def _can_be(name: str, asked: Constraint) -> bool:
         return True
     if asked.among is not None:
         return any(value is not None and _is_value(name, value) for value in asked.among)
-    if name in _DOMAINS:
-        return any(map(asked.met_by, _DOMAINS[name]))
+    if name in DOMAINS:
+        return any(map(asked.met_by, DOMAINS[name]))
     if declared.type is not FieldType.INT or asked.high is None:
         return True
     least = max(asked.low or 0, 0)
@@ -232,8 +226,8 @@ def _can_be(name: str, asked: Constraint) -> bool:
 
 
 def _is_value(name: str, value: Any) -> bool:
-    if name in _DOMAINS:
-        return value in _DOMAINS[name]
+    if name in DOMAINS:
+        return value in DOMAINS[name]
     if name == _BIN:
         return BIN.fullmatch(value) is not None
     if name == _AMOUNT:
@@ -248,10 +242,14 @@ def _why(part: Node, alternatives: list[Clause], situation: Situation) -> Never:
     if not possible:
         return Never(never, _domains(alternatives))
     if any(_both(situation.clause(), alternative, situation) is not None for alternative in possible):
-        return Never(f"{quoted(part)} contradicts what stands before it: no payment could meet both")
+        return Never(_contradiction(part))
     asked = frozenset(name for alternative in possible for name in alternative)
     where, hint = _against(asked, situation)
     return Never(f"{never} {where}", hint)
+
+
+def _contradiction(part: Node) -> str:
+    return f"{quoted(part)} contradicts what stands before it: no payment could meet both"
 
 
 def _against(asked: frozenset[str], situation: Situation) -> tuple[str, str]:
@@ -275,10 +273,10 @@ def _domains(alternatives: list[Clause]) -> str:
 
 
 def _domain(name: str) -> str:
-    values = _DOMAINS.get(name)
+    values = DOMAINS.get(name)
     if values is None:
         return {_AMOUNT: f"from 1 to {AMOUNT_FEN_MAX} fen", _BIN: "of 6 to 8 digits: write startsWith()"}.get(name, "")
-    return f"from {values[0]} to {values[-1]}" if isinstance(values, range) else f"one of {', '.join(values)}"
+    return f"from {values[0]} to {values[-1]}" if isinstance(values, range) else f"one of {', '.join(map(str, values))}"
 
 
 @lru_cache(maxsize=8)

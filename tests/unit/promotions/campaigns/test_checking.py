@@ -67,6 +67,12 @@ NEVER_TRUE: list[tuple[str, dict[str, Any], str]] = [
     ("payment.hour == 9", {"ends_at": "2026-11-22T20:00:00+08:00"}, "is never true while the campaign runs"),
     ("payment.card_bin == '622202'", {"coupon": {"bins": ["621700"]}}, "is never true with the campaign's coupons"),
     ("!known(payment.card_bin)", {"coupon": {"bins": ["621700"]}}, "is never true with the campaign's coupons"),
+    ("payment.hour % 2 == 2", {}, "“payment.hour % 2 == 2” is never true"),
+    ("payment.amount > 5000 && payment.wallet.startsWith('we_chat')", {}, "“payment.wallet.startsWith('we_chat')” is"),
+    ("payment.wallet.matches('^we_')", {}, "“payment.wallet.matches('^we_')” is never true"),
+    ("payment.hour % 2 == 1 && payment.hour % 4 == 0", {}, "“payment.hour % 4 == 0” contradicts what stands before it"),
+    ("payment.hour + payment.minute > 82", {}, "is never true"),
+    ("payment.hour == payment.month + 12 && payment.weekday - 8 == 0", {}, "“payment.weekday - 8 == 0” is never true"),
 ]
 
 
@@ -105,6 +111,10 @@ def test_a_condition_that_can_never_be_true_is_refused(condition: str, around: d
         ("payment.card_bin.startsWith('62')", {}),
         ("!known(payment.wallet) || payment.wallet == 'wechat'", {}),
         ("payment.amount % 100 == 0 && payment.amount % 2 == 1", {}),
+        ("payment.hour % 2 == 1 && payment.hour % 4 == 3", {}),
+        ("payment.hour + payment.minute > 81", {}),
+        ("payment.wallet.matches('^we')", {}),
+        ("payment.hour + payment.minute + payment.day + payment.weekday > 999", {}),
         ("'vip' in customer.segments", {}),
         ("customer.orders == 0 ? payment.hour < 12 : payment.hour >= 12", {}),
     ],

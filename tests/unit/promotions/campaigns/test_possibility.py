@@ -39,6 +39,9 @@ ATOMS = [
     "known(customer.days_since_first)",
     "customer.segment == '{s}'",
     "payment.amount % 2 == {o}",
+    "payment.hour % 3 == {o}",
+    "payment.hour + payment.weekday > {h}",
+    "payment.wallet.startsWith('{w}')",
 ]
 FILLED = st.builds(
     lambda atom, **words: atom.format(**words),
@@ -94,7 +97,7 @@ def payments(draw: st.DrawFn) -> Facts:
     )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(
     CONDITIONS,
     st.lists(payments(), min_size=8, max_size=12),
