@@ -45,6 +45,10 @@ class Authority:
             _log.warning("the slices could not be read: %s", type(error).__name__)
             return own
 
+    def forget(self, campaign_id: str, day: date) -> None:
+        """What was read of that day is known to be wrong."""
+        self._rooms.pop((campaign_id, day), None)
+
     async def _choose(self, draw: Draw, own: int) -> int | None:
         rooms = await self._recent(draw)
         number = self._take(rooms, draw, own)
@@ -53,6 +57,7 @@ class Authority:
             number = self._take(rooms, draw, own)
         if number is not None or not rooms:
             return own if number is None else number
+        self.forget(draw.campaign_id, draw.day)
         return await gather(self._pool, [Free(room) for room in rooms.values()], draw.fen)
 
     async def _recent(self, draw: Draw) -> dict[int, Room]:

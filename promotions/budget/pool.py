@@ -86,6 +86,7 @@ class BudgetPool:
 
     def correct(self, campaign_id: str, day: date, slice_: int, room_fen: int, room_count: int | None) -> None:
         """PostgreSQL refused what Valkey had said yes to: it knows of so much left.  Returns at once."""
+        self._authority.forget(campaign_id, day)
         if self._trust.is_given:
             self._telling.correct(self._place(Slice(campaign_id, day, slice_)), room_fen, room_count)
 
