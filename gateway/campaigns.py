@@ -24,7 +24,7 @@ from promotions.campaigns.book import CampaignBook
 from promotions.clock import DatabaseClock
 from promotions.customers.reading import Histories, Read, Wanted
 from promotions.desk import Promotions
-from promotions.hoarding import Scarce
+from promotions.hoarding import Scarce, Shelf, ShelfInValkey
 from promotions.pacing.book import PaceBook
 
 
@@ -38,6 +38,7 @@ class Campaigns:
     clock: DatabaseClock
     budgets: BudgetPool
     following: Following
+    shelf: Shelf
     desk: Promotions
 
     @classmethod
@@ -57,6 +58,11 @@ class Campaigns:
             queue_max=settings.batch_queue_max,
             linger_ms_max=0.0,
         )
+        shelf = ShelfInValkey(
+            valkey,
+            per_customer_max=settings.codes_holding_per_customer_max,
+            per_merchant_max=settings.codes_holding_per_merchant_max,
+        )
         desk = Promotions(
             book=book,
             clock=clock,
@@ -66,8 +72,9 @@ class Campaigns:
             paces=paces,
             scarcity=Scarce(pool),
             grant_day=grant_day,
+            shelf=shelf,
         )
-        return cls(book, places, paces, clock, budgets, Following(pool, valkey, trust), desk)
+        return cls(book, places, paces, clock, budgets, Following(pool, valkey, trust), shelf, desk)
 
     async def reload(self) -> None:
         """Something has changed in the directory."""

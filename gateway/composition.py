@@ -100,7 +100,13 @@ async def compose(settings: Settings) -> AsyncIterator[Base]:
         await stack.enter_async_context(campaigns.kept())
         feedback, budgets = Feedback(routing.health, routing.usage), campaigns.budgets
         charging = Charging(
-            store, outcomes(hot_pool, settings), vault, settings.channel_timeout_s, feedback, budgets=budgets
+            store,
+            outcomes(hot_pool, settings),
+            vault,
+            settings.channel_timeout_s,
+            feedback,
+            budgets=budgets,
+            shelf=campaigns.shelf,
         )
         yield Base(
             settings=settings,

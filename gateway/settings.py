@@ -71,6 +71,10 @@ class Settings(BaseSettings):
     """Whoever chose a wallet for a code that any wallet can pay is not pushed out by another payer for so long."""
     page_pay_within_s: Annotated[float, Field(ge=30)] = 120.0
     """How long such an order can be paid at a channel that has no call to shut it (UnionPay)."""
+    codes_holding_per_customer_max: Annotated[int, Field(ge=1)] = 5
+    """So many unpaid codes on display of one customer may hold a discount of a limited budget at a time."""
+    codes_holding_per_merchant_max: Annotated[int, Field(ge=1)] = 1_000
+    """The same of one merchant, whoever the customers are."""
     recovery_interval_s: Annotated[float, Field(gt=0)] = 0.5
     recovery_lease_s: Annotated[float, Field(gt=0)] = 30.0
     recovery_concurrency_max: Annotated[int, Field(ge=1)] = 64

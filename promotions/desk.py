@@ -18,6 +18,7 @@ from promotions.campaigns.fields import BIN_DIGITS
 from promotions.clock import DatabaseClock
 from promotions.customers.reading import Reader, Wanted
 from promotions.facts import Facts, History
+from promotions.hoarding import NO_SHELF, Shelf
 from promotions.offer import Applied, Offer, Reason
 from promotions.pricing.entitlement import HOLD_S_MAX, Circumstances
 from promotions.pricing.fees import fee_off
@@ -112,6 +113,7 @@ class Promotions:
         paces: Paces,
         scarcity: Scarcity,
         grant_day: GrantDay,
+        shelf: Shelf = NO_SHELF,
     ) -> None:
         self.book = book
         self.clock = clock
@@ -121,6 +123,7 @@ class Promotions:
         self._paces = paces
         self._scarcity = scarcity
         self.grant_day = grant_day
+        self.shelf = shelf
         self._draw_secret = vault.keyed_hash(b"random discounts")
 
     def customer_key(self, realm: str, customer_id: str) -> bytes:

@@ -29,6 +29,8 @@ class Reason(StrEnum):
     """Its spend is ahead of its curve; other customers get it."""
     HELD_TOO_LONG = "held_too_long"
     """The budget is scarce, and the code would be on display for more than five minutes."""
+    TOO_MANY_CODES = "too_many_codes"
+    """The customer, or the merchant, has as many unpaid codes on display as may hold a discount."""
     BETTER_OFFER = "better_offer"
     """Another campaign that it does not go together with gives more."""
     NOTHING_LEFT = "nothing_left"

@@ -17,6 +17,7 @@ from gateway.payments.states import Event, Status
 from gateway.payments.store import PaymentStore
 from gateway.payments.turns import Turn
 from promotions.budget.reservation import DATABASE_ONLY, Pool
+from promotions.hoarding import NO_SHELF, Shelf, Shown
 from routing.accounts.book import Account
 from routing.channels.base import (
     BarcodeCharge,
@@ -55,6 +56,7 @@ class Charging:
         feedback: Feedback = NOBODY_LISTENS,
         *,
         budgets: Pool = DATABASE_ONLY,
+        shelf: Shelf = NO_SHELF,
     ) -> None:
         self._store = store
         self._outcomes = outcomes
@@ -62,6 +64,7 @@ class Charging:
         self._timeout_s = timeout_s
         self._feedback = feedback
         self._budgets = budgets
+        self._shelf = shelf
 
     async def charge(self, turn: Turn, auth_code: str, description: str) -> Answer:
         """Charge once, not after the moment that was taken before the attempt was committed."""
@@ -148,12 +151,15 @@ class Charging:
             self._feedback.captured(payment, result.at)
         if result.applied:
             ended = _apply(payment, row, result)
-            self._tell_of_nothing(ended)
+            if ended.promotions:
+                self._tell_campaigns(ended)
             return ended
         return await self._found(payment, is_capture=row.event == Event.CAPTURED)
 
-    def _tell_of_nothing(self, payment: Payment) -> None:
-        """A payment that came to nothing has given back what it took of campaigns: the pool is told."""
+    def _tell_campaigns(self, payment: Payment) -> None:
+        """Its code, if it had one, holds nothing any more; one that came to nothing has given back what it took."""
+        if payment.is_code:
+            self._shelf.take_down(Shown(payment.id, payment.merchant_id, payment.customer))
         if payment.status is Status.SUCCEEDED:
             return
         for taken in payment.promotions:

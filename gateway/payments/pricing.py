@@ -22,6 +22,7 @@ from promotions.budget.reservation import Exhausted
 from promotions.campaigns.campaign import WhenExhausted
 from promotions.desk import Asked, Held, Promotions, with_fee
 from promotions.facts import Facts
+from promotions.hoarding import Shown
 from promotions.offer import Applied, Considered, Offer, Reason
 from promotions.pricing.funding import subsidy_fen
 from promotions.pricing.offers import Offers
@@ -50,9 +51,13 @@ class Basket:
     customer: bytes | None = None
     card_bin: bytes | None = None
     without: dict[str, Considered] = field(default_factory=dict)
+    on_shelf: bool | None = None
+    """Whether its code may hold a limited budget while it is on display; None where that was not asked yet."""
     held: Held = ()
     refusals: int = 0
     stale: int = 0
+    sent_elsewhere: set[str] = field(default_factory=set)
+    """Campaigns one of whose slices was empty: the pool has been asked for another one."""
     declined: bool = False
     """A campaign whose budget is gone wants its payments refused."""
 
@@ -106,6 +111,9 @@ class Pricing:
             if route is not None and route.choice.account is None:
                 momentary = route.choice.is_momentary
                 return _refused(offer, FailureCode.CHANNEL_UNAVAILABLE if momentary else FailureCode.NO_CHANNEL)
+            if _may_hoard(basket.facts, offer) and not await self._is_admitted(basket):
+                _leave_to_others(basket, offer)
+                continue
             held = await self._promotions.reserve(basket.facts, offer, basket.payment_id)
             if not isinstance(held, Exhausted):
                 basket.held = held
@@ -126,6 +134,9 @@ class Pricing:
             case RefusalKind.NO_SLICE:
                 basket.stale += 1
                 await promotions.grant_day(campaign_id, _applied(offer, campaign_id).day)
+            case RefusalKind.EXHAUSTED if _may_have_it_elsewhere(basket, offer, campaign_id):
+                basket.sent_elsewhere.add(campaign_id)
+                self._correct(held, refusal)
             case kind:
                 self._correct(held, refusal)
                 _exclude(basket, offer, campaign_id, _REASONS[kind])
@@ -134,12 +145,21 @@ class Pricing:
 
     def ended(self, basket: Basket, offer: Offer, *, is_bound: bool) -> None:
         """The payment is durable, and what was reserved is held by it; or nothing becomes of it."""
+        if basket.on_shelf and not (is_bound and offer.applied):
+            self._promotions.shelf.take_down(_shown(basket))
         if not is_bound:
             self._let_go(basket)
         elif basket.held:
             self._promotions.pool.confirm(basket.held)
         if is_bound and offer.considered:
             count_payment(offer.considered)
+
+    async def _is_admitted(self, basket: Basket) -> bool:
+        """Whether the code may hold a discount beside the others that are on display and unpaid."""
+        if basket.on_shelf is None:
+            code, seconds = _shown(basket), basket.facts.expires_in_s
+            basket.on_shelf = await self._promotions.shelf.put(code, seconds)
+        return basket.on_shelf
 
     def _let_go(self, basket: Basket) -> None:
         if basket.held:
@@ -234,6 +254,29 @@ def _exclude(basket: Basket, offer: Offer, campaign_id: str, reason: Reason) -> 
     basket.without[campaign_id] = Considered(campaign_id, campaign.name, reason)
     if reason is Reason.BUDGET_EXHAUSTED and campaign.when_exhausted is WhenExhausted.DECLINE:
         basket.declined = True
+
+
+def _may_hoard(facts: Facts, offer: Offer) -> bool:
+    """Whether a code on display would hold what others could have."""
+    return facts.method != "barcode" and any(applied.campaign.limits.has_slices for applied in offer.applied)
+
+
+def _leave_to_others(basket: Basket, offer: Offer) -> None:
+    for applied in offer.applied:
+        campaign = applied.campaign
+        if campaign.limits.has_slices:
+            detail = "Too many codes that nobody has paid yet hold a discount."
+            why = Considered(campaign.id, campaign.name, Reason.TOO_MANY_CODES, detail=detail)
+            basket.without[campaign.id] = why
+
+
+def _shown(basket: Basket) -> Shown:
+    return Shown(basket.payment_id, basket.facts.merchant_id, basket.customer)
+
+
+def _may_have_it_elsewhere(basket: Basket, offer: Offer, campaign_id: str) -> bool:
+    """Whether another slice may have what the one that was chosen has not; the pool is asked again once."""
+    return campaign_id not in basket.sent_elsewhere and _applied(offer, campaign_id).campaign.slices > 1
 
 
 def _applied(offer: Offer, campaign_id: str) -> Applied:

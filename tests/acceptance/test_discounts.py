@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
 import pytest
-import pytest_asyncio
 
 from tests.support.gateway import GatewayStack
-from tests.support.manager import Manager
+from tests.support.manager import Manager, manager
 from tests.support.refunds import refund
 from tests.support.till import Till, new_order, payment_of
 
+__all__ = ["manager"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 FUNDING = [{"sponsor": "bank", "amount": 350}, {"sponsor": "merchant", "amount": 150}]
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def manager(stack: GatewayStack) -> AsyncIterator[Manager]:
-    """Whatever a test starts is over with it."""
-    async with stack.admin() as client:
-        found = Manager(stack, client)
-        yield found
-        for campaign in (await client.get("/admin/v1/campaigns", params={"limit": 100})).json()["data"]:
-            if campaign["status"] != "ended":
-                await found.take(campaign["id"], "end")
 
 
 def money(payment: dict[str, Any]) -> tuple[int, int, int]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
+import pytest_asyncio
 
 from gateway.kernel.ids import new_ulid
 from tests.support.campaign_lives import CAMPAIGNS
@@ -66,3 +67,14 @@ class Manager:
 
     def _seen(self) -> list[int]:
         return [self.stack.log_of(child).count(_KNOWN) for child in self.stack.gateways]
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def manager(stack: GatewayStack) -> AsyncIterator[Manager]:
+    """Whatever a test starts is over with it."""
+    async with stack.admin() as client:
+        found = Manager(stack, client)
+        yield found
+        for campaign in (await client.get("/admin/v1/campaigns", params={"limit": 100})).json()["data"]:
+            if campaign["status"] != "ended":
+                await found.take(campaign["id"], "end")
