@@ -60,7 +60,8 @@ def list_campaigns(target: AdminTarget, filters: Mapping[str, str | None], limit
     if as_json:
         print_json(found)
     elif found:
-        Console().print(campaigns_table(found), markup=False)
+        console = Console()
+        console.print(campaigns_table(found, console.width), markup=False)
     else:
         say("There are no such campaigns. “mashang campaign examples” has some to begin from.")
 

@@ -11,6 +11,10 @@ from rich.text import Text
 
 _BAR: Final = 24
 """Columns of a budget's bar."""
+_NARROW_BAR: Final = 10
+_ID_LENGTH: Final = 30
+_WIDE: Final = 140
+"""Columns of a terminal that has room for everything."""
 _STYLES: Final = {"draft": "dim", "active": "green", "paused": "yellow", "ended": "dim"}
 
 
@@ -24,18 +28,24 @@ def print_campaign(found: Mapping[str, Any]) -> None:
     Console().print(table, markup=False)
 
 
-def campaigns_table(campaigns: Sequence[Mapping[str, Any]]) -> Table:
-    """A line for each: where it stands, and what became of its budget."""
-    table = Table("campaign", "name", "status", "benefit")
-    for heading in ("spent", "held", "left", "budget"):
+def campaigns_table(campaigns: Sequence[Mapping[str, Any]], width: int) -> Table:
+    """Where each stands, and what became of its budget; on a terminal of few columns only the most needed."""
+    amounts = ("spent", "held", "left", "total") if width >= _WIDE else ("left",)
+    table = Table()
+    table.add_column("campaign", overflow="fold", min_width=_ID_LENGTH)
+    table.add_column("status", no_wrap=True)
+    if width >= _WIDE:
+        table.add_column("benefit")
+    for heading in amounts:
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("█ spent ▓ held ░ left", no_wrap=True)
+    table.add_column("█ spent ▓ held ░ left" if width >= _WIDE else "█ ▓ held ░ left", no_wrap=True)
     for each in campaigns:
         budget, status = each["budget"], each["status"]
-        amounts = [_optional(budget[name]) for name in ("spent", "held", "left", "total")]
-        table.add_row(
-            each["id"], each["name"], Text(status, _STYLES[status]), benefit_of(each), *amounts, bar_of(budget)
-        )
+        name = Text.assemble(each["name"], "\n", (each["id"], "dim"))
+        benefit = [benefit_of(each)] if width >= _WIDE else []
+        shown = [_optional(budget[amount]) for amount in amounts]
+        bar = bar_of(budget, _BAR if width >= _WIDE else _NARROW_BAR)
+        table.add_row(name, Text(status, _STYLES[status]), *benefit, *shown, bar)
     return table
 
 
@@ -58,15 +68,15 @@ def problems_table(problems: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
-def bar_of(budget: Mapping[str, Any]) -> Text:
+def bar_of(budget: Mapping[str, Any], columns: int = _BAR) -> Text:
     """What is spent, held and left of a budget; nothing where there is none."""
     total = budget["total"]
     if not total:
         return Text("no budget", "dim")
-    spent = round(_BAR * budget["spent"] / total)
-    used = round(_BAR * (budget["spent"] + budget["held"]) / total)
+    spent = round(columns * budget["spent"] / total)
+    used = round(columns * (budget["spent"] + budget["held"]) / total)
     return Text.assemble(
-        ("█" * spent, "green"), ("▓" * (used - spent), "yellow"), ("░" * (_BAR - used), "dim"), f" {_share(budget)}"
+        ("█" * spent, "green"), ("▓" * (used - spent), "yellow"), ("░" * (columns - used), "dim"), f" {_share(budget)}"
     )
 
 
