@@ -1,10 +1,11 @@
-"""The baseline's way of one payment: claim, intent, channel, outcome."""
+"""The baseline's way of one payment: claim, price, intent, channel, outcome."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -14,10 +15,11 @@ import redis.asyncio as redis
 
 from gateway.kernel.ids import new_id
 from gateway.kernel.money import Money, share_half_up
-from gateway.ledger.postings import capture
+from gateway.ledger.postings import Funder, capture
+from loadtests.baseline.campaign import Campaign
 from loadtests.baseline.schemas import PaymentObject, PaymentRequest
 from loadtests.baseline.settings import BaselineSettings
-from loadtests.baseline.store import Store
+from loadtests.baseline.store import Exhausted, Store
 from routing.channels.base import (
     BarcodeCharge,
     CallLimits,
@@ -31,6 +33,8 @@ from routing.channels.wechat import WechatChannel
 
 ACCOUNT: Final = "wechat_direct"
 _POLL_S: Final = 0.05
+_CAMPAIGN_KEPT_S: Final = 1.0
+"""A paused campaign gives nothing after a second, as at the gateway."""
 
 
 class DifferentRequest(Exception):
@@ -61,6 +65,8 @@ class Flow:
         self._store = store
         self._redis = client
         self._channel = channel
+        self._known_campaign: Campaign | None = None
+        self._campaign_until_s = 0.0
 
     async def take(self, merchant: Merchant, request: PaymentRequest) -> Taken:
         """Take one payment.  Raises DifferentRequest."""
@@ -70,26 +76,56 @@ class Flow:
         if not await self._redis.set(claim, payment_id, nx=True, ex=self._settings.claim_ttl_s):
             return await self._replay(merchant, request, fingerprint)
         send_before = time.monotonic() + self._settings.send_within_s
-        row = await self._store.add(
+        campaign = await self._campaign()
+        try:
+            row = await self._add(merchant, payment_id, request, fingerprint, campaign)
+        except Exhausted:
+            campaign = None
+            row = await self._add(merchant, payment_id, request, fingerprint, campaign)
+        if row is None:
+            return await self._replay(merchant, request, fingerprint)
+        completed = await self._charge(merchant, payment_id, request, send_before, campaign)
+        return Taken(PaymentObject.of(completed or row, campaign), replayed=False)
+
+    async def _add(
+        self,
+        merchant: Merchant,
+        payment_id: str,
+        request: PaymentRequest,
+        fingerprint: bytes,
+        campaign: Campaign | None,
+    ) -> asyncpg.Record | None:
+        return await self._store.add(
             payment_id=payment_id,
             merchant_id=merchant.id,
             account_id=ACCOUNT,
             request=request,
             fingerprint=fingerprint,
             send_within_s=self._settings.send_within_s,
+            campaign=campaign,
         )
-        if row is None:
-            return await self._replay(merchant, request, fingerprint)
-        completed = await self._charge(merchant, payment_id, request, send_before)
-        return Taken(PaymentObject.of(completed or row), replayed=False)
+
+    async def _campaign(self) -> Campaign | None:
+        """The campaign in force, kept for a second."""
+        if time.monotonic() > self._campaign_until_s:
+            self._known_campaign = await self._store.campaign()
+            self._campaign_until_s = time.monotonic() + _CAMPAIGN_KEPT_S
+        return self._known_campaign
 
     async def _charge(
-        self, merchant: Merchant, payment_id: str, request: PaymentRequest, send_before: float
+        self,
+        merchant: Merchant,
+        payment_id: str,
+        request: PaymentRequest,
+        send_before: float,
+        campaign: Campaign | None,
     ) -> asyncpg.Record | None:
         """Call the channel with no transaction open, then commit what it said; None where it decided nothing."""
         order_no = payment_id.removeprefix("pay_") + "01"
+        discount = 0 if campaign is None else campaign.discount(request.amount)
+        payable = request.amount - discount
         charge = BarcodeCharge(
-            order=ChannelOrder(order_no, datetime.now(UTC), Money(request.amount)),
+            order=ChannelOrder(order_no, datetime.now(UTC), Money(payable)),
             auth_code=request.auth_code,
             description=request.description or merchant.name,
             store_id=request.store_id,
@@ -117,15 +153,16 @@ class Flow:
             )
         except ChannelUnknown:
             return None
-        if report.state is not TradeState.CAPTURED or report.amount_fen != request.amount:
+        if report.state is not TradeState.CAPTURED or report.amount_fen != payable:
             return None
-        return await self._captured(merchant, payment_id, request, report)
+        funding = campaign.funding(discount) if campaign is not None and discount else []
+        return await self._captured(merchant, payment_id, payable, funding, report)
 
     async def _captured(
-        self, merchant: Merchant, payment_id: str, request: PaymentRequest, report: TradeReport
+        self, merchant: Merchant, payment_id: str, payable: int, funding: Sequence[Funder], report: TradeReport
     ) -> asyncpg.Record | None:
-        fee_fen = share_half_up(request.amount, self._settings.fee_rate_millionths)
-        transfers = capture(merchant.id, ACCOUNT, Money(request.amount), Money(fee_fen))
+        fee_fen = share_half_up(payable, self._settings.fee_rate_millionths)
+        transfers = capture(merchant.id, ACCOUNT, Money(payable), Money(fee_fen), funding)
         return await self._store.complete(
             payment_id,
             status="succeeded",
@@ -146,7 +183,7 @@ class Flow:
             if row is not None and row["request_fingerprint"] != fingerprint:
                 raise DifferentRequest
             if row is not None and (row["status"] != "processing" or time.monotonic() > deadline_s):
-                return Taken(PaymentObject.of(row), replayed=True)
+                return Taken(PaymentObject.of(row, await self._campaign()), replayed=True)
             if time.monotonic() > deadline_s:
                 raise TimeoutError
             await asyncio.sleep(_POLL_S)

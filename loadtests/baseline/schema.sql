@@ -14,6 +14,7 @@ CREATE TABLE payments (
     status text NOT NULL CHECK (status IN ('processing', 'succeeded', 'failed')),
     version integer NOT NULL DEFAULT 1,
     amount bigint NOT NULL CHECK (amount > 0),
+    payable bigint NOT NULL CHECK (payable > 0),
     currency text NOT NULL,
     account_id text COLLATE "C" NOT NULL,
     channel_trade_no text,
@@ -65,4 +66,25 @@ CREATE TABLE transfers (
     currency text NOT NULL,
     booked_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (payment_id, seq)
+);
+
+-- The one campaign: the check is the guard, whatever comes at once.
+CREATE TABLE campaigns (
+    id text COLLATE "C" PRIMARY KEY,
+    name text NOT NULL,
+    spend bigint NOT NULL,
+    off bigint NOT NULL,
+    bank_percent integer NOT NULL,
+    budget bigint NOT NULL,
+    used bigint NOT NULL DEFAULT 0,
+    CHECK (used BETWEEN 0 AND budget)
+) WITH (fillfactor = 20);
+
+CREATE TABLE redemptions (
+    payment_id text COLLATE "C" PRIMARY KEY,
+    campaign_id text COLLATE "C" NOT NULL,
+    name text NOT NULL,
+    discount bigint NOT NULL CHECK (discount > 0),
+    funding jsonb NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
 );

@@ -9,6 +9,8 @@ import asyncpg
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
+from loadtests.baseline.campaign import Campaign
+
 _Short = Annotated[str, Field(min_length=1, max_length=32)]
 
 
@@ -48,6 +50,22 @@ class Risk(BaseModel):
     reasons: list[str] = []
 
 
+class Part(BaseModel):
+    """What a funder pays."""
+
+    sponsor: str
+    amount: int
+
+
+class Promotion(BaseModel):
+    """The campaign's part of the discount."""
+
+    campaign_id: str
+    name: str
+    discount: int
+    funding: list[Part]
+
+
 class PaymentObject(BaseModel):
     """A payment, with the fields of the gateway's answer."""
 
@@ -65,7 +83,7 @@ class PaymentObject(BaseModel):
     channel: str
     channel_trade_no: str | None
     qr_code: str | None = None
-    promotions: list[str] = []
+    promotions: list[Promotion] = []
     risk: Risk = Risk()
     failure: str | None
     created_at: datetime
@@ -74,14 +92,17 @@ class PaymentObject(BaseModel):
     metadata: dict[str, Any]
 
     @classmethod
-    def of(cls, row: asyncpg.Record) -> PaymentObject:
-        """The payment of a row of the table."""
+    def of(cls, row: asyncpg.Record, campaign: Campaign | None) -> PaymentObject:
+        """The payment of a row of the table; its discount is the campaign's."""
+        discount = row["amount"] - row["payable"]
         return cls(
             id=row["id"],
             status=row["status"],
             merchant_order_no=row["merchant_order_no"],
             amount=row["amount"],
-            payable=row["amount"],
+            discount=discount,
+            payable=row["payable"],
+            promotions=[_promotion(campaign, discount)] if campaign is not None and discount else [],
             currency=row["currency"],
             channel=row["account_id"],
             channel_trade_no=row["channel_trade_no"],
@@ -91,3 +112,8 @@ class PaymentObject(BaseModel):
             expires_at=row["expires_at"],
             metadata=orjson.loads(row["metadata"]) if row["metadata"] else {},
         )
+
+
+def _promotion(campaign: Campaign, discount: int) -> Promotion:
+    parts = [Part(sponsor=part.sponsor, amount=part.amount.amount_fen) for part in campaign.funding(discount)]
+    return Promotion(campaign_id=campaign.id, name=campaign.name, discount=discount, funding=parts)

@@ -8,11 +8,16 @@ from typing import Final
 import asyncpg
 import orjson
 
-from gateway.database.pool import named_statements
+from gateway.database.pool import Connection, named_statements
 from gateway.ledger.postings import Transfer
+from loadtests.baseline.campaign import Campaign
 from loadtests.baseline.schemas import PaymentRequest
 
 SQL: Final = named_statements("loadtests.baseline", "statements.sql")
+
+
+class Exhausted(Exception):
+    """The budget has not enough left: nothing of the intent was written."""
 
 
 class Store:
@@ -24,6 +29,11 @@ class Store:
     async def find_key(self, secret_hash: bytes) -> asyncpg.Record | None:
         """Merchant id and name behind a key."""
         return await self._pool.fetchrow(SQL["find_key"], secret_hash)
+
+    async def campaign(self) -> Campaign | None:
+        """The campaign in force."""
+        row = await self._pool.fetchrow(SQL["campaign"])
+        return None if row is None else Campaign(*[row[name] for name in Campaign._fields])
 
     async def find(self, merchant_id: str, merchant_order_no: str) -> asyncpg.Record | None:
         """The payment with that order number."""
@@ -38,8 +48,10 @@ class Store:
         request: PaymentRequest,
         fingerprint: bytes,
         send_within_s: float,
+        campaign: Campaign | None,
     ) -> asyncpg.Record | None:
-        """Make the intent durable; None where the order number is taken."""
+        """Make the intent durable with its discount; None where the order number is taken.  Raises Exhausted."""
+        discount = 0 if campaign is None else campaign.discount(request.amount)
         async with self._pool.acquire() as connection, connection.transaction():
             row = await connection.fetchrow(
                 SQL["add_payment"],
@@ -54,11 +66,14 @@ class Store:
                 orjson.dumps(request.metadata).decode() if request.metadata else None,
                 fingerprint,
                 float(request.expires_in),
+                request.amount - discount,
             )
             if row is None:
                 return None
             await connection.execute(SQL["add_attempt"], payment_id, account_id, send_within_s)
             await connection.execute(SQL["add_event"], payment_id, 1, "payment.created", None, "processing")
+            if campaign is not None and discount:
+                await _take(connection, payment_id, campaign, discount)
             return row
 
     async def complete(
@@ -80,6 +95,8 @@ class Store:
             row = await connection.fetchrow(SQL["complete_payment"], payment_id, status, channel_trade_no, failure_code)
             if row is None:
                 return None
+            if status == "failed":
+                await connection.execute(SQL["give_back_budget"], payment_id)
             await connection.execute(
                 SQL["complete_attempt"],
                 payment_id,
@@ -102,3 +119,11 @@ class Store:
                     ],
                 )
             return row
+
+
+async def _take(connection: Connection, payment_id: str, campaign: Campaign, discount: int) -> None:
+    funding = [{"sponsor": part.sponsor, "amount": part.amount.amount_fen} for part in campaign.funding(discount)]
+    values = (payment_id, campaign.id, campaign.name, discount, orjson.dumps(funding).decode())
+    await connection.execute(SQL["add_redemption"], *values)
+    if await connection.execute(SQL["take_budget"], campaign.id, discount) != "UPDATE 1":
+        raise Exhausted

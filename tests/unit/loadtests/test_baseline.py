@@ -79,8 +79,25 @@ async def books(stack: RunningStack, payment_id: str) -> dict[str, list[asyncpg.
         await connection.close()
 
 
+async def used(stack: RunningStack) -> int:
+    """What payments took of the campaign."""
+    return int(await campaign(stack, "SELECT used FROM campaigns"))
+
+
+async def limit(stack: RunningStack, budget: int) -> None:
+    await campaign(stack, f"UPDATE campaigns SET budget = {budget}")
+
+
+async def campaign(stack: RunningStack, statement: str) -> Any:
+    connection = await asyncpg.connect(stack.ready.database_url, database="mashang_baseline")
+    try:
+        return await connection.fetchval(statement)
+    finally:
+        await connection.close()
+
+
 async def test_a_payment_is_captured_and_booked(url: str, stack: RunningStack, order: dict[str, Any]) -> None:
-    answer = pay(url, order)
+    answer = pay(url, order | {"amount": 499})
     assert answer.status_code == 201
     payment = answer.json()
     assert payment["status"] == "succeeded"
@@ -88,7 +105,40 @@ async def test_a_payment_is_captured_and_booked(url: str, stack: RunningStack, o
     stored = await books(stack, payment["id"])
     assert [row["state"] for row in stored["attempts"]] == ["captured"]
     assert [row["type"] for row in stored["events"]] == ["payment.created", "payment.succeeded"]
-    assert stored["transfers"][0]["amount"] == order["amount"]
+    assert stored["transfers"][0]["amount"] == 499
+
+
+async def test_a_discount_is_taken_from_the_budget_once_and_booked_to_its_funders(
+    url: str, stack: RunningStack, order: dict[str, Any]
+) -> None:
+    before = await used(stack)
+    answer = pay(url, order | {"amount": 2_000})
+    pay(url, order | {"amount": 2_000})
+    payment = answer.json()
+    assert (payment["discount"], payment["payable"]) == (100, 1_900)
+    assert await used(stack) == before + 100
+    stored = await books(stack, payment["id"])
+    assert [(row["debit"], row["amount"]) for row in stored["transfers"] if row["kind"] == "discount"] == [
+        ("sponsor_receivable:bank", 70),
+        ("merchant_promotion:mer_1", 30),
+    ]
+
+
+async def test_a_refused_code_gives_the_discount_back(url: str, stack: RunningStack, order: dict[str, Any]) -> None:
+    before = await used(stack)
+    assert pay(url, order | {"amount": 2_000, "auth_code": magic("9001")}).json()["status"] == "failed"
+    assert await used(stack) == before
+
+
+async def test_what_the_budget_does_not_have_is_charged_in_full(
+    url: str, stack: RunningStack, order: dict[str, Any]
+) -> None:
+    await limit(stack, await used(stack) + 99)
+    try:
+        payment = pay(url, order | {"amount": 2_000}).json()
+        assert (payment["status"], payment["payable"], payment["promotions"]) == ("succeeded", 2_000, [])
+    finally:
+        await limit(stack, 10**14)
 
 
 def test_the_same_request_again_is_answered_with_the_same_payment(url: str, order: dict[str, Any]) -> None:

@@ -2,8 +2,9 @@
 
 import pytest
 
+from loadtests.discounts import DiscountCost
 from loadtests.measure import CORES, Measurement
-from loadtests.outcome import Outcome, Run, Verdict, verdicts
+from loadtests.outcome import HOT_CAMPAIGN, NO_CAMPAIGN, Outcome, Run, Verdict, verdicts
 from loadtests.processes import Memory
 from loadtests.samples import Figures
 from loadtests.signatures import SignatureCost
@@ -54,6 +55,22 @@ def test_without_a_yardstick_there_is_no_ratio(outcome: Outcome) -> None:
     del outcome.runs["yardstick"]
     assert outcome.ratio("wechat") is None
     assert not [verdict for verdict in verdicts(outcome) if verdict.target.startswith("P1")]
+
+
+@pytest.mark.parametrize(("hot_us", "met"), [(959, True), (961, False)])
+def test_a_hot_campaign_costs_at_most_a_fifth_more_than_none(outcome: Outcome, hot_us: int, met: bool) -> None:
+    outcome.add(NO_CAMPAIGN, run("gateway", 800, PostgreSQL=200))
+    outcome.add(HOT_CAMPAIGN, run("gateway", hot_us, PostgreSQL=200))
+    assert verdict_of(outcome, "one hot campaign ÷ none, gateway CPU").met is met
+    assert verdict_of(outcome, "CPU of all processes").measured == pytest.approx((hot_us + 200) / 1_000)
+
+
+def test_what_a_hundred_campaigns_add_is_shown_and_the_price_by_itself_is_judged(outcome: Outcome) -> None:
+    outcome.add(NO_CAMPAIGN, run("gateway", 700))
+    outcome.discounts = [DiscountCost(50.0, 0.9), DiscountCost(72.0, 0.9)]
+    assert verdict_of(outcome, "100 campaigns add").measured == pytest.approx(100)
+    assert verdict_of(outcome, "100 campaigns add").met is None
+    assert verdict_of(outcome, "price and reservation").met is False
 
 
 def test_rounds_are_added_by_payments_and_not_averaged_by_round() -> None:
