@@ -142,7 +142,7 @@ class Coupon(TypedDict):
     created_at: str
     expires_at: str | None
     voided_at: str | None
-    void_reason: str | None
+    void_reason: Literal["refunded", "reversed", "manager"] | None
 
 
 class Code(TypedDict):

@@ -11,9 +11,10 @@ from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hi
 import pytest
 from pydantic import BaseModel
 
-from gateway.client import AsyncClient, Client, calls, objects, quotes, reports, webhook_calls
+from gateway.client import AsyncClient, Client, calls, coupon_calls, objects, quotes, reports, webhook_calls
 from gateway.client.call import Call
 from gateway.codes.schemas import CodeObject, CodeRequest
+from gateway.coupons.schemas import CouponObject
 from gateway.payments.schemas import PaymentObject, PaymentRequest
 from gateway.quotes.schemas import QuoteObject, QuoteRequest
 from gateway.receipts.schemas import ReceiptObject
@@ -32,6 +33,7 @@ ANSWERS: Final[dict[Any, type[BaseModel]]] = {
     objects.Payment: PaymentObject,
     objects.Refund: RefundObject,
     objects.Code: CodeObject,
+    objects.Coupon: CouponObject,
     objects.Receipt: ReceiptObject,
     objects.WebhookEndpoint: EndpointObject,
     objects.NewWebhookEndpoint: NewEndpointObject,
@@ -64,7 +66,7 @@ def calls_of(module: types.ModuleType) -> dict[str, Callable[..., Any]]:
     }
 
 
-CALLS: Final = calls_of(calls) | calls_of(webhook_calls)
+CALLS: Final = calls_of(calls) | calls_of(coupon_calls) | calls_of(webhook_calls)
 
 
 def parts(hint: Any) -> Iterator[Any]:
