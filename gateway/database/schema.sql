@@ -290,6 +290,33 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION redemption_verdicts(campaign_ids text[], versions integer[], days date[], slices smallint[], coupon_ids text[], customers bytea[]) RETURNS text[]
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RETURN ARRAY(
+        SELECT CASE
+            WHEN c.id IS NULL OR c.status <> 'active' OR c.version <> r.version
+                OR now() < c.starts_at OR now() >= c.ends_at
+                OR (r.slice IS NULL) <> (coalesce(c.budget, c.budget_per_day, c.count, c.count_per_day) IS NULL)
+                THEN 'changed'
+            WHEN r.day <> (now() AT TIME ZONE c.timezone)::date THEN 'other_day'
+            WHEN r.slice IS NOT NULL AND s.slice IS NULL THEN 'no_slice'
+            WHEN r.coupon_id IS NOT NULL AND NOT EXISTS (
+                SELECT FROM coupons k
+                WHERE k.id = r.coupon_id AND k.campaign_id = r.campaign_id AND k.customer = r.customer
+                    AND k.payment_id IS NULL AND k.voided_at IS NULL AND coalesce(k.expires_at > now(), true)
+            ) THEN 'coupon'
+        END
+        FROM unnest(campaign_ids, versions, days, slices, coupon_ids, customers) WITH ORDINALITY
+            AS r (campaign_id, version, day, slice, coupon_id, customer, position)
+        LEFT JOIN campaigns c ON c.id = r.campaign_id
+        LEFT JOIN campaign_slices s ON s.campaign_id = r.campaign_id AND s.day = r.day AND s.slice = r.slice
+        ORDER BY r.position
+    );
+END
+$$;
+
 CREATE FUNCTION refuse_change() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -328,6 +355,63 @@ BEGIN
             count_of[meter] := count_of[meter] + 1;
         END IF;
     END LOOP;
+END
+$$;
+
+CREATE FUNCTION refused_redemptions(left_out text[], payment_ids text[], campaign_ids text[], days date[], slices smallint[], discounts bigint[], fees_off bigint[], coupon_ids text[], verdicts text[], use_payments text[], use_campaigns text[], use_scopes text[], use_keys text[], use_days date[], use_fens bigint[], use_counts_max integer[], use_fens_max bigint[]) RETURNS TABLE(refused_payment text, refusing_campaign text, refusal text, left_fen bigint, left_count bigint)
+    LANGUAGE plpgsql
+    AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH redemption AS (
+        SELECT * FROM unnest(
+            payment_ids, campaign_ids, days, slices, discounts, fees_off, coupon_ids, verdicts
+        ) WITH ORDINALITY AS r (
+            payment_id, campaign_id, day, slice, discount, fee_off, coupon_id, verdict, position
+        )
+        WHERE r.payment_id <> ALL (left_out)
+    ), draw AS (
+        SELECT r.position, 0 AS rank, r.payment_id, r.campaign_id, r.verdict AS refusal, '' AS meter,
+            0::bigint AS fen, NULL::bigint AS room_fen, 0::bigint AS room_count
+        FROM redemption r WHERE r.verdict IS NOT NULL
+        UNION ALL
+        SELECT r.position, 1, r.payment_id, r.campaign_id, 'exhausted',
+            concat_ws(' ', s.campaign_id, s.day, s.slice),
+            r.discount + r.fee_off, s.granted - s.used, s.granted_count - s.used_count
+        FROM redemption r
+        JOIN campaign_slices s ON s.campaign_id = r.campaign_id AND s.day = r.day AND s.slice = r.slice
+        UNION ALL
+        SELECT r.position, 2, r.payment_id, r.campaign_id, 'limit',
+            concat_ws(' ', u.campaign_id, u.scope, u.day, u.key), w.fen,
+            w.fen_max - u.used + (sum(w.fen) OVER raised)::bigint,
+            w.count_max - u.used_count + count(*) OVER raised
+        FROM unnest(
+            use_payments, use_campaigns, use_scopes, use_keys, use_days, use_fens, use_counts_max, use_fens_max
+        ) AS w (payment_id, campaign_id, scope, key, day, fen, count_max, fen_max)
+        JOIN redemption r ON r.payment_id = w.payment_id AND r.campaign_id = w.campaign_id
+        JOIN campaign_uses u
+            ON u.key = w.key AND u.campaign_id = w.campaign_id AND u.scope = w.scope AND u.day = w.day
+        WINDOW raised AS (PARTITION BY w.key, w.campaign_id, w.scope, w.day)
+        UNION ALL
+        SELECT r.position, 3, r.payment_id, r.campaign_id, 'coupon', r.coupon_id, 0, NULL, 1
+        FROM redemption r WHERE r.coupon_id IS NOT NULL
+    ), numbered AS (
+        SELECT d.*, dense_rank() OVER (ORDER BY d.rank, d.meter)::integer AS number,
+            row_number() OVER (ORDER BY d.position, d.rank, d.meter) AS turn
+        FROM draw d
+    ), turns AS (
+        SELECT array_agg(n.payment_id ORDER BY n.turn) AS payment_ids,
+            array_agg(n.campaign_id ORDER BY n.turn) AS campaign_ids,
+            array_agg(n.refusal ORDER BY n.turn) AS refusals, array_agg(n.number ORDER BY n.turn) AS meters,
+            array_agg(n.fen ORDER BY n.turn) AS fens, array_agg(n.room_fen ORDER BY n.turn) AS rooms_fen,
+            array_agg(n.room_count ORDER BY n.turn) AS rooms_count
+        FROM numbered n
+        HAVING count(*) > 0
+    )
+    SELECT d.* FROM turns t, refuse_draws(
+        t.payment_ids, t.campaign_ids, t.refusals, t.meters, t.fens, t.rooms_fen, t.rooms_count
+    ) d;
 END
 $$;
 
@@ -479,28 +563,7 @@ BEGIN
         PERFORM FROM coupons k WHERE k.id = ANY (coupon_ids) ORDER BY k.id FOR NO KEY UPDATE;
     END IF;
 
-    -- After the locks: nothing is taken of a campaign that was paused, edited or ended while this waited.
-    SELECT array_agg(
-        CASE
-            WHEN c.id IS NULL OR c.status <> 'active' OR c.version <> r.version
-                OR now() < c.starts_at OR now() >= c.ends_at
-                OR (r.slice IS NULL) <> (coalesce(c.budget, c.budget_per_day, c.count, c.count_per_day) IS NULL)
-                THEN 'changed'
-            WHEN r.day <> (now() AT TIME ZONE c.timezone)::date THEN 'other_day'
-            WHEN r.slice IS NOT NULL AND s.slice IS NULL THEN 'no_slice'
-            WHEN r.coupon_id IS NOT NULL AND NOT EXISTS (
-                SELECT FROM coupons k
-                WHERE k.id = r.coupon_id AND k.campaign_id = r.campaign_id AND k.customer = r.customer
-                    AND k.payment_id IS NULL AND k.voided_at IS NULL AND coalesce(k.expires_at > now(), true)
-            ) THEN 'coupon'
-        END
-        ORDER BY r.position
-    ) INTO verdicts
-    FROM unnest(campaign_ids, versions, days, slices, coupon_ids, customers) WITH ORDINALITY
-        AS r (campaign_id, version, day, slice, coupon_id, customer, position)
-    LEFT JOIN campaigns c ON c.id = r.campaign_id
-    LEFT JOIN campaign_slices s ON s.campaign_id = r.campaign_id AND s.day = r.day AND s.slice = r.slice;
-
+    verdicts := redemption_verdicts(campaign_ids, versions, days, slices, coupon_ids, customers);
     IF array_remove(verdicts, NULL) <> '{}'
         OR EXISTS (
             SELECT FROM (
@@ -522,54 +585,10 @@ BEGIN
         OR has_coupons AND (SELECT count(k) > count(DISTINCT k) FROM unnest(coupon_ids) AS k)
     THEN
         FOR refused_payment, refusing_campaign, refusal, left_fen, left_count IN
-            WITH redemption AS (
-                SELECT * FROM unnest(
-                    payment_ids, campaign_ids, days, slices, discounts, fees_off, coupon_ids, verdicts
-                ) WITH ORDINALITY AS r (
-                    payment_id, campaign_id, day, slice, discount, fee_off, coupon_id, verdict, position
-                )
-                WHERE r.payment_id <> ALL (left_out)
-            ), draw AS (
-                SELECT r.position, 0 AS rank, r.payment_id, r.campaign_id, r.verdict AS refusal, '' AS meter,
-                    0::bigint AS fen, NULL::bigint AS room_fen, 0::bigint AS room_count
-                FROM redemption r WHERE r.verdict IS NOT NULL
-                UNION ALL
-                SELECT r.position, 1, r.payment_id, r.campaign_id, 'exhausted',
-                    concat_ws(' ', s.campaign_id, s.day, s.slice),
-                    r.discount + r.fee_off, s.granted - s.used, s.granted_count - s.used_count
-                FROM redemption r
-                JOIN campaign_slices s ON s.campaign_id = r.campaign_id AND s.day = r.day AND s.slice = r.slice
-                UNION ALL
-                SELECT r.position, 2, r.payment_id, r.campaign_id, 'limit',
-                    concat_ws(' ', u.campaign_id, u.scope, u.day, u.key), w.fen,
-                    w.fen_max - u.used + (sum(w.fen) OVER raised)::bigint,
-                    w.count_max - u.used_count + count(*) OVER raised
-                FROM unnest(
-                    use_payments, use_campaigns, use_scopes, use_keys, use_days, use_fens, use_counts_max, use_fens_max
-                ) AS w (payment_id, campaign_id, scope, key, day, fen, count_max, fen_max)
-                JOIN redemption r ON r.payment_id = w.payment_id AND r.campaign_id = w.campaign_id
-                JOIN campaign_uses u
-                    ON u.key = w.key AND u.campaign_id = w.campaign_id AND u.scope = w.scope AND u.day = w.day
-                WINDOW raised AS (PARTITION BY w.key, w.campaign_id, w.scope, w.day)
-                UNION ALL
-                SELECT r.position, 3, r.payment_id, r.campaign_id, 'coupon', r.coupon_id, 0, NULL, 1
-                FROM redemption r WHERE r.coupon_id IS NOT NULL
-            ), numbered AS (
-                SELECT d.*, dense_rank() OVER (ORDER BY d.rank, d.meter)::integer AS number,
-                    row_number() OVER (ORDER BY d.position, d.rank, d.meter) AS turn
-                FROM draw d
-            ), turns AS (
-                SELECT array_agg(n.payment_id ORDER BY n.turn) AS payment_ids,
-                    array_agg(n.campaign_id ORDER BY n.turn) AS campaign_ids,
-                    array_agg(n.refusal ORDER BY n.turn) AS refusals, array_agg(n.number ORDER BY n.turn) AS meters,
-                    array_agg(n.fen ORDER BY n.turn) AS fens, array_agg(n.room_fen ORDER BY n.turn) AS rooms_fen,
-                    array_agg(n.room_count ORDER BY n.turn) AS rooms_count
-                FROM numbered n
-                HAVING count(*) > 0
+            SELECT * FROM refused_redemptions(
+                left_out, payment_ids, campaign_ids, days, slices, discounts, fees_off, coupon_ids, verdicts,
+                use_payments, use_campaigns, use_scopes, use_keys, use_days, use_fens, use_counts_max, use_fens_max
             )
-            SELECT d.* FROM turns t, refuse_draws(
-                t.payment_ids, t.campaign_ids, t.refusals, t.meters, t.fens, t.rooms_fen, t.rooms_count
-            ) d
         LOOP
             refused := refused || refused_payment;
             RETURN NEXT;

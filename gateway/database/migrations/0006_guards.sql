@@ -2,13 +2,6 @@
 -- Everybody who changes these rows locks the campaign first (only who grants), then slices by (campaign, day, slice),
 -- then uses by (key, campaign, scope, day), then coupons by id.
 
--- How much of the day's budget is granted just now, where a campaign's spend is paced (promotions/pacing).
-CREATE TABLE campaign_grants (
-    campaign_id text COLLATE "C" PRIMARY KEY REFERENCES campaigns (id),
-    day date NOT NULL,
-    share double precision NOT NULL CHECK (share BETWEEN 0 AND 1)
-) WITH (fillfactor = 50);
-
 -- Counters of days long past are forgotten (gateway/workers/housekeeping.py).
 CREATE INDEX campaign_uses_by_day ON campaign_uses USING brin (day) WHERE day > '2000-01-01';
 
@@ -72,6 +65,98 @@ BEGIN
 END
 $$;
 
+-- Why each redemption cannot be had whatever is left (null: it can): by its campaign, its day, its slice, its coupon.
+-- Called under the locks: nothing is taken of a campaign that was paused, edited or ended while an intent waited.
+CREATE FUNCTION redemption_verdicts(
+    campaign_ids text[], versions integer[], days date[], slices smallint[], coupon_ids text[], customers bytea[]
+) RETURNS text[] LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN ARRAY(
+        SELECT CASE
+            WHEN c.id IS NULL OR c.status <> 'active' OR c.version <> r.version
+                OR now() < c.starts_at OR now() >= c.ends_at
+                OR (r.slice IS NULL) <> (coalesce(c.budget, c.budget_per_day, c.count, c.count_per_day) IS NULL)
+                THEN 'changed'
+            WHEN r.day <> (now() AT TIME ZONE c.timezone)::date THEN 'other_day'
+            WHEN r.slice IS NOT NULL AND s.slice IS NULL THEN 'no_slice'
+            WHEN r.coupon_id IS NOT NULL AND NOT EXISTS (
+                SELECT FROM coupons k
+                WHERE k.id = r.coupon_id AND k.campaign_id = r.campaign_id AND k.customer = r.customer
+                    AND k.payment_id IS NULL AND k.voided_at IS NULL AND coalesce(k.expires_at > now(), true)
+            ) THEN 'coupon'
+        END
+        FROM unnest(campaign_ids, versions, days, slices, coupon_ids, customers) WITH ORDINALITY
+            AS r (campaign_id, version, day, slice, coupon_id, customer, position)
+        LEFT JOIN campaigns c ON c.id = r.campaign_id
+        LEFT JOIN campaign_slices s ON s.campaign_id = r.campaign_id AND s.day = r.day AND s.slice = r.slice
+        ORDER BY r.position
+    );
+END
+$$;
+
+-- Who of a batch is refused, where not everything fits: each redemption draws from its slice, its counters (which this
+-- batch has raised already) and its coupon; one with a verdict draws from something that has no room.
+CREATE FUNCTION refused_redemptions(
+    left_out text[], payment_ids text[], campaign_ids text[], days date[], slices smallint[], discounts bigint[],
+    fees_off bigint[], coupon_ids text[], verdicts text[],
+    use_payments text[], use_campaigns text[], use_scopes text[], use_keys text[], use_days date[], use_fens bigint[],
+    use_counts_max integer[], use_fens_max bigint[]
+) RETURNS TABLE (refused_payment text, refusing_campaign text, refusal text, left_fen bigint, left_count bigint)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH redemption AS (
+        SELECT * FROM unnest(
+            payment_ids, campaign_ids, days, slices, discounts, fees_off, coupon_ids, verdicts
+        ) WITH ORDINALITY AS r (
+            payment_id, campaign_id, day, slice, discount, fee_off, coupon_id, verdict, position
+        )
+        WHERE r.payment_id <> ALL (left_out)
+    ), draw AS (
+        SELECT r.position, 0 AS rank, r.payment_id, r.campaign_id, r.verdict AS refusal, '' AS meter,
+            0::bigint AS fen, NULL::bigint AS room_fen, 0::bigint AS room_count
+        FROM redemption r WHERE r.verdict IS NOT NULL
+        UNION ALL
+        SELECT r.position, 1, r.payment_id, r.campaign_id, 'exhausted',
+            concat_ws(' ', s.campaign_id, s.day, s.slice),
+            r.discount + r.fee_off, s.granted - s.used, s.granted_count - s.used_count
+        FROM redemption r
+        JOIN campaign_slices s ON s.campaign_id = r.campaign_id AND s.day = r.day AND s.slice = r.slice
+        UNION ALL
+        SELECT r.position, 2, r.payment_id, r.campaign_id, 'limit',
+            concat_ws(' ', u.campaign_id, u.scope, u.day, u.key), w.fen,
+            w.fen_max - u.used + (sum(w.fen) OVER raised)::bigint,
+            w.count_max - u.used_count + count(*) OVER raised
+        FROM unnest(
+            use_payments, use_campaigns, use_scopes, use_keys, use_days, use_fens, use_counts_max, use_fens_max
+        ) AS w (payment_id, campaign_id, scope, key, day, fen, count_max, fen_max)
+        JOIN redemption r ON r.payment_id = w.payment_id AND r.campaign_id = w.campaign_id
+        JOIN campaign_uses u
+            ON u.key = w.key AND u.campaign_id = w.campaign_id AND u.scope = w.scope AND u.day = w.day
+        WINDOW raised AS (PARTITION BY w.key, w.campaign_id, w.scope, w.day)
+        UNION ALL
+        SELECT r.position, 3, r.payment_id, r.campaign_id, 'coupon', r.coupon_id, 0, NULL, 1
+        FROM redemption r WHERE r.coupon_id IS NOT NULL
+    ), numbered AS (
+        SELECT d.*, dense_rank() OVER (ORDER BY d.rank, d.meter)::integer AS number,
+            row_number() OVER (ORDER BY d.position, d.rank, d.meter) AS turn
+        FROM draw d
+    ), turns AS (
+        SELECT array_agg(n.payment_id ORDER BY n.turn) AS payment_ids,
+            array_agg(n.campaign_id ORDER BY n.turn) AS campaign_ids,
+            array_agg(n.refusal ORDER BY n.turn) AS refusals, array_agg(n.number ORDER BY n.turn) AS meters,
+            array_agg(n.fen ORDER BY n.turn) AS fens, array_agg(n.room_fen ORDER BY n.turn) AS rooms_fen,
+            array_agg(n.room_count ORDER BY n.turn) AS rooms_count
+        FROM numbered n
+        HAVING count(*) > 0
+    )
+    SELECT d.* FROM turns t, refuse_draws(
+        t.payment_ids, t.campaign_ids, t.refusals, t.meters, t.fens, t.rooms_fen, t.rooms_count
+    ) d;
+END
+$$;
+
 -- What the payments of a batch take of their campaigns, guarded by the present rows whatever anybody believed before.
 -- Returns who is refused, and what was left; a refused payment writes nothing, and loses its order number again.  The
 -- others are admitted exactly as if the payments came one at a time in their order.
@@ -115,28 +200,7 @@ BEGIN
         PERFORM FROM coupons k WHERE k.id = ANY (coupon_ids) ORDER BY k.id FOR NO KEY UPDATE;
     END IF;
 
-    -- After the locks: nothing is taken of a campaign that was paused, edited or ended while this waited.
-    SELECT array_agg(
-        CASE
-            WHEN c.id IS NULL OR c.status <> 'active' OR c.version <> r.version
-                OR now() < c.starts_at OR now() >= c.ends_at
-                OR (r.slice IS NULL) <> (coalesce(c.budget, c.budget_per_day, c.count, c.count_per_day) IS NULL)
-                THEN 'changed'
-            WHEN r.day <> (now() AT TIME ZONE c.timezone)::date THEN 'other_day'
-            WHEN r.slice IS NOT NULL AND s.slice IS NULL THEN 'no_slice'
-            WHEN r.coupon_id IS NOT NULL AND NOT EXISTS (
-                SELECT FROM coupons k
-                WHERE k.id = r.coupon_id AND k.campaign_id = r.campaign_id AND k.customer = r.customer
-                    AND k.payment_id IS NULL AND k.voided_at IS NULL AND coalesce(k.expires_at > now(), true)
-            ) THEN 'coupon'
-        END
-        ORDER BY r.position
-    ) INTO verdicts
-    FROM unnest(campaign_ids, versions, days, slices, coupon_ids, customers) WITH ORDINALITY
-        AS r (campaign_id, version, day, slice, coupon_id, customer, position)
-    LEFT JOIN campaigns c ON c.id = r.campaign_id
-    LEFT JOIN campaign_slices s ON s.campaign_id = r.campaign_id AND s.day = r.day AND s.slice = r.slice;
-
+    verdicts := redemption_verdicts(campaign_ids, versions, days, slices, coupon_ids, customers);
     IF array_remove(verdicts, NULL) <> '{}'
         OR EXISTS (
             SELECT FROM (
@@ -158,54 +222,10 @@ BEGIN
         OR has_coupons AND (SELECT count(k) > count(DISTINCT k) FROM unnest(coupon_ids) AS k)
     THEN
         FOR refused_payment, refusing_campaign, refusal, left_fen, left_count IN
-            WITH redemption AS (
-                SELECT * FROM unnest(
-                    payment_ids, campaign_ids, days, slices, discounts, fees_off, coupon_ids, verdicts
-                ) WITH ORDINALITY AS r (
-                    payment_id, campaign_id, day, slice, discount, fee_off, coupon_id, verdict, position
-                )
-                WHERE r.payment_id <> ALL (left_out)
-            ), draw AS (
-                SELECT r.position, 0 AS rank, r.payment_id, r.campaign_id, r.verdict AS refusal, '' AS meter,
-                    0::bigint AS fen, NULL::bigint AS room_fen, 0::bigint AS room_count
-                FROM redemption r WHERE r.verdict IS NOT NULL
-                UNION ALL
-                SELECT r.position, 1, r.payment_id, r.campaign_id, 'exhausted',
-                    concat_ws(' ', s.campaign_id, s.day, s.slice),
-                    r.discount + r.fee_off, s.granted - s.used, s.granted_count - s.used_count
-                FROM redemption r
-                JOIN campaign_slices s ON s.campaign_id = r.campaign_id AND s.day = r.day AND s.slice = r.slice
-                UNION ALL
-                SELECT r.position, 2, r.payment_id, r.campaign_id, 'limit',
-                    concat_ws(' ', u.campaign_id, u.scope, u.day, u.key), w.fen,
-                    w.fen_max - u.used + (sum(w.fen) OVER raised)::bigint,
-                    w.count_max - u.used_count + count(*) OVER raised
-                FROM unnest(
-                    use_payments, use_campaigns, use_scopes, use_keys, use_days, use_fens, use_counts_max, use_fens_max
-                ) AS w (payment_id, campaign_id, scope, key, day, fen, count_max, fen_max)
-                JOIN redemption r ON r.payment_id = w.payment_id AND r.campaign_id = w.campaign_id
-                JOIN campaign_uses u
-                    ON u.key = w.key AND u.campaign_id = w.campaign_id AND u.scope = w.scope AND u.day = w.day
-                WINDOW raised AS (PARTITION BY w.key, w.campaign_id, w.scope, w.day)
-                UNION ALL
-                SELECT r.position, 3, r.payment_id, r.campaign_id, 'coupon', r.coupon_id, 0, NULL, 1
-                FROM redemption r WHERE r.coupon_id IS NOT NULL
-            ), numbered AS (
-                SELECT d.*, dense_rank() OVER (ORDER BY d.rank, d.meter)::integer AS number,
-                    row_number() OVER (ORDER BY d.position, d.rank, d.meter) AS turn
-                FROM draw d
-            ), turns AS (
-                SELECT array_agg(n.payment_id ORDER BY n.turn) AS payment_ids,
-                    array_agg(n.campaign_id ORDER BY n.turn) AS campaign_ids,
-                    array_agg(n.refusal ORDER BY n.turn) AS refusals, array_agg(n.number ORDER BY n.turn) AS meters,
-                    array_agg(n.fen ORDER BY n.turn) AS fens, array_agg(n.room_fen ORDER BY n.turn) AS rooms_fen,
-                    array_agg(n.room_count ORDER BY n.turn) AS rooms_count
-                FROM numbered n
-                HAVING count(*) > 0
+            SELECT * FROM refused_redemptions(
+                left_out, payment_ids, campaign_ids, days, slices, discounts, fees_off, coupon_ids, verdicts,
+                use_payments, use_campaigns, use_scopes, use_keys, use_days, use_fens, use_counts_max, use_fens_max
             )
-            SELECT d.* FROM turns t, refuse_draws(
-                t.payment_ids, t.campaign_ids, t.refusals, t.meters, t.fens, t.rooms_fen, t.rooms_count
-            ) d
         LOOP
             refused := refused || refused_payment;
             RETURN NEXT;
@@ -377,147 +397,5 @@ BEGIN
     IF is_full THEN
         PERFORM free_coupons(coupon_ids, ARRAY[of_payment]);
     END IF;
-END
-$$;
-
--- What each of a day's slices is granted so that together they have `target`, or as near as what is used of them allows:
--- more goes to the first `into_slices` of them in equal parts, less is taken from those that have most left.
-CREATE FUNCTION levelled(granted bigint[], used bigint[], target bigint, into_slices integer)
-RETURNS bigint[] LANGUAGE plpgsql IMMUTABLE AS $$
-DECLARE
-    delta bigint := target;
-    place integer;
-BEGIN
-    IF target IS NULL THEN
-        RETURN array_fill(NULL::bigint, ARRAY[cardinality(granted)]);
-    END IF;
-    FOR i IN 1 .. cardinality(granted) LOOP
-        granted[i] := coalesce(granted[i], used[i]);
-        delta := delta - granted[i];
-    END LOOP;
-    IF delta > 0 THEN
-        FOR i IN 1 .. into_slices LOOP
-            granted[i] := granted[i] + delta / into_slices + (i <= delta % into_slices)::integer;
-        END LOOP;
-    END IF;
-    WHILE delta < 0 LOOP
-        SELECT i INTO place FROM generate_subscripts(granted, 1) AS i ORDER BY granted[i] - used[i] DESC, i LIMIT 1;
-        EXIT WHEN granted[place] = used[place];
-        target := least(-delta, granted[place] - used[place]);
-        granted[place] := granted[place] - target;
-        delta := delta + target;
-    END LOOP;
-    RETURN granted;
-END
-$$;
-
--- Brings a campaign's grants to what its budget allows just now: leftovers of past days come back, and the present day is
--- granted as much of its budget as its pace lets it have (all, where it is not paced).  Slices that are missing are made.
--- Returns that day; null where nothing is granted.  The campaign's row is held, so that the sum of what is granted, over
--- all days, stays within the budget, and over a day within the day's, whoever else grants; what is used stays granted.
--- `of_share` is a new share of the day's budget for `of_day` (0 to 1); null: as it was.
-CREATE FUNCTION grant_day(of_campaign text, of_day date, of_share double precision)
-RETURNS date LANGUAGE plpgsql AS $$
-DECLARE
-    c record;
-    today date;
-    share double precision;
-    elsewhere_fen bigint;
-    elsewhere_number bigint;
-    numbers smallint[];
-    granted_fen bigint[];
-    granted_number bigint[];
-    used_fen bigint[];
-    used_number bigint[];
-BEGIN
-    SELECT * INTO c FROM campaigns k WHERE k.id = of_campaign FOR NO KEY UPDATE;
-    IF c.id IS NULL OR c.status NOT IN ('active', 'paused')
-        OR coalesce(c.budget, c.budget_per_day, c.count, c.count_per_day) IS NULL
-    THEN
-        RETURN NULL;
-    END IF;
-    -- The time under the lock: whoever waited here over midnight grants the new day.
-    today := (clock_timestamp() AT TIME ZONE c.timezone)::date;
-    IF of_share IS NOT NULL AND of_day = today THEN
-        INSERT INTO campaign_grants AS g (campaign_id, day, share) VALUES (c.id, today, of_share)
-        ON CONFLICT (campaign_id) DO UPDATE SET day = excluded.day, share = excluded.share;
-    END IF;
-    -- A paced campaign that nobody has looked at today begins with an even hour.
-    share := coalesce(
-        (SELECT g.share FROM campaign_grants g WHERE g.campaign_id = c.id AND g.day = today),
-        CASE WHEN c.document ->> 'pacing' IS NULL THEN 1 ELSE 1.0 / 24 END
-    );
-    PERFORM FROM campaign_slices s
-    WHERE s.campaign_id = c.id AND (s.day = today OR s.granted > s.used OR s.granted_count > s.used_count)
-    ORDER BY s.campaign_id, s.day, s.slice
-    FOR NO KEY UPDATE;
-    UPDATE campaign_slices s SET granted = least(s.granted, s.used), granted_count = least(s.granted_count, s.used_count)
-    WHERE s.campaign_id = c.id AND s.day < today AND (s.granted > s.used OR s.granted_count > s.used_count);
-    INSERT INTO campaign_slices (campaign_id, day, slice, granted, granted_count)
-    SELECT c.id, today, n, 0, 0 FROM generate_series(0, c.slices - 1) AS n
-    ON CONFLICT DO NOTHING;
-
-    SELECT coalesce(sum(coalesce(s.granted, s.used)), 0), coalesce(sum(coalesce(s.granted_count, s.used_count)), 0)
-    INTO elsewhere_fen, elsewhere_number
-    FROM campaign_slices s WHERE s.campaign_id = c.id AND s.day <> today;
-    SELECT array_agg(s.slice ORDER BY s.slice), array_agg(s.granted ORDER BY s.slice),
-        array_agg(s.granted_count ORDER BY s.slice), array_agg(s.used ORDER BY s.slice),
-        array_agg(s.used_count ORDER BY s.slice)
-    INTO numbers, granted_fen, granted_number, used_fen, used_number
-    FROM campaign_slices s WHERE s.campaign_id = c.id AND s.day = today;
-    granted_fen := levelled(
-        granted_fen, used_fen, paced(c.budget - elsewhere_fen, c.budget_per_day, share), c.slices
-    );
-    granted_number := levelled(
-        granted_number, used_number, paced(c.count - elsewhere_number, c.count_per_day, share), c.slices
-    );
-    UPDATE campaign_slices s SET granted = n.granted, granted_count = n.granted_count
-    FROM unnest(numbers, granted_fen, granted_number) AS n (slice, granted, granted_count)
-    WHERE s.campaign_id = c.id AND s.day = today AND s.slice = n.slice
-        AND (s.granted IS DISTINCT FROM n.granted OR s.granted_count IS DISTINCT FROM n.granted_count);
-    RETURN today;
-END
-$$;
-
--- What a day may have: that share of its own budget, and no more than is there for it; or of all that is there.  Null is
--- no limit.
-CREATE FUNCTION paced(there bigint, per_day bigint, share double precision) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN coalesce(per_day, there) IS NOT NULL THEN
-        greatest(least(floor(coalesce(per_day, there) * share)::bigint, there), 0)
-    END
-$$;
-
--- Moves what is left in a day's slices into one of them, where none has `fen` (and one redemption) left by itself though
--- all of them together do.  Returns the slice that has it, if any, and what all of them have.
-CREATE FUNCTION gather_slices(of_campaign text, of_day date, fen bigint)
-RETURNS TABLE (slice smallint, room_fen bigint, room_count bigint) LANGUAGE plpgsql AS $$
-DECLARE
-    fits boolean;
-BEGIN
-    IF grant_day(of_campaign, of_day, NULL) IS DISTINCT FROM of_day THEN
-        RETURN;
-    END IF;
-    SELECT sum(s.granted - s.used), sum(s.granted_count - s.used_count)
-    INTO room_fen, room_count
-    FROM campaign_slices s WHERE s.campaign_id = of_campaign AND s.day = of_day;
-    SELECT s.slice, coalesce(s.granted - s.used >= fen, true) AND coalesce(s.granted_count > s.used_count, true)
-    INTO slice, fits
-    FROM campaign_slices s WHERE s.campaign_id = of_campaign AND s.day = of_day
-    ORDER BY 2 DESC, s.granted - s.used DESC, s.granted_count - s.used_count DESC, s.slice
-    LIMIT 1;
-    IF NOT fits AND coalesce(room_fen >= fen, true) AND coalesce(room_count > 0, true) THEN
-        UPDATE campaign_slices s SET
-            granted = CASE WHEN s.slice = gather_slices.slice THEN s.used + room_fen ELSE least(s.granted, s.used) END,
-            granted_count = CASE
-                WHEN s.slice = gather_slices.slice THEN s.used_count + room_count
-                ELSE least(s.granted_count, s.used_count)
-            END
-        WHERE s.campaign_id = of_campaign AND s.day = of_day;
-        fits := true;
-    END IF;
-    IF NOT fits THEN
-        slice := NULL;
-    END IF;
-    RETURN NEXT;
 END
 $$;
