@@ -310,6 +310,67 @@ async def test_one_coupon_pays_once_however_many_tills_try(stack: GatewayStack, 
     assert sorted(payment["discount"] for payment in payments) == [0] * 7 + [500]
 
 
+async def test_an_expired_coupon_pays_nothing_and_is_listed_as_what_it_is(
+    stack: GatewayStack, till: Till, database: asyncpg.Connection
+) -> None:
+    campaign_id = await _at_the_till(stack, till, {"per_customer": 4, "valid_days": 1})
+    coupons = [await _claimed(till, campaign_id, "c-19") for _ in range(4)]
+    expired, redeemed, voided, valid = [coupon["id"] for coupon in coupons]
+    await database.execute("UPDATE coupons SET expires_at = now() WHERE id = $1", expired)
+    assert (await _pay(till, "c-19", redeemed))["discount"] == 500
+    async with stack.admin() as admin:
+        await admin.post(f"/admin/v1/coupons/{voided}/void", json={})
+    by_status = {"expired": expired, "redeemed": redeemed, "voided": voided, "valid": valid}
+    for status, coupon_id in by_status.items():
+        assert [(each["id"], each["status"]) for each in await _list(till, "c-19", status=status)] == [
+            (coupon_id, status)
+        ]
+    async with stack.admin() as admin:
+        summary = (await admin.get(f"/admin/v1/campaigns/{campaign_id}/coupons")).json()
+        assert summary["by_status"] == {"valid": 1, "redeemed": 1, "expired": 1, "voided": 1}
+        await admin.post(f"/admin/v1/coupons/{valid}/void", json={})
+        for worthless in (expired, redeemed, voided, valid):
+            assert (await _pay(till, "c-19", worthless))["discount"] == 0
+        await admin.post(f"/admin/v1/campaigns/{campaign_id}/end", json={})
+        summary = (await admin.get(f"/admin/v1/campaigns/{campaign_id}/coupons")).json()
+        assert summary["by_status"] == {"valid": 0, "redeemed": 1, "expired": 1, "voided": 2}
+
+
+async def test_with_its_campaign_a_coupon_is_over(stack: GatewayStack, till: Till) -> None:
+    campaign_id = await _campaign(stack, {"valid_days": 7})
+    await _claimed(till, campaign_id, "c-21")
+    async with stack.admin() as admin:
+        await admin.post(f"/admin/v1/campaigns/{campaign_id}/end", json={})
+    assert await _status(till, "c-21") == "expired"
+
+
+async def test_pages_of_a_customers_coupons_follow_one_another(stack: GatewayStack, till: Till) -> None:
+    campaign_id = await _campaign(stack, {"per_customer": 5})
+    made = [(await _claimed(till, campaign_id, "c-20"))["id"] for _ in range(5)]
+    first = (await till.client.get("/v1/coupons", params={"customer_id": "c-20", "limit": 3})).json()
+    after = {"customer_id": "c-20", "limit": 3, "starting_after": first["data"][-1]["id"]}
+    second = (await till.client.get("/v1/coupons", params=after)).json()
+    assert [each["id"] for each in first["data"] + second["data"]] == made[::-1]
+    assert (first["has_more"], second["has_more"]) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("query", "param"),
+    [
+        ({}, "customer_id"),
+        ({"customer_id": ""}, "customer_id"),
+        ({"customer_id": "c", "status": "held"}, "status"),
+        ({"customer_id": "c", "campaign_id": "x"}, "campaign_id"),
+        ({"customer_id": "c", "limit": 101}, "limit"),
+        ({"customer_id": "c", "state": "valid"}, "state"),
+    ],
+)
+async def test_a_list_that_is_asked_for_wrongly_names_the_parameter(
+    till: Till, query: dict[str, Any], param: str
+) -> None:
+    error_of(await till.client.get("/v1/coupons", params=query), 400, param=param)
+
+
 async def _status(till: Till, customer: str) -> str:
     status: str = (await _list(till, customer))[0]["status"]
     return status
