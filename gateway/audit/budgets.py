@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 import asyncpg
@@ -14,9 +15,12 @@ from gateway.audit.findings import Findings
 from gateway.audit.joining import Key, joined
 from gateway.audit.scratch import Scratch
 from gateway.database.pool import named_statements
+from promotions.facts import EVER
 
 SQL: Final = named_statements("gateway.audit", "statements.sql")
 _PAGE: Final = 2_000
+_KEPT: Final = timedelta(days=39)
+"""Counters of days 40 days past are deleted (promotions/budget/budget.sql)."""
 
 
 @dataclass(slots=True)
@@ -30,12 +34,14 @@ class CampaignTally:
     """Of campaigns with a budget or a number; those that came back whole are left out where the campaign says so."""
 
 
-async def check_budgets(connection: asyncpg.Connection, scratch: Scratch, findings: Findings) -> CampaignTally:
+async def check_budgets(
+    connection: asyncpg.Connection, scratch: Scratch, now: datetime, findings: Findings
+) -> CampaignTally:
     """Compare the sums of the walk through the payments with what is counted."""
     allowed = await read_allowed(connection)
     tally = CampaignTally(len(allowed))
     await _check_slices(connection, scratch, allowed, findings, tally)
-    await _check_uses(connection, scratch, allowed, findings)
+    await _check_uses(connection, scratch, allowed, now, findings)
     await _check_coupons(connection, allowed, findings)
     await _check_customers(connection, scratch, findings)
     return tally
@@ -118,10 +124,16 @@ def _granted(campaign: Allowed, total: _Sums) -> Iterator[tuple[str, int, int | 
 
 
 async def _check_uses(
-    connection: asyncpg.Connection, scratch: Scratch, allowed: Mapping[str, Allowed], findings: Findings
+    connection: asyncpg.Connection,
+    scratch: Scratch,
+    allowed: Mapping[str, Allowed],
+    now: datetime,
+    findings: Findings,
 ) -> None:
     used = ((row[:4], row[4:]) for row in scratch.used())
     async for (key, campaign_id, scope, day), counter, taken in joined(_rows(connection, "uses", 4), used):
+        if counter is None and _is_forgotten(day, now):
+            continue
         findings.compare(Check.USES)
         counted = (0, 0) if counter is None else (counter["used"], counter["used_count"])
         wanted = (0, 0) if taken is None else taken
@@ -142,6 +154,11 @@ async def _check_uses(
                 f"took {wanted[0]} fen in {wanted[1]} on {day}; at most {fen} in {number} are allowed",
                 **of,
             )
+
+
+def _is_forgotten(day: str, now: datetime) -> bool:
+    """Whether the counter of a day may be gone: nobody takes of it any more."""
+    return day != EVER.isoformat() and date.fromisoformat(day) < (now - _KEPT).date()
 
 
 async def _check_coupons(connection: asyncpg.Connection, allowed: Mapping[str, Allowed], findings: Findings) -> None:

@@ -177,7 +177,7 @@ class _Audit:
         await database.check_numbers(connection, count, findings)
         webhooks = await check_webhooks(connection, scene, findings)
         clientlog.check_orders(self._scratch, findings)
-        campaigns = await check_budgets(connection, self._scratch, findings)
+        campaigns = await check_budgets(connection, self._scratch, scene.now, findings)
         self._totals.compare(await database.receivables(connection), findings)
         return AuditReport(
             findings=findings,
