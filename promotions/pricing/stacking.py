@@ -121,6 +121,9 @@ def _best(discounts: Sequence[Bid], amount_fen: int) -> list[Bid]:
     if len(discounts) == 1:
         return list(discounts)
     field = _field(discounts)
+    first = _best_alone(field)
+    if first is not None and first.alone_fen <= first.cap_fen:
+        return [first]
     best = _within(field, amount_fen, amount_fen)
     found = _bids(best)
     cap_fen = min(map(_cap_fen, found))
@@ -129,6 +132,13 @@ def _best(discounts: Sequence[Bid], amount_fen: int) -> list[Bid]:
     higher = sorted({bid.cap_fen for bid in discounts if bid.cap_fen > cap_fen}, reverse=True)
     total_fen = max(cap_fen, _total(field, higher, amount_fen)) if higher else cap_fen
     return _bids(_within(_allowed(field, total_fen), total_fen, amount_fen))
+
+
+def _best_alone(field: _Field) -> Bid | None:
+    """The largest one, where none goes together with another; None where some do."""
+    if len(field.groups) != 1 or field.groups[0].cascading or field.exclusive:
+        return None
+    return field.groups[0].best[0]
 
 
 def _field(discounts: Iterable[Bid]) -> _Field:
