@@ -33,6 +33,8 @@ KEYS: Final = {
     "late_captures": ("payment_id",),
     "refunds": ("id", "payment_id"),
     "redemptions": ("payment_id",),
+    "campaigns": ("id",),
+    "campaign_slices": ("campaign_id",),
     "callbacks": ("payment_id", "next_at", "received_at"),
     "recovery_tasks": ("payment_id", "next_at"),
     "webhook_deliveries": ("event_id",),

@@ -95,6 +95,8 @@ TOGETHER = {
     "mashang_claims": 3,
     "mashang_pool_reservations": 3,
     "mashang_pool_fences": 4,
+    "mashang_coupon_claims": 12,
+    "mashang_coupon_rewards": 3,
     "mashang_callbacks": 6 * 10,
     "mashang_callbacks_applied": 6 * 5,
     "mashang_refunds": 6 * 3,
