@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+import hiredis
 import redis.asyncio as redis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import (
@@ -134,7 +135,7 @@ class Line:
         connection = await pool.get_connection()  # type: ignore[no-untyped-call]
         is_in_step = False
         try:
-            await connection.send_packed_command(connection.pack_commands(commands))
+            await connection.send_packed_command(b"".join(map(hiredis.pack_command, commands)))
             answers = [await _answer(connection) for _ in commands]
             is_in_step = True
             return answers

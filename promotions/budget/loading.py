@@ -17,7 +17,7 @@ from gateway.database.pool import named_statements
 from gateway.database.valkey import Valkey, ValkeyAway
 from promotions.budget.asking import SCRIPTS
 from promotions.budget.epochs import PoolState, Trust
-from promotions.budget.lanes import Place, Slice, place_of
+from promotions.budget.lanes import Place, Places, Slice
 
 SQL: Final = named_statements("promotions.budget", "pool.sql")
 LIFETIME_S: Final = 3_600
@@ -56,17 +56,19 @@ async def rooms_of(pool: asyncpg.Pool, campaign_id: str, day: date) -> list[Room
     return [Room(Slice(campaign_id, day, row["slice"]), row["left"], row["count"]) for row in rows]
 
 
-async def load(valkey: Valkey, epoch: int, rooms: Iterable[Room]) -> int:
+async def load(valkey: Valkey, epoch: int, rooms: Iterable[Room], places: Places | None = None) -> int:
     """Put those slices there that are not there, lane by lane.  Returns how many.  Raises ValkeyAway or RedisError."""
-    answers = await asyncio.gather(*(_load_part(valkey, part) for part in parts_by_lane(epoch, rooms)))
+    answers = await asyncio.gather(
+        *(_load_part(valkey, part) for part in parts_by_lane(epoch, rooms, places or Places()))
+    )
     return sum(answers)
 
 
-def parts_by_lane(epoch: int, rooms: Iterable[Room]) -> list[list[tuple[Place, Room]]]:
+def parts_by_lane(epoch: int, rooms: Iterable[Room], places: Places) -> list[list[tuple[Place, Room]]]:
     """The slices with their places, in parts that one call of a script can carry."""
     by_lane: dict[int, list[tuple[Place, Room]]] = {}
     for room in rooms:
-        place = place_of(room.slice, epoch)
+        place = places.of(room.slice, epoch)
         by_lane.setdefault(place.lane, []).append((place, room))
     return [
         lane[first : first + _SLICES_MAX] for lane in by_lane.values() for first in range(0, len(lane), _SLICES_MAX)

@@ -44,7 +44,7 @@ class BudgetPool:
         self._trust = trust
         self._places = Places()
         self._asking = Asking(valkey, trust)
-        self._telling = Telling(valkey)
+        self._telling = Telling(valkey, self._asking.close_all)
         self._loading = Loading(pool, valkey, trust)
         self._authority = Authority(pool)
         self._turns = _Turns()
@@ -55,7 +55,6 @@ class BudgetPool:
         """Reserve from every campaign or from none; the same order again gets the same reservation."""
         if self._telling.is_releasing(order_key):
             self._telling.flush()
-            self._asking.close_all()  # so that this order is asked for after its release
         ordered = sorted(draws)
         if len(ordered) == 1:
             found = [await self._draw(order_key, owner, ordered[0])]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from gateway.database.valkey import Valkey, ValkeyAway
 from promotions.budget.asking import SCRIPTS
 from promotions.budget.epochs import PoolState
-from promotions.budget.lanes import Place, Slice, place_of
+from promotions.budget.lanes import Place, Places, Slice
 from promotions.budget.loading import LIFETIME_S, SQL, Room, load, parts_by_lane
 
 LIVES_GENERATIONS: Final = 30
@@ -80,6 +80,7 @@ class Reconciling:
 
     pool: asyncpg.Pool
     valkey: Valkey
+    places: Places = field(default_factory=Places)
 
     async def reconcile_present(self, state: PoolState) -> Tally:
         """Every slice of today that can be drawn from: loaded where it is not there, put right where it differs."""
@@ -88,16 +89,11 @@ class Reconciling:
         found = await self._survey(state.epoch, rooms)
         tally.untold = len(rooms) - len(found)
         missing = [room for room in rooms if found.get(room.slice, _NOT_TOLD) is None]
-        tally.loaded = await load(self.valkey, state.epoch, missing)
+        tally.loaded = await load(self.valkey, state.epoch, missing, self.places)
         differing = [room.slice for room in rooms if _differs(room, found.get(room.slice))]
         for first in range(0, len(differing), _AT_ONCE_MAX):
             await self.reconcile(state, differing[first : first + _AT_ONCE_MAX], tally)
         return tally
-
-    async def load_present(self, epoch: int) -> int:
-        """Put today's slices there that are not there.  Returns how many."""
-        rooms = [room_of(row) for row in await self.pool.fetch(SQL["present_slices"])]
-        return await load(self.valkey, epoch, rooms)
 
     async def left(self, epoch: int, slices: Iterable[Slice]) -> list[Room]:
         """What the slices have left in Valkey, those that are there."""
@@ -111,7 +107,7 @@ class Reconciling:
     async def reconcile(self, state: PoolState, slices: Sequence[Slice], tally: Tally | None = None) -> bool:
         """Put these slices right; whether none was changed meanwhile.  Raises ValkeyAway or RedisError."""
         tally = tally or Tally()
-        places = [place_of(each, state.epoch) for each in slices]
+        places = [self.places.of(each, state.epoch) for each in slices]
         hashes = await asyncio.gather(*(self.valkey.call("HGETALL", place.key) for place in places))
         kept = [Kept.of(fields) if fields else None for fields in hashes]
         rooms, held = await self._authority(slices, [open_.owner for each in kept if each for open_ in each.open])
@@ -153,7 +149,7 @@ class Reconciling:
 
     async def _survey(self, epoch: int, rooms: Iterable[Room]) -> dict[Slice, tuple[bytes, bytes, int] | None]:
         """Fen and number left and open reservations by slice; None where it is not there.  Lanes away are left out."""
-        parts = parts_by_lane(epoch, rooms)
+        parts = parts_by_lane(epoch, rooms, self.places)
         surveys = await asyncio.gather(*(self._survey_part(part) for part in parts))
         return {
             room.slice: None if each is None else (each[0], each[1], each[2])

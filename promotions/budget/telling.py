@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from redis.exceptions import NoScriptError, RedisError
@@ -27,8 +27,10 @@ _log: Final = logging.getLogger("mashang.pool")
 class Telling:
     """One per process; within a slice, notes keep their order."""
 
-    def __init__(self, valkey: Valkey) -> None:
+    def __init__(self, valkey: Valkey, on_flush: Callable[[], None]) -> None:
+        """`on_flush` is called before notes leave: what is asked from then on is answered after them."""
         self._valkey = valkey
+        self._on_flush = on_flush
         self._notes: dict[str, list[Any]] = {}
         self._count = 0
         self._releasing: set[str] = set()
@@ -61,6 +63,7 @@ class Telling:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._on_flush()
         notes, self._notes, self._count = self._notes, {}, 0
         self._releasing.clear()
         for key, arguments in notes.items():

@@ -14,7 +14,7 @@ from promotions.budget.keeping import Keeping
 from promotions.budget.lanes import LANES, beat_key
 from promotions.budget.loading import state_of
 from promotions.budget.reconciling import LIVES_GENERATIONS
-from promotions.budget.reservation import Draw
+from promotions.budget.reservation import Draw, Exhausted
 from tests.support.pool_town import PoolTown
 from tests.support.rows import settings
 
@@ -160,6 +160,21 @@ async def test_lost_confirmations_and_leaked_reservations_are_found(town: PoolTo
     tally = await keeping.round(state._replace(generation=state.generation + LIVES_GENERATIONS + 1))
     assert tally.expired == 1
     assert await town.left(campaign) == (900, 9, 0)
+
+
+async def test_a_dead_process_strands_what_it_had_under_way_for_half_a_minute_and_no_more(town: PoolTown) -> None:
+    """The bound of docs/campaigns.md: payments under way times the largest discount, until they expire."""
+    campaign = await town.campaign(1_000)
+    await town.load(campaign)
+    dead, alive = await town.process(), await town.process()
+    for number in range(9):
+        assert isinstance(await dead.pool.reserve(f"o{number}", f"pay_{number}", [town.draw(campaign, 100)]), tuple)
+    assert await alive.pool.reserve("o10", "pay_10", [town.draw(campaign, 101)]) == Exhausted(campaign)
+    assert isinstance(await alive.pool.reserve("o11", "pay_11", [town.draw(campaign, 100)]), tuple)
+    state = await state_of(town.database)
+    later = state._replace(generation=state.generation + LIVES_GENERATIONS + 1)
+    tally = await Keeping(town.database, town.valkey).round(later)
+    assert (tally.expired, (await town.left(campaign))[0]) == (10, 1_000)
 
 
 async def test_a_reservation_whose_payment_holds_it_never_expires_into_the_budget(town: PoolTown) -> None:

@@ -63,6 +63,23 @@ async def test_the_same_order_reserves_once_and_only_its_owner_releases_it(town:
     assert await town.left(campaign) == (1_000, None, 0)
 
 
+async def test_an_order_that_two_processes_take_up_at_once_leaves_one_reservation_whatever_their_slices(
+    town: PoolTown,
+) -> None:
+    """Each may hold one of its own slice until the one whose intent came second lets go."""
+    campaign = await town.campaign(1_000, 1_000)
+    await town.load(campaign)
+    first, second = await town.process(own=0), await town.process(own=1)
+    draws = [town.draw(campaign, 300, 2)]
+    won = [await first.pool.reserve("order", "pay_1", draws) for _ in range(25)][-1]
+    lost = [await second.pool.reserve("order", "pay_2", draws) for _ in range(25)][-1]
+    assert isinstance(won, tuple)
+    assert isinstance(lost, tuple)
+    second.pool.release(lost)
+    await second.pool.aclose()
+    assert [await town.left(campaign, number) for number in range(2)] == [(700, None, 1), (1_000, None, 0)]
+
+
 async def test_an_order_that_is_priced_anew_reserves_its_new_discount_and_keeps_it(town: PoolTown) -> None:
     campaign = await town.campaign(1_000)
     await town.load(campaign)
