@@ -65,7 +65,7 @@ def _replayed(known: KeptAnswer, fingerprint: bytes) -> Response:
 async def _fingerprint(services: Services, request: Request) -> bytes:
     """Method, address and body: however it is spaced and ordered where it is JSON."""
     body = await request.body()
-    with suppress(ValueError):
+    with suppress(ValueError, orjson.JSONEncodeError):  # what is nested so deeply that it is read and not written
         body = orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)
     address = f"{request.method} {request.url.path}?{request.url.query}"
     return services.vault.keyed_hash(address.encode(errors="replace") + b"\n" + body)

@@ -131,6 +131,13 @@ async def test_a_key_that_is_no_key_is_refused(
     assert await merchants(database, name) == 0
 
 
+async def test_a_body_that_is_nested_too_deeply_is_refused_with_a_key_too(
+    admins: list[httpx.AsyncClient], key: dict[str, str]
+) -> None:
+    content = b'{"name":' + b'{"a":' * 600 + b"1" + b"}" * 601
+    error_of(await admins[0].post(MERCHANTS, content=content, headers=key | {"Content-Type": "application/json"}), 400)
+
+
 async def test_what_is_kept_of_an_answer_is_sealed(
     stack: GatewayStack, admins: list[httpx.AsyncClient], database: asyncpg.Connection, key: dict[str, str]
 ) -> None:

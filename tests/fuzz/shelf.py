@@ -20,7 +20,7 @@ from tests.support.channels import QUICK_RHYTHM
 from tests.support.gateway import GatewayStack
 from tests.support.till import Till, new_code, new_order, payment_of
 
-_DOOMED: Final = ("DELETE ", "/revoke", "/cancel", "/settle")
+_DOOMED: Final = ("DELETE ", "/revoke", "/cancel", "/settle", "campaign_id}/end")
 
 _POLICY: Final[Mapping[str, Any]] = {
     "note": "of nothing",
@@ -33,6 +33,13 @@ _POLICY: Final[Mapping[str, Any]] = {
     ],
 }
 """That no sale matches."""
+_CAMPAIGN: Final[Mapping[str, Any]] = {
+    "name": "of nothing",
+    "benefit": {"type": "fixed_price", "price": 1, "spend": 9_999_999_999},
+    "limits": {"budget": 10**12},
+    "funding": [{"sponsor": "bank", "share": "1"}],
+}
+"""That no sale is large enough for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,8 @@ class Shelf:
     def headers(self, operation: Operation) -> dict[str, str]:
         """Whoever may do it, from an address of his own: nobody is to be slowed down by the others."""
         headers = {"X-Forwarded-For": f"203.0.113.{secrets.randbelow(256)}", "Accept": "application/json"}
+        if operation.path.endswith("/top_up"):
+            headers["Idempotency-Key"] = new_ulid()
         if operation.is_admin:
             return headers | {"Authorization": f"Bearer {self.stack.admin_token}"}
         if operation.is_public:
@@ -98,6 +107,13 @@ class Shelf:
             "PUT /admin/v1/routing/policy": _POLICY,
             "POST /admin/v1/routing/policy/check": _POLICY,
             "POST /admin/v1/routing/policy/roll_back": {"version": 0},
+            "PUT /admin/v1/merchants/{merchant_id}/stores": {"stores": [{"store_id": "s-1", "region": "杭州"}]},
+            "PUT /admin/v1/merchants/{merchant_id}/stores/{store_id}": {"name": "first", "category": "cafe"},
+            "POST /admin/v1/campaigns": _CAMPAIGN,
+            "POST /admin/v1/campaigns/check": _CAMPAIGN,
+            "PUT /admin/v1/campaigns/{campaign_id}": _CAMPAIGN,
+            "PATCH /admin/v1/campaigns/{campaign_id}": {"name": "of nobody"},
+            "POST /admin/v1/campaigns/{campaign_id}/top_up": {"amount": 1},
             "POST /admin/v1/routing/explain": {"amount": 2599, "wallet": "wechat", "store_id": "s-1"},
         }  # fmt: skip
         return dict(bodies[str(operation)])
@@ -116,6 +132,11 @@ async def fill_shelf(stack: GatewayStack, till: Till, webhook_url: str) -> Shelf
     account = {"channel": "wechat", "merchant_id": victim.id, "settings": stack.simulators.accounts[0].settings}
     async with stack.admin() as admin:
         made = await _made(admin, "/admin/v1/channel_accounts", {"id": f"own_{new_ulid()}", **account})
+        campaigns = [await _made(admin, "/admin/v1/campaigns", _CAMPAIGN) for _ in range(2)]
+        for campaign in campaigns:
+            await admin.post(f"/admin/v1/campaigns/{campaign['id']}/activate")
+        for store_id in ("s-1", "s-2"):
+            await admin.put(f"/admin/v1/merchants/{victim.id}/stores/{store_id}", json={"region": "上海"})
     mistaken = [await _in_review(till) for _ in range(2)]
     customer = Customer(stack, "wechat")
     page = await customer.open(codes[0]["url"])
@@ -136,9 +157,12 @@ async def fill_shelf(stack: GatewayStack, till: Till, webhook_url: str) -> Shelf
         "account_id": made["id"],
         "review_id": mistaken[0]["id"],
         "version": "0",
+        "campaign_id": campaigns[0]["id"],
+        "store_id": "s-1",
     }
     doomed = {"payment_id": shown["id"], "code_id": codes[1]["id"], "endpoint_id": endpoints[1]["id"],
-              "key_id": stack.new_key(victim).id, "review_id": mistaken[1]["id"]}  # fmt: skip
+              "key_id": stack.new_key(victim).id, "review_id": mistaken[1]["id"],
+              "campaign_id": campaigns[1]["id"], "store_id": "s-2"}  # fmt: skip
     receipt_token = urlsplit(receipt["receipt_url"]).path.rpartition("/")[2]
     return Shelf(stack, ids, doomed, receipt_token, payment, customer, page, webhook_url)
 
@@ -167,5 +191,5 @@ _ABSENT: Final = {"token": "s" + "A" * 22, "kind": "png", "version": "2147483647
 def absent(name: str) -> str:
     """A well-formed value for a place in a path that leads to nothing."""
     prefixes = {"payment_id": "pay", "refund_id": "ref", "code_id": "cod", "endpoint_id": "we", "event_id": "evt",
-                "merchant_id": "mer", "key_id": "key", "review_id": "pay"}  # fmt: skip
+                "merchant_id": "mer", "key_id": "key", "review_id": "pay", "campaign_id": "cam"}  # fmt: skip
     return new_id(prefixes[name]) if name in prefixes else _ABSENT.get(name, "nobody")
