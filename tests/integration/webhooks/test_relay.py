@@ -161,4 +161,4 @@ async def test_an_event_that_another_room_announces_goes_to_the_payments_own_add
 
 
 def test_every_subject_of_a_type_has_a_renderer(hooks: Hooks) -> None:
-    assert set(renderers(hooks.base)) == {"payment", "refund", "webhook_endpoint"}
+    assert set(renderers(hooks.base)) == {"payment", "refund", "coupon", "webhook_endpoint"}

@@ -24,4 +24,4 @@ def test_a_transition_is_told_under_the_status_that_it_leads_to(start: Status | 
 def test_every_type_has_events_that_are_written_and_a_subject(public: WebhookType) -> None:
     assert [public_type(written) for written in written_types([public])] == [public] * len(written_types([public]))
     assert written_types([public])
-    assert public.subject in {"payment", "refund", "webhook_endpoint"}
+    assert public.subject in {"payment", "refund", "coupon", "webhook_endpoint"}
