@@ -62,23 +62,12 @@ class MerchantObject(BaseModel):
     """A merchant; the webhook secret is shown only when it is created."""
 
     model_config = example(
-        {
-            "id": EXAMPLE_ID,
-            "name": "Corner Café",
-            "timezone": "Asia/Shanghai",
-            "customer_realm": None,
-            "category": "cafe",
-            "region": "上海",
-            "webhook_secret": "whsec_…",
-        }
+        {"id": EXAMPLE_ID, "name": "Corner Café", "timezone": "Asia/Shanghai", "webhook_secret": "whsec_…"}
     )
 
     id: str
     name: str
     timezone: str
-    customer_realm: str | None
-    category: str | None
-    region: str | None
     webhook_secret: str
 
 
@@ -125,8 +114,13 @@ async def post_merchant(request: Request, wanted: NewMerchantRequest) -> Respons
     """Create a merchant."""
     vault, given = services_of(request).vault, wanted.model_dump()
     new = await merchants.create_merchant(database_of(request), vault, **given)
-    tell(request, new.merchant.id, {"created": given})
-    body = {"id": new.merchant.id, **given, "webhook_secret": new.webhook_secret}
+    tell(request, new.merchant.id, {"created": wanted.model_dump(exclude_none=True)})
+    body = {
+        "id": new.merchant.id,
+        "name": new.merchant.name,
+        "timezone": new.merchant.timezone,
+        "webhook_secret": new.webhook_secret,
+    }
     return json_answer(201, body).to_response()
 
 

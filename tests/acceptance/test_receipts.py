@@ -122,6 +122,9 @@ async def test_the_merchant_decides_how_discounts_are_shown(stack: GatewayStack)
             "timezone": "Asia/Shanghai",
             "signing_required": False,
             "receipt_discounts": "by_funder",
+            "customer_realm": None,
+            "category": None,
+            "region": None,
         }
 
 
