@@ -94,8 +94,8 @@ BEGIN
 END
 $$;
 
--- Who of a batch is refused, where not everything fits: each redemption draws from its slice, its counters (which this
--- batch has raised already) and its coupon; one with a verdict draws from something that has no room.
+-- Who of a batch is refused, where not everything fits: each redemption draws from its coupon, its slice and its counters
+-- (which this batch has raised already); one with a verdict draws from something that has no room.
 CREATE FUNCTION refused_redemptions(
     left_out text[], payment_ids text[], campaign_ids text[], days date[], slices smallint[], discounts bigint[],
     fees_off bigint[], coupon_ids text[], verdicts text[],
@@ -118,13 +118,13 @@ BEGIN
             0::bigint AS fen, NULL::bigint AS room_fen, 0::bigint AS room_count
         FROM redemption r WHERE r.verdict IS NOT NULL
         UNION ALL
-        SELECT r.position, 1, r.payment_id, r.campaign_id, 'exhausted',
+        SELECT r.position, 2, r.payment_id, r.campaign_id, 'exhausted',
             concat_ws(' ', s.campaign_id, s.day, s.slice),
             r.discount + r.fee_off, s.granted - s.used, s.granted_count - s.used_count
         FROM redemption r
         JOIN campaign_slices s ON s.campaign_id = r.campaign_id AND s.day = r.day AND s.slice = r.slice
         UNION ALL
-        SELECT r.position, 2, r.payment_id, r.campaign_id, 'limit',
+        SELECT r.position, 3, r.payment_id, r.campaign_id, 'limit',
             concat_ws(' ', u.campaign_id, u.scope, u.day, u.key), w.fen,
             w.fen_max - u.used + (sum(w.fen) OVER raised)::bigint,
             w.count_max - u.used_count + count(*) OVER raised
@@ -136,7 +136,7 @@ BEGIN
             ON u.key = w.key AND u.campaign_id = w.campaign_id AND u.scope = w.scope AND u.day = w.day
         WINDOW raised AS (PARTITION BY w.key, w.campaign_id, w.scope, w.day)
         UNION ALL
-        SELECT r.position, 3, r.payment_id, r.campaign_id, 'coupon', r.coupon_id, 0, NULL, 1
+        SELECT r.position, 1, r.payment_id, r.campaign_id, 'coupon', r.coupon_id, 0, NULL, 1
         FROM redemption r WHERE r.coupon_id IS NOT NULL
     ), numbered AS (
         SELECT d.*, dense_rank() OVER (ORDER BY d.rank, d.meter)::integer AS number,

@@ -211,6 +211,18 @@ async def test_a_coupon_is_redeemed_once_by_the_customer_who_holds_it(pool: asyn
     assert await used(pool, cid) == [(100, 1)]
 
 
+async def test_a_coupon_that_a_neighbour_redeems_is_gone_before_the_slice_is_looked_at(
+    pool: asyncpg.Pool, cid: str, day: date
+) -> None:
+    """One at a time, the second one would hear of its coupon first, too."""
+    await campaign(pool, cid)
+    await grant(pool, cid, 300)
+    mine = await coupon(pool, new_id("cpn"), cid, b"me")
+    rows = [drawing(payment(), taken(cid, day, fen, coupon_id=mine), customer=b"me") for fen in (1, 301)]
+    results = await flush(pool, *rows)
+    assert [result.refusal and result.refusal.kind for result in results] == [None, RefusalKind.COUPON]
+
+
 async def test_the_same_batch_again_takes_nothing_twice(pool: asyncpg.Pool, cid: str, day: date) -> None:
     await campaign(pool, cid)
     await grant(pool, cid, 250)

@@ -274,7 +274,7 @@ class Model:
             self._count(self._orders[number], -1)
 
 
-@hypothesis_settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@hypothesis_settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=histories())
 async def test_a_batch_takes_what_its_rows_take_one_at_a_time(pool: asyncpg.Pool, steps: list[Step]) -> None:
     example, day, model = next(_EXAMPLES), await today(pool), Model()
@@ -291,7 +291,7 @@ async def test_a_batch_takes_what_its_rows_take_one_at_a_time(pool: asyncpg.Pool
     event(f"refused for want of room: {min(len(refused), 3)}")
 
 
-@hypothesis_settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@hypothesis_settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=histories())
 async def test_sending_every_batch_twice_takes_nothing_twice(pool: asyncpg.Pool, steps: list[Step]) -> None:
     """Who was refused before would be tried anew: those rows are left out."""
