@@ -155,13 +155,13 @@ def _capture(payment: Payment, fee: Fee) -> tuple[postings.Transfer, ...]:
     assert payment.wallet is not None, "a wallet has paid"
     payable = payment.payable
     fee_fen = fee.fee_fen(payable.amount_fen, Wallet(payment.wallet), payment.created_at)
-    funding = _funding(payment) if payment.promotions else ()
+    funding = funding_of_promotions(payment) if payment.promotions else ()
     return postings.capture(
         payment.merchant_id, payment.account_id or "", payable, Money(fee_fen, payable.currency), funding
     )
 
 
-def _funding(payment: Payment) -> tuple[postings.Funder, ...]:
+def funding_of_promotions(payment: Payment) -> tuple[postings.Funder, ...]:
     """Who pays for the discount, and for the merchant's fee, in the order of the redemptions."""
     currency = payment.payable.currency
     return tuple(

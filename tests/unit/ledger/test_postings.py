@@ -20,6 +20,8 @@ attempts = st.integers(1, 99)
 funders = st.lists(st.tuples(st.sampled_from(["bank", "platform", "merchant"]), st.integers(0, 10**6)), max_size=5).map(
     lambda found: [Funder(sponsor, Money(amount)) for sponsor, amount in found]
 )
+all_funders = st.lists(st.builds(Funder, st.sampled_from(["bank", "merchant"]), amounts, st.booleans()), max_size=8)
+"""Of discounts and of fees, in any order."""
 
 
 def fee_of(payable: Money, rate_millionths: int) -> Money:
@@ -56,6 +58,21 @@ def test_a_discount_is_owed_by_its_funders_and_the_merchant_is_owed_the_goods(
     assert owed(rows).get("merchant_promotion:mer_1", 0) == _given(funding, "merchant")
     assert postings.fee_of(rows) == fee
     assert postings.funding_of(rows) == tuple([part for part in funding if part.amount.amount_fen])
+
+
+@given(amounts, rates, all_funders)
+def test_who_pays_for_a_fee_is_told_from_who_pays_for_a_discount(
+    payable: Money, rate_millionths: int, funding: list[Funder]
+) -> None:
+    rows = postings.capture("mer_1", "wechat_direct", payable, fee_of(payable, rate_millionths), funding)
+    paying = [part for part in funding if part.amount.amount_fen]
+    assert postings.funding_of(rows) == tuple([part for part in paying if not part.of_fee])
+    assert postings.fee_funding_of(rows) == tuple([part for part in paying if part.of_fee])
+    assert owed(rows).get("sponsor_receivable:bank", 0) == _given(paying, "bank")
+    assert owed([*rows, *postings.capture_reversed(rows)]) == {}
+    booked = postings.refund("mer_1", "wechat_direct", 1, customer=payable, fee=Money(0), funding=paying)
+    kinds = [row.kind for row in booked if row.kind.startswith("refund_")]
+    assert kinds == ["refund_fee_off" if part.of_fee else "refund_discount" for part in paying]
 
 
 def _given(funding: Iterable[Funder], sponsor: str) -> int:

@@ -24,7 +24,17 @@ def payments(draw: st.DrawFn, funders_max: int = 4) -> Paid:
     cuts = [draw(st.integers(0, amount - payable)) for _ in range(funders - 1)]
     bounds = [0, *sorted(cuts), amount - payable] if funders else []
     funding = tuple([high - low for low, high in pairwise(bounds)])
-    return Paid(amount, payable, draw(st.integers(0, payable)), funding)
+    fee = draw(st.integers(0, payable))
+    return Paid(amount, payable, fee, funding, draw(funders_of(fee, funders_max)))
+
+
+@st.composite
+def funders_of(draw: st.DrawFn, fee: int, funders_max: int) -> tuple[int, ...]:
+    """What some pay of a fee: together all of it, or less."""
+    parts = draw(st.lists(st.integers(1, max(fee, 1)), max_size=funders_max))
+    while sum(parts) > fee:
+        parts.pop()
+    return tuple(parts)
 
 
 @dataclass
@@ -36,7 +46,7 @@ class Account:
 
     @property
     def taken(self) -> Parts:
-        return together(self.live, len(self.paid.funding))
+        return together(self.live, len(self.paid.funding), len(self.paid.fee_funding))
 
     def refund(self, goods: int) -> Parts:
         parts = split(self.paid, self.taken, goods)
@@ -49,11 +59,13 @@ class Account:
             assert min(parts.customer, parts.discount, parts.fee, *parts.funding, 0) == 0, parts
             assert sum(parts.funding) == parts.discount
             assert parts.fee <= parts.customer
+            assert min(parts.fee_funding, default=0) >= 0
         taken = self.taken
         assert taken.customer <= self.paid.payable
         assert taken.discount <= self.paid.discount
         assert taken.fee <= self.paid.fee
         assert all(part <= given for part, given in zip(taken.funding, self.paid.funding, strict=True))
+        assert all(part <= given for part, given in zip(taken.fee_funding, self.paid.fee_funding, strict=True))
 
 
 @given(payments(), st.data())
@@ -72,7 +84,7 @@ def test_any_sequence_of_refunds_and_failures_stays_within_what_was_paid_and_end
     if left := paid.amount - account.taken.goods:
         account.refund(left)
     account.must_be_sound()
-    assert account.taken == Parts(paid.payable, paid.discount, paid.fee, paid.funding)
+    assert account.taken == Parts(paid.payable, paid.discount, paid.fee, paid.funding, paid.fee_funding)
 
 
 @given(payments(funders_max=2), st.data())
@@ -88,12 +100,15 @@ def test_without_failures_the_sums_are_the_contracts_formula(paid: Paid, data: s
         if paid.discount:
             first = [part * taken.discount // paid.discount for part in paid.funding[:-1]]
             assert taken.funding == (*first, taken.discount - sum(first))
+        if paid.fee_funding:
+            assert sum(taken.fee_funding) == sum(paid.fee_funding) * taken.fee // paid.fee
 
 
 @given(payments())
 def test_a_refund_in_one_piece_returns_everything(paid: Paid) -> None:
-    assert split(paid, together([], len(paid.funding)), paid.amount) == Parts(
-        paid.payable, paid.discount, paid.fee, paid.funding
+    nothing = together([], len(paid.funding), len(paid.fee_funding))
+    assert split(paid, nothing, paid.amount) == Parts(
+        paid.payable, paid.discount, paid.fee, paid.funding, paid.fee_funding
     )
 
 
