@@ -84,11 +84,12 @@ class Entitling:
     def _bid(self, terms: Terms) -> Bid | Considered:
         """Of a campaign that is for payments like this one: what it gives, unless its limits or its pace forbid."""
         campaign, amount_fen = terms.campaign, self._facts.amount_fen
+        cap_fen = self._cap_fen if terms.cap_of is None else min(self._cap_fen, terms.cap_of(amount_fen))
         discount_of: DiscountOf | None = None
         alone_fen = 0
         if terms.is_discount:
             discount_of = self._drawn(terms) if terms.given is None else terms.given(amount_fen)
-            alone_fen = discount_of(amount_fen)
+            alone_fen = min(discount_of(amount_fen), cap_fen)
             if alone_fen <= 0:
                 return _refused(campaign, Reason.NOTHING_LEFT, "It takes less than a fen off this amount.")
         if terms.counters:
@@ -100,7 +101,6 @@ class Entitling:
             return _refused(campaign, Reason.HELD_TOO_LONG, detail)
         if campaign.pacing is not None and not self._is_let_through(campaign, self.day_of(campaign)):
             return _refused(campaign, Reason.THROTTLED, "Its budget is spread over the day.")
-        cap_fen = self._cap_fen if terms.cap_of is None else min(self._cap_fen, terms.cap_of(amount_fen))
         return Bid(terms, discount_of, alone_fen, cap_fen)
 
     def _drawn(self, terms: Terms) -> DiscountOf:

@@ -8,14 +8,15 @@ group's place is that of its first campaign that the payment may have beside oth
 first), then id.  Together they are at most the goods' value less a fen, and at most the cap of every campaign among
 them; the last one is cut to that.
 
-**What is best.**  The largest total; then the fewest campaigns; then the one whose campaigns come first.  Campaigns
-that are no discount (a fee, a coupon afterwards) are then added in the same order where they are legal and their cap
-does not lessen the total.
+**What is best.**  The largest total, without any campaign that could be left out of it; between equals of a group, or
+of those that stand alone, whoever comes first.  Campaigns that are no discount (a fee, a coupon afterwards) are then
+added in the same order where they are legal and their cap does not lessen the total.
 
 **Why this is exact without trying all combinations.**  What is left after a discount never falls when what was left
-before it rises (benefits.py).  So for each number of campaigns only the way that leaves least to pay matters, and one
-pass over the campaigns finds it.  A cap C is met by leaving out whoever has a lower one: what the others come to rises
-as C falls, so the best of min(total, C) is found by bisection over the caps that there are.
+before it rises (benefits.py).  So of each group only what leaves least to pay matters, and where that would be too many
+campaigns, for each number of them only the way that leaves least: one pass finds it.  A cap C is met by leaving
+out whoever has a lower one: what the others come to rises as C falls, so the best of min(total, C) is found by
+bisection over the caps that there are.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ from promotions.pricing.terms import Terms
 class Bid(NamedTuple):
     """What a campaign would take off a payment.
 
-    `discount_of` is None where it is no discount; `alone_fen` is the discount if it stands alone, uncut; `cap_fen` is
-    what all discounts together may come to if it is among them.
+    `discount_of` is None where it is no discount; `cap_fen` is what all discounts together may come to if it is among
+    them; `alone_fen` is the discount if it stands alone, so never more.
     """
 
     terms: Terms
@@ -115,30 +116,122 @@ def _goes_with(bid: Bid, chosen: Sequence[Taken]) -> bool:
 def _best(discounts: Sequence[Bid], amount_fen: int) -> list[Bid]:
     """The best combination of discounts, which are sorted by turn.
 
-    Where the best one without any caps keeps all of its own, there is none better.  Else its lowest cap can be had by
-    cutting it, and more only among those that have a higher one.
+    Where the most that there is keeps its own caps, nothing gives more.  Else the lowest cap among them can be had by
+    cutting, and more only among those that have a higher one.
     """
     if len(discounts) == 1:
         return list(discounts)
     field = _field(discounts)
-    first = _best_alone(field)
-    if first is not None and first.alone_fen <= first.cap_fen:
-        return [first]
-    best = _within(field, amount_fen, amount_fen)
-    found = _bids(best)
+    found = _most(field, amount_fen, amount_fen)
     cap_fen = min(map(_cap_fen, found))
-    if amount_fen - best.left_fen <= cap_fen:
+    if amount_fen - _left_after(found, amount_fen) <= cap_fen:
         return found
     higher = sorted({bid.cap_fen for bid in discounts if bid.cap_fen > cap_fen}, reverse=True)
     total_fen = max(cap_fen, _total(field, higher, amount_fen)) if higher else cap_fen
-    return _bids(_within(_allowed(field, total_fen), total_fen, amount_fen))
+    return _most(_allowed(field, total_fen), total_fen, amount_fen)
 
 
-def _best_alone(field: _Field) -> Bid | None:
-    """The largest one, where none goes together with another; None where some do."""
-    if len(field.groups) != 1 or field.groups[0].cascading or field.exclusive:
-        return None
-    return field.groups[0].best[0]
+def _total(field: _Field, caps: Sequence[int], amount_fen: int) -> int:
+    """The largest total that can be had under one of these caps, by bisection over them; they fall."""
+    totals: dict[int, int] = {}
+
+    def under(cap_fen: int) -> int:
+        if cap_fen not in totals:
+            found = _most(_allowed(field, cap_fen), amount_fen, amount_fen)
+            totals[cap_fen] = amount_fen - _left_after(found, amount_fen)
+        return totals[cap_fen]
+
+    low, high = 0, len(caps) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if under(caps[middle]) >= caps[middle]:
+            high = middle
+        else:
+            low = middle + 1
+    return max(min(under(cap_fen), cap_fen) for cap_fen in caps[max(low - 1, 0) : low + 1])
+
+
+def _most(field: _Field, cap_fen: int, amount_fen: int) -> list[Bid]:
+    """The combination with the largest total up to a cap, without any that could be left out of it."""
+    found, left_fen = _all_together(field, amount_fen)
+    if len(found) > 1:
+        found = _needed(found, max(left_fen, amount_fen - cap_fen), amount_fen)
+    return found if len(found) <= CAMPAIGNS_MAX else _bids(_within(field, cap_fen, amount_fen))
+
+
+def _all_together(field: _Field, amount_fen: int) -> tuple[list[Bid], int]:
+    """The most that the groups give one after the other, or one that stands alone; and what remains to pay."""
+    found: list[Bid] = []
+    left_fen = amount_fen
+    for best, cascading in field.groups:
+        bid, remains_fen = _largest(best, left_fen) if best else (None, left_fen)
+        if cascading:
+            cascade, after_fen = _cascade(cascading, left_fen)
+            if after_fen < remains_fen or (after_fen == remains_fen and bid is not None and _precedes(cascade, bid)):
+                found += cascade
+                left_fen = after_fen
+                continue
+        if bid is not None:
+            found.append(bid)
+            left_fen = remains_fen
+    if field.exclusive:
+        alone, remains_fen = _largest(field.exclusive, amount_fen)
+        if alone and (remains_fen < left_fen or (remains_fen == left_fen and not _precedes(found, alone))):
+            return [alone], remains_fen
+    return found, left_fen
+
+
+def _precedes(bids: Sequence[Bid], other: Bid) -> bool:
+    """Whether these come before another one that gives as much: one does whose turn is earlier, several do not."""
+    return len(bids) == 1 and bids[0].terms.turn < other.terms.turn
+
+
+def _largest(bids: Sequence[Bid], left_fen: int) -> tuple[Bid | None, int]:
+    """Who takes most off what is left, and what remains; bids come from the largest, and none takes more than alone."""
+    least_fen, found = left_fen, None
+    for bid in bids:
+        if left_fen - bid.alone_fen > least_fen:
+            break
+        remains_fen = left_fen - _off_fen(bid, left_fen)
+        if remains_fen < least_fen or (
+            remains_fen == least_fen and found is not None and bid.terms.turn < found.terms.turn
+        ):
+            least_fen, found = remains_fen, bid
+    return found, least_fen
+
+
+def _cascade(bids: Iterable[Bid], left_fen: int) -> tuple[list[Bid], int]:
+    """All that take something, and what remains."""
+    found: list[Bid] = []
+    for bid in bids:
+        off_fen = _off_fen(bid, left_fen)
+        if off_fen:
+            found.append(bid)
+            left_fen -= off_fen
+    return found, left_fen
+
+
+def _needed(bids: list[Bid], left_fen: int, amount_fen: int) -> list[Bid]:
+    """Without those whose absence leaves no more to pay than that: others take what they would have taken."""
+    for number in range(len(bids) - 1, -1, -1):
+        others = [*bids[:number], *bids[number + 1 :]]
+        if _left_after(others, amount_fen) <= left_fen:
+            bids = others
+    return bids
+
+
+def _left_after(bids: Iterable[Bid], left_fen: int) -> int:
+    """What remains after these, one after the other."""
+    for bid in bids:
+        left_fen -= _off_fen(bid, left_fen)
+    return left_fen
+
+
+def _off_fen(bid: Bid, left_fen: int) -> int:
+    """What a discount takes off what is left; more than its own cap it can never come to."""
+    assert bid.discount_of is not None, "only discounts are searched"
+    off_fen = bid.discount_of(left_fen)
+    return off_fen if off_fen < bid.cap_fen else bid.cap_fen  # noqa: FURB136  a third of min()'s time
 
 
 def _field(discounts: Iterable[Bid]) -> _Field:
@@ -168,26 +261,6 @@ def _allowed(field: _Field, cap_fen: int) -> _Field:
         return [bid for bid in bids if bid.cap_fen >= cap_fen]
 
     return _Field([_Group(some(best), some(cascading)) for best, cascading in field.groups], some(field.exclusive))
-
-
-def _total(field: _Field, caps: Sequence[int], amount_fen: int) -> int:
-    """The largest total that can be had under one of these caps, by bisection over them; they fall."""
-
-    totals: dict[int, int] = {}
-
-    def under(cap_fen: int) -> int:
-        if cap_fen not in totals:
-            totals[cap_fen] = amount_fen - _within(_allowed(field, cap_fen), amount_fen, amount_fen).left_fen
-        return totals[cap_fen]
-
-    low, high = 0, len(caps) - 1
-    while low < high:
-        middle = (low + high) // 2
-        if under(caps[middle]) >= caps[middle]:
-            high = middle
-        else:
-            low = middle + 1
-    return max(min(under(cap_fen), cap_fen) for cap_fen in caps[max(low - 1, 0) : low + 1])
 
 
 def _within(field: _Field, cap_fen: int, amount_fen: int) -> _Way:
@@ -249,8 +322,7 @@ def _lesser(before: _Way, bids: Iterable[Bid], best: _Way | None) -> _Way:
     for bid in bids:
         if left_fen - bid.alone_fen > least_fen:
             break
-        assert bid.discount_of is not None, "only discounts are searched"
-        remains_fen = left_fen - bid.discount_of(left_fen)
+        remains_fen = left_fen - _off_fen(bid, left_fen)
         if remains_fen < least_fen or (
             remains_fen == least_fen and (chosen is None or bid.terms.turn < chosen.terms.turn)
         ):
@@ -266,8 +338,7 @@ def _cut(bids: Sequence[Bid], amount_fen: int) -> list[Taken]:
     room_fen, left_fen = min(map(_cap_fen, bids)), amount_fen
     taken: list[Taken] = []
     for bid in bids:
-        assert bid.discount_of is not None, "only discounts are cut"
-        discount_fen = min(bid.discount_of(left_fen), room_fen)
+        discount_fen = min(_off_fen(bid, left_fen), room_fen)
         room_fen -= discount_fen
         left_fen -= discount_fen
         taken.append(Taken(bid, discount_fen))

@@ -66,7 +66,8 @@ def bid_of(campaign: Campaign, amount_fen: int) -> Bid:
     alone_fen = 0 if discount is None else discount(amount_fen)
     terms = terms_of(campaign)
     cap_fen = amount_fen if terms.cap_of is None else terms.cap_of(amount_fen)
-    return Bid(terms, discount, alone_fen, min(cap_fen, amount_fen - PAYABLE_MIN_FEN))
+    cap_fen = min(cap_fen, amount_fen - PAYABLE_MIN_FEN)
+    return Bid(terms, discount, min(alone_fen, cap_fen), cap_fen)
 
 
 def off(fen: int, *, from_fen: int = 0) -> AmountOff:

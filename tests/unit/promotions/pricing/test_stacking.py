@@ -60,16 +60,23 @@ def every_legal(bids: Sequence[Bid]) -> Iterator[tuple[Bid, ...]]:
                 yield chosen
 
 
-def best_by_trying(bids: Sequence[Bid], amount_fen: int) -> tuple[int, int]:
-    """The largest total, and the fewest campaigns that come to it."""
-    discounts = [bid for bid in bids if bid.alone_fen > 0 and bid.cap_fen > 0]
+def places_of(bids: Sequence[Bid]) -> dict[str, int]:
+    """The order of the groups."""
     places: dict[str, int] = {}
-    for bid in sorted(discounts, key=lambda bid: bid.terms.turn):
+    for bid in sorted(discounts_of(bids), key=lambda bid: bid.terms.turn):
         if bid.campaign.stacking.mode is not Mode.EXCLUSIVE:
             places.setdefault(bid.campaign.stacking.group, len(places))
-    return min(
-        ((-total_of(chosen, places, amount_fen), len(chosen)) for chosen in every_legal(discounts)), default=(0, 0)
-    )
+    return places
+
+
+def discounts_of(bids: Sequence[Bid]) -> list[Bid]:
+    return [bid for bid in bids if bid.alone_fen > 0 and bid.cap_fen > 0]
+
+
+def best_by_trying(bids: Sequence[Bid], amount_fen: int) -> int:
+    """The largest total."""
+    places = places_of(bids)
+    return max((total_of(chosen, places, amount_fen) for chosen in every_legal(discounts_of(bids))), default=0)
 
 
 benefits: st.SearchStrategy[Benefit] = st.one_of(
@@ -102,9 +109,12 @@ def test_it_finds_what_trying_every_combination_finds(
     chosen = [each.bid.campaign for each in taken]
     assert is_legal(chosen)
     total_fen = sum(each.discount_fen for each in taken)
-    discounts = [each for each in taken if each.bid.discount_of is not None]
-    assert (-total_fen, len(discounts)) == best_by_trying(bids, amount_fen)
-    assert all(each.discount_fen > 0 for each in discounts)
+    assert total_fen == best_by_trying(bids, amount_fen)
+    discounts = [each.bid for each in taken if each.bid.discount_of is not None]
+    for bid in discounts:
+        others = [other for other in discounts if other is not bid]
+        assert not others or total_of(others, places_of(bids), amount_fen) < total_fen, "none could be left out"
+    assert all(each.discount_fen > 0 for each in taken if each.bid.discount_of is not None)
     assert total_fen <= min([amount_fen - 1, *[each.bid.cap_fen for each in taken]])
     chance.shuffle(bids)  # type: ignore[attr-defined]
     assert combine(bids, amount_fen) == taken
