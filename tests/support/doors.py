@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from tests.support.channels import Simulators
 from tests.support.proxy import Address, Mode, Proxy
@@ -138,6 +138,14 @@ class Doors:
         name = f".s.PGSQL.{query['port']}"
         door = self.before(Path(query["host"]) / name, Path(folder) / name)
         return door, url.replace(f"host={quote(query['host'], safe='/')}", f"host={quote(folder, safe='/')}")
+
+    def before_valkey(self, url: str) -> tuple[Door, str]:
+        """A door in front of a Valkey socket, and the numbered database's address through it."""
+        address = urlsplit(url)
+        folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="msh-"))
+        listening = Path(folder) / "valkey.sock"
+        door = self.before(Path(unquote(address.path)), listening)
+        return door, f"unix://{quote(str(listening), safe='/')}?{address.query}"
 
     def before_url(self, url: str) -> tuple[Door, str]:
         """A door in front of an HTTP server, and the server's address through it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,12 +23,19 @@ class Sale:
     payment: Mapping[str, Any]
 
 
+def any_wallet(number: int) -> dict[str, Any]:
+    """One wallet after the other, each sale of another amount."""
+    return new_order(WALLETS[number % len(WALLETS)], amount=100 + number)
+
+
 @dataclass(slots=True)
 class Load:
     """Sales that begin at an even rate, whatever becomes of the ones before."""
 
     till: PatientTill
     per_s: float
+    order: Callable[[int], Mapping[str, Any]] = any_wallet
+    """What the customer with that number buys."""
     sales: list[Sale] = field(default_factory=list)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -78,6 +85,5 @@ class Load:
 
     async def _sell(self, number: int) -> None:
         began = time.monotonic()
-        order = new_order(WALLETS[number % len(WALLETS)], amount=100 + number)
-        payment = await self.till.ring_up(order, gateway=number, wait_s=5, cancel_after_s=8)
+        payment = await self.till.ring_up(self.order(number), gateway=number, wait_s=5, cancel_after_s=8)
         self.sales.append(Sale(began, time.monotonic(), payment))
