@@ -96,7 +96,6 @@ KINDS: Final = (
         RandomOff(1, 500, 100, percent_max=Decimal(5)),
         "payment.region == '{region}' && known(payment.code)",
         Limits(10_000_000, per={Scope.CUSTOMER: Allowance(day=5), Scope.CODE: Allowance(day=200)}),
-        _SMALL,
     ),
     Kind(
         2,

@@ -8,6 +8,7 @@ median, which is what its neighbours left of it.
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import statistics
@@ -37,6 +38,8 @@ WHOLE: Final = "fields, match and price"
 ALL_APPLY: Final = "price where every campaign's condition holds"
 Pricing: TypeAlias = Callable[[Facts, Sequence[Campaign]], Offer]
 _PAYMENTS: Final = 500
+_GC_THRESHOLDS: Final = (20_000, 20, 50)
+"""The gateway's own (gateway/app.py)."""
 _SECRET: Final = b"a key of the benchmark"
 
 
@@ -57,6 +60,7 @@ def main(
     results: Annotated[Path, typer.Option(help="Folder for the JSON document.")] = Path("results"),
 ) -> None:
     """Measure, print a table, and write one JSON document."""
+    gc.set_threshold(*_GC_THRESHOLDS)
     costs = list(_measure(rounds))
     at = datetime.now(UTC)
     _show(Console(), costs)
@@ -76,6 +80,8 @@ def main(
 def _measure(rounds: int) -> Iterator[Cost]:
     for number in (100, 1_000, TARGET_CAMPAIGNS):
         campaigns, payments = set_of(campaigns_of(number)), payments_of(_PAYMENTS, number)
+        gc.collect()
+        gc.freeze()
         meter = _Meter(number, [(facts, campaigns.candidates(facts)) for facts in payments], rounds)
 
         def whole(facts: Facts, _: Sequence[Campaign], campaigns: CampaignSet = campaigns) -> Offer:
