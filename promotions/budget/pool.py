@@ -151,8 +151,8 @@ class BudgetPool:
         return Reservation(draw.campaign_id, draw.day, number, fen, order_key, owner, True, self._trust.epoch)
 
     def _place_of(self, reservation: Reservation) -> Place | None:
-        """Where the reservation stands; None where it does not stand in Valkey, or under an epoch that is over."""
-        if not reservation.in_pool or reservation.epoch != self._trust.epoch:
+        """Where it stands, or may stand, for Valkey's answer can have been lost; None under an epoch that is over."""
+        if reservation.epoch != self._trust.epoch or not (reservation.in_pool or self._trust.is_given):
             return None
         return self._place(Slice(reservation.campaign_id, reservation.day, reservation.slice))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from promotions.budget.lanes import Slice, place_of
 from promotions.budget.loading import state_of
 from promotions.budget.reservation import Exhausted, Reservation
@@ -138,6 +140,23 @@ async def test_a_slice_that_valkey_does_not_know_is_left_to_postgresql_and_loade
     reserved = await process.pool.reserve("order 2", "pay_2", [town.draw(campaign, 300)])
     assert isinstance(reserved, tuple)
     assert reserved[0].in_pool
+
+
+async def test_a_reservation_whose_answer_was_lost_is_let_go_with_its_payment(
+    town: PoolTown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = await town.campaign(1_000)
+    await town.load(campaign)
+    process = await town.process()
+    with monkeypatch.context() as patched:
+        patched.setattr(process.trust, "hear", lambda lane, raw: False)
+        lost = await process.pool.reserve("order", "pay_1", [town.draw(campaign, 300)])
+    assert isinstance(lost, tuple)
+    assert not lost[0].in_pool
+    assert await town.left(campaign) == (700, None, 1)
+    process.pool.release(lost)
+    await process.pool.aclose()
+    assert await town.left(campaign) == (1_000, None, 0)
 
 
 async def test_an_empty_slice_leads_to_the_next_one(town: PoolTown) -> None:
