@@ -82,13 +82,16 @@ bench-pool: setup ## what a reservation from the budget pool costs Valkey and th
 bench-routing: setup ## what the choice of a route costs in CPU, by accounts and rules
 	$(BIN)/python -m loadtests.routing $(ARGS)
 
+bench-promotions: setup ## what the price of a payment costs in CPU, by active campaigns
+	$(BIN)/python -m loadtests.promotions $(ARGS)
+
 bench-flash-sale: setup ## 1,000 coupons, 20,000 customers at the same second (秒杀), with the audit of who got one
 	$(BIN)/python -m loadtests.flash_sale $(ARGS)
 
 load: setup ## Locust against a stack of its own, or ARGS="--ready-file FILE", with the audit at the end
 	$(BIN)/python -m loadtests.load $(ARGS)
 
-.PHONY: bench bench-profile bench-webhooks bench-pool bench-routing bench-flash-sale load
+.PHONY: bench bench-profile bench-webhooks bench-pool bench-routing bench-promotions bench-flash-sale load
 
 clean: ## remove the environment and the state of `make run`
 	rm -rf $(VENV) .venv-sdk $(STATE)
