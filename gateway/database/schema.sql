@@ -45,6 +45,36 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION follow_outcomes(of_payments text[], of_merchants text[], statuses text[], statuses_before text[], of_customers bytea[], fens bigint[], wallets text[], card_bins bytea[], are_promoted boolean[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    come_to_nothing text[] := '{}';
+    given_back integer := 0;
+BEGIN
+    FOR i IN 1 .. cardinality(of_payments) LOOP
+        IF statuses[i] = 'succeeded' OR statuses_before[i] = 'succeeded' THEN
+            IF of_customers[i] IS NOT NULL THEN
+                PERFORM count_order(
+                    of_customers[i], fens[i], wallets[i], card_bins[i], of_merchants[i],
+                    CASE statuses[i] WHEN 'succeeded' THEN 1 ELSE -1 END
+                );
+            END IF;
+            IF are_promoted[i] THEN
+                PERFORM owe_reward(of_payments[i], of_merchants[i]);
+            END IF;
+        END IF;
+        IF are_promoted[i] AND statuses[i] IN ('failed', 'closed', 'reversed') THEN
+            come_to_nothing := come_to_nothing || of_payments[i];
+        END IF;
+    END LOOP;
+    IF come_to_nothing <> '{}' THEN
+        SELECT count(*) INTO given_back FROM give_back_redemptions(come_to_nothing);
+    END IF;
+    RETURN given_back;
+END
+$$;
+
 CREATE FUNCTION free_coupons(ids text[], of_payments text[]) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -53,40 +83,6 @@ BEGIN
         PERFORM FROM coupons k WHERE k.id = ANY (ids) ORDER BY k.id FOR NO KEY UPDATE;
         UPDATE coupons k SET payment_id = NULL WHERE k.id = ANY (ids) AND k.payment_id = ANY (of_payments);
     END IF;
-END
-$$;
-
-CREATE FUNCTION gather_slices(of_campaign text, of_day date, fen bigint) RETURNS TABLE(slice smallint, room_fen bigint, room_count bigint)
-    LANGUAGE plpgsql
-    AS $$
-DECLARE
-    fits boolean;
-BEGIN
-    IF grant_day(of_campaign, of_day, NULL) IS DISTINCT FROM of_day THEN
-        RETURN;
-    END IF;
-    SELECT sum(s.granted - s.used), sum(s.granted_count - s.used_count)
-    INTO room_fen, room_count
-    FROM campaign_slices s WHERE s.campaign_id = of_campaign AND s.day = of_day;
-    SELECT s.slice, coalesce(s.granted - s.used >= fen, true) AND coalesce(s.granted_count > s.used_count, true)
-    INTO slice, fits
-    FROM campaign_slices s WHERE s.campaign_id = of_campaign AND s.day = of_day
-    ORDER BY 2 DESC, s.granted - s.used DESC, s.granted_count - s.used_count DESC, s.slice
-    LIMIT 1;
-    IF NOT fits AND coalesce(room_fen >= fen, true) AND coalesce(room_count > 0, true) THEN
-        UPDATE campaign_slices s SET
-            granted = CASE WHEN s.slice = gather_slices.slice THEN s.used + room_fen ELSE least(s.granted, s.used) END,
-            granted_count = CASE
-                WHEN s.slice = gather_slices.slice THEN s.used_count + room_count
-                ELSE least(s.granted_count, s.used_count)
-            END
-        WHERE s.campaign_id = of_campaign AND s.day = of_day;
-        fits := true;
-    END IF;
-    IF NOT fits THEN
-        slice := NULL;
-    END IF;
-    RETURN NEXT;
 END
 $$;
 

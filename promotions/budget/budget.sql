@@ -11,15 +11,6 @@ WHERE c.id = $1
 GROUP BY c.id
 HAVING sum(coalesce(s.granted, s.used)) > c.budget OR sum(coalesce(s.granted_count, s.used_count)) > c.count
 
--- name: room
-SELECT slice, granted - used AS fen, granted_count - used_count AS count
-FROM campaign_slices
-WHERE campaign_id = $1 AND day = $2
-ORDER BY slice
-
--- name: gather
-SELECT slice, room_fen, room_count FROM gather_slices($1, $2, $3)
-
 -- name: to_be_granted
 -- Running campaigns that have leftovers of the last days, or nothing for today yet; older leftovers come with a new day.
 SELECT c.id

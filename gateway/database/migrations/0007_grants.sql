@@ -113,38 +113,3 @@ CREATE FUNCTION paced(there bigint, per_day bigint, share double precision) RETU
         greatest(least(floor(coalesce(per_day, there) * share)::bigint, there), 0)
     END
 $$;
-
--- Moves what is left in a day's slices into one of them, where none has `fen` (and one redemption) left by itself though
--- all of them together do.  Returns the slice that has it, if any, and what all of them have.
-CREATE FUNCTION gather_slices(of_campaign text, of_day date, fen bigint)
-RETURNS TABLE (slice smallint, room_fen bigint, room_count bigint) LANGUAGE plpgsql AS $$
-DECLARE
-    fits boolean;
-BEGIN
-    IF grant_day(of_campaign, of_day, NULL) IS DISTINCT FROM of_day THEN
-        RETURN;
-    END IF;
-    SELECT sum(s.granted - s.used), sum(s.granted_count - s.used_count)
-    INTO room_fen, room_count
-    FROM campaign_slices s WHERE s.campaign_id = of_campaign AND s.day = of_day;
-    SELECT s.slice, coalesce(s.granted - s.used >= fen, true) AND coalesce(s.granted_count > s.used_count, true)
-    INTO slice, fits
-    FROM campaign_slices s WHERE s.campaign_id = of_campaign AND s.day = of_day
-    ORDER BY 2 DESC, s.granted - s.used DESC, s.granted_count - s.used_count DESC, s.slice
-    LIMIT 1;
-    IF NOT fits AND coalesce(room_fen >= fen, true) AND coalesce(room_count > 0, true) THEN
-        UPDATE campaign_slices s SET
-            granted = CASE WHEN s.slice = gather_slices.slice THEN s.used + room_fen ELSE least(s.granted, s.used) END,
-            granted_count = CASE
-                WHEN s.slice = gather_slices.slice THEN s.used_count + room_count
-                ELSE least(s.granted_count, s.used_count)
-            END
-        WHERE s.campaign_id = of_campaign AND s.day = of_day;
-        fits := true;
-    END IF;
-    IF NOT fits THEN
-        slice := NULL;
-    END IF;
-    RETURN NEXT;
-END
-$$;

@@ -128,6 +128,16 @@ async def test_one_customer_gets_his_share_and_no_more_also_within_a_batch(
     assert results[1].refusal == Refusal(cid, RefusalKind.LIMIT, 70, None)
 
 
+async def test_who_takes_no_money_is_not_held_up_by_a_limit_in_money_that_was_lowered(
+    pool: asyncpg.Pool, cid: str, day: date
+) -> None:
+    await campaign(pool, cid)
+    await grant(pool, cid, 10_000)
+    fens = [(100, 100), (0, 50), (1, 50)]
+    rows = [drawing(payment(), taken(cid, day, fen, counters=[use(cid, EVER, None, most)])) for fen, most in fens]
+    assert [result.inserted for row in rows for result in await flush(pool, row)] == [True, True, False]
+
+
 async def test_somebody_refused_leaves_no_counter_behind(pool: asyncpg.Pool, cid: str, day: date) -> None:
     await campaign(pool, cid)
     await grant(pool, cid, 10_000)
@@ -208,6 +218,16 @@ async def test_a_coupon_is_redeemed_once_by_the_customer_who_holds_it(pool: asyn
     assert await pool.fetchval("SELECT payment_id FROM coupons WHERE id = $1", mine) == rows[3].payment_id
     [result] = await flush(pool, by(b"me", mine))
     assert result.refusal is not None
+    assert await used(pool, cid) == [(100, 1)]
+
+
+async def test_two_who_redeem_one_coupon_at_once_are_not_both_admitted(pool: asyncpg.Pool, cid: str, day: date) -> None:
+    """Though there is room for both, and nothing else is refused."""
+    await campaign(pool, cid)
+    await grant(pool, cid, 300)
+    mine = await coupon(pool, new_id("cpn"), cid, b"me")
+    rows = [drawing(payment(), taken(cid, day, 100, coupon_id=mine), customer=b"me") for _ in range(2)]
+    assert [result.inserted for result in await flush(pool, *rows)] == [True, False]
     assert await used(pool, cid) == [(100, 1)]
 
 

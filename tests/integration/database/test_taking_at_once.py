@@ -17,6 +17,8 @@ from gateway.database.redemptions import RedemptionRow, RefusalKind
 from gateway.kernel.ids import new_id
 from gateway.payments.states import Event
 from promotions.budget import grants
+from promotions.budget.gathering import Free, gather
+from promotions.budget.loading import rooms_of
 from promotions.facts import EVER
 from tests.support.campaign_rows import campaign, drawing, grant, taken, today, use
 from tests.support.rows import outcome
@@ -142,7 +144,9 @@ async def test_taking_giving_back_and_granting_at_once_never_deadlock_and_add_up
     async def regrant(seed: int) -> None:
         chance = random.Random(seed)
         for _ in range(30):
-            await grants.gather(pool, chance.choice(cids), day, chance.randint(1, 500))
+            cid = chance.choice(cids)
+            await grants.ensure_day(pool, cid, day)
+            await gather(pool, [Free(room) for room in await rooms_of(pool, cid, day)], chance.randint(1, 500))
 
     await asyncio.gather(*(shop(seed) for seed in range(4)), regrant(9))
     assert counting.errors == Counter()

@@ -14,7 +14,9 @@ from gateway.database.intents import IntentResult, intent_batch
 from gateway.database.redemptions import RefusalKind
 from gateway.kernel.ids import new_id
 from promotions.budget import grants
-from promotions.budget.grants import BelowSpent, Gathered
+from promotions.budget.gathering import Free, gather
+from promotions.budget.grants import BelowSpent
+from promotions.budget.loading import rooms_of
 from promotions.facts import EVER
 from tests.support.campaign_rows import campaign, drawing, grant, taken, today
 
@@ -72,7 +74,7 @@ async def test_a_day_gets_what_its_campaign_allows(
 ) -> None:
     cid = await campaign(pool, new_id("cmp"), **columns)
     assert await grants.ensure_day(pool, cid, day)
-    assert await grants.room(pool, cid, day) == [grants.SliceRoom(0, fen, count)]
+    assert [(room.fen, room.count) for room in await rooms_of(pool, cid, day)] == [(fen, count)]
 
 
 @pytest.mark.parametrize("columns", [{"budget": None}, {"status": "draft"}, {"status": "ended"}])
@@ -161,7 +163,7 @@ async def test_the_grant_follows_the_pace_up_and_down(pool: asyncpg.Pool, day: d
     assert await granted(pool, cid) == [(300, 300)]
     assert not await grants.pace_to(pool, cid, day - timedelta(days=1), 1.0)
     assert await granted(pool, cid) == [(300, 300)]
-    assert (await grants.gather(pool, cid, day, 1)).slice is None
+    assert await gathered(pool, cid, day, 1) is None
     assert await grants.pace_to(pool, cid, day, 1.0)
     assert await granted(pool, cid) == [(1_000, 300)]
 
@@ -176,34 +178,14 @@ async def test_leftovers_of_the_slices_are_gathered_until_the_last_fen_is_spent(
         if result.inserted:
             spent += fen
             continue
-        found = await grants.gather(pool, cid, day, fen)
-        assert found.room_fen == 1_000 - spent
-        assert (found.slice is not None) is (1_000 - spent >= fen)
-        if found.slice is not None:
-            [result] = await take(pool, cid, day, fen, slice_=found.slice)
+        found = await gathered(pool, cid, day, fen)
+        assert (found is not None) is (1_000 - spent >= fen)
+        if found is not None:
+            [result] = await take(pool, cid, day, fen, slice_=found)
             assert result.inserted
             spent += fen
     assert spent == 1_000
-    assert await grants.gather(pool, cid, day, 1) == Gathered(None, 0, None)
-
-
-async def test_numbers_are_gathered_like_money(pool: asyncpg.Pool, day: date) -> None:
-    cid = await campaign(pool, new_id("cmp"), budget=None, count=3, slices=3)
-    await grants.ensure_day(pool, cid, day)
-    for number in range(3):
-        found = await grants.gather(pool, cid, day, 5)
-        assert found.room_count == 3 - number
-        assert found.slice is not None
-        [result] = await take(pool, cid, day, 5, slice_=found.slice)
-        assert result.inserted
-    assert await grants.gather(pool, cid, day, 5) == Gathered(None, None, 0)
-
-
-async def test_gathering_for_a_day_that_is_over_finds_nothing(pool: asyncpg.Pool, day: date) -> None:
-    cid = await campaign(pool, new_id("cmp"), budget=1_000)
-    yesterday = day - timedelta(days=1)
-    await grant(pool, cid, 10, 10, day=yesterday)
-    assert await grants.gather(pool, cid, yesterday, 15) == Gathered(None, 0, 0)
+    assert await gathered(pool, cid, day, 1) is None
 
 
 async def test_counters_of_days_long_past_are_forgotten_and_those_for_ever_are_not(
@@ -292,7 +274,7 @@ async def test_whatever_many_do_at_once_no_more_is_granted_than_there_is(pool: a
                 case 0:
                     await grants.ensure_day(pool, cid, day)
                 case 1:
-                    await grants.gather(pool, cid, day, chance.randint(1, 400))
+                    await gathered(pool, cid, day, chance.randint(1, 400))
                 case 2:
                     await grants.pace_to(pool, cid, day, chance.choice([0.3, 0.7, 1.0]))
                 case 3:
@@ -312,6 +294,11 @@ async def test_whatever_many_do_at_once_no_more_is_granted_than_there_is(pool: a
         cid,
     )
     assert row["used"] == row["taken"] > 0
+
+
+async def gathered(pool: asyncpg.Pool, campaign_id: str, day: date, fen: int) -> int | None:
+    """The slice into which everything that is left was moved."""
+    return await gather(pool, [Free(room) for room in await rooms_of(pool, campaign_id, day)], fen)
 
 
 async def change_budget(pool: asyncpg.Pool, campaign_id: str, budget: int) -> None:
