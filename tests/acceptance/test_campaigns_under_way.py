@@ -136,6 +136,18 @@ async def test_top_ups_under_load_add_to_the_fen_and_touch_nothing_else(
     assert after["held"] == 0
 
 
+async def test_a_campaign_that_ran_dry_gives_again_soon_after_a_top_up(
+    admin: httpx.AsyncClient, tills: list[Till], path: str
+) -> None:
+    used = await balance(admin, path)
+    await done(admin.patch(path, json={"limits": {"budget": used["spent"] + used["held"] + 500}}))
+    async with asyncio.timeout(10):
+        while 500 in await discounts_now(tills):
+            pass
+    await top_up(admin, path, 100_000, new_ulid())
+    await follows(tills, 500)
+
+
 async def test_a_budget_that_is_lowered_under_load_is_never_overspent(
     admin: httpx.AsyncClient, tills: list[Till], path: str
 ) -> None:
