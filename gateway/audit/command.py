@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Final
@@ -21,6 +21,7 @@ from gateway.devstack.ready import read_ready_file
 from gateway.processes.errors import StackError
 
 _DATABASE_URL: Final = "MASHANG_DATABASE_URL"
+_REDIS_URL: Final = "MASHANG_REDIS_URL"
 
 
 class ExitStatus(IntEnum):
@@ -33,9 +34,10 @@ class ExitStatus(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the books are: PostgreSQL's address and each simulator's base address."""
+    """Where the books are: PostgreSQL's and Valkey's addresses, and each simulator's base address."""
 
     database_url: str
+    redis_url: str | None
     simulators: Mapping[str, str]
 
 
@@ -61,10 +63,10 @@ def find_places(state: Path | None, simulators: Sequence[str]) -> Places:
     named = dict([_named(entry) for entry in simulators])
     database_url = os.environ.get(_DATABASE_URL)
     if state is None and database_url:
-        return Places(database_url, named)
+        return Places(database_url, os.environ.get(_REDIS_URL), named)
     ready = read_ready_file(ready_file_of((state or DEFAULT_STATE).absolute()))
     addresses = {name: values["base_url"] for name, values in ready.simulators.items()}
-    return Places(ready.database_url, addresses | named)
+    return Places(ready.database_url, ready.redis_url, addresses | named)
 
 
 def _named(entry: str) -> tuple[str, str]:
@@ -77,7 +79,7 @@ def _named(entry: str) -> tuple[str, str]:
 async def _audit(places: Places, options: AuditOptions) -> AuditReport:
     simulators = [SimulatorBooks(name, url) for name, url in sorted(places.simulators.items())]
     try:
-        return await audit(places.database_url, simulators, options)
+        return await audit(places.database_url, simulators, replace(options, redis_url=places.redis_url))
     finally:
         for simulator in simulators:
             await simulator.aclose()

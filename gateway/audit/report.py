@@ -56,6 +56,7 @@ def as_json(report: AuditReport) -> bytes:
             "waiting_past_the_bound": report.webhooks.overdue,
         },
         "campaigns": asdict(report.campaigns),
+        "pool": None if report.pool is None else asdict(report.pool),
         "simulators": {"orders": report.trades, "refunds": report.refunds, "unknown_orders": _piles(totals.unknown)},
         "client_log": None
         if log is None
@@ -98,7 +99,7 @@ def show(report: AuditReport) -> None:
     console.print(_accounts(report))
     console.print(_apart(report))
     console.print(_checks(report))
-    for line in [_callbacks(report), _webhooks(report), _campaigns(report), *_client_log(report)]:
+    for line in [_callbacks(report), _webhooks(report), _campaigns(report), _pool(report), *_client_log(report)]:
         console.print(line, markup=False)
     for found in report.findings.shown:
         ids = " ".join(f"{name}={value}" for name, value in found.ids.items())
@@ -170,6 +171,16 @@ def _campaigns(report: AuditReport) -> str:
     return (
         f"Campaigns: {found.campaigns:,}; {found.granted_fen:,} fen of their budgets are granted, {found.used_fen:,} "
         f"held or spent by {found.redemptions:,} redemptions."
+    )
+
+
+def _pool(report: AuditReport) -> str:
+    found = report.pool
+    if found is None:
+        return "Pool: Valkey was not asked."
+    return (
+        f"Pool: {found.slices:,} slices in Valkey, {found.left_fen:,} fen left and {found.reserved_fen:,} reserved; "
+        f"{found.stranded_fen:,} fen are stranded, {found.ahead_fen:,} ahead of PostgreSQL, which refuses them."
     )
 
 

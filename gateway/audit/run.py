@@ -21,6 +21,7 @@ from gateway.audit.database import Page
 from gateway.audit.findings import CannotAudit, Findings
 from gateway.audit.history import check_answers, check_history, report_lost
 from gateway.audit.money import check_money, report_astray, report_unknown
+from gateway.audit.pool import PoolTally, survey_pool
 from gateway.audit.progress import Steps
 from gateway.audit.quiet import wait_until_quiet
 from gateway.audit.redemptions import check_redemptions, took, used
@@ -41,11 +42,15 @@ _ULID: Final = 26
 
 @dataclass(frozen=True, slots=True)
 class AuditOptions:
-    """`bound_s`: for so long a payment may be unresolved (I6); `shown_max`: mismatches listed of each check."""
+    """`bound_s`: for so long a payment may be unresolved (I6); `shown_max`: mismatches listed of each check.
+
+    `redis_url`: where the budget pool is; without it, it is not looked at.
+    """
 
     client_logs: tuple[Path, ...] = ()
     wait_s: float = 0.0
     bound_s: float = BOUND_S
+    redis_url: str | None = None
     shown_max: int = _SHOWN_MAX
 
 
@@ -62,6 +67,7 @@ class AuditReport:
     callbacks: CallbackTally
     webhooks: WebhookTally
     campaigns: CampaignTally
+    pool: PoolTally | None
     quiet: bool
     at: datetime
     bound_s: float
@@ -178,6 +184,7 @@ class _Audit:
         webhooks = await check_webhooks(connection, scene, findings)
         clientlog.check_orders(self._scratch, findings)
         campaigns = await check_budgets(connection, self._scratch, scene.now, findings)
+        pool = None if self._options.redis_url is None else await survey_pool(connection, self._options.redis_url)
         self._totals.compare(await database.receivables(connection), findings)
         return AuditReport(
             findings=findings,
@@ -189,6 +196,7 @@ class _Audit:
             callbacks=self._callbacks,
             webhooks=webhooks,
             campaigns=campaigns,
+            pool=pool,
             quiet=quiet,
             at=scene.now,
             bound_s=self._options.bound_s,

@@ -60,6 +60,15 @@ SELECT campaign_id, day::text AS day, slice::integer AS slice, granted, used, gr
 FROM campaign_slices
 ORDER BY campaign_id, day, slice
 
+-- name: epoch
+SELECT epoch FROM pool_state
+
+-- name: present_slices
+SELECT s.campaign_id, s.day, s.slice::integer AS slice, s.granted - s.used AS room
+FROM campaign_slices s JOIN campaigns c ON c.id = s.campaign_id
+WHERE s.day = (now() AT TIME ZONE c.timezone)::date
+ORDER BY s.campaign_id, s.slice
+
 -- name: uses
 SELECT key, campaign_id, scope COLLATE "C" AS scope, day::text AS day, used, used_count
 FROM campaign_uses
