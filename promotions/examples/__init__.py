@@ -1,4 +1,4 @@
-"""Ready examples of campaigns, as JSON documents: DOMAIN's cases, each to be sent to the admin API with other sponsors."""
+"""Ready examples of campaigns, as JSON: DOMAIN's cases, each to be sent to the admin API with other sponsors."""
 
 from __future__ import annotations
 
