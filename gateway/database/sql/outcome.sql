@@ -6,8 +6,8 @@
 -- cancellation is not applied either: the worker, which still has the task, reverses it.  Nor is a reversal of a
 -- payment that has refunds.
 -- A payment that comes to nothing gives back what it took of campaigns; one that is captured counts for its customer, and
--- may have earned him a coupon.  The functions that do it are called for the payments that have such a thing, customers
--- before slices everywhere, so that two batches wait for each other in one order only; the last SELECT has them called.
+-- may have earned him a coupon.  The function that does it is called for the payments that have such a thing; the last
+-- SELECT has it called.
 -- No constant or parameter may bound the ids below: PostgreSQL 18.6 loses rows, or crashes, where it leaves partitions
 -- out before such an update starts and then looks again at a row that changed meanwhile (test_unknown_fate.py).  It does
 -- so too where the rows are of several months, which is why batches.py sends a statement for each.
@@ -83,30 +83,21 @@ WITH rows AS (
         $16::text[], $17::int[], $18::text[], $19::text[], $20::text[], $21::bigint[], $22::text[]
     ) AS t (payment_id, seq, kind, debit, credit, amount, currency)
     JOIN changed c ON c.id = t.payment_id
-), counted AS (
-    SELECT count(count_order(o.customer, o.payable, o.wallet, o.card_bin, o.merchant_id, o.times)) AS orders
-    FROM (
-        SELECT customer, payable, wallet, card_bin, merchant_id, CASE status WHEN 'succeeded' THEN 1 ELSE -1 END AS times
-        FROM changed
-        WHERE customer IS NOT NULL AND (status = 'succeeded' OR from_status = 'succeeded')
-        ORDER BY customer, id
-        OFFSET 0
-    ) o
-), rewarded AS (
-    SELECT count(owe_reward(id, merchant_id)) AS payments
-    FROM changed WHERE promoted AND (status = 'succeeded' OR from_status = 'succeeded')
-), given_back AS (
-    SELECT count(*) AS slices
-    FROM (
-        SELECT array_agg(id ORDER BY id) AS ids
-        FROM changed
-        WHERE promoted AND status IN ('failed', 'closed', 'reversed') AND (SELECT orders FROM counted) >= 0
-        HAVING count(*) > 0
-    ) p, give_back_redemptions(p.ids)
+), followed AS (
+    SELECT follow_outcomes(
+        array_agg(id ORDER BY customer, id), array_agg(merchant_id ORDER BY customer, id),
+        array_agg(status ORDER BY customer, id), array_agg(from_status ORDER BY customer, id),
+        array_agg(customer ORDER BY customer, id), array_agg(payable ORDER BY customer, id),
+        array_agg(wallet ORDER BY customer, id), array_agg(card_bin ORDER BY customer, id),
+        array_agg(promoted ORDER BY customer, id)
+    ) AS slices
+    FROM changed
+    WHERE customer IS NOT NULL OR promoted
+    HAVING count(*) > 0
 )
 SELECT c.id IS NOT NULL AS applied, coalesce(c.status, h.from_status) AS status, now() AS at
 FROM unnest($1::text[]) WITH ORDINALITY AS r (payment_id, position)
 LEFT JOIN changed c ON c.id = r.payment_id
 LEFT JOIN held h ON h.id = r.payment_id
-WHERE (SELECT payments FROM rewarded) + (SELECT slices FROM given_back) + (SELECT orders FROM counted) >= 0
+WHERE (SELECT count(slices) FROM followed) >= 0
 ORDER BY r.position
