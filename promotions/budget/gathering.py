@@ -36,18 +36,23 @@ async def gather(pool: asyncpg.Pool, free: Sequence[Free], fen: int) -> int | No
     """Into the slice that has most; its number, where it has so many fen and one redemption then.
 
     `free` is what is believed to be free in each slice of one day of a campaign; under the lock it is what PostgreSQL
-    has left by then, less what is reserved.
+    has left by then, less what is reserved.  Where somebody was faster, it stays where he has put it: moved away from
+    under each other's commits, it would be nobody's.
     """
     rooms = [each.room for each in free]
     if not _have(rooms, fen):
         return None
-    target = max(rooms, key=roominess).slice
+    some = rooms[0].slice
     async with pool.acquire() as connection, connection.transaction():
-        held = await connection.fetch(SQL["hold_slices"], target.campaign_id, target.day)
-        left = {row["slice"]: Room(target, row["left"], row["count"]) for row in held}
+        held = await connection.fetch(SQL["hold_slices"], some.campaign_id, some.day)
+        left = {row["slice"]: Room(some._replace(number=row["slice"]), row["left"], row["count"]) for row in held}
         now = {each.room.slice.number: _less(left[each.room.slice.number], each) for each in free}
         if not _have(list(now.values()), fen):
             return None
+        roomiest = max(now.values(), key=roominess)
+        target = roomiest.slice
+        if roomiest.fits(fen):
+            return target.number
         moves = [_Move(number, -(room.fen or 0), -(room.count or 0)) for number, room in now.items()]
         moves = [move for move in moves if move.slice != target.number]
         moves.append(_Move(target.number, -sum(move.fen for move in moves), -sum(move.count for move in moves)))
