@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from gateway.database.intents import IntentResult, IntentRow, intent_batch
 from gateway.database.outcomes import outcome_batch
-from gateway.database.redemptions import RedemptionRow, RefusalKind
+from gateway.database.redemptions import RedemptionRow, RefusalKind, UseRow
 from gateway.kernel.ids import new_id
 from gateway.payments.states import Event
 from promotions.budget import grants
@@ -77,13 +78,9 @@ async def test_one_slice_with_overlapping_customers_is_spent_exactly_and_nobody_
                 (admitted if result.inserted else refused).append(row if result.inserted else (row, result.refusal))  # type: ignore[arg-type]
 
     def some_of(chance: random.Random) -> list[RedemptionRow]:
-        """Of one to three campaigns in any order, counted with a customer and a store in any order."""
-        found = []
-        for cid in chance.sample(cids, chance.randint(1, 3)):
-            counters = [use(f"{cid}-{chance.randrange(25)}", EVER, 8), use(f"{cid}-{chance.randrange(25)}", day, 6)]
-            chance.shuffle(counters)
-            found.append(taken(cid, day, chance.randint(1, 60), counters=counters))
-        return found
+        """Of one to three campaigns in any order, counted with two customers in any order."""
+        cids_drawn = chance.sample(cids, chance.randint(1, 3))
+        return [taken(cid, day, chance.randint(1, 60), counters=counters_of(chance, cid, day)) for cid in cids_drawn]
 
     await asyncio.gather(*(shop(seed) for seed in range(6)))
     assert counting.errors == Counter()
@@ -95,19 +92,53 @@ async def test_one_slice_with_overlapping_customers_is_spent_exactly_and_nobody_
         for row, refusal in refused:
             if refusal.kind is RefusalKind.EXHAUSTED and refusal.campaign_id == cid:
                 assert next(part.discount for part in row.redemptions if part.campaign_id == cid) > room
-        counted = await pool.fetch("SELECT key, day, used_count, used FROM campaign_uses WHERE campaign_id = $1", cid)
-        expected: Counter[Any] = Counter()
-        for part in [part for row in admitted for part in row.redemptions if part.campaign_id == cid]:
-            for counter in part.counters:
-                expected[counter.key, counter.day, "count"] += 1
-                expected[counter.key, counter.day, "fen"] += part.discount
-        assert expected == {
-            (row["key"], row["day"], what): row[column]
-            for row in counted
-            for what, column in (("count", "used_count"), ("fen", "used"))
-        }
-        assert max(row["used_count"] for row in counted) == 8
+        assert await highest_use(pool, cid, admitted) == 8
     assert {refusal.kind for _, refusal in refused} == {RefusalKind.EXHAUSTED, RefusalKind.LIMIT}
+
+
+async def test_counters_that_many_raise_in_any_order_are_raised_exactly_where_no_slice_is_waited_for_before(
+    pool: asyncpg.Pool, day: date
+) -> None:
+    cid = await campaign(pool, new_id("cmp"), budget=None)
+    counting = Counting(pool)
+    admitted: list[IntentRow] = []
+
+    async def shop(seed: int) -> None:
+        chance = random.Random(seed)
+        for _ in range(12):
+            rows = [
+                drawing(new_id("pay"), taken(cid, day, 10, counters=counters_of(chance, cid, day), slice=None))
+                for _ in range(12)
+            ]
+            results = await intent_batch(counting).flush(rows)  # type: ignore[arg-type]
+            admitted.extend(row for row, result in zip(rows, results, strict=True) if result.inserted)  # type: ignore[union-attr]
+
+    await asyncio.gather(*(shop(seed) for seed in range(6)))
+    assert counting.errors == Counter()
+    assert await highest_use(pool, cid, admitted) == 8
+
+
+def counters_of(chance: random.Random, cid: str, day: date) -> list[UseRow]:
+    """Of one of 25 customers ever, and of one on the day."""
+    counters = [use(f"{cid}-{chance.randrange(25)}", EVER, 8), use(f"{cid}-{chance.randrange(25)}", day, 6)]
+    chance.shuffle(counters)
+    return counters
+
+
+async def highest_use(pool: asyncpg.Pool, cid: str, admitted: Sequence[IntentRow]) -> int:
+    """How often the campaign's most frequent customer took; all of its counters are what was admitted."""
+    expected: Counter[Any] = Counter()
+    for part in [part for row in admitted for part in row.redemptions if part.campaign_id == cid]:
+        for counter in part.counters:
+            expected[counter.key, counter.day, "count"] += 1
+            expected[counter.key, counter.day, "fen"] += part.discount
+    counted = await pool.fetch("SELECT key, day, used_count, used FROM campaign_uses WHERE campaign_id = $1", cid)
+    assert expected == {
+        (row["key"], row["day"], what): row[column]
+        for row in counted
+        for what, column in (("count", "used_count"), ("fen", "used"))
+    }
+    return max(row["used_count"] for row in counted)
 
 
 async def test_taking_giving_back_and_granting_at_once_never_deadlock_and_add_up(pool: asyncpg.Pool, day: date) -> None:
