@@ -138,7 +138,7 @@ def _campaign(id_: str, kind: Kind, choose: Chooser, merchants: int) -> Campaign
         version=1,
         status=Status.ACTIVE,
         name=f"campaign {id_}",
-        benefit=kind.benefit,
+        benefit=_varied(kind.benefit, choose),
         condition=condition(when),
         limits=kind.limits,
         funding=FUNDERS,
@@ -148,6 +148,20 @@ def _campaign(id_: str, kind: Kind, choose: Chooser, merchants: int) -> Campaign
         ends_at=NOON + timedelta(days=20),
         coupon=kind.coupon,
     )
+
+
+def _varied(benefit: Benefit, choose: Chooser) -> Benefit:
+    """Campaigns of a kind differ in what they give."""
+    match benefit:
+        case AmountOff(tiers):
+            more_fen = 10 * choose.randrange(20)
+            return AmountOff(tuple([Tier(tier.spend_fen, tier.off_fen + more_fen) for tier in tiers]))
+        case PercentOff(percent, max_fen):
+            return PercentOff(percent - choose.randrange(40), max_fen)
+        case FixedPrice(price_fen, spend_fen):
+            return FixedPrice(price_fen + 10 * choose.randrange(30), spend_fen)
+        case _:
+            return benefit
 
 
 def _payment(number: int, choose: Chooser, merchants: int) -> Facts:

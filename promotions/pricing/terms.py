@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from sys import intern
 from typing import Final
 
@@ -48,6 +49,18 @@ class Terms:
     funding: tuple[Portion, ...]
 
 
+_given_by: Final = lru_cache(KEPT_MAX)(given_by)
+_most_of: Final = lru_cache(KEPT_MAX)(most_of)
+_portions_of: Final = lru_cache(KEPT_MAX)(portions_of)
+"""Of thousands of campaigns many say the same: what is shared takes less memory, and is in the processor's cache."""
+
+
+@lru_cache(KEPT_MAX)
+def _shared(counters: tuple[Counter, ...]) -> tuple[Counter, ...]:
+    """The first such tuple that there was."""
+    return counters
+
+
 _kept: Final[dict[int, Terms]] = {}
 """By the identity of the campaign, which its terms keep alive."""
 
@@ -76,9 +89,9 @@ def _terms(campaign: Campaign) -> Terms:
         spend_min_fen=spend_min_fen(benefit),
         needs_customer=campaign.needs_customer,
         is_discount=is_discount(benefit),
-        given=given_by(benefit),
-        random_max=most_of(benefit.percent_max, benefit.max_fen) if isinstance(benefit, RandomOff) else None,
-        cap_of=most_of(stacking.total_max_percent, stacking.total_max_fen) if has_cap else None,
-        counters=counters_of(campaign),
-        funding=portions_of(campaign.funding),
+        given=_given_by(benefit),
+        random_max=_most_of(benefit.percent_max, benefit.max_fen) if isinstance(benefit, RandomOff) else None,
+        cap_of=_most_of(stacking.total_max_percent, stacking.total_max_fen) if has_cap else None,
+        counters=_shared(counters_of(campaign)),
+        funding=_portions_of(campaign.funding),
     )
