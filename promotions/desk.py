@@ -6,9 +6,9 @@ It knows nothing of payments: what it is asked comes as plain values, and what i
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from gateway.kernel.money import Money
 from gateway.kernel.secrets import Vault
@@ -74,8 +74,7 @@ GrantDay: TypeAlias = Callable[[str, date], Awaitable[None]]
 """Grants a campaign the slices of that day, where it is the present one and they are missing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """A payment as its till describes it; `realm` is what the customer's id is scoped to (the merchant, or its realm).
 
     `wallet` is None for a code that any wallet can pay; `method` is `page` then.
@@ -136,11 +135,13 @@ class Promotions:
 
     async def facts(self, asked: Asked) -> Facts:
         """What campaigns look at.  The history is read where a campaign in force could need it."""
-        customer = None if asked.customer_id is None else self.customer_key(asked.realm, asked.customer_id)
-        device = (
-            None if asked.device_id is None else self._vault.keyed_hash(f"{asked.realm}\n{asked.device_id}".encode())
-        )
-        facts = Facts(
+        keyed_hash, realm = self._vault.keyed_hash, asked.realm
+        customer = None if asked.customer_id is None else self.customer_key(realm, asked.customer_id)
+        device = None if asked.device_id is None else keyed_hash(f"{realm}\n{asked.device_id}".encode()).hex()
+        history = None
+        if customer is not None and self.book.current.needs_history:
+            history = await self._history(asked, customer, device)
+        return Facts(
             merchant_id=asked.merchant_id,
             order_key=asked.order_key,
             amount_fen=asked.amount_fen,
@@ -155,12 +156,10 @@ class Promotions:
             code_id=asked.code_id,
             expires_in_s=asked.expires_in_s,
             customer=None if customer is None else customer.hex(),
-            device=None if device is None else device.hex(),
+            device=device,
             coupons=asked.coupons,
+            history=history,
         )
-        if customer is None or not self.book.current.needs_history:
-            return facts
-        return replace(facts, history=await self._history(facts, customer))
 
     async def offers(
         self, facts: Facts, *, accounts: Iterable[str] = (), without: Mapping[str, Reason] | None = None
@@ -184,11 +183,11 @@ class Promotions:
         draws = [_draw(applied) for applied in offer.applied if applied.campaign.limits.has_slices]
         return await self.pool.reserve(facts.order_key, owner, draws) if draws else ()
 
-    async def _history(self, facts: Facts, customer: bytes) -> History:
-        bin_key = None if facts.card_bin is None else self.bin_key(facts.card_bin).hex()
-        assert facts.customer is not None, "the caller has looked"
-        card_bin = None if facts.card_bin is None else facts.card_bin[:BIN_DIGITS]
-        wanted = Wanted(customer, facts.customer, facts.device, bin_key, facts.merchant_id, card_bin)
+    async def _history(self, asked: Asked, customer: bytes, device: str | None) -> History:
+        card_bin, bin_key = None, None
+        if asked.card_bin is not None:
+            card_bin, bin_key = asked.card_bin[:BIN_DIGITS], self.bin_key(asked.card_bin).hex()
+        wanted = Wanted(customer, customer.hex(), device, bin_key, asked.merchant_id, card_bin)
         read = await self._histories.submit(wanted)
         self.clock.heard(read.at)
         return read.history
