@@ -11,9 +11,7 @@ import email.utils
 import re
 import time
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
@@ -26,6 +24,7 @@ from gateway.processes.children import Child
 from tests.faults.conftest import FAULT_SETTINGS
 from tests.support.audits import audit_command
 from tests.support.book import ClientBook, PatientTill
+from tests.support.clocks import with_clock
 from tests.support.gateway import GatewayStack
 from tests.support.looking import events_of, payment_row, until_row
 from tests.support.till import WALLETS, new_order
@@ -33,7 +32,6 @@ from tests.support.till import WALLETS, new_order
 pytestmark = [pytest.mark.asyncio(loop_scope="module")]
 
 _SHIFTS_S: Final = (600, -600)
-_SITE: Final = Path(__file__).with_name("shifted")
 
 
 @pytest.fixture(scope="module")
@@ -48,17 +46,11 @@ def shifted(stack: GatewayStack) -> GatewayStack:
     for number, shift_s in enumerate(_SHIFTS_S):
         for child in (stack.gateways[number], stack.workers[number]):
             child.stop(timeout_s=10)
-            child.command = _with_clock(child, shift_s)
+            child.command = with_clock(child, shift_s)
             child.start()
     for gateway in stack.gateways:
         stack.wait_ready(gateway)
     return stack
-
-
-def _with_clock(child: Child, shift_s: int) -> Any:
-    assert child.command.environment is not None
-    environment = {**child.command.environment, "PYTHONPATH": str(_SITE), "CLOCK_SHIFT_S": str(shift_s)}
-    return replace(child.command, environment=environment)
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -64,11 +63,9 @@ class Scene:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def scene(
-    stack: GatewayStack, manager: Manager, till: PatientTill, database: asyncpg.Connection, book: ClientBook
-) -> AsyncIterator[Scene]:
+async def scene(stack: GatewayStack, manager: Manager, till: PatientTill, book: ClientBook) -> AsyncIterator[Scene]:
     """All books agree after each test."""
-    async with PoolView.opened(database, stack.redis_url) as pool:
+    async with PoolView.opened(stack.database_url, stack.redis_url) as pool:
         yield Scene(stack, manager, till, pool)
     await all_books_agree(stack.database_url, stack.simulators, book)
 

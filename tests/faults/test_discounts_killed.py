@@ -20,8 +20,6 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from gateway.database.valkey import Valkey
-from promotions.budget.beating import Heart
 from promotions.budget.keeping import ROUND_S
 from promotions.budget.reconciling import LIVES_GENERATIONS
 from tests.faults.conftest import FAULT_SETTINGS
@@ -33,7 +31,6 @@ from tests.support.gateway import GatewayStack, kill, start_gateway
 from tests.support.looking import until_count, until_row
 from tests.support.manager import Manager, manager
 from tests.support.proxy import Mode
-from tests.support.rows import settings
 from tests.support.till import WALLETS, new_order
 from tests.support.waiting import eventually, until
 
@@ -173,13 +170,13 @@ async def till(service: Service, book: ClientBook) -> AsyncIterator[PatientTill]
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def scene(
-    service: Service, manager: Manager, till: PatientTill, database: asyncpg.Connection, redis_url: str
+    service: Service, manager: Manager, till: PatientTill, database_url: str, redis_url: str
 ) -> AsyncIterator[Scene]:
     """A new campaign, in Valkey already."""
     campaign_id = await manager.start(limits={"budget": _BUDGET_FEN})
-    async with PoolView.opened(database, redis_url) as pool:
+    async with PoolView.opened(database_url, redis_url) as pool:
         await pool.until_right(campaign_id)
-        yield Scene(service, manager, till, database, pool, campaign_id)
+        yield Scene(service, manager, till, pool.database, pool, campaign_id)
 
 
 @pytest_asyncio.fixture(loop_scope="module", autouse=True)
@@ -238,7 +235,7 @@ async def test_killed_between_reservation_and_intent_and_the_till_asks_again(sce
     ids=["hastened", "in its own time"],
 )
 async def test_killed_between_reservation_and_intent_and_the_till_never_comes_back(
-    scene: Scene, redis_url: str, is_hastened: bool
+    scene: Scene, is_hastened: bool
 ) -> None:
     """Stranded is what the dead process had reserved, until the reservations expire; then others have it."""
     began, first_generation = time.monotonic(), await scene.pool.generation()
@@ -247,7 +244,8 @@ async def test_killed_between_reservation_and_intent_and_the_till_never_comes_ba
     others = [await scene.till.ring_up(new_order("unionpay"), gateway=1) for _ in range(3)]
     assert [payment["discount"] for payment in others] == [OFF_FEN, OFF_FEN, 0], "what is not stranded is to be had"
     if is_hastened:
-        await _beat_until(scene, redis_url, first_generation + LIVES_GENERATIONS - 2)
+        so_far = await scene.pool.generation() - first_generation
+        await scene.pool.hasten(LIVES_GENERATIONS - 2 - so_far)
         assert (await scene.in_valkey()).open == 8, "it is too early still"
 
     async def is_swept() -> bool:
@@ -261,17 +259,6 @@ async def test_killed_between_reservation_and_intent_and_the_till_never_comes_ba
     payments = await asyncio.gather(*[scene.till.ring_up(new_order("unionpay"), gateway=1) for _ in range(9)])
     assert sorted(payment["discount"] for payment in payments) == [0, *[OFF_FEN] * 8]
     assert await scene.money() == (10, 0, 0)
-
-
-async def _beat_until(scene: Scene, redis_url: str, generation: int) -> None:
-    """The pool's time goes by heartbeats: let it beat faster than once a second."""
-    valkey = Valkey(settings("postgresql://nobody@/none", redis_url))
-    async with asyncpg.create_pool(scene.service.stack.database_url, min_size=1, max_size=1) as connections:
-        heart = Heart(connections, valkey)
-        while await scene.pool.generation() < generation:
-            await scene.database.execute("UPDATE pool_state SET beaten_at = 'epoch'")
-            await heart.beat()
-    await valkey.aclose()
 
 
 async def test_killed_while_the_intent_is_under_way_and_it_becomes_durable_after_all(scene: Scene) -> None:

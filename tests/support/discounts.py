@@ -12,6 +12,7 @@ import asyncpg
 from redis.exceptions import RedisError
 
 from gateway.database.valkey import Valkey, ValkeyAway
+from promotions.budget.beating import Heart
 from promotions.budget.lanes import Slice, place_of
 from tests.support.audits import audit_here
 from tests.support.book import ClientBook
@@ -75,17 +76,19 @@ def discounts_by_customer(sales: Iterable[Sale], customers: Mapping[str, str]) -
 class PoolView:
     """Looks into both stores of a running stack: what the pool has in Valkey, beside PostgreSQL."""
 
+    database_url: str
     database: asyncpg.Connection
     valkey: Valkey
 
     @classmethod
     @asynccontextmanager
-    async def opened(cls, database: asyncpg.Connection, redis_url: str) -> AsyncIterator[Self]:
+    async def opened(cls, database_url: str, redis_url: str) -> AsyncIterator[Self]:
         """Until the block ends."""
-        valkey = Valkey(settings("postgresql://nobody@/none", redis_url))
+        valkey, database = Valkey(settings(database_url, redis_url)), await asyncpg.connect(database_url)
         try:
-            yield cls(database, valkey)
+            yield cls(database_url, database, valkey)
         finally:
+            await database.close()
             await valkey.aclose()
 
     async def epoch(self) -> int:
@@ -117,6 +120,15 @@ class PoolView:
         """Valkey believes from now on that each slice has so much left."""
         for key in await self._keys(campaign_id):
             await self.valkey.call("HSET", key, "left", str(fen))
+
+    async def hasten(self, generations: int) -> None:
+        """The pool's time goes by heartbeats: let it beat so many times at once, instead of once a second."""
+        async with asyncpg.create_pool(self.database_url, min_size=1, max_size=1) as connections:
+            heart = Heart(connections, self.valkey)
+            until = await self.generation() + generations
+            while await self.generation() < until:
+                await self.database.execute("UPDATE pool_state SET beaten_at = 'epoch'")
+                await heart.beat()
 
     async def redemptions(self, campaign_id: str) -> list[asyncpg.Record]:
         """What was taken of it, whatever became of the payment."""
