@@ -138,13 +138,14 @@ class Reconciling:
         still_open = [reservation.fen for reservation, standing in standings if standing is Standing.OPEN]
         left = "" if room.fen is None else max(0, room.fen - sum(still_open))
         count = "" if room.count is None else max(0, room.count - len(still_open))
-        if (kept.left, kept.count) == (_raw(left), _raw(count)) and len(still_open) == len(standings):
+        differs = (kept.left, kept.count) != (_raw(left), _raw(count))
+        if not differs and len(still_open) == len(standings):
             return True
         arguments: list[Any] = [kept.left, kept.count, left, count]
         for reservation, standing in standings:
             arguments += (reservation.order_key, reservation.raw, standing.value)
         is_right: int = await self.valkey.script(SCRIPTS["reconcile"], [place.key], arguments)
-        tally.differences += is_right
+        tally.differences += is_right and differs
         return is_right == 1
 
     async def _survey(self, epoch: int, rooms: Iterable[Room]) -> dict[Slice, tuple[bytes, bytes, int] | None]:

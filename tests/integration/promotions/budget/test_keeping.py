@@ -151,8 +151,9 @@ async def test_lost_confirmations_and_leaked_reservations_are_found(town: PoolTo
     assert isinstance(leaked, tuple)
     assert await town.take(held[0])  # nobody confirms it, and pay_2's gateway is dead
     keeping, state = Keeping(town.database, town.valkey), await state_of(town.database)
-    await keeping.round(state)
+    tally = await keeping.round(state)
     assert await town.left(campaign) == (700, 8, 1)
+    assert tally.differences == 0  # a confirmation that is on its way is none
     tally = await keeping.round(state._replace(generation=state.generation + 4))
     assert tally.late_fen == 200
     await keeping.round(state._replace(generation=state.generation + LIVES_GENERATIONS))
