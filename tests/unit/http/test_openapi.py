@@ -14,14 +14,15 @@ from gateway.codes import cashier
 from gateway.http import health
 from gateway.http.openapi import describe
 from gateway.payments import api as payments_api
+from gateway.quotes import api as quotes_api
 from gateway.receipts import api as receipts_api
 from gateway.refunds import api as refunds_api
 from gateway.reports import api as reports_api
 from gateway.webhooks import api as webhooks_api
 from tests.support.json_schema import misfits
 
-_ROOMS = (payments_api, refunds_api, codes_api, cashier, receipts_api, reports_api, callbacks_api, webhooks_api,
-          admin_api, health)  # fmt: skip
+_ROOMS = (payments_api, refunds_api, quotes_api, codes_api, cashier, receipts_api, reports_api, callbacks_api,
+          webhooks_api, admin_api, health)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
