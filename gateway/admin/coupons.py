@@ -24,7 +24,7 @@ from gateway.admin.once import database_of
 from gateway.coupons.telling import tell_issued, tell_voided
 from gateway.http.answers import json_answer
 from gateway.http.services import services_of
-from gateway.kernel.errors import Conflict, InvalidRequest, Unavailable, not_found
+from gateway.kernel.errors import Conflict, Unavailable, not_found
 from gateway.trail.recording import tell
 from promotions.campaigns.campaign import Status
 from promotions.coupons.campaigns import SQL, CouponCampaign, Database, find_campaign
@@ -94,15 +94,15 @@ async def post_grant(request: Request, campaign_id: CampaignId, wanted: GrantReq
     return json_answer(201, _grant_json(campaign_id, wanted.customers, results)).to_response()
 
 
-@router.get("/coupons", response_model=AdminCouponList, summary="List a campaign's coupons")
+@router.get("/coupons", response_model=AdminCouponList, summary="List coupons")
 async def get_coupons(
     request: Request,
     *,
-    campaign_id: Annotated[str, Query(pattern=CAMPAIGN_ID_PATTERN)],
+    campaign_id: Annotated[str | None, Query(pattern=CAMPAIGN_ID_PATTERN)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     starting_after: Annotated[str | None, Query(pattern=COUPON_ID_PATTERN)] = None,
 ) -> Response:
-    """The newest first, of all merchants."""
+    """The newest first, of all merchants; those of one campaign, or all."""
     found = await coupons_of_campaign(database_of(request), campaign_id, limit=limit + 1, starting_after=starting_after)
     data = [_coupon_json(coupon) for coupon in found[:limit]]
     return json_answer(200, {"object": "list", "data": data, "has_more": len(found) > limit}).to_response()
@@ -127,14 +127,14 @@ async def post_void(request: Request, coupon_id: CouponId) -> Response:
 
 
 async def _campaign(database: Database, campaign_id: str) -> CouponCampaign:
-    """Raises the 404, or the 422 for one that has no coupons of customers' own."""
+    """Raises the 404, and Conflict for one that has no coupons of customers' own."""
     campaign = await find_campaign(database, campaign_id)
     if campaign is not None:
         return campaign
     if await database.fetchval(SQL["campaign"], campaign_id) is None:
         raise no_campaign()
     message = "The campaign's discount needs no coupon of the customer's own."
-    raise InvalidRequest("no_coupons", message, param="campaign_id", status=422)
+    raise Conflict("no_coupons", message, param="campaign_id")
 
 
 def _must_be_judged(results: Sequence[TakeResult]) -> None:

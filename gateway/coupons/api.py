@@ -18,7 +18,7 @@ from gateway.kernel.metrics import COUPON_CLAIMS
 from gateway.merchants.store import Merchant, Scope
 from promotions.coupons.claiming import Claim, Claimed, Refused
 from promotions.coupons.coupon import COUPON_ID_PATTERN, CouponStatus, HeldCoupon, Source
-from promotions.coupons.store import coupons_of_customer, find_coupon
+from promotions.coupons.store import CouponFilter, find_coupon, list_coupons
 from promotions.coupons.taking import Receiver, customer_key
 
 router = APIRouter(prefix="/v1/coupons", tags=["coupons"], dependencies=[Depends(no_unknown_parameters)])
@@ -81,11 +81,13 @@ async def post_claim(
     return (await claim(services_of(request), call)).to_response()
 
 
-@router.get("", response_model=CouponList, summary="List a customer's coupons")
-async def list_coupons(
+@router.get("", response_model=CouponList, summary="List coupons")
+async def get_coupons(
     request: Request,
     *,
-    customer_id: Annotated[CustomerId, Query(description="The till's own id of the customer.")],
+    customer_id: Annotated[
+        CustomerId | None, Query(description="The till's own id of the customer; all customers without it.")
+    ] = None,
     status: CouponStatus | None = None,
     campaign_id: Annotated[str | None, Query(pattern=CAMPAIGN_ID_PATTERN)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
@@ -94,14 +96,10 @@ async def list_coupons(
     """The newest first; those that the customer got at other merchants of the same realm among them."""
     services = services_of(request)
     merchant = (await authenticated(request, Scope.READ)).merchant
-    found = await coupons_of_customer(
-        services.pool,
-        customer_key(services.vault, realm_of(merchant), customer_id),
-        status=status,
-        campaign_id=campaign_id,
-        limit=limit + 1,
-        starting_after=starting_after,
-    )
+    realm = realm_of(merchant)
+    customer = None if customer_id is None else customer_key(services.vault, realm, customer_id)
+    wanted = CouponFilter(realm, customer, status, campaign_id)
+    found = await list_coupons(services.pool, wanted, limit=limit + 1, starting_after=starting_after)
     data = [coupon.to_json() for coupon in found[:limit]]
     return json_answer(200, {"object": "list", "data": data, "has_more": len(found) > limit}).to_response()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from gateway.kernel.clock import rfc3339
-from gateway.kernel.errors import ApiError, Conflict, InvalidRequest, Unavailable, not_found
+from gateway.kernel.errors import ApiError, Conflict, Unavailable, not_found
 from promotions.coupons.claiming import ClaimRefusal, Refused
 
 _CAMPAIGN: Final = "campaign_id"
@@ -27,16 +27,14 @@ def _conflict(code: str, message: str, param: str = _CAMPAIGN) -> Callable[[], A
     return lambda: Conflict(code, message, param=param)
 
 
-def _invalid(code: str, message: str, param: str) -> Callable[[], ApiError]:
-    return lambda: InvalidRequest(code, message, param=param, status=422)
-
-
 _ERRORS: Final[Mapping[ClaimRefusal, Callable[[], ApiError]]] = {
     ClaimRefusal.NO_COUPONS: lambda: not_found("campaign with coupons to claim", _CAMPAIGN),
-    ClaimRefusal.NOT_CLAIMABLE: _invalid(
-        "not_claimable", "The campaign's coupons are granted or earned: they cannot be claimed.", _CAMPAIGN
+    ClaimRefusal.NOT_CLAIMABLE: _conflict(
+        "not_claimable", "The campaign's coupons are granted or earned: they cannot be claimed."
     ),
-    ClaimRefusal.WRONG_CARD: _invalid("wrong_card", "The campaign's coupons are for other cards.", "customer.card_bin"),
+    ClaimRefusal.WRONG_CARD: _conflict(
+        "wrong_card", "The campaign's coupons are for other cards.", "customer.card_bin"
+    ),
     ClaimRefusal.PAUSED: _conflict("campaign_paused", "The campaign is paused: its manager may resume it."),
     ClaimRefusal.OVER: _conflict("over", "The campaign's coupons can no longer be claimed."),
     ClaimRefusal.SOLD_OUT: _conflict("sold_out", "All coupons of the campaign are gone."),

@@ -1382,6 +1382,9 @@ CREATE INDEX coupons_by_campaign ON coupons (campaign_id, id);
 CREATE INDEX coupons_by_customer ON coupons (customer, campaign_id, id);
 
 CREATE UNIQUE INDEX coupons_by_key ON coupons (customer, claim_key) WHERE (claim_key IS NOT NULL);
+
+CREATE INDEX coupons_by_realm ON coupons (realm, id);
+
 CREATE UNIQUE INDEX coupons_by_reward ON coupons (earned_by, reward_of, number) WHERE (earned_by IS NOT NULL);
 
 CREATE INDEX coupons_free ON coupons (customer, expires_at, id) WHERE ((payment_id IS NULL) AND (voided_at IS NULL));

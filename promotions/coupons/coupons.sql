@@ -43,6 +43,34 @@ END
 ORDER BY id DESC
 LIMIT $5
 
+-- name: list_of_realm
+-- The same of all customers of a realm: by the index of what is listed, for a filter may find little.
+SELECT * FROM (
+    SELECT c.id, c.campaign_id, k.document ->> 'name' AS name, c.merchant_id, c.realm, c.source, c.created_at,
+        least(c.expires_at, k.ends_at, k.ended_at) AS expires_at, now() AS read_at, c.earned_by, c.payment_id,
+        c.voided_at, c.void_reason
+    FROM coupons c JOIN campaigns k ON k.id = c.campaign_id
+    WHERE c.realm = $1 AND ($2::text IS NULL OR c.campaign_id = $2) AND ($3::text IS NULL OR c.id < $3)
+) c
+WHERE $4::text IS NULL OR $4 = CASE
+    WHEN voided_at IS NOT NULL THEN 'voided'
+    WHEN payment_id IS NOT NULL THEN 'redeemed'
+    WHEN expires_at <= read_at THEN 'expired'
+    ELSE 'valid'
+END
+ORDER BY id DESC
+LIMIT $5
+
+-- name: list_all
+-- The newest first, of all campaigns.
+SELECT c.id, c.campaign_id, k.document ->> 'name' AS name, c.merchant_id, c.realm, c.source, c.created_at,
+    least(c.expires_at, k.ends_at, k.ended_at) AS expires_at, now() AS read_at, c.earned_by, c.payment_id,
+    c.voided_at, c.void_reason
+FROM coupons c JOIN campaigns k ON k.id = c.campaign_id
+WHERE $1::text IS NULL OR c.id < $1
+ORDER BY c.id DESC
+LIMIT $2
+
 -- name: list_of_campaign
 -- The newest first.
 SELECT c.id, c.campaign_id, k.document ->> 'name' AS name, c.merchant_id, c.realm, c.source, c.created_at,

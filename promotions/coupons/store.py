@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
@@ -23,28 +24,37 @@ async def find_coupons(database: Database, coupon_ids: Sequence[str]) -> dict[st
     return {record["id"]: coupon_of(record) for record in records}
 
 
-async def coupons_of_customer(
-    database: Database,
-    customer: bytes,
-    *,
-    status: CouponStatus | None,
-    campaign_id: str | None,
-    limit: int,
-    starting_after: str | None,
+@dataclass(frozen=True, slots=True)
+class CouponFilter:
+    """Which coupons to list: those of a customer, or of all customers of the realm."""
+
+    realm: str
+    customer: bytes | None = None
+    status: CouponStatus | None = None
+    campaign_id: str | None = None
+
+
+async def list_coupons(
+    database: Database, wanted: CouponFilter, *, limit: int, starting_after: str | None
 ) -> Sequence[HeldCoupon]:
     """The newest first, at most `limit`, after that id."""
-    records = await database.fetch(SQL["list_of_customer"], customer, campaign_id, starting_after, status, limit)
+    filters = (wanted.campaign_id, starting_after, wanted.status, limit)
+    if wanted.customer is None:
+        records = await database.fetch(SQL["list_of_realm"], wanted.realm, *filters)
+    else:
+        records = await database.fetch(SQL["list_of_customer"], wanted.customer, *filters)
     return [coupon_of(record) for record in records]
 
 
 async def coupons_of_campaign(
-    database: Database, campaign_id: str, *, limit: int, starting_after: str | None
+    database: Database, campaign_id: str | None, *, limit: int, starting_after: str | None
 ) -> Sequence[HeldCoupon]:
-    """The newest first, at most `limit`, after that id."""
-    return [
-        coupon_of(record)
-        for record in await database.fetch(SQL["list_of_campaign"], campaign_id, starting_after, limit)
-    ]
+    """Of all merchants, and without a campaign of all of them: the newest first, at most `limit`, after that id."""
+    if campaign_id is None:
+        records = await database.fetch(SQL["list_all"], starting_after, limit)
+    else:
+        records = await database.fetch(SQL["list_of_campaign"], campaign_id, starting_after, limit)
+    return [coupon_of(record) for record in records]
 
 
 async def summary_of(database: Database, campaign_id: str) -> asyncpg.Record | None:

@@ -170,7 +170,7 @@ async def _press_until_told(till: Till, campaign_id: str, customer: str) -> str:
     [
         (None, None, (404, "not_found")),
         ({"code": "SPRING5"}, None, (404, "not_found")),
-        ({"claimable": False}, None, (422, "not_claimable")),
+        ({"claimable": False}, None, (409, "not_claimable")),
         ({}, "pause", (409, "campaign_paused")),
         ({}, "end", (409, "over")),
     ],
@@ -203,7 +203,7 @@ async def test_when_the_time_for_claims_is_over_nobody_gets_one(stack: GatewaySt
 
 async def test_coupons_of_a_bank_are_for_its_cards(stack: GatewayStack, till: Till) -> None:
     campaign_id = await _at_the_till(stack, till, {"bins": ["622202", "621700"]})
-    error_of(await _claim(till, campaign_id, "c-11", card_bin="400000"), 422, "wrong_card", "customer.card_bin")
+    error_of(await _claim(till, campaign_id, "c-11", card_bin="400000"), 409, "wrong_card", "customer.card_bin")
     coupon = await _claimed(till, campaign_id, "c-11", card_bin="62220201")
     other = await _pay(till, "c-11", coupon["id"], card_bin="400000")
     assert other["discount"] == 0
@@ -354,10 +354,17 @@ async def test_pages_of_a_customers_coupons_follow_one_another(stack: GatewaySta
     assert (first["has_more"], second["has_more"]) == (True, False)
 
 
+async def test_without_a_customer_all_of_the_merchants_are_listed(stack: GatewayStack) -> None:
+    campaign_id, shop = await _campaign(stack, {}), stack.new_shop()
+    async with stack.till(shop) as of_shop:
+        made = [(await _claimed(of_shop, campaign_id, customer))["id"] for customer in ("a", "b")]
+        listed = (await of_shop.client.get("/v1/coupons", params={"status": "valid"})).json()["data"]
+    assert [each["id"] for each in listed] == made[::-1]
+
+
 @pytest.mark.parametrize(
     ("query", "param"),
     [
-        ({}, "customer_id"),
         ({"customer_id": ""}, "customer_id"),
         ({"customer_id": "c", "status": "held"}, "status"),
         ({"customer_id": "c", "campaign_id": "x"}, "campaign_id"),
@@ -424,7 +431,7 @@ async def test_what_the_manager_cannot_do_is_refused(stack: GatewayStack) -> Non
     own = await _campaign(stack, {})
     to_one = {"merchant_id": stack.shop.id, "customers": ["g-9"]}
     async with stack.admin() as admin:
-        error_of(await admin.get(f"/admin/v1/campaigns/{coded}/coupons"), 422, "no_coupons", "campaign_id")
+        error_of(await admin.get(f"/admin/v1/campaigns/{coded}/coupons"), 409, "no_coupons", "campaign_id")
         nowhere = f"/admin/v1/campaigns/{new_id('cam')}/coupons"
         error_of(await admin.get(nowhere), 404, "not_found", "campaign_id")
         path = f"/admin/v1/campaigns/{own}/coupons"

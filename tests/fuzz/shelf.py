@@ -20,7 +20,7 @@ from tests.support.channels import QUICK_RHYTHM
 from tests.support.gateway import GatewayStack
 from tests.support.till import Till, new_code, new_order, payment_of
 
-_DOOMED: Final = ("DELETE ", "/revoke", "/cancel", "/settle", "campaign_id}/end")
+_DOOMED: Final = ("DELETE ", "/revoke", "/cancel", "/settle", "/void", "campaign_id}/end")
 
 _POLICY: Final[Mapping[str, Any]] = {
     "note": "of nothing",
@@ -38,6 +38,7 @@ _CAMPAIGN: Final[Mapping[str, Any]] = {
     "benefit": {"type": "fixed_price", "price": 1, "spend": 9_999_999_999},
     "limits": {"budget": 10**12},
     "funding": [{"sponsor": "bank", "share": "1"}],
+    "coupon": {"per_customer": 10**9},
 }
 """That no sale is large enough for."""
 
@@ -114,6 +115,11 @@ class Shelf:
             "PUT /admin/v1/campaigns/{campaign_id}": _CAMPAIGN,
             "PATCH /admin/v1/campaigns/{campaign_id}": {"name": "of nobody"},
             "POST /admin/v1/campaigns/{campaign_id}/top_up": {"amount": 1},
+            "POST /v1/quotes": {"amount": 2599, "currency": "CNY", "wallet": "wechat", "customer": customer},
+            "POST /v1/coupons": {"campaign_id": self.ids["campaign_id"], "customer": {"id": "c"}},
+            "POST /admin/v1/campaigns/{campaign_id}/coupons": {
+                "merchant_id": self.ids["merchant_id"], "customers": ["c"],
+            },
             "POST /admin/v1/routing/explain": {"amount": 2599, "wallet": "wechat", "store_id": "s-1"},
         }  # fmt: skip
         return dict(bodies[str(operation)])
@@ -137,6 +143,8 @@ async def fill_shelf(stack: GatewayStack, till: Till, webhook_url: str) -> Shelf
             await admin.post(f"/admin/v1/campaigns/{campaign['id']}/activate")
         for store_id in ("s-1", "s-2"):
             await admin.put(f"/admin/v1/merchants/{victim.id}/stores/{store_id}", json={"region": "上海"})
+    claim = {"campaign_id": campaigns[0]["id"], "customer": {"id": "c"}}
+    coupons = [await _made(till.client, "/v1/coupons", claim) for _ in range(2)]
     mistaken = [await _in_review(till) for _ in range(2)]
     customer = Customer(stack, "wechat")
     page = await customer.open(codes[0]["url"])
@@ -159,10 +167,11 @@ async def fill_shelf(stack: GatewayStack, till: Till, webhook_url: str) -> Shelf
         "version": "0",
         "campaign_id": campaigns[0]["id"],
         "store_id": "s-1",
+        "coupon_id": coupons[0]["id"],
     }
     doomed = {"payment_id": shown["id"], "code_id": codes[1]["id"], "endpoint_id": endpoints[1]["id"],
               "key_id": stack.new_key(victim).id, "review_id": mistaken[1]["id"],
-              "campaign_id": campaigns[1]["id"], "store_id": "s-2"}  # fmt: skip
+              "campaign_id": campaigns[1]["id"], "store_id": "s-2", "coupon_id": coupons[1]["id"]}  # fmt: skip
     receipt_token = urlsplit(receipt["receipt_url"]).path.rpartition("/")[2]
     return Shelf(stack, ids, doomed, receipt_token, payment, customer, page, webhook_url)
 
@@ -191,5 +200,6 @@ _ABSENT: Final = {"token": "s" + "A" * 22, "kind": "png", "version": "2147483647
 def absent(name: str) -> str:
     """A well-formed value for a place in a path that leads to nothing."""
     prefixes = {"payment_id": "pay", "refund_id": "ref", "code_id": "cod", "endpoint_id": "we", "event_id": "evt",
-                "merchant_id": "mer", "key_id": "key", "review_id": "pay", "campaign_id": "cam"}  # fmt: skip
+                "merchant_id": "mer", "key_id": "key", "review_id": "pay", "campaign_id": "cam",
+                "coupon_id": "cpn"}  # fmt: skip
     return new_id(prefixes[name]) if name in prefixes else _ABSENT.get(name, "nobody")
