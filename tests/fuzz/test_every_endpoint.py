@@ -45,6 +45,8 @@ _FORMS: Final = (
 """What notifications look like, without proof."""
 _JUDGES: Final = frozenset({"POST /admin/v1/routing/policy/check", "POST /admin/v1/campaigns/check"})
 """Where telling what is wrong is the answer."""
+_ONLY_READS: Final = frozenset({"POST /v1/quotes"})
+"""POST only because it takes much."""
 _LAST: Final = ("DELETE ", "/revoke", "/cancel")
 
 
@@ -133,7 +135,11 @@ def test_a_key_that_may_only_read_changes_nothing(clerk: Clerk, stack: GatewaySt
     before = clerk.world.written_by_requests()
     for operation in clerk.all:
         if operation.method != "GET" and not operation.is_public and not operation.is_admin:
-            error_of(clerk.ask(operation, {"Authorization": reader}), 403, "scope_missing")
+            answer = clerk.ask(operation, {"Authorization": reader})
+            if str(operation) in _ONLY_READS:
+                assert answer.status_code == 200, answer.text
+            else:
+                error_of(answer, 403, "scope_missing")
     assert clerk.world.written_by_requests() == before
 
 
