@@ -106,17 +106,18 @@ class Pricing:
                 return _refused(offers.everywhere, FailureCode.DISCOUNT_EXHAUSTED)
             route = None if route_by is None else route_by(prices_of(offers))
             offer = with_fee(offers.everywhere, 0) if route is None else self._offer_on(offers, route, basket.facts)
-            if expected_fen is not None and expected_fen != offer.payable.amount_fen:
-                return _refused(offer, FailureCode.PRICE_CHANGED)
+            is_expected = expected_fen in {None, offer.payable.amount_fen}
             if route is not None and route.choice.account is None:
-                momentary = route.choice.is_momentary
-                return _refused(offer, FailureCode.CHANNEL_UNAVAILABLE if momentary else FailureCode.NO_CHANNEL)
+                return _refused(offer, _why_no_account(route) if is_expected else FailureCode.PRICE_CHANGED)
             if _may_hoard(basket.facts, offer) and not await self._is_admitted(basket):
                 _leave_to_others(basket, offer)
                 continue
             held = await self._promotions.reserve(basket.facts, offer, basket.payment_id)
             if not isinstance(held, Exhausted):
                 basket.held = held
+                if not is_expected:
+                    self._let_go(basket)
+                    return _refused(offer, FailureCode.PRICE_CHANGED)
                 return Priced(offer, route and self._with_strangers(route, offers, offer, basket.facts))
             _exclude(basket, offer, held.campaign_id, Reason.BUDGET_EXHAUSTED)
 
@@ -187,11 +188,11 @@ class Pricing:
         if not offers.on_account and not is_of_fee:
             return route
         taken = _taken(offer)
-        accounts = [self._accounts.get(account_id) for account_id in self._accounts_of(facts)]
         others = {
             account.id
-            for account in accounts
-            if account is not None and _taken(self._with_fee(offers.on(account.id), account, route, facts)) != taken
+            for account in self._accounts
+            if facts.wallet in account.wallets
+            and _taken(self._with_fee(offers.on(account.id), account, route, facts)) != taken
         }
         return replace(route, strangers=frozenset(others))
 
@@ -241,6 +242,10 @@ def prices_of(offers: Offers) -> Prices:
 
 def _price_of(offer: Offer) -> Price:
     return Price(offer.payable.amount_fen, subsidy_fen(offer) if offer.applied else 0)
+
+
+def _why_no_account(route: Route) -> FailureCode:
+    return FailureCode.CHANNEL_UNAVAILABLE if route.choice.is_momentary else FailureCode.NO_CHANNEL
 
 
 def _refused(offer: Offer, failure: FailureCode) -> Priced:
