@@ -1372,6 +1372,7 @@ CREATE INDEX audit_trail_by_subject ON audit_trail (subject, seq);
 CREATE INDEX callbacks_due ON callbacks (next_at) WHERE (applied_at IS NULL);
 CREATE INDEX callbacks_for_review ON callbacks (payment_id) WHERE ((result = ANY (ARRAY['review'::text, 'orphan'::text])) AND (settled_at IS NULL));
 CREATE INDEX callbacks_with_body ON callbacks (received_at) WHERE (body_sealed IS NOT NULL);
+CREATE INDEX campaign_hours_by_hour ON campaign_hours USING brin (hour);
 CREATE INDEX campaign_uses_by_day ON campaign_uses USING brin (day) WHERE (day > '2000-01-01'::date);
 CREATE INDEX channel_accounts_by_merchant ON channel_accounts (merchant_id) WHERE (merchant_id IS NOT NULL);
 

@@ -27,6 +27,7 @@ from gateway.kernel.metrics import (
 )
 from gateway.workers.tasks import SQL
 from promotions.budget.grants import forget_uses, reclaim
+from promotions.reporting.counting import forget_hours
 from routing.accounts.store import forget_previous
 
 _log = logging.getLogger("mashang.housekeeping")
@@ -82,6 +83,7 @@ async def forget(base: Base) -> None:
     await forget_answers(base.pool)
     await forget_previous(base.pool)
     await forget_uses(base.pool)
+    await forget_hours(base.pool)
 
 
 async def grant_budgets(base: Base) -> None:

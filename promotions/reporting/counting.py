@@ -93,6 +93,11 @@ class Counting:
             _log.exception("what was asked of campaigns could not be written")
 
 
+async def forget_hours(pool: asyncpg.Pool) -> None:
+    """Forget hours long past, some at a time."""
+    await pool.execute(SQL["forget_hours"])
+
+
 COUNTING: Final = Counting()
 """This process's, as its metrics are."""
 

@@ -6,6 +6,12 @@ SELECT campaign_id, date_trunc('hour', now()), what, count
 FROM unnest($1::text[], $2::text[], $3::bigint[]) AS counted (campaign_id, what, count)
 ON CONFLICT (campaign_id, hour, what) DO UPDATE SET count = h.count + excluded.count
 
+-- name: forget_hours
+-- Some of what is older than the thirteen months that payments are kept.
+DELETE FROM campaign_hours WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM campaign_hours WHERE hour < now() - interval '400 days' LIMIT 10000
+))
+
 -- The report of one campaign ($1) and a time: $2 and $3 bound the payments' ids, $4 and $5 the time of their intents, $6
 -- is the campaign's time zone.  Redemptions are found by (campaign_id, payment_id), for ids sort by time; what belongs to
 -- them is looked up row by row (OFFSET 0 keeps it so), or the planner would read a month for an hour.

@@ -229,3 +229,5 @@ CREATE TABLE campaign_hours (
     count bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (campaign_id, hour, what)
 );
+-- Hours long past are forgotten (promotions/reporting/counting.py).
+CREATE INDEX campaign_hours_by_hour ON campaign_hours USING brin (hour);

@@ -14,7 +14,7 @@ import pytest
 from gateway.kernel.errors import InvalidRequest
 from gateway.kernel.ids import first_ulid_at, new_id, new_ulid
 from promotions.reporting import report as reporting
-from promotions.reporting.counting import SQL, Counting, What
+from promotions.reporting.counting import SQL, Counting, What, forget_hours
 from promotions.reporting.report import CampaignReports, Period, Report
 
 NOON = datetime(2026, 11, 22, 4, tzinfo=UTC)
@@ -217,6 +217,21 @@ async def test_counts_that_could_not_be_written_are_written_the_next_time(books:
     await process.flush(books.pool)
     now = datetime.now(UTC)
     assert (await books.read(now - HOUR, now + HOUR)).asked("condition") == 2
+
+
+async def test_hours_long_past_are_forgotten_and_no_others(books: Books) -> None:
+    await books.pool.execute(
+        "INSERT INTO campaign_hours (campaign_id, hour, what, count)"
+        " SELECT $1, date_trunc('hour', now()) - make_interval(days => days), 'condition', 1"
+        " FROM unnest(ARRAY[399, 401]) AS days",
+        books.campaign_id,
+    )
+    await forget_hours(books.pool)
+    kept = await books.pool.fetchval(
+        "SELECT array_agg(now() - hour < interval '400 days') FROM campaign_hours WHERE campaign_id = $1",
+        books.campaign_id,
+    )
+    assert kept == [True]
 
 
 async def test_nothing_happened(books: Books) -> None:
