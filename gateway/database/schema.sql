@@ -34,44 +34,14 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION coupon_returns(of_campaign text, of_version integer, rule text) RETURNS boolean
+CREATE FUNCTION coupon_returns(of_payment text, of_campaign text, of_version integer, rule text) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
 BEGIN
     RETURN coalesce((
         SELECT (v.document -> 'coupon' ->> rule)::boolean
         FROM campaign_versions v WHERE v.campaign_id = of_campaign AND v.version = of_version
-    ), true);
-END
-$$;
-
-CREATE FUNCTION follow_outcomes(of_payments text[], of_merchants text[], statuses text[], statuses_before text[], of_customers bytea[], fens bigint[], wallets text[], card_bins bytea[], are_promoted boolean[]) RETURNS integer
-    LANGUAGE plpgsql
-    AS $$
-DECLARE
-    come_to_nothing text[] := '{}';
-    given_back integer := 0;
-BEGIN
-    FOR i IN 1 .. cardinality(of_payments) LOOP
-        IF statuses[i] = 'succeeded' OR statuses_before[i] = 'succeeded' THEN
-            IF of_customers[i] IS NOT NULL THEN
-                PERFORM count_order(
-                    of_customers[i], fens[i], wallets[i], card_bins[i], of_merchants[i],
-                    CASE statuses[i] WHEN 'succeeded' THEN 1 ELSE -1 END
-                );
-            END IF;
-            IF are_promoted[i] THEN
-                PERFORM owe_reward(of_payments[i], of_merchants[i]);
-            END IF;
-        END IF;
-        IF are_promoted[i] AND statuses[i] IN ('failed', 'closed', 'reversed') THEN
-            come_to_nothing := come_to_nothing || of_payments[i];
-        END IF;
-    END LOOP;
-    IF come_to_nothing <> '{}' THEN
-        SELECT count(*) INTO given_back FROM give_back_redemptions(come_to_nothing);
-    END IF;
-    RETURN given_back;
+    ), true) OR NOT EXISTS (SELECT FROM transfers t WHERE t.payment_id = of_payment);
 END
 $$;
 
@@ -92,19 +62,18 @@ CREATE FUNCTION give_back_redemptions(of_payments text[]) RETURNS TABLE(payment_
 #variable_conflict use_column
 DECLARE
     coupon_ids text[] := ARRAY(
-        SELECT r.coupon_id FROM redemptions r
-        WHERE r.payment_id = ANY (of_payments) AND r.coupon_id IS NOT NULL AND (
-            coupon_returns(r.campaign_id, r.campaign_version, 'returns_on_cancel')
-            OR NOT EXISTS (SELECT FROM transfers t WHERE t.payment_id = r.payment_id)
-        )
+        SELECT r.coupon_id FROM redemptions_of(of_payments) r
+        WHERE r.coupon_id IS NOT NULL
+            AND coupon_returns(r.payment_id, r.campaign_id, r.campaign_version, 'returns_on_cancel')
     );
 BEGIN
     RETURN QUERY
     SELECT b.* FROM (
-        SELECT array_agg(r.payment_id) AS payment_ids, array_agg(r.seq) AS seqs,
-            array_agg(r.discount + r.fee_off) AS fens, array_agg(true) AS wholes
-        FROM redemptions r WHERE r.payment_id = ANY (of_payments)
-    ) r, put_back(r.payment_ids, r.seqs, r.fens, r.wholes) b;
+        SELECT array_agg(r.payment_id) AS payment_ids, array_agg(r.campaign_id) AS campaign_ids,
+            array_agg(r.day) AS days, array_agg(r.slice) AS slices, array_agg(r.fen) AS fens,
+            array_agg(true) AS wholes, array_agg(r.uses::text) AS uses
+        FROM redemptions_of(of_payments) r
+    ) r, put_back(r.payment_ids, r.campaign_ids, r.days, r.slices, r.fens, r.wholes, r.fens, r.uses) b;
     PERFORM free_coupons(coupon_ids, of_payments);
 END
 $$;
@@ -223,47 +192,35 @@ CREATE FUNCTION paced(there bigint, per_day bigint, share double precision) RETU
     END
 $$;
 
-CREATE FUNCTION put_back(of_payments text[], of_seqs smallint[], fens bigint[], wholes boolean[]) RETURNS TABLE(payment_id text, campaign_id text, day date, slice smallint, fen bigint, count integer)
+CREATE FUNCTION put_back(payment_ids text[], campaign_ids text[], days date[], slices smallint[], fens bigint[], wholes boolean[], taken bigint[], uses text[]) RETURNS TABLE(payment_id text, campaign_id text, day date, slice smallint, fen bigint, count integer)
     LANGUAGE plpgsql
     AS $$
 #variable_conflict use_column
-DECLARE
-    campaigns text[];
-    days date[];
-    slices smallint[];
-    uses record;
 BEGIN
-    SELECT array_agg(r.campaign_id ORDER BY b.position), array_agg(r.day ORDER BY b.position),
-        array_agg(r.slice ORDER BY b.position)
-    INTO campaigns, days, slices
-    FROM unnest(of_payments, of_seqs) WITH ORDINALITY AS b (payment_id, seq, position)
-    JOIN redemptions r ON r.payment_id = b.payment_id AND r.seq = b.seq
-    WHERE r.payment_id = ANY (of_payments);
-    SELECT array_agg(r.campaign_id) AS campaigns, array_agg(u.use ->> 0) AS scopes, array_agg(u.use ->> 1) AS keys,
-        array_agg((u.use ->> 2)::date) AS days, array_agg(r.discount + r.fee_off) AS fens
-    INTO uses
-    FROM unnest(of_payments, of_seqs, wholes) AS b (payment_id, seq, whole)
-    JOIN redemptions r ON r.payment_id = b.payment_id AND r.seq = b.seq
-    CROSS JOIN LATERAL json_array_elements(r.uses) AS u (use)
-    WHERE r.payment_id = ANY (of_payments) AND b.whole;
-
     PERFORM FROM campaign_slices s
     WHERE (s.campaign_id, s.day, s.slice) IN (
-        SELECT b.campaign_id, b.day, b.slice FROM unnest(campaigns, days, slices) AS b (campaign_id, day, slice)
+        SELECT b.campaign_id, b.day, b.slice FROM unnest(campaign_ids, days, slices) AS b (campaign_id, day, slice)
     )
     ORDER BY s.campaign_id, s.day, s.slice
     FOR NO KEY UPDATE OF s;
     UPDATE campaign_slices s SET used = s.used - b.fen, used_count = s.used_count - b.count
     FROM (
         SELECT b.campaign_id, b.day, b.slice, sum(b.fen) AS fen, count(*) FILTER (WHERE b.whole) AS count
-        FROM unnest(campaigns, days, slices, fens, wholes) AS b (campaign_id, day, slice, fen, whole)
+        FROM unnest(campaign_ids, days, slices, fens, wholes) AS b (campaign_id, day, slice, fen, whole)
         GROUP BY b.campaign_id, b.day, b.slice
     ) b
     WHERE s.campaign_id = b.campaign_id AND s.day = b.day AND s.slice = b.slice;
-    PERFORM uncount_uses(uses.campaigns, uses.scopes, uses.keys, uses.days, uses.fens);
+    PERFORM uncount_uses(
+        array_agg(b.campaign_id), array_agg(u.use ->> 0), array_agg(u.use ->> 1), array_agg((u.use ->> 2)::date),
+        array_agg(b.fen)
+    )
+    FROM unnest(campaign_ids, wholes, taken, uses) AS b (campaign_id, whole, fen, uses)
+    CROSS JOIN LATERAL json_array_elements(b.uses::json) AS u (use)
+    WHERE b.whole;
     RETURN QUERY
     SELECT b.payment_id, b.campaign_id, b.day, b.slice, b.fen, b.whole::integer
-    FROM unnest(of_payments, campaigns, days, slices, fens, wholes) AS b (payment_id, campaign_id, day, slice, fen, whole)
+    FROM unnest(payment_ids, campaign_ids, days, slices, fens, wholes)
+        AS b (payment_id, campaign_id, day, slice, fen, whole)
     WHERE b.slice IS NOT NULL AND (b.fen > 0 OR b.whole);
 END
 $$;
@@ -310,6 +267,22 @@ BEGIN
         LEFT JOIN campaign_slices s ON s.campaign_id = r.campaign_id AND s.day = r.day AND s.slice = r.slice
         ORDER BY r.position
     );
+END
+$$;
+
+CREATE FUNCTION redemptions_of(of_payments text[]) RETURNS TABLE(payment_id text, seq smallint, campaign_id text, campaign_version integer, day date, slice smallint, fen bigint, uses json, coupon_id text, returns_budget boolean, returns_limits boolean)
+    LANGUAGE plpgsql ROWS 1
+    AS $$
+#variable_conflict use_column
+DECLARE
+    of_payment text;
+BEGIN
+    FOREACH of_payment IN ARRAY of_payments LOOP
+        RETURN QUERY
+        SELECT r.payment_id, r.seq, r.campaign_id, r.campaign_version, r.day, r.slice, r.discount + r.fee_off, r.uses,
+            r.coupon_id, r.returns_budget, r.returns_limits
+        FROM redemptions r WHERE r.payment_id = of_payment ORDER BY r.seq;
+    END LOOP;
 END
 $$;
 
@@ -417,19 +390,21 @@ CREATE FUNCTION return_redemptions(of_payment text, of_seqs smallint[], fens big
 #variable_conflict use_column
 DECLARE
     coupon_ids text[] := ARRAY(
-        SELECT r.coupon_id FROM redemptions r
-        WHERE r.payment_id = of_payment AND r.coupon_id IS NOT NULL
-            AND coupon_returns(r.campaign_id, r.campaign_version, 'returns_on_refund')
+        SELECT r.coupon_id FROM redemptions_of(ARRAY[of_payment]) r
+        WHERE r.coupon_id IS NOT NULL
+            AND coupon_returns(r.payment_id, r.campaign_id, r.campaign_version, 'returns_on_refund')
     );
 BEGIN
     RETURN QUERY
     SELECT b.* FROM (
-        SELECT array_agg(r.payment_id) AS payment_ids, array_agg(r.seq) AS seqs,
+        SELECT array_agg(r.payment_id) AS payment_ids, array_agg(r.campaign_id) AS campaign_ids,
+            array_agg(r.day) AS days, array_agg(r.slice) AS slices,
             array_agg(CASE WHEN r.returns_budget THEN f.fen ELSE 0 END) AS fens,
-            array_agg(is_full AND r.returns_limits) AS wholes
+            array_agg(is_full AND r.returns_limits) AS wholes, array_agg(r.fen) AS taken,
+            array_agg(r.uses::text) AS uses
         FROM unnest(of_seqs, fens) AS f (seq, fen)
-        JOIN redemptions r ON r.payment_id = of_payment AND r.seq = f.seq
-    ) r, put_back(r.payment_ids, r.seqs, r.fens, r.wholes) b;
+        JOIN redemptions_of(ARRAY[of_payment]) r ON r.seq = f.seq
+    ) r, put_back(r.payment_ids, r.campaign_ids, r.days, r.slices, r.fens, r.wholes, r.taken, r.uses) b;
     IF is_full THEN
         PERFORM free_coupons(coupon_ids, ARRAY[of_payment]);
     END IF;
