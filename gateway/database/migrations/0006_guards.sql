@@ -409,6 +409,41 @@ BEGIN
     ) r, put_back(r.payment_ids, r.campaign_ids, r.days, r.slices, r.fens, r.wholes, r.taken, r.uses) b;
     IF is_full THEN
         PERFORM free_coupons(coupon_ids, ARRAY[of_payment]);
+        PERFORM owe_reward(r.payment_id, r.merchant_id)
+        FROM redemptions r WHERE r.payment_id = of_payment AND r.rewards LIMIT 1;
     END IF;
+END
+$$;
+
+-- What the ends of some payments do to their customers and campaigns (sql/outcome.sql); they come in the order of their
+-- customers.  Customers are locked before slices, everywhere, so that two batches wait for each other in one order only.
+CREATE FUNCTION follow_outcomes(
+    of_payments text[], of_merchants text[], statuses text[], statuses_before text[], of_customers bytea[], fens bigint[],
+    wallets text[], card_bins bytea[], are_promoted boolean[]
+) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    come_to_nothing text[] := '{}';
+    given_back integer := 0;
+BEGIN
+    FOR i IN 1 .. cardinality(of_payments) LOOP
+        IF statuses[i] = 'succeeded' OR statuses_before[i] = 'succeeded' THEN
+            IF of_customers[i] IS NOT NULL THEN
+                PERFORM count_order(
+                    of_customers[i], fens[i], wallets[i], card_bins[i], of_merchants[i],
+                    CASE statuses[i] WHEN 'succeeded' THEN 1 ELSE -1 END
+                );
+            END IF;
+            IF are_promoted[i] THEN
+                PERFORM owe_reward(of_payments[i], of_merchants[i]);
+            END IF;
+        END IF;
+        IF are_promoted[i] AND statuses[i] IN ('failed', 'closed', 'reversed') THEN
+            come_to_nothing := come_to_nothing || of_payments[i];
+        END IF;
+    END LOOP;
+    IF come_to_nothing <> '{}' THEN
+        SELECT count(*) INTO given_back FROM give_back_redemptions(come_to_nothing);
+    END IF;
+    RETURN given_back;
 END
 $$;
