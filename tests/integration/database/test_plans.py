@@ -16,6 +16,7 @@ from gateway.database.partitions import month_start
 from gateway.database.pool import named_statements, sql
 from gateway.kernel.ids import new_id
 from gateway.payments.states import Event
+from tests.support.campaign_rows import campaign, coupon, drawing, grant, taken, today, use
 from tests.support.rows import failing_over, intent, outcome
 
 PARTITIONED = ("payments", "attempts")
@@ -122,6 +123,39 @@ async def test_a_payment_that_fails_over_is_found_by_an_index_in_its_own_month_o
     for table in PARTITIONED:
         ran = {node["Relation Name"] for node in scans(plan, table) if node["Actual Loops"]}
         assert ran == {f"{table}_{month}"}
+
+
+async def test_what_is_taken_of_campaigns_and_put_back_is_found_by_indexes_in_its_own_month_only(
+    pool: asyncpg.Pool,
+) -> None:
+    """Also where the tables were analysed while they were nearly empty."""
+    day = await today(pool)
+    await campaign(pool, "cmp_plan")
+    await grant(pool, "cmp_plan", 10_000)
+    mine = await coupon(pool, "cpn_plan", "cmp_plan", b"me")
+    await pool.execute(
+        "INSERT INTO campaign_versions (campaign_id, version, document)"
+        """ VALUES ('cmp_plan', 1, '{"coupon": {"returns_on_cancel": false}}')"""
+    )
+    await pool.execute("VACUUM ANALYZE")
+    redemption = taken("cmp_plan", day, counters=[use("plan", day, 99)])
+    rows = [drawing(new_id("pay"), redemption) for _ in range(4)]
+    rows.append(drawing(new_id("pay"), redemption._replace(coupon_id=mine), customer=b"me"))
+    ids = [row.payment_id for row in rows]
+    async with explained(pool) as (connection, plans):
+        await connection.execute("SET auto_explain.log_nested_statements = on; SET auto_explain.log_min_duration = 0")
+        await connection.fetch(sql("intent"), *intents._arguments(rows))
+        await connection.fetch("SELECT * FROM return_redemptions($1, '{1}', '{5}', true)", ids[0])
+        await connection.fetch("SELECT * FROM give_back_redemptions($1)", ids[1:])
+    found = [scan for plan in plans for scan in scans(plan, "campaign", "redemptions", "coupons", "transfers")]
+    assert not [scan for scan in found if scan["Node Type"] == "Seq Scan"]
+    relations = {scan["Relation Name"] for scan in found if scan["Actual Loops"]}
+    assert {"campaigns", "campaign_slices", "campaign_uses", "coupons"} <= relations
+    month = f"{month_start(datetime.now(UTC)):%Y_%m}"
+    assert {name for name in relations if name.startswith(("redemptions", "transfers"))} == {
+        f"redemptions_{month}",
+        f"transfers_{month}",
+    }
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from datetime import date
 from typing import Any, Final
 
 import asyncpg
+import pytest
 from hypothesis import HealthCheck, event, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -274,6 +275,7 @@ class Model:
             self._count(self._orders[number], -1)
 
 
+@pytest.mark.timeout(300)
 @hypothesis_settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=histories())
 async def test_a_batch_takes_what_its_rows_take_one_at_a_time(pool: asyncpg.Pool, steps: list[Step]) -> None:
@@ -291,6 +293,7 @@ async def test_a_batch_takes_what_its_rows_take_one_at_a_time(pool: asyncpg.Pool
     event(f"refused for want of room: {min(len(refused), 3)}")
 
 
+@pytest.mark.timeout(300)
 @hypothesis_settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=histories())
 async def test_sending_every_batch_twice_takes_nothing_twice(pool: asyncpg.Pool, steps: list[Step]) -> None:
