@@ -83,7 +83,7 @@ async def _pay(till: Till, customer: str, *coupons: str, wallet: str = "wechat",
     order = new_order(wallet, customer={"id": customer, **more}, coupons=list(coupons))
     answer = await till.pay(order)
     assert answer.status_code == 201, answer.text
-    payment: dict[str, Any] = answer.json()
+    payment = await till.settled(answer.json()["id"])
     assert payment["status"] == "succeeded", payment
     return payment
 

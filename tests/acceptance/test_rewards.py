@@ -36,7 +36,7 @@ async def _active(stack: GatewayStack, document: dict[str, Any]) -> str:
 async def _pay(till: Till, customer: str, amount: int, **more: Any) -> dict[str, Any]:
     answer = await till.pay(new_order("alipay", amount=amount, customer={"id": customer}, **more))
     assert answer.status_code == 201, answer.text
-    payment: dict[str, Any] = answer.json()
+    payment = await till.settled(answer.json()["id"])
     assert payment["status"] == "succeeded", payment
     return payment
 
