@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, SkipValidation
 from gateway.admin.access import AdminRequest, example
 from gateway.admin.campaign_document import DOCUMENT, CampaignDocument
 from gateway.kernel.money import AMOUNT_FEN_MAX
+from gateway.payments.schemas import Text
 from promotions.campaigns.campaign import Status
 from promotions.campaigns.store import VERSION_MAX
 
@@ -245,7 +246,7 @@ class CampaignExamples(BaseModel):
 
 CampaignId = Annotated[str, Path(pattern=CAMPAIGN_ID_PATTERN)]
 AfterCampaignId = Annotated[str | None, Query(pattern=CAMPAIGN_ID_PATTERN)]
-OfName = Annotated[str | None, Query(min_length=1, max_length=NAME_LENGTH_MAX, description="With this in their name.")]
+OfName = Annotated[Text | None, Query(min_length=1, max_length=NAME_LENGTH_MAX, description="With this in their name.")]
 BelowVersion = Annotated[int | None, Query(ge=1, le=VERSION_MAX, description="Versions below this one.")]
 PaymentsLookedAt = Annotated[int, Query(ge=0, le=PAYMENTS_MAX, description="How many of the newest payments to match.")]
 IfMatch = Annotated[

@@ -198,6 +198,7 @@ async def test_campaigns_are_listed_newest_first(admin: httpx.AsyncClient) -> No
     assert [each["id"] for each in rest["data"]] == [made[1], made[0]]
     error_of(await admin.get(CAMPAIGNS, params={"status": "running"}), 400, "invalid_field", "status")
     error_of(await admin.get(CAMPAIGNS, params={"stauts": "draft"}), 400, "unknown_field", "stauts")
+    error_of(await admin.get(CAMPAIGNS, params={"name": "\x00"}), 400, "invalid_field", "name")
 
 
 async def test_a_check_tells_all_problems_or_what_the_condition_would_match(
