@@ -96,7 +96,7 @@ async def test_one_slice_with_overlapping_customers_is_spent_exactly_and_nobody_
     assert {refusal.kind for _, refusal in refused} == {RefusalKind.EXHAUSTED, RefusalKind.LIMIT}
 
 
-async def test_counters_that_many_raise_in_any_order_are_raised_exactly_where_no_slice_is_waited_for_before(
+async def test_counters_that_many_raise_and_put_back_in_any_order_are_exact_where_no_slice_is_waited_for_before(
     pool: asyncpg.Pool, day: date
 ) -> None:
     cid = await campaign(pool, new_id("cmp"), budget=None)
@@ -111,11 +111,14 @@ async def test_counters_that_many_raise_in_any_order_are_raised_exactly_where_no
                 for _ in range(12)
             ]
             results = await intent_batch(counting).flush(rows)  # type: ignore[arg-type]
-            admitted.extend(row for row, result in zip(rows, results, strict=True) if result.inserted)  # type: ignore[union-attr]
+            written = [row for row, result in zip(rows, results, strict=True) if result.inserted]  # type: ignore[union-attr]
+            if failed := written[::3]:
+                await outcome_batch(counting).flush([outcome(row, Event.DECLINED) for row in failed])  # type: ignore[arg-type]
+            admitted.extend(row for row in written if row not in failed)
 
     await asyncio.gather(*(shop(seed) for seed in range(6)))
     assert counting.errors == Counter()
-    assert await highest_use(pool, cid, admitted) == 8
+    assert await highest_use(pool, cid, admitted) in {7, 8}
 
 
 def counters_of(chance: random.Random, cid: str, day: date) -> list[UseRow]:
@@ -133,11 +136,12 @@ async def highest_use(pool: asyncpg.Pool, cid: str, admitted: Sequence[IntentRow
             expected[counter.key, counter.day, "count"] += 1
             expected[counter.key, counter.day, "fen"] += part.discount
     counted = await pool.fetch("SELECT key, day, used_count, used FROM campaign_uses WHERE campaign_id = $1", cid)
-    assert expected == {
+    found = {
         (row["key"], row["day"], what): row[column]
         for row in counted
         for what, column in (("count", "used_count"), ("fen", "used"))
     }
+    assert Counter(found) == expected
     return max(row["used_count"] for row in counted)
 
 
