@@ -13,6 +13,7 @@ from tests.support.gateway import GatewayStack
 from tests.support.manager import Manager, manager
 from tests.support.refunds import refund
 from tests.support.till import Till, new_order, payment_of
+from tests.support.waiting import eventually
 
 __all__ = ["manager"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -229,3 +230,51 @@ async def test_funders_can_pay_the_merchants_fee(till: Till, manager: Manager, d
     assert [part["funding"] for part in parts] == [[], []], "no discount went back"
     assert await manager.budget(campaign_id) == (0, 0, 1_000)
     assert await owed(database, payment) == {}
+
+
+@pytest.mark.parametrize("wallet", ["wechat", "alipay", "unionpay"])
+async def test_a_capture_that_the_worker_finds_books_its_funders_too(
+    till: Till, manager: Manager, database: asyncpg.Connection, wallet: str
+) -> None:
+    campaign_id = await manager.start(limits={"budget": 10_000})
+    unknown = await till.taken(wallet, "9008", wait_s=0)
+    assert unknown["status"] == "processing"
+    assert (await manager.budget(campaign_id))[2] == 9_500, "an unknown outcome holds its discount"
+    paid = await till.settled(unknown["id"])
+    assert (paid["status"], paid["promotions"]) == ("succeeded", unknown["promotions"])
+    rows = await booked(database, paid)
+    assert (rows["discount", "sponsor_receivable:bank"], rows["discount", "merchant_promotion:mer_"]) == (350, 150)
+    assert await manager.budget(campaign_id) == (500, 0, 9_500)
+
+
+async def test_money_that_comes_too_late_has_no_discount(
+    stack: GatewayStack, till: Till, manager: Manager, database: asyncpg.Connection
+) -> None:
+    campaign_id = await manager.start(limits={"budget": 500})
+    stack.simulators.set_faults("wechat", {"kind": "late_order", "after_s": 6, "times": 1})
+    try:
+        lost = await till.taken("wechat", wait_s=1)
+    finally:
+        stack.simulators.clear_faults()
+    assert (lost["status"], lost["discount"]) == ("processing", 500)
+    await database.execute("UPDATE payments SET expires_at = now() WHERE id = $1", lost["id"])
+
+    async def late_captures() -> list[tuple[int, str]]:
+        """The worker is told to look all the time."""
+        await database.execute("UPDATE recovery_tasks SET next_at = now() WHERE payment_id = $1", lost["id"])
+        found = payment_of(await till.get(lost["id"]))
+        return [(each["amount"], each["status"]) for each in found["late_captures"]]
+
+    async def is_given_up() -> bool:
+        await late_captures()
+        return bool(payment_of(await till.get(lost["id"]))["status"] == "failed")
+
+    async def is_returned() -> bool:
+        return await late_captures() == [(2_099, "refunded")]
+
+    await eventually(is_given_up)
+    assert await manager.budget(campaign_id) == (0, 0, 500)
+    assert (await till.paid())["discount"] == 500, "somebody else has it now"
+    await eventually(is_returned)
+    assert await manager.budget(campaign_id) == (500, 0, 0)
+    assert await owed(database, lost) == {}
