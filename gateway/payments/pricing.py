@@ -7,6 +7,7 @@ the intent's commit guards every limit again.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -35,6 +36,8 @@ REPRICES_MAX: Final = 2
 """After so many refusals by budgets an order is taken at full price."""
 _STALE_MAX: Final = 4
 """So often may what this process knows of a campaign, or of the day, be out of date for one order."""
+_ELSEWHERE_MAX: Final = 8
+"""So often is the pool asked for another slice of a campaign; by then somebody else has what there was."""
 
 RouteBy: TypeAlias = Callable[[Prices], Route]
 
@@ -56,8 +59,8 @@ class Basket:
     held: Held = ()
     refusals: int = 0
     stale: int = 0
-    sent_elsewhere: set[str] = field(default_factory=set)
-    """Campaigns one of whose slices was empty: the pool has been asked for another one."""
+    sent_elsewhere: Counter[str] = field(default_factory=Counter)
+    """Campaigns some of whose slices were empty: so often has the pool been asked for another one."""
     declined: bool = False
     """A campaign whose budget is gone wants its payments refused."""
 
@@ -136,7 +139,7 @@ class Pricing:
                 basket.stale += 1
                 await promotions.grant_day(campaign_id, _applied(offer, campaign_id).day)
             case RefusalKind.EXHAUSTED if _may_have_it_elsewhere(basket, offer, campaign_id):
-                basket.sent_elsewhere.add(campaign_id)
+                basket.sent_elsewhere[campaign_id] += 1
                 self._correct(held, refusal)
             case kind:
                 self._correct(held, refusal)
@@ -280,8 +283,9 @@ def _shown(basket: Basket) -> Shown:
 
 
 def _may_have_it_elsewhere(basket: Basket, offer: Offer, campaign_id: str) -> bool:
-    """Whether another slice may have what the one that was chosen has not; the pool is asked again once."""
-    return campaign_id not in basket.sent_elsewhere and _applied(offer, campaign_id).campaign.slices > 1
+    """Whether another slice may have what this one has not; a Valkey that is behind names one after the other."""
+    slices = _applied(offer, campaign_id).campaign.slices
+    return slices > 1 and basket.sent_elsewhere[campaign_id] < min(slices, _ELSEWHERE_MAX)
 
 
 def _applied(offer: Offer, campaign_id: str) -> Applied:

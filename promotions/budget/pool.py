@@ -54,7 +54,7 @@ class BudgetPool:
     async def reserve(self, order_key: str, owner: str, draws: Sequence[Draw]) -> tuple[Reservation, ...] | Exhausted:
         """Reserve from every campaign or from none; the same order again gets the same reservation."""
         if self._telling.is_releasing(order_key):
-            self._telling.flush()
+            self._telling.flush(in_full=True)
         ordered = sorted(draws)
         if len(ordered) == 1:
             found = [await self._draw(order_key, owner, ordered[0])]

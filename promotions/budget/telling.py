@@ -58,8 +58,11 @@ class Telling:
         """Whether a reservation of that order waits to be released."""
         return order_key in self._releasing
 
-    def flush(self) -> None:
-        """Send everything with the next round trip."""
+    def flush(self, *, in_full: bool = False) -> None:
+        """Send everything with the next round trip; in full where what is asked next must find it done.
+
+        By its hash the script would come late to a server that has forgotten it.
+        """
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -69,7 +72,7 @@ class Telling:
         for key, arguments in notes.items():
             size = 4 * _NOTES_IN_A_CALL_MAX
             for first in range(0, len(arguments), size):
-                self._send(key, arguments[first : first + size])
+                self._send(key, arguments[first : first + size], in_full=in_full)
 
     async def aclose(self) -> None:
         """Send what waits, and wait until it is there."""
@@ -85,21 +88,21 @@ class Telling:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(LINGER_S, self.flush)
 
-    def _send(self, key: str, arguments: Sequence[Any], *, is_again: bool = False) -> None:
-        command = _SETTLE.in_full([key], arguments) if is_again else _SETTLE.by_hash([key], arguments)
+    def _send(self, key: str, arguments: Sequence[Any], *, in_full: bool) -> None:
+        command = _SETTLE.in_full([key], arguments) if in_full else _SETTLE.by_hash([key], arguments)
         try:
             future = self._valkey.submit(key, command)
         except ValkeyAway:
             POOL_UNTOLD.inc(len(arguments) // 4)
             return
         self._under_way.add(future)
-        future.add_done_callback(lambda done: self._sent(key, arguments, done, is_again=is_again))
+        future.add_done_callback(lambda done: self._sent(key, arguments, done, in_full=in_full))
 
-    def _sent(self, key: str, arguments: Sequence[Any], done: asyncio.Future[Any], *, is_again: bool) -> None:
+    def _sent(self, key: str, arguments: Sequence[Any], done: asyncio.Future[Any], *, in_full: bool) -> None:
         self._under_way.discard(done)
         error = done.exception()
-        if isinstance(error, NoScriptError) and not is_again:
-            self._send(key, arguments, is_again=True)
+        if isinstance(error, NoScriptError) and not in_full:
+            self._send(key, arguments, in_full=True)
         elif error is not None:
             POOL_UNTOLD.inc(len(arguments) // 4)
             if not isinstance(error, (ValkeyAway, RedisError)):

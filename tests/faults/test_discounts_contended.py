@@ -75,9 +75,14 @@ def ends(sales: Sequence[Sale]) -> Counter[tuple[str, int]]:
     return Counter((sale.payment["status"], sale.payment["discount"]) for sale in sales)
 
 
-async def test_of_a_batch_that_exceeds_what_is_left_the_neighbours_go_through(scene: Scene) -> None:
-    """Valkey says yes to everybody, and the worker that would put it right is stopped: the commits decide."""
-    scarce = await scene.start(condition="payment.wallet == 'wechat'", limits={"budget": 3 * OFF_FEN + 123})
+@pytest.mark.parametrize("slices", [1, 4])
+async def test_of_a_batch_that_exceeds_what_is_left_the_neighbours_go_through(scene: Scene, slices: int) -> None:
+    """Valkey says yes to everybody, and the worker that would put it right is stopped: the commits decide.
+
+    Of four slices, none has enough for a discount by itself.
+    """
+    limits = {"budget": 3 * OFF_FEN + 123}
+    scarce = await scene.start(condition="payment.wallet == 'wechat'", limits=limits, slices=slices)
     plenty = await scene.start(condition="payment.wallet == 'alipay'", limits={"budget": 100 * OFF_FEN})
     orders = [order for _ in range(20) for order in (new_order("wechat"), new_order("alipay"), new_order("unionpay"))]
     [worker] = scene.stack.workers

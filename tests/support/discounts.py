@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Self
@@ -58,18 +57,14 @@ def got_it(sale: Sale) -> bool:
     return sale.payment["status"] == "succeeded" and sale.payment["discount"] > 0
 
 
-def refused_too_early(sales: Sequence[Sale]) -> list[Mapping[str, Any]]:
+def refused_too_early(sales: Sequence[Sale]) -> list[str]:
     """Payments that ended without a discount before the last one that got it had begun: it was still to be had then.
 
-    Of sales that all could have had the same discount, none of which gave it back.
+    Of sales that all could have had the same discount, none of which gave it back.  Each with how much too early.
     """
     last_began_s = max(sale.began_s for sale in sales if got_it(sale))
-    return [sale.payment for sale in sales if not got_it(sale) and sale.ended_s < last_began_s]
-
-
-def discounts_by_customer(sales: Iterable[Sale], customers: Mapping[str, str]) -> Counter[str]:
-    """How many discounts each customer has; `customers` by order number."""
-    return Counter(customers[sale.payment["merchant_order_no"]] for sale in sales if got_it(sale))
+    early = [(last_began_s - sale.ended_s, sale.payment["id"]) for sale in sales if not got_it(sale)]
+    return [f"{payment_id}: {by_s:.3f} s" for by_s, payment_id in early if by_s > 0]
 
 
 @dataclass(frozen=True, slots=True)
