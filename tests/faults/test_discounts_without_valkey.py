@@ -1,0 +1,374 @@
+"""Valkey killed, hung, emptied, read-only, full, set back or failed over while a budget runs out: it is spent exactly.
+
+Three campaigns at a time: one whose budget runs out during the fault, and which declines whoever comes too late; one
+with a share for each customer; and one of whose payments every second fails and gives back what it took.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+import pytest
+import pytest_asyncio
+import redis
+
+from tests.faults.conftest import FAULT_SETTINGS
+from tests.support.book import ClientBook, PatientTill
+from tests.support.channels import Simulators
+from tests.support.discounts import OFF_FEN, PoolView, all_books_agree, got_it, money_of, refused_too_early
+from tests.support.gateway import GatewayStack, kill, start_gateway
+from tests.support.load import Load, Sale
+from tests.support.manager import Manager, manager
+from tests.support.servers import TestServers, start_servers
+from tests.support.till import new_order
+from tests.support.valkey_cluster import valkey_cluster
+
+__all__ = ["manager"]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+
+_PER_S: Final = 40
+_SETTINGS: Final = {**FAULT_SETTINGS, "MASHANG_CHANNEL_TIMEOUT_S": "3", "MASHANG_SEND_WITHIN_S": "5"}
+"""The channels are not the fault here: a busy machine must not look like one."""
+_DISCOUNTS: Final = 81
+_BUDGET_FEN: Final = _DISCOUNTS * OFF_FEN + 123
+_OF_FAILING: Final = 20
+_SHARE: Final = 3
+_CUSTOMERS: Final = 6
+_SLOWEST_S: Final = 5.0
+"""Of any payment during a fault, on a machine that does much else."""
+
+Until = Callable[[], Awaitable[None]]
+Fault = Callable[["Stores", Until], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The module's own durable servers."""
+
+    servers: TestServers
+    folder: Path
+    database_url: str
+    redis_url: str
+
+    @property
+    def client(self) -> redis.Redis:
+        """Of Valkey; close it."""
+        return redis.Redis.from_url(self.redis_url, socket_timeout=5)
+
+    @property
+    def files(self) -> Path:
+        """Valkey's append-only files."""
+        return self.folder / "valkey" / "appendonlydir"
+
+    async def start_valkey(self) -> None:
+        """Start it again and wait until it answers."""
+        self.servers.valkey.start()
+        await asyncio.to_thread(self.servers.valkey.wait_ready)
+
+
+@dataclass(slots=True)
+class Street:
+    """Three campaigns, and customers of each; `whose` tells whose an order is."""
+
+    declining: str
+    shared: str
+    failing: str
+    whose: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    async def open(cls, manager: Manager) -> Street:
+        """The campaigns in force at every gateway."""
+        declining = await manager.start(
+            condition="payment.wallet == 'wechat'",
+            limits={"budget": _BUDGET_FEN},
+            slices=2,
+            when_exhausted="decline",
+        )
+        shared = await manager.start(
+            condition="payment.wallet == 'alipay'", limits={"per_customer": {"lifetime": _SHARE}}
+        )
+        failing = await manager.start(
+            condition="payment.wallet == 'unionpay'", limits={"budget": _OF_FAILING * OFF_FEN + 123}
+        )
+        return cls(declining, shared, failing)
+
+    def order(self, number: int) -> dict[str, Any]:
+        """Half of the customers come for the first campaign."""
+        match number % 4:
+            case 0 | 1:
+                return new_order("wechat")
+            case 2:
+                order = new_order("alipay", customer={"id": f"{self.shared}-{number // 4 % _CUSTOMERS}"})
+                self.whose[order["merchant_order_no"]] = order["customer"]["id"]
+                return order
+            case _:
+                return new_order("unionpay", "9001" if number // 4 % 2 else None)
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
+    """Servers that this module may kill."""
+    folder = tmp_path_factory.mktemp("own-servers")
+    with start_servers(folder, durable=True) as servers:
+        servers.migrate_template()
+        yield Stores(servers, folder, servers.clone_database(), servers.empty_redis())
+
+
+@pytest.fixture(scope="module")
+def database_url(stores: Stores) -> str:
+    """A database on them."""
+    return stores.database_url
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, stores: Stores, simulators: Simulators) -> Iterator[GatewayStack]:
+    """Two gateway processes and a worker."""
+    folder = tmp_path_factory.mktemp("stack")
+    with start_gateway(
+        folder, stores.database_url, stores.redis_url, simulators, gateways=2, settings=_SETTINGS
+    ) as running:
+        yield running
+
+
+@dataclass(slots=True)
+class Scene:
+    """A running stack with its three campaigns, and what looks at it."""
+
+    stack: GatewayStack
+    manager: Manager
+    till: PatientTill
+    pool: PoolView
+    book: ClientBook
+    street: Street
+
+    async def audit(self) -> None:
+        """All books agree."""
+        checks = ("I4.uses", "I4.limits", "I4.customer")
+        await all_books_agree(self.stack.database_url, self.stack.simulators, self.book, *checks)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def scene(stack: GatewayStack, manager: Manager, till: PatientTill, book: ClientBook) -> AsyncIterator[Scene]:
+    """Each test's own campaigns on the module's stack."""
+    async with PoolView.opened(stack.database_url, stack.redis_url) as pool:
+        yield Scene(stack, manager, till, pool, book, await Street.open(manager))
+
+
+async def kill_it_for_good(stores: Stores, runs_out: Until) -> None:
+    """It comes back when the budget is gone."""
+    kill(stores.servers.valkey.child)
+    await runs_out()
+    await stores.start_valkey()
+
+
+async def kill_it_again_and_again(stores: Stores, runs_out: Until) -> None:
+    """Each time it comes back with what its file has."""
+
+    async def kill_and_start() -> None:
+        kill(stores.servers.valkey.child)
+        await asyncio.sleep(0.3)
+        await stores.start_valkey()
+
+    await _again_until(runs_out, kill_and_start, every_s=1.0)
+
+
+async def hang_it(stores: Stores, runs_out: Until) -> None:
+    """SIGSTOP, for at least as long as a heartbeat may be late."""
+    process = psutil.Process(stores.servers.valkey.child.pid)
+    process.suspend()
+    try:
+        await asyncio.gather(runs_out(), asyncio.sleep(4.5))
+    finally:
+        process.resume()
+
+
+async def hang_it_for_moments(stores: Stores, runs_out: Until) -> None:
+    """Longer than a payment waits, shorter than what the pool takes for a loss."""
+
+    async def hang() -> None:
+        stores.servers.valkey.child.send(signal.SIGSTOP)
+        await asyncio.sleep(0.6)
+        stores.servers.valkey.child.send(signal.SIGCONT)
+
+    await _again_until(runs_out, hang, every_s=0.4)
+
+
+async def empty_it(stores: Stores, runs_out: Until) -> None:
+    with stores.client as client:
+        await _again_until(runs_out, lambda: asyncio.to_thread(client.flushall), every_s=0.3)
+
+
+async def make_it_forget_its_scripts(stores: Stores, runs_out: Until) -> None:
+    with stores.client as client:
+        await _again_until(runs_out, lambda: asyncio.to_thread(client.script_flush), every_s=0.05)
+
+
+async def make_it_read_only(stores: Stores, runs_out: Until) -> None:
+    with stores.client as client:
+        client.replicaof("127.0.0.1", "1")
+        try:
+            await runs_out()
+        finally:
+            client.replicaof("NO", "ONE")
+
+
+async def fill_its_memory(stores: Stores, runs_out: Until) -> None:
+    with stores.client as client:
+        client.config_set("maxmemory", 1)
+        try:
+            await runs_out()
+        finally:
+            client.config_set("maxmemory", 0)
+
+
+async def set_it_back(stores: Stores, runs_out: Until) -> None:
+    """What a failover that lost writes looks like: what payments took in the last second is there again."""
+    older = stores.folder / "older"
+    shutil.rmtree(older, ignore_errors=True)
+    shutil.copytree(stores.files, older)
+    await asyncio.sleep(1.0)
+    kill(stores.servers.valkey.child)
+    shutil.rmtree(stores.files)
+    shutil.copytree(older, stores.files)
+    await stores.start_valkey()
+    await runs_out()
+
+
+async def _again_until(runs_out: Until, what: Callable[[], Awaitable[Any]], every_s: float) -> None:
+    running_out = asyncio.ensure_future(runs_out())
+    while not running_out.done():
+        await what()
+        await asyncio.wait([running_out], timeout=every_s)
+    await running_out
+
+
+FAULTS: Final[dict[Fault, bool | None]] = {
+    kill_it_for_good: True,
+    kill_it_again_and_again: True,
+    hang_it: True,
+    hang_it_for_moments: None,
+    empty_it: True,
+    make_it_forget_its_scripts: False,
+    make_it_read_only: None,
+    fill_its_memory: None,
+    set_it_back: True,
+}
+"""Each with whether the pool begins anew; None where that depends on how long it takes."""
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+async def test_a_budget_that_runs_out_during_a_fault_is_spent_to_its_last_discount(
+    scene: Scene, stores: Stores, fault: Fault
+) -> None:
+    await scene.pool.until_right(scene.street.declining)
+    epoch = await scene.pool.epoch()
+    sales = await under_load(scene, lambda runs_out: fault(stores, runs_out))
+    expected = FAULTS[fault]
+    assert expected is None or (await scene.pool.epoch() > epoch) is expected
+    await is_exact(scene, sales)
+    await scene.audit()
+
+
+async def test_a_budget_that_runs_out_while_a_master_of_a_cluster_dies_is_spent_to_its_last_discount(
+    tmp_path: Path, stores: Stores, simulators: Simulators
+) -> None:
+    """Simulators are shared with the other tests' payments: what there is to audit stands in the tests' own books."""
+    url = stores.servers.clone_database()
+    with valkey_cluster(tmp_path / "cluster") as cluster:
+        options = {"gateways": 2, "settings": _SETTINGS}
+        with start_gateway(tmp_path / "stack", url, cluster.url, simulators, **options) as stack:
+            async with scene_on(stack, tmp_path) as scene:
+                await scene.pool.until_right(scene.street.declining)
+
+                async def kill_one_master(runs_out: Until) -> None:
+                    victim = (await asyncio.to_thread(cluster.masters))[0]
+                    await asyncio.to_thread(victim.child.stop, signal.SIGKILL, timeout_s=5)
+                    await runs_out()
+
+                sales = await under_load(scene, kill_one_master)
+                await is_exact(scene, sales)
+
+
+@asynccontextmanager
+async def scene_on(stack: GatewayStack, folder: Path) -> AsyncIterator[Scene]:
+    """Campaigns on a stack of the test's own."""
+    book = ClientBook(folder / "clients.jsonl")
+    async with (
+        PatientTill(stack.urls, stack.shop.key.secret, book) as till,
+        stack.admin() as client,
+        PoolView.opened(stack.database_url, stack.redis_url) as pool,
+    ):
+        manager = Manager(stack, client)
+        yield Scene(stack, manager, till, pool, book, await Street.open(manager))
+    book.close()
+
+
+async def under_load(scene: Scene, fault: Callable[[Until], Awaitable[None]]) -> list[Sale]:
+    """A fifth of the first budget is given when the fault comes, and all of it before that is over."""
+    load = Load(scene.till, _PER_S, scene.street.order)
+    scene.till.told.clear()
+
+    async def runs_out() -> None:
+        """Somebody was refused, and a second's payments more have come to their end."""
+        await wait_for(lambda: any(sale.payment["status"] == "failed" for sale in of_wallet(load.sales, "wechat")))
+        await load.wait_for(_PER_S)
+
+    async with load.running():
+        await wait_for(lambda: sum(map(got_it, of_wallet(load.sales, "wechat"))) >= _DISCOUNTS // 5)
+        left_fen = (await money_of(scene.manager, scene.street.declining)).left
+        assert left_fen > _BUDGET_FEN // 3, "the fault comes too late"
+        await fault(runs_out)
+        await load.wait_for(_PER_S)
+    assert set(scene.till.told) == {"201"}, "no till noticed"
+    assert max(sale.ended_s - sale.began_s for sale in load.sales) < _SLOWEST_S
+    return load.sales
+
+
+async def wait_for(condition: Callable[[], bool], timeout_s: float = 25) -> None:
+    """Wait until it holds."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+
+
+def of_wallet(sales: list[Sale], wallet: str) -> list[Sale]:
+    return [sale for sale in sales if sale.payment["wallet"] == wallet]
+
+
+async def is_exact(scene: Scene, sales: list[Sale]) -> None:
+    """Every fen of the budgets is where it belongs, and so is every customer's share; Valkey agrees in the end."""
+    street, manager = scene.street, scene.manager
+    declining, shared, failing = (of_wallet(sales, wallet) for wallet in ("wechat", "alipay", "unionpay"))
+    assert sum(map(got_it, declining)) == _DISCOUNTS
+    assert {_end(sale) for sale in declining} == {("succeeded", None), ("failed", "discount_exhausted")}
+    assert refused_too_early(declining) == []
+    assert (await money_of(manager, street.declining))[1:] == (_DISCOUNTS * OFF_FEN, 0, 123, 0)
+
+    assert {_end(sale) for sale in shared} == {("succeeded", None)}
+    by_customer = Counter(street.whose[sale.payment["merchant_order_no"]] for sale in shared if got_it(sale))
+    assert by_customer == dict.fromkeys(street.whose.values(), _SHARE)
+
+    assert {_end(sale)[0] for sale in failing} == {"succeeded", "failed"}
+    given = sum(map(got_it, failing))
+    while (await scene.till.ring_up(new_order("unionpay")))["discount"]:
+        given += 1
+    assert given == _OF_FAILING
+    assert (await money_of(manager, street.failing))[1:] == (_OF_FAILING * OFF_FEN, 0, 123, 0)
+    for campaign_id in (street.declining, street.failing):
+        await scene.pool.until_right(campaign_id)
+
+
+def _end(sale: Sale) -> tuple[str, str | None]:
+    failure = sale.payment["failure"]
+    return sale.payment["status"], failure and failure["code"]
