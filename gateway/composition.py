@@ -95,7 +95,7 @@ async def compose(settings: Settings) -> AsyncIterator[Base]:
         campaigns = Campaigns.of(settings, pool, hot_pool, valkey, vault)
         coupons = CouponCampaigns(pool, campaigns.clock)
         listeners = (directory.forget, accounts.reload, routing.policies.reload, campaigns.reload, coupons.forget)
-        revision = RevisionWatch(pool, [*listeners])
+        revision = RevisionWatch(pool, [*listeners], campaigns.clock.heard)
         await revision.check()
         await stack.enter_async_context(campaigns.kept())
         feedback, budgets = Feedback(routing.health, routing.usage), campaigns.budgets

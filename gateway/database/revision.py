@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Final
 
 import asyncpg
@@ -18,16 +19,29 @@ _log = logging.getLogger("mashang.revision")
 
 
 class RevisionWatch:
-    """Calls its listeners after each change; runs until cancelled, through any trouble of the database."""
+    """Calls its listeners after each change; runs until cancelled, through any trouble of the database.
 
-    def __init__(self, pool: asyncpg.Pool, listeners: list[Callable[[], Awaitable[None]]]) -> None:
+    `heard` is told the database's time at each look.
+    """
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        listeners: list[Callable[[], Awaitable[None]]],
+        heard: Callable[[datetime], None] | None = None,
+    ) -> None:
         self._pool = pool
         self._listeners = listeners
+        self._heard = heard
         self._seen = 0
 
     async def check(self) -> None:
         """Look once; tell the listeners where the revision has risen."""
-        revision = await self._pool.fetchval("SELECT revision FROM directory_revision")
+        record = await self._pool.fetchrow("SELECT revision, now() AS at FROM directory_revision")
+        assert record is not None, "the migrations have written its one row"
+        revision = record["revision"]
+        if self._heard is not None:
+            self._heard(record["at"])
         if revision != self._seen:
             for listener in self._listeners:
                 await listener()

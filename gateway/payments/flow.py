@@ -199,6 +199,7 @@ class PaymentFlow:
             budget = Budget.of(self._settings, order.request.method, deadline)
             send_before = time.monotonic() + budget.send_within_s
             result = await self._commit_intent(taking, basket, plan, budget)
+            self._pricing.heard(result.at)
             if result.refusal is None:
                 break
             await self._pricing.refused(basket, plan.offer, result.refusal, result.at)

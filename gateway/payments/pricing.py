@@ -147,6 +147,10 @@ class Pricing:
         promotions.clock.heard(at)
         basket.facts = replace(basket.facts, at=promotions.clock.now())
 
+    def heard(self, at: datetime) -> None:
+        """The database has just said that it is `at`."""
+        self._promotions.clock.heard(at)
+
     def ended(self, basket: Basket, offer: Offer, *, is_bound: bool) -> None:
         """The payment is durable, and what was reserved is held by it; or nothing becomes of it."""
         if basket.on_shelf and not (is_bound and offer.applied):
