@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -21,11 +22,11 @@ class FailingPool:
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
 
-    async def fetchval(self, query: str) -> int:
-        """The revision."""
+    async def fetchrow(self, query: str) -> dict[str, Any]:
+        """The revision, and the time."""
         if self.errors:
             raise self.errors.pop(0)
-        return 7
+        return {"revision": 7, "at": datetime(2026, 11, 22, tzinfo=UTC)}
 
 
 async def test_the_revision_watch_lives_through_errors_that_nobody_has_thought_of(
