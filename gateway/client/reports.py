@@ -153,6 +153,7 @@ class LedgerSums(TypedDict):
     returned_to_customer: int
     discount_returned: int
     fees_returned: int
+    fee_off: int
     merchant_payable: int
     agrees: bool
 

@@ -158,6 +158,7 @@ class Ledger(BaseModel):
     returned_to_customer: int
     discount_returned: int
     fees_returned: int
+    fee_off: Annotated[int, Field(description="What funders pay of the fees, less what they got back.")]
     merchant_payable: Annotated[int, Field(description="What the merchant is owed for all of it together.")]
     agrees: Annotated[
         bool, Field(description="Whether payments, refunds and books say the same for every till and wallet.")
@@ -201,6 +202,7 @@ _EXAMPLE: dict[str, Any] = {
         "returned_to_customer": 903,
         "discount_returned": 97,
         "fees_returned": 3,
+        "fee_off": 0,
         "merchant_payable": 4183,
         "agrees": True,
     },
@@ -304,6 +306,7 @@ def _ledger(books: Books) -> dict[str, Any]:
         "returned_to_customer": books.returned,
         "discount_returned": books.discount_returned,
         "fees_returned": books.fee_returned,
+        "fee_off": books.fee_off,
         "merchant_payable": books.merchant,
     }
 

@@ -80,7 +80,10 @@ class Sums(_Added):
 
 @dataclass(frozen=True, slots=True)
 class Books(_Added):
-    """What the postings say; fen.  `merchant` is what the merchant is owed for all of it together."""
+    """What the postings say; fen.  `merchant` is what the merchant is owed for all of it together.
+
+    `fee_off` is what funders pay of the fees (手续费折扣), less what they got back.
+    """
 
     captured: int = 0
     discount: int = 0
@@ -88,6 +91,7 @@ class Books(_Added):
     returned: int = 0
     discount_returned: int = 0
     fee_returned: int = 0
+    fee_off: int = 0
     merchant: int = 0
 
     @classmethod
@@ -106,7 +110,7 @@ class Books(_Added):
 
     def agree_with(self, sums: Sums) -> bool:
         """Whether payments, refunds and postings say the same, and the merchant is owed what they come to."""
-        owed = sums.amount - self.fee - sums.refunded + sums.fee_returned
+        owed = sums.amount - self.fee + self.fee_off - sums.refunded + sums.fee_returned
         ours = (sums.payable, sums.discount, sums.returned, sums.discount_returned, sums.fee_returned, owed)
         theirs = (
             self.captured,
@@ -260,6 +264,9 @@ _KINDS: Final[Mapping[str, tuple[str, int]]] = {
     "discount_reversed": ("discount", -1),
     "fee": ("fee", 1),
     "fee_reversed": ("fee", -1),
+    "fee_off": ("fee_off", 1),
+    "fee_off_reversed": ("fee_off", -1),
+    "refund_fee_off": ("fee_off", -1),
     "refund": ("returned", 1),
     "refund_discount": ("discount_returned", 1),
     "refund_fee": ("fee_returned", 1),
