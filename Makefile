@@ -40,8 +40,8 @@ test-browser: setup ## the cashier page in Debian's chromium, at phone size
 	@$(SYNC) --group browser 2>/dev/null || $(SYNC) --group browser --system-certs
 	$(BIN)/pytest -m browser tests/browser
 
-soak: setup ## kill gateways and workers at random under load for SOAK_MINUTES (10), then audit; SOAK_SEED replays one
-	SOAK_MINUTES=$(or $(SOAK_MINUTES),10) $(BIN)/pytest -s tests/faults/test_random_kills.py
+soak: setup ## kill gateways, workers and Valkey at random under load for SOAK_MINUTES (10), then audit; SOAK_SEED replays one
+	SOAK_MINUTES=$(or $(SOAK_MINUTES),10) $(BIN)/pytest -s tests/faults/test_discounts_killed.py tests/faults/test_random_kills.py
 
 fuzz: setup ## everything that can happen to a sale, at random, for FUZZ_MINUTES (10)
 	FUZZ_MINUTES=$(or $(FUZZ_MINUTES),10) $(BIN)/pytest -s tests/fuzz

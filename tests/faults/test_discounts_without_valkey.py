@@ -279,6 +279,30 @@ async def test_a_budget_that_runs_out_during_a_fault_is_spent_to_its_last_discou
     await scene.audit()
 
 
+@pytest.mark.parametrize("fault", [kill_it_for_good, hang_it, fill_its_memory], ids=lambda fault: fault.__name__)
+async def test_one_order_sent_fifty_times_to_two_gateways_during_a_fault_is_redeemed_once(
+    scene: Scene, stores: Stores, fault: Fault
+) -> None:
+    """Of a customer who may have one discount; other payments of his come at the same time."""
+    campaign_id = await scene.manager.start(limits={"budget": 10 * OFF_FEN, "per_customer": {"lifetime": 1}}, slices=2)
+    await scene.manager.take(scene.street.failing, "pause")
+    orders = [new_order("unionpay", customer={"id": campaign_id}) for _ in range(3)]
+    payments: list[dict[str, Any]] = []
+
+    async def send() -> None:
+        asked = [scene.till.ring_up(order, gateway=number, wait_s=5) for order in orders for number in range(50)]
+        payments.extend(await asyncio.gather(*asked))
+
+    await fault(stores, send)
+    assert {payment["status"] for payment in payments} == {"succeeded"}
+    by_id = {payment["id"]: payment for payment in payments}
+    assert sorted(payment["discount"] for payment in by_id.values()) == [0, 0, OFF_FEN]
+    assert len(await scene.pool.redemptions(campaign_id)) == 1
+    assert (await money_of(scene.manager, campaign_id))[1:] == (OFF_FEN, 0, 9 * OFF_FEN, 0)
+    await scene.pool.until_right(campaign_id, timeout_s=45)
+    await scene.audit()
+
+
 async def test_a_budget_that_runs_out_while_a_master_of_a_cluster_dies_is_spent_to_its_last_discount(
     tmp_path: Path, stores: Stores, simulators: Simulators
 ) -> None:
