@@ -9,6 +9,7 @@ from typing import Any, Final
 import orjson
 
 from gateway.codes.cashier_schemas import PayAnswer, StandingAnswer
+from gateway.codes.code import StaticCode
 from gateway.codes.price import Price, price_of_payment
 from gateway.codes.routes import refusal_of_typed
 from gateway.codes.sales import may_begin, order_no_of_sale
@@ -116,7 +117,10 @@ def _facts(target: Target, payment: Payment | None, *, is_paid: bool) -> dict[st
 async def _begin(
     services: Services, visiting: Visiting, deadline: Deadline, *, amount_fen: int | None, sale: str | None
 ) -> Payment:
-    """The payment of a sale at a static code; the same sale again gives the same payment."""
+    """The payment of a sale at a static code; the same sale again gives the same payment.
+
+    Its customer is whoever taps first: the wallet said who that is, which is surer than what a till says.
+    """
     target, code = visiting.target, visiting.target.code
     assert code is not None, "a target without a payment is a static code"
     order_no = order_no_of_sale(services.vault, target.token, sale or "")
@@ -130,25 +134,42 @@ async def _begin(
     payer = services.vault.keyed_hash(f"{visiting.visitor.payer_id} at {target.token}".encode()).hex()
     await services.rate_limits.admit(_BEGUN_BY_PAYER, payer)
     await services.rate_limits.admit(_BEGUN_AT_CODE, target.token)
+    shop, request = target.shop, _request(code, order_no, amount, _customer_of(services, visiting.visitor))
+    order = PaymentOrder.of(
+        code.merchant_id, shop.name, request, None, services.vault, code_id=code.id, timezone=shop.timezone
+    )
+    try:
+        answered = await services.desk.take(order, deadline)
+    except Conflict as conflict:
+        payment = await services.store.find_by_order_no(code.merchant_id, order_no)
+        if payment is None or conflict.param is None or not conflict.param.startswith("customer"):
+            raise
+        return payment  # another phone tapped in the same moment: this is its sale, and goes on like any other's
+    if not answered.replayed:
+        facts = {"payment_id": answered.payment.id, "code_id": code.id, "wallet": visiting.visitor.wallet}
+        _log.info("a customer pays at a static code", extra={**facts, "amount": amount})
+    return answered.payment
+
+
+def _customer_of(services: Services, visitor: Visitor) -> str:
+    """What stands for a payer as `customer.id`: the same at all codes whose pages ask the wallet as the same app."""
+    payer = f"{visitor.wallet} {visitor.payer_id} as a customer"
+    return f"payer_{services.vault.keyed_hash(payer.encode()).hex()[:40]}"
+
+
+def _request(code: StaticCode, order_no: str, amount_fen: int, customer_id: str) -> PaymentRequest:
+    """As if a till had asked for it."""
     fields = {
         "merchant_order_no": order_no,
-        "amount": amount,
+        "amount": amount_fen,
         "currency": "CNY",
         "method": "qrcode",
         "description": code.description or code.name,
         "store_id": code.store_id,
         "terminal_id": code.terminal_id,
         "operator_id": code.operator_id,
+        "customer": {"id": customer_id},
         "metadata": dict(code.metadata),
         "expires_in": _EXPIRES_IN_S,
     }
-    request = PaymentRequest.model_validate_json(orjson.dumps(fields))
-    shop = target.shop
-    order = PaymentOrder.of(
-        code.merchant_id, shop.name, request, None, services.vault, code_id=code.id, timezone=shop.timezone
-    )
-    answered = await services.desk.take(order, deadline)
-    if not answered.replayed:
-        facts = {"payment_id": answered.payment.id, "code_id": code.id, "wallet": visiting.visitor.wallet}
-        _log.info("a customer pays at a static code", extra={**facts, "amount": amount})
-    return answered.payment
+    return PaymentRequest.model_validate_json(orjson.dumps(fields))

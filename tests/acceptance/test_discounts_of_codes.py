@@ -93,6 +93,38 @@ async def test_a_static_code_takes_its_discount_when_its_customer_pays(
     assert await manager.budget(campaign_id) == (500, 0, 9_500)
 
 
+async def test_a_payer_is_the_customer_of_a_static_code(stack: GatewayStack, till: Till, manager: Manager) -> None:
+    """聚合收款立减: what the wallet says of who pays is counted, at every code, and nobody else for it."""
+    random = {"type": "random_off", "spend": 200, "min": 1, "max": 500, "mean": 120, "percent_max": 5}
+    await manager.start(
+        benefit=random,
+        condition="known(payment.code)",
+        limits={"per_customer": {"lifetime": 2}, "per_code": {"day": 9}},
+    )
+    codes = [await made_code(till, name=name) for name in ("wall", "door")]
+    discounts = []
+    async with Customer(stack, "wechat") as payer, Customer(stack, "wechat") as other:
+        for visitor, code in ((payer, 0), (payer, 1), (payer, 0), (other, 0)):
+            page = await visitor.open(codes[code]["url"])
+            order = await visitor.ready(page, 5_000)
+            discounts.append(order["discount"])
+            await visitor.confirm(order)
+            await visitor.until(page, "paid")
+    assert [discount > 0 for discount in discounts] == [True, True, False, True]
+    assert max(discounts) <= 250
+
+
+async def test_two_phones_that_tap_at_once_pay_one_sale(stack: GatewayStack, till: Till) -> None:
+    code = await made_code(till, name="wall")
+    async with Customer(stack, "wechat") as first, Customer(stack, "alipay") as second:
+        page = await first.open(code["url"])
+        pages = (page, await second.open(f"{code['url']}?sale={page.sale}"))
+        answers = await asyncio.gather(first.pay(pages[0], 4_321), second.pay(pages[1], 4_321))
+    assert {answer["status"] for answer in answers} <= {"ready", "busy"}
+    made = [each for each in (await till.list(limit=5)).json()["data"] if each["amount"] == 4_321]
+    assert len(made) == 1
+
+
 async def test_a_customer_holds_few_discounts_by_codes_that_he_does_not_pay(
     stack: GatewayStack, till: Till, manager: Manager
 ) -> None:
