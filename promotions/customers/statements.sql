@@ -1,8 +1,8 @@
 -- What is known of customers when their payments are priced (reading.py).
 
 -- name: histories
--- One row for each of the waiting payments, in their order: a customer, and the device where one was named.  Uses of
--- days that are over in every time zone decide about nothing any more.
+-- One row for each of the waiting payments, in their order: a customer, and the device where one was named (by an id that
+-- may be another customer's).  Uses of days that are over in every time zone decide about nothing any more.
 SELECT
     coalesce(c.orders, 0) AS orders, coalesce(c.spent, 0) AS spent, c.first_at, c.last_at,
     coalesce(c.by_wallet, '{}')::text AS by_wallet,
@@ -13,6 +13,7 @@ SELECT
         SELECT json_agg(json_build_array(u.campaign_id, u.scope, u.day, u.used_count, u.used))::text
         FROM campaign_uses u
         WHERE u.key IN (r.customer_key, r.device_key)
+            AND u.key = CASE u.scope WHEN 'customer' THEN r.customer_key WHEN 'device' THEN r.device_key END
             AND (u.day = '2000-01-01' OR u.day >= (now() AT TIME ZONE 'UTC')::date - 1)
     ) AS uses,
     (
