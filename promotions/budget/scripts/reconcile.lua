@@ -5,13 +5,14 @@
 --   expired  no intent came of it in time
 --   open     its payment is under way
 -- What is left is set only where nothing else happened since (returns 1); else what expired is released (returns 0).
+local AT_ONCE_MAX = 4000 -- Lua passes no more than some 8,000 values
 local slice = KEYS[1]
 local found = redis.call('HMGET', slice, 'about', 'left', 'count')
 if not found[1] then
     return 0
 end
 local is_quiet = (found[2] or '') == ARGV[1] and (found[3] or '') == ARGV[2]
-local gone, fen, number, known = {'HDEL', slice}, 0, 0, 1 + (found[2] and 1 or 0) + (found[3] and 1 or 0)
+local gone, fen, number, known = {}, 0, 0, 1 + (found[2] and 1 or 0) + (found[3] and 1 or 0)
 for place = 5, #ARGV, 3 do
     local field, value, is = 'o' .. ARGV[place], ARGV[place + 1], ARGV[place + 2]
     if redis.call('HGET', slice, field) == value then
@@ -37,7 +38,7 @@ end
 if #changes > 2 then
     redis.call(unpack(changes))
 end
-if #gone > 2 then
-    redis.call(unpack(gone))
+for first = 1, #gone, AT_ONCE_MAX do
+    redis.call('HDEL', slice, unpack(gone, first, math.min(first + AT_ONCE_MAX - 1, #gone)))
 end
 return is_quiet and 1 or 0

@@ -11,7 +11,7 @@ from gateway.database.valkey import Valkey
 from promotions.budget.beating import Heart
 from promotions.budget.epochs import BEHIND_MAX, Sign
 from promotions.budget.keeping import Keeping
-from promotions.budget.lanes import LANES, beat_key
+from promotions.budget.lanes import LANES, Slice, beat_key, place_of
 from promotions.budget.loading import state_of
 from promotions.budget.reconciling import LIVES_GENERATIONS
 from promotions.budget.reservation import Draw, Exhausted
@@ -176,6 +176,21 @@ async def test_a_dead_process_strands_what_it_had_under_way_for_half_a_minute_an
     later = state._replace(generation=state.generation + LIVES_GENERATIONS + 1)
     tally = await Keeping(town.database, town.valkey).round(later)
     assert (tally.expired, (await town.left(campaign))[0]) == (10, 1_000)
+
+
+async def test_however_many_reservations_leaked_one_round_finds_them(town: PoolTown) -> None:
+    """More than Lua passes to one command."""
+    campaign, leaked = await town.campaign(100_000), 9_000
+    await town.load(campaign)
+    state = await state_of(town.database)
+    key = place_of(Slice(campaign, town.today, 0), state.epoch).key
+    reservations = [each for number in range(leaked) for each in (f"oR-{number}", f"10:1:pay_{number}")]
+    await town.valkey.call("HSET", key, *reservations, "left", 100_000 - 10 * leaked)
+    tally = await Keeping(town.database, town.valkey).round(
+        state._replace(generation=state.generation + LIVES_GENERATIONS + 1)
+    )
+    assert tally.expired == leaked
+    assert await town.left(campaign) == (100_000, None, 0)
 
 
 async def test_a_reservation_whose_payment_holds_it_never_expires_into_the_budget(town: PoolTown) -> None:
