@@ -6,7 +6,6 @@ It knows nothing of payments: what it is asked comes as plain values, and what i
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 from typing import NamedTuple, Protocol, TypeAlias
 
@@ -208,7 +207,7 @@ def with_fee(offer: Offer, fee_fen: int) -> Offer:
         else row
         for row in offer.considered
     ]
-    return replace(offer, applied=applied, considered=tuple(considered))
+    return offer._replace(applied=applied, considered=tuple(considered))
 
 
 def _draw(applied: Applied) -> Draw:

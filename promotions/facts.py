@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from promotions.campaigns.campaign import Scope
 
 EVER: Final = date(2000, 1, 1)
 """The day under which `campaign_uses` counts what is not of one day."""
+_NOTHING: Final[Mapping[Any, Any]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,27 +32,26 @@ class Uses:
     fen: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(NamedTuple):
     """What a known customer did so far: captured payments that stand.  Somebody new has none of it.
 
-    `uses` is what he and his device took of campaigns: by campaign, scope and day (EVER for all days together).
+    `uses` is what he and his device took of campaigns: by campaign, scope and day (EVER for all days together).  (Named
+    tuples here: made for every payment, they cost less than half of what frozen dataclasses do.)
     """
 
     orders: int = 0
     spent_fen: int = 0
     first_at: datetime | None = None
     last_at: datetime | None = None
-    orders_by_wallet: Mapping[str, int] = field(default_factory=dict)
-    orders_by_bin: Mapping[str, int] = field(default_factory=dict)
-    orders_by_merchant: Mapping[str, int] = field(default_factory=dict)
+    orders_by_wallet: Mapping[str, int] = _NOTHING
+    orders_by_bin: Mapping[str, int] = _NOTHING
+    orders_by_merchant: Mapping[str, int] = _NOTHING
     segments: tuple[str, ...] = ()
-    uses: Mapping[tuple[str, Scope, date], Uses] = field(default_factory=dict)
+    uses: Mapping[tuple[str, Scope, date], Uses] = _NOTHING
     coupons: tuple[Coupon, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """One payment to be priced.  `at` is the database's time (aware); each campaign reads it in its own time zone.
 
     `customer` and `device` are keyed hashes in hex, of the merchant's realm; None where the till did not say.  `wallet`

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -77,9 +76,11 @@ class Use(NamedTuple):
     fen_max: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """A campaign's part of an offer, before it is taken.  `fee_off_fen`: of the merchant's fee, paid by funders."""
+class Applied(NamedTuple):
+    """A campaign's part of an offer, before it is taken.  `fee_off_fen`: of the merchant's fee, paid by funders.
+
+    (Named tuples here: made for every payment, they cost less than half of what frozen dataclasses do.)
+    """
 
     campaign: Campaign
     discount_fen: int
@@ -96,14 +97,13 @@ class Applied:
         return self.discount_fen + self.fee_off_fen
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(NamedTuple):
     """The goods' value, what is left to pay, and what campaigns make the difference (in the order applied)."""
 
     amount: Money
     payable: Money
     applied: tuple[Applied, ...] = ()
-    considered: tuple[Considered, ...] = field(default=())
+    considered: tuple[Considered, ...] = ()
 
     @classmethod
     def full_price(cls, amount: Money) -> Offer:

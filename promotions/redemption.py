@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -13,8 +12,7 @@ from promotions.campaigns.campaign import CouponReward
 from promotions.offer import Applied, Funding
 
 
-@dataclass(frozen=True, slots=True)
-class Redemption:
+class Redemption(NamedTuple):
     """A row of `redemptions`.  `slice` is None where the campaign has no budget and no number."""
 
     campaign_id: str

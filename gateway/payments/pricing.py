@@ -145,7 +145,7 @@ class Pricing:
                 self._correct(held, refusal)
                 _exclude(basket, offer, campaign_id, _REASONS[kind])
         promotions.clock.heard(at)
-        basket.facts = replace(basket.facts, at=promotions.clock.now())
+        basket.facts = basket.facts._replace(at=promotions.clock.now())
 
     def heard(self, at: datetime) -> None:
         """The database has just said that it is `at`."""
@@ -177,7 +177,7 @@ class Pricing:
     async def _offers(self, basket: Basket) -> Offers:
         if basket.is_at_full_price:
             full = Offer.full_price(Money(basket.facts.amount_fen))
-            return Offers(replace(full, considered=tuple(basket.without.values())))
+            return Offers(full._replace(considered=tuple(basket.without.values())))
         without = {campaign_id: why.reason for campaign_id, why in basket.without.items()}
         return await self._promotions.offers(basket.facts, accounts=self._accounts_of(basket.facts), without=without)
 
@@ -257,7 +257,7 @@ def _why_no_account(route: Route) -> FailureCode:
 
 def _refused(offer: Offer, failure: FailureCode) -> Priced:
     """Nothing is taken of any campaign; why not each of them is kept."""
-    return Priced(replace(offer, payable=offer.amount, applied=()), None, failure)
+    return Priced(offer._replace(payable=offer.amount, applied=()), None, failure)
 
 
 def _exclude(basket: Basket, offer: Offer, campaign_id: str, reason: Reason) -> None:

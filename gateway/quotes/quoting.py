@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -134,7 +134,7 @@ class Quoting:
     def _passed_over(self, facts: Facts, priced: _Priced) -> list[Considered]:
         """The nearest of the campaigns whose condition does not hold, but for those of other merchants."""
         campaigns = self._book.current
-        there = facts if priced.account is None else replace(facts, channel=priced.account.id)
+        there = facts if priced.account is None else facts._replace(channel=priced.account.id)
         told = {each.campaign_id for each in priced.offer.considered}
         for campaign in campaigns.campaigns:
             condition = campaign.condition
@@ -144,7 +144,7 @@ class Quoting:
 
 
 def _full_price(facts: Facts, refused: Iterable[Considered]) -> Offer:
-    return replace(Offer.full_price(Money(facts.amount_fen)), considered=tuple(refused))
+    return Offer.full_price(Money(facts.amount_fen))._replace(considered=tuple(refused))
 
 
 def _wallet(request: QuoteRequest) -> Wallet | None:

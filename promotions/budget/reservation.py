@@ -17,8 +17,7 @@ class Draw(NamedTuple):
     fen: int
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(NamedTuple):
     """What is reserved of a slice under `order_key` for `owner` (the payment's id).
 
     `in_pool` is False where Valkey could not be asked, or did not know the slice: PostgreSQL's guard then decides.

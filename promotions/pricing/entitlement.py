@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, date
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from gateway.kernel.money import Money
@@ -21,18 +21,18 @@ from promotions.pricing.uses import limit_reached, taken_on
 
 HOLD_S_MAX: Final = 300
 """How long a displayed code may hold a scarce budget (ARCHITECTURE.md "The budget pool")."""
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Circumstances:
+class Circumstances(NamedTuple):
     """What decides beside the payment's facts.
 
     `excluded` are campaigns that have refused already, and why; `shares` the share of customers that paced campaigns
     let through (those that are missing: everybody); `scarce` the campaigns whose budget is nearly gone.
     """
 
-    excluded: Mapping[str, Reason] = field(default_factory=dict)
-    shares: Mapping[str, float] = field(default_factory=dict)
+    excluded: Mapping[str, Reason] = _NOTHING
+    shares: Mapping[str, float] = _NOTHING
     scarce: Container[str] = frozenset()
 
 

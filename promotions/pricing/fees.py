@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from promotions.campaigns.campaign import FeeOff
 from promotions.offer import Applied
@@ -30,5 +29,5 @@ def fee_off(applied: Sequence[Applied], fee_fen: int) -> tuple[Applied, ...]:
             off_fen = min(off_fen, benefit.max_fen)
         left_fen -= off_fen
         if off_fen:
-            found.append(replace(each, fee_off_fen=off_fen, funding=split(off_fen, terms_of(each.campaign).funding)))
+            found.append(each._replace(fee_off_fen=off_fen, funding=split(off_fen, terms_of(each.campaign).funding)))
     return tuple(found)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from types import MappingProxyType
+from typing import Final, NamedTuple, TypeAlias
 
 from promotions.campaigns.campaign import Campaign
 from promotions.facts import Facts
@@ -12,14 +12,14 @@ from promotions.offer import Offer
 
 MatchedBy: TypeAlias = Callable[[Facts], Sequence[Campaign]]
 PricedBy: TypeAlias = Callable[[Sequence[Campaign], Facts], Offer]
+_NOWHERE: Final[Mapping[str, Offer]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Offers:
+class Offers(NamedTuple):
     """The offer on any account, and by account where it is another one."""
 
     everywhere: Offer
-    on_account: Mapping[str, Offer] = field(default_factory=dict)
+    on_account: Mapping[str, Offer] = _NOWHERE
 
     def on(self, account_id: str) -> Offer:
         """The offer on that account."""
@@ -36,7 +36,7 @@ def offers_of(facts: Facts, matched: MatchedBy, priced: PricedBy, accounts: Iter
     usual = [campaign.id for campaign in candidates]
     on_account: dict[str, Offer] = {}
     for account_id in accounts:
-        there = replace(facts, channel=account_id)
+        there = facts._replace(channel=account_id)
         own = matched(there)
         if [campaign.id for campaign in own] != usual:
             on_account[account_id] = priced(own, there)

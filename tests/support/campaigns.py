@@ -97,4 +97,4 @@ def payment(amount_fen: int = 2_599, **changes: Any) -> Facts:
         customer="c0ffee",
         history=History(),
     )
-    return replace(plain, **changes)
+    return plain._replace(**changes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -125,13 +124,13 @@ def test_of_an_unknown_customer_nothing_is_known() -> None:
     [
         (History(), Segment.NEW),
         (History(orders=1, spent_fen=1, first_at=NOON, last_at=NOON), Segment.ACTIVE),
-        (replace(REGULAR, last_at=NOON - timedelta(days=SLEEPING_AFTER_DAYS)), Segment.SLEEPING),
-        (replace(REGULAR, last_at=NOON - timedelta(days=SLEEPING_AFTER_DAYS, seconds=-1)), Segment.ACTIVE),
-        (replace(REGULAR, orders=HIGH_VALUE_ORDERS, spent_fen=HIGH_VALUE_SPENT_FEN), Segment.HIGH_VALUE),
-        (replace(REGULAR, orders=HIGH_VALUE_ORDERS - 1, spent_fen=HIGH_VALUE_SPENT_FEN), Segment.ACTIVE),
-        (replace(REGULAR, orders=HIGH_VALUE_ORDERS, spent_fen=HIGH_VALUE_SPENT_FEN - 1), Segment.ACTIVE),
+        (REGULAR._replace(last_at=NOON - timedelta(days=SLEEPING_AFTER_DAYS)), Segment.SLEEPING),
+        (REGULAR._replace(last_at=NOON - timedelta(days=SLEEPING_AFTER_DAYS, seconds=-1)), Segment.ACTIVE),
+        (REGULAR._replace(orders=HIGH_VALUE_ORDERS, spent_fen=HIGH_VALUE_SPENT_FEN), Segment.HIGH_VALUE),
+        (REGULAR._replace(orders=HIGH_VALUE_ORDERS - 1, spent_fen=HIGH_VALUE_SPENT_FEN), Segment.ACTIVE),
+        (REGULAR._replace(orders=HIGH_VALUE_ORDERS, spent_fen=HIGH_VALUE_SPENT_FEN - 1), Segment.ACTIVE),
         (
-            replace(REGULAR, orders=99, spent_fen=HIGH_VALUE_SPENT_FEN, last_at=NOON - timedelta(days=99)),
+            REGULAR._replace(orders=99, spent_fen=HIGH_VALUE_SPENT_FEN, last_at=NOON - timedelta(days=99)),
             Segment.SLEEPING,
         ),
     ],
@@ -141,6 +140,6 @@ def test_a_customers_segment_goes_by_recency_frequency_and_money(history: Histor
 
 
 def test_a_payment_that_another_processs_clock_puts_in_the_future_was_today() -> None:
-    ahead = replace(REGULAR, last_at=NOON + timedelta(minutes=10))
+    ahead = REGULAR._replace(last_at=NOON + timedelta(minutes=10))
     days: Value | None = values_of(payment(history=ahead), SHANGHAI)["customer.days_since_last"]
     assert days == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -132,7 +131,7 @@ def test_a_small_merchants_fee_is_paid() -> None:
 
 
 def test_once_per_customer_is_once() -> None:
-    had = replace(WEALTHY, uses={(ID, Scope.CUSTOMER, EVER): Uses(1, 2_100)})
+    had = WEALTHY._replace(uses={(ID, Scope.CUSTOMER, EVER): Uses(1, 2_100)})
     offer = offer_of("one-yuan-coffee", payment(2_200, category="coffee", history=had))
     assert [each.reason for each in offer.considered] == [Reason.LIMIT_REACHED]
 

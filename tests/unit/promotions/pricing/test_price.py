@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -265,7 +264,7 @@ def test_who_had_a_paced_campaign_today_stays_in_when_the_share_falls() -> None:
 def test_a_long_code_holds_no_scarce_budget() -> None:
     shown = payment(method="qrcode", expires_in_s=301)
     assert only(campaign(), shown, scarce={"cam_a"}).reason is Reason.HELD_TOO_LONG
-    assert only(campaign(), replace(shown, expires_in_s=300), scarce={"cam_a"}).reason is Reason.APPLIED
+    assert only(campaign(), shown._replace(expires_in_s=300), scarce={"cam_a"}).reason is Reason.APPLIED
     assert only(campaign(), shown).reason is Reason.APPLIED
 
 
