@@ -11,6 +11,7 @@ from gateway.admin import api as admin_api
 from gateway.callbacks import api as callbacks_api
 from gateway.codes import api as codes_api
 from gateway.codes import cashier
+from gateway.coupons import api as coupons_api
 from gateway.http import health
 from gateway.http.openapi import describe
 from gateway.payments import api as payments_api
@@ -21,8 +22,8 @@ from gateway.reports import api as reports_api
 from gateway.webhooks import api as webhooks_api
 from tests.support.json_schema import misfits
 
-_ROOMS = (payments_api, refunds_api, quotes_api, codes_api, cashier, receipts_api, reports_api, callbacks_api,
-          webhooks_api, admin_api, health)  # fmt: skip
+_ROOMS = (payments_api, refunds_api, quotes_api, coupons_api, codes_api, cashier, receipts_api, reports_api,
+          callbacks_api, webhooks_api, admin_api, health)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
