@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -46,6 +47,10 @@ _SHARE: Final = 3
 _CUSTOMERS: Final = 6
 _SLOWEST_S: Final = 5.0
 """Of any payment during a fault, on a machine that does much else."""
+_AGAIN_S: Final = 1.0 + 0.4 + 2.0
+"""Until the pool serves from Valkey again: the heartbeat, the processes' next look, and a busy machine."""
+
+_OF_CUSTOMERS: Final = ("I4.uses", "I4.limits", "I4.customer")
 
 Until = Callable[[], Awaitable[None]]
 Fault = Callable[["Stores", Until], Awaitable[None]]
@@ -151,9 +156,8 @@ class Scene:
     book: ClientBook
     street: Street
 
-    async def audit(self) -> None:
+    async def audit(self, *checks: str) -> None:
         """All books agree."""
-        checks = ("I4.uses", "I4.limits", "I4.customer")
         await all_books_agree(self.stack.database_url, self.stack.simulators, self.book, *checks)
 
 
@@ -276,7 +280,56 @@ async def test_a_budget_that_runs_out_during_a_fault_is_spent_to_its_last_discou
     expected = FAULTS[fault]
     assert expected is None or (await scene.pool.epoch() > epoch) is expected
     await is_exact(scene, sales)
+    await scene.audit(*_OF_CUSTOMERS)
+
+
+async def lose_its_file(stores: Stores) -> None:
+    kill(stores.servers.valkey.child)
+    shutil.rmtree(stores.files)
+    await stores.start_valkey()
+
+
+async def begin_anew(stores: Stores) -> None:
+    kill(stores.servers.valkey.child)
+    await stores.start_valkey()
+
+
+async def flush(stores: Stores) -> None:
+    with stores.client as client:
+        await asyncio.to_thread(client.flushall)
+
+
+@pytest.mark.parametrize("loss", [flush, begin_anew, lose_its_file], ids=lambda loss: loss.__name__)
+async def test_the_pool_serves_from_valkey_again_soon_after_a_loss(
+    scene: Scene, stores: Stores, loss: Callable[[Stores], Awaitable[None]]
+) -> None:
+    """A second until the heartbeat, 0.4 until every process knows the epoch, and what building takes."""
+    await scene.manager.take(scene.street.failing, "pause")
+    campaign_id = await scene.manager.start(
+        condition="payment.wallet == 'unionpay'", limits={"budget": 1_000 * OFF_FEN}
+    )
+    await scene.pool.until_right(campaign_id)
+    assert await _is_from_valkey(scene, campaign_id), "it does before"
+    epoch = await scene.pool.epoch()
+    await loss(stores)
+    began = time.monotonic()
+    while not await _is_from_valkey(scene, campaign_id) or await scene.pool.epoch() == epoch:
+        assert time.monotonic() < began + 10
+    took_s = time.monotonic() - began
+    sys.stderr.write(f"\n{loss.__name__}: from Valkey again after {took_s:.2f} s\n")
+    assert took_s < _AGAIN_S
     await scene.audit()
+
+
+async def _is_from_valkey(scene: Scene, campaign_id: str) -> bool:
+    """Whether a payment at each gateway is taken from what Valkey has, and that not by a round of the worker."""
+    for gateway in range(2):
+        [before] = await scene.pool.in_valkey(campaign_id)
+        assert (await scene.till.ring_up(new_order("unionpay"), gateway=gateway))["discount"] == OFF_FEN
+        [after] = await scene.pool.in_valkey(campaign_id)
+        if before.left_fen is None or after.left_fen != before.left_fen - OFF_FEN:
+            return False
+    return True
 
 
 @pytest.mark.parametrize("fault", [kill_it_for_good, hang_it, fill_its_memory], ids=lambda fault: fault.__name__)
@@ -300,7 +353,7 @@ async def test_one_order_sent_fifty_times_to_two_gateways_during_a_fault_is_rede
     assert len(await scene.pool.redemptions(campaign_id)) == 1
     assert (await money_of(scene.manager, campaign_id))[1:] == (OFF_FEN, 0, 9 * OFF_FEN, 0)
     await scene.pool.until_right(campaign_id, timeout_s=45)
-    await scene.audit()
+    await scene.audit(*_OF_CUSTOMERS)
 
 
 async def test_a_budget_that_runs_out_while_a_master_of_a_cluster_dies_is_spent_to_its_last_discount(
