@@ -140,6 +140,7 @@ BEGIN
         (SELECT g.share FROM campaign_grants g WHERE g.campaign_id = c.id AND g.day = today),
         CASE WHEN c.document ->> 'pacing' IS NULL THEN 1 ELSE 1.0 / 24 END
     );
+    PERFORM hurry();
     PERFORM FROM campaign_slices s
     WHERE s.campaign_id = c.id AND (s.day = today OR s.granted > s.used OR s.granted_count > s.used_count)
     ORDER BY s.campaign_id, s.day, s.slice
@@ -170,6 +171,12 @@ BEGIN
         AND (s.granted IS DISTINCT FROM n.granted OR s.granted_count IS DISTINCT FROM n.granted_count);
     RETURN today;
 END
+$$;
+
+CREATE FUNCTION hurry() RETURNS text
+    LANGUAGE sql
+    AS $$
+    SELECT set_config('idle_in_transaction_session_timeout', '2s', true)
 $$;
 
 CREATE FUNCTION levelled(granted bigint[], used bigint[], target bigint, into_slices integer) RETURNS bigint[]
@@ -227,6 +234,7 @@ CREATE FUNCTION put_back(payment_ids text[], campaign_ids text[], days date[], s
     AS $$
 #variable_conflict use_column
 BEGIN
+    PERFORM hurry();
     PERFORM FROM campaign_slices s
     WHERE (s.campaign_id, s.day, s.slice) IN (
         SELECT b.campaign_id, b.day, b.slice FROM unnest(campaign_ids, days, slices) AS b (campaign_id, day, slice)
@@ -453,6 +461,7 @@ BEGIN
     INSERT INTO coupon_stock (campaign_id)
     SELECT DISTINCT r.campaign_id FROM unnest(campaign_ids) AS r (campaign_id) ORDER BY r.campaign_id
     ON CONFLICT DO NOTHING;
+    PERFORM hurry();
     PERFORM FROM coupon_stock s WHERE s.campaign_id = ANY (campaign_ids) ORDER BY s.campaign_id FOR NO KEY UPDATE;
     moment := clock_timestamp();
     RETURN QUERY

@@ -41,9 +41,9 @@ WHERE payment_id = ANY ($1::text[]) AND payment_id BETWEEN $2 AND $3
 -- name: hold_slices
 -- Locked in the order in which everybody locks them.
 SELECT slice, granted - used AS left, granted_count - used_count AS count
-FROM campaign_slices WHERE campaign_id = $1 AND day = $2
+FROM campaign_slices s, hurry() WHERE campaign_id = $1 AND day = $2
 ORDER BY slice
-FOR NO KEY UPDATE
+FOR NO KEY UPDATE OF s
 
 -- name: move
 -- Grants of a day's slices raised and lowered; together the changes come to nothing.

@@ -53,10 +53,10 @@ RETURNING *
 
 -- name: hold_slices
 -- Those from which payments can take: of the present day, and of the one that has just ended.
-SELECT FROM campaign_slices
+SELECT FROM campaign_slices s, hurry()
 WHERE campaign_id = $1 AND day >= (SELECT (now() AT TIME ZONE timezone)::date - 1 FROM campaigns WHERE id = $1)
 ORDER BY campaign_id, day, slice
-FOR NO KEY UPDATE
+FOR NO KEY UPDATE OF s
 
 -- name: versions
 SELECT version, document, created_at FROM campaign_versions

@@ -10,6 +10,7 @@ import asyncpg
 import orjson
 
 from gateway.database.intents import IntentRow
+from gateway.database.pool import Connection
 from gateway.database.redemptions import RedemptionRow, UseRow
 from promotions.facts import EVER
 from tests.support.rows import intent
@@ -26,7 +27,7 @@ STATE: Final = {
 }
 
 
-async def today(pool: asyncpg.Pool | asyncpg.Connection, timezone: str = TIMEZONE) -> date:
+async def today(pool: asyncpg.Pool | Connection, timezone: str = TIMEZONE) -> date:
     """The database's present day."""
     found: date = await pool.fetchval("SELECT (now() AT TIME ZONE $1)::date", timezone)
     return found

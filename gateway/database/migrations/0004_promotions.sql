@@ -231,3 +231,9 @@ CREATE TABLE campaign_hours (
 );
 -- Hours long past are forgotten (promotions/reporting/counting.py).
 CREATE INDEX campaign_hours_by_hour ON campaign_hours USING brin (hour);
+
+-- To be called by whoever holds in a transaction what payments wait for (slices, the stock of coupons): should its
+-- process fall asleep there, its rows are free again before a batch of payments gives up (pool.py).
+CREATE FUNCTION hurry() RETURNS text LANGUAGE sql AS $$
+    SELECT set_config('idle_in_transaction_session_timeout', '2s', true)
+$$;

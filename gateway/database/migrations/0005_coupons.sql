@@ -70,6 +70,7 @@ BEGIN
     INSERT INTO coupon_stock (campaign_id)
     SELECT DISTINCT r.campaign_id FROM unnest(campaign_ids) AS r (campaign_id) ORDER BY r.campaign_id
     ON CONFLICT DO NOTHING;
+    PERFORM hurry();
     PERFORM FROM coupon_stock s WHERE s.campaign_id = ANY (campaign_ids) ORDER BY s.campaign_id FOR NO KEY UPDATE;
     moment := clock_timestamp();
     RETURN QUERY

@@ -309,6 +309,7 @@ CREATE FUNCTION put_back(
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
+    PERFORM hurry();
     PERFORM FROM campaign_slices s
     WHERE (s.campaign_id, s.day, s.slice) IN (
         SELECT b.campaign_id, b.day, b.slice FROM unnest(campaign_ids, days, slices) AS b (campaign_id, day, slice)

@@ -74,6 +74,7 @@ BEGIN
         (SELECT g.share FROM campaign_grants g WHERE g.campaign_id = c.id AND g.day = today),
         CASE WHEN c.document ->> 'pacing' IS NULL THEN 1 ELSE 1.0 / 24 END
     );
+    PERFORM hurry();
     PERFORM FROM campaign_slices s
     WHERE s.campaign_id = c.id AND (s.day = today OR s.granted > s.used OR s.granted_count > s.used_count)
     ORDER BY s.campaign_id, s.day, s.slice
