@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from gateway.kernel.money import Money
 from promotions.campaigns.campaign import Campaign, Scope
@@ -37,6 +37,12 @@ class Reason(StrEnum):
     NOT_PROMOTED = "not_promoted"
     """The risk check lets the payment through without a subsidy."""
 
+    __hash__ = str.__hash__  # Enum's own is a Python function, and each campaign of a payment is counted by its reason
+
+
+_TEXTS: Final = {reason: reason.value for reason in Reason}
+"""`value` is a Python property: a look-up takes a fifth of its time."""
+
 
 class Considered(NamedTuple):
     """A campaign and why it applied or not; `detail` is a sentence for people (the part of a condition, a limit)."""
@@ -53,7 +59,7 @@ class Considered(NamedTuple):
             "campaign_id": self.campaign_id,
             "name": self.name,
             "applied": self.reason is Reason.APPLIED,
-            "reason": self.reason.value,
+            "reason": _TEXTS[self.reason],
             "discount": self.discount_fen,
             "detail": self.detail,
         }

@@ -51,7 +51,7 @@ class Asking:
         self._trust = trust
         self._open: dict[str, _Group] = {}
 
-    async def ask(self, place: Place, order_key: str, owner: str, fen: int) -> Answer:
+    def ask(self, place: Place, order_key: str, owner: str, fen: int) -> asyncio.Future[Answer]:
         """Reserve from the slice at that place."""
         group = self._open.get(place.key)
         if group is None:
@@ -59,9 +59,9 @@ class Asking:
             try:
                 group.send()
             except ValkeyAway:
-                return _UNKNOWN
+                return _answered_at_once(_UNKNOWN)
             self._open[place.key] = group
-        return await group.join(order_key, owner, fen)
+        return group.join(order_key, owner, fen)
 
     def close(self, place: Place, group: _Group) -> None:
         """The group takes no more: whoever comes next opens another."""
@@ -143,3 +143,9 @@ class _Group:
         for done, answer in zip(self._waiting, answers, strict=True):
             if not done.done():
                 done.set_result(answer)
+
+
+def _answered_at_once(answer: Answer) -> asyncio.Future[Answer]:
+    done: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    done.set_result(answer)
+    return done

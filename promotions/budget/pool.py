@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from gateway.database.valkey import Valkey, ValkeyAway
 from gateway.kernel.metrics import POOL_RESERVATIONS
-from promotions.budget.asking import Answer, Asking, Granted, Unknown
+from promotions.budget.asking import Asking, Granted, Unknown
 from promotions.budget.authority import Authority
 from promotions.budget.epochs import Trust
 from promotions.budget.lanes import Place, Places, Slice
@@ -122,22 +122,18 @@ class BudgetPool:
 
     async def _draw_from(self, number: int, order_key: str, owner: str, draw: Draw) -> Reservation | Exhausted | None:
         """None where that slice has too little."""
-        answer = await self._ask(order_key, owner, draw, number)
-        if isinstance(answer, Unknown):
+        if not self._trust.is_given:
             return await self._by_database(order_key, owner, draw)
+        place = self._place(Slice(draw.campaign_id, draw.day, number))
+        answer = await self._asking.ask(place, order_key, owner, draw.fen)
         if isinstance(answer, Granted):
             _RESERVED.inc()
             return self._reservation(order_key, owner, draw, number, answer.fen)
+        if isinstance(answer, Unknown):
+            if answer.is_absent:
+                self._loading.soon(draw.campaign_id, draw.day)
+            return await self._by_database(order_key, owner, draw)
         return None
-
-    async def _ask(self, order_key: str, owner: str, draw: Draw, number: int) -> Answer:
-        if not self._trust.is_given:
-            return Unknown()
-        place = self._place(Slice(draw.campaign_id, draw.day, number))
-        answer = await self._asking.ask(place, order_key, owner, draw.fen)
-        if isinstance(answer, Unknown) and answer.is_absent:
-            self._loading.soon(draw.campaign_id, draw.day)
-        return answer
 
     async def _by_database(self, order_key: str, owner: str, draw: Draw) -> Reservation | Exhausted:
         number = await self._authority.choose(draw, self._own % draw.slices)

@@ -13,13 +13,13 @@ from promotions.offer import Applied
 
 def redemption_rows(applied: Sequence[Applied], slices: Mapping[str, int]) -> tuple[RedemptionRow, ...]:
     """The rows in the order applied; `slices` has the slice by campaign, for those that have slices."""
-    return tuple(redemption_row(part, slices.get(part.campaign.id)) for part in applied)
+    return tuple([redemption_row(part, slices.get(part.campaign.id)) for part in applied])
 
 
 def redemption_row(applied: Applied, slice_: int | None) -> RedemptionRow:
     """One campaign's row.  `slice_` is None where the campaign has neither a budget nor a number."""
     campaign = applied.campaign
-    uses = [(use.scope.value, use.key, use.day) for use in applied.uses]
+    counters = [UseRow(use.scope.value, *use[1:]) for use in applied.uses]
     return RedemptionRow(
         campaign_id=campaign.id,
         version=campaign.version,
@@ -29,11 +29,11 @@ def redemption_row(applied: Applied, slice_: int | None) -> RedemptionRow:
         discount=applied.discount_fen,
         fee_off=applied.fee_off_fen,
         funding=orjson.dumps([{"sponsor": sponsor, "amount": fen} for sponsor, fen in applied.funding]).decode(),
-        uses=orjson.dumps(uses).decode() if uses else None,
+        uses=orjson.dumps([counter[:3] for counter in counters]).decode() if counters else None,
         coupon_id=applied.coupon_id,
         rewards=isinstance(campaign.benefit, CouponReward),
         returns_budget=campaign.on_refund.returns_budget,
         returns_limits=campaign.on_refund.returns_limits,
         new_customer=applied.is_new_customer,
-        counters=tuple(UseRow(use.scope.value, use.key, use.day, use.count_max, use.fen_max) for use in applied.uses),
+        counters=tuple(counters),
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Final, NamedTuple, Self
 from zoneinfo import ZoneInfo
@@ -18,6 +19,7 @@ from promotions.facts import Facts
 RECENT_MAX: Final = 256
 """Campaigns changed since the large index was built stand in a small one; with more, all is to be built anew."""
 _CHANNEL: Final = "payment.channel"
+_id: Final[Callable[[Campaign], str]] = attrgetter("id")
 
 
 class _Group(NamedTuple):
@@ -169,7 +171,3 @@ def _needs_history(campaign: Campaign) -> bool:
         or Scope.DEVICE in campaign.limits.per
         or (campaign.condition is not None and not campaign.condition.names.isdisjoint(HISTORY_FIELDS))
     )
-
-
-def _id(campaign: Campaign) -> str:
-    return campaign.id

@@ -89,7 +89,8 @@ class Entitling:
         alone_fen = 0
         if terms.is_discount:
             discount_of = self._drawn(terms) if terms.given is None else terms.given(amount_fen)
-            alone_fen = min(discount_of(amount_fen), cap_fen)
+            off_fen = discount_of(amount_fen)
+            alone_fen = off_fen if off_fen < cap_fen else cap_fen  # noqa: FURB136  a third of min()'s time
             if alone_fen <= 0:
                 return _refused(campaign, Reason.NOTHING_LEFT, "It takes less than a fen off this amount.")
         if terms.counters:

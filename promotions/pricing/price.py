@@ -38,10 +38,10 @@ def price(
             bids.append(judged)
         else:
             refused.append(judged)
-    taken = combine(bids, facts.amount_fen) if bids else ()
+    taken = combine(bids, facts.amount_fen)
     considered = (*map(_taken, taken), *_left_out(bids, taken), *refused)
     applied = tuple([_applied(each, entitling, facts) for each in taken])
-    payable = Money(facts.amount_fen - sum([each.discount_fen for each in taken]))
+    payable = Money(facts.amount_fen - sum([each.discount_fen for each in taken])) if taken else amount
     return Offer(amount, payable, applied, considered)
 
 
@@ -61,7 +61,7 @@ def _applied(taken: Taken, entitling: Entitling, facts: Facts) -> Applied:
 
 
 def _taken(taken: Taken) -> Considered:
-    campaign = taken.bid.campaign
+    campaign = taken.bid.terms.campaign
     return Considered(campaign.id, campaign.name, Reason.APPLIED, taken.discount_fen)
 
 
@@ -69,15 +69,15 @@ def _left_out(bids: Sequence[Bid], taken: Sequence[Taken]) -> list[Considered]:
     """Why the other bids are not in the combination that was taken."""
     if len(bids) == len(taken):
         return []
-    chosen = {each.bid.campaign.id for each in taken}
-    reasons = _Reasons(taken)
-    return [reasons.why_not(bid) for bid in bids if bid.campaign.id not in chosen]
+    chosen = {each.bid.terms.turn for each in taken}
+    why_not = _Reasons(taken).why_not
+    return [why_not(bid) for bid in bids if bid.terms.turn not in chosen]
 
 
 class _Reasons:
     """Why a bid is not in the combination that was taken."""
 
-    __slots__ = ("_exclusive", "_is_full", "_of_group", "_told", "_total_fen")
+    __slots__ = ("_exclusive", "_is_full", "_of_group", "_total_fen")
 
     def __init__(self, taken: Sequence[Taken]) -> None:
         self._total_fen = sum([each.discount_fen for each in taken])
@@ -85,16 +85,13 @@ class _Reasons:
         self._of_group = {each.bid.terms.group: each.bid.terms for each in taken}
         first = taken[0].bid.terms if taken else None
         self._exclusive = first if first is not None and first.mode is Mode.EXCLUSIVE else None
-        self._told = {
-            each.bid.terms.turn: f"It does not go together with “{each.bid.campaign.name}”." for each in taken
-        }
 
     def why_not(self, bid: Bid) -> Considered:
         """One reason: others that it does not go with, the number of campaigns, or nothing left for it."""
         campaign, reason = bid.terms.campaign, Reason.BETTER_OFFER
         other = self._instead_of(bid.terms)
         if other is not None:
-            detail = self._told[other.turn]
+            detail = other.told
         elif self._is_full:
             detail = f"A payment draws from {CAMPAIGNS_MAX} campaigns at most."
         elif bid.cap_fen < self._total_fen:

@@ -88,6 +88,9 @@ _cap_fen: Final[Callable[[Bid], int]] = attrgetter("cap_fen")
 
 def combine(bids: Sequence[Bid], amount_fen: int) -> tuple[Taken, ...]:
     """The best legal combination of these bids, in the order taken.  Their order does not matter."""
+    alone = _alone(bids) if bids else None
+    if alone is not None:
+        return (Taken(alone, alone.alone_fen),)
     ordered = sorted(bids, key=_turn)
     discounts = [bid for bid in ordered if bid.alone_fen > 0 and bid.cap_fen > 0]
     chosen = _cut(_best(discounts, amount_fen), amount_fen) if discounts else []
@@ -102,6 +105,22 @@ def clash(one: Terms, other: Terms) -> bool:
     if one.mode is Mode.EXCLUSIVE or other.mode is Mode.EXCLUSIVE:
         return True
     return one.group == other.group and (one.mode is Mode.BEST or other.mode is Mode.BEST)
+
+
+def _alone(bids: Sequence[Bid]) -> Bid | None:
+    """The largest discount where all bids are `best` ones of one group, as nearly always; None where others are too.
+
+    No other bid then stands beside it, and its own cap is in what it comes to.
+    """
+    found = bids[0]
+    group = found.terms.group
+    for bid in bids:
+        terms = bid.terms
+        if terms.mode is not Mode.BEST or terms.group != group:
+            return None
+        if bid.alone_fen > found.alone_fen or (bid.alone_fen == found.alone_fen and terms.turn < found.terms.turn):
+            found = bid
+    return found if found.alone_fen > 0 and found.cap_fen > 0 else None
 
 
 def _goes_with(bid: Bid, chosen: Sequence[Taken]) -> bool:

@@ -32,6 +32,8 @@ class Terms:
     campaign: Campaign
     turn: str
     """Sorts campaigns by priority, higher first, then by id."""
+    told: str
+    """Why another one gives nothing where this one was taken instead, for people."""
     group: str
     mode: Mode
     is_active: bool
@@ -81,6 +83,7 @@ def _terms(campaign: Campaign) -> Terms:
     return Terms(
         campaign=campaign,
         turn=f"{_PRIORITY_TOP - stacking.priority:010d} {campaign.id}",
+        told=f"It does not go together with “{campaign.name}”.",
         group=intern(stacking.group),
         mode=stacking.mode,
         is_active=campaign.status is Status.ACTIVE,

@@ -63,14 +63,14 @@ def limit_reached(
     A limit counts nothing for somebody whom nobody names, so a campaign limited per device, say, gives a payment that
     tells no device nothing at all.
     """
-    taken: Mapping[tuple[str, Scope, date], Uses] = {} if facts.history is None else facts.history.uses
+    taken: Mapping[tuple[str, Scope, date], Uses] | None = None if facts.history is None else facts.history.uses
     for counter in counters:
         scope, is_daily, count_max, fen_max = counter
         if count_max is fen_max is None:
             continue
         if key_of(scope, facts) is None:
             return f"It is limited per {scope}, and the payment names none."
-        used = taken.get((campaign_id, scope, day if is_daily else EVER), _NONE)
+        used = taken.get((campaign_id, scope, day if is_daily else EVER), _NONE) if taken else _NONE
         if count_max is not None and used.count >= count_max:
             return _counted(counter, used)
         if fen_max is not None and used.fen + discount_fen > fen_max:

@@ -34,6 +34,8 @@ class What(StrEnum):
     QUOTE_REFUSED = "quote_refused"
     """A quote that would not have had it."""
 
+    __hash__ = str.__hash__  # Enum's own is a Python function
+
 
 class Counting:
     """The counts of one process that are not written yet."""
@@ -48,10 +50,10 @@ class Counting:
     def count_payment(self, considered: Iterable[Considered]) -> None:
         """The campaigns that a payment's final price was made from: once for each payment."""
         unwritten = self._unwritten
-        for row in considered:
-            unwritten[row.campaign_id, What.CONSIDERED] += 1
-            if row.reason is not Reason.APPLIED:
-                unwritten[row.campaign_id, row.reason] += 1
+        for campaign_id, _, reason, _, _ in considered:
+            unwritten[campaign_id, What.CONSIDERED] += 1
+            if reason is not Reason.APPLIED:
+                unwritten[campaign_id, reason] += 1
 
     def count_quote(self, considered: Iterable[Considered]) -> None:
         """The campaigns of a quote."""
