@@ -122,9 +122,9 @@ class ObjectReader:
         value = self._given[name]
         if isinstance(value, str) and _SHARE.fullmatch(value) and least <= Decimal(value) <= most:
             return Decimal(value)
-        self._problems.note(
-            self.at(name), f'is a decimal string from "{least}" to "{most}" with at most six digits after the point'
-        )
+        message = f'is a decimal string from "{least}" to "{most}" with at most six digits after the point'
+        hint = 'a JSON number is not exact: write "0.7"' if type(value) is float else 'a part of 1: 70 % is "0.7"'
+        self._problems.add(Problem(self.at(name), message, hint=hint))
         return default
 
 

@@ -47,17 +47,23 @@ def _amount_off(reader: CampaignReader) -> Benefit | None:
         Tier(each.required_whole("spend", 1, AMOUNT_FEN_MAX), each.required_whole("off", 1, AMOUNT_FEN_MAX))
         for each in readers
     ]
-    for each, tier in zip(readers, tiers, strict=True):
-        if each.has("spend") and tier.off_fen >= tier.spend_fen:
+    are_read = [_given(each) == (tier.spend_fen, tier.off_fen) for each, tier in zip(readers, tiers, strict=True)]
+    for each, tier, is_read in zip(readers, tiers, are_read, strict=True):
+        if is_read and tier.off_fen >= tier.spend_fen:
             each.refuse("off", "leaves nothing to pay at its “spend”: at least 1 fen is paid", "take less off")
     for number, (lower, higher) in enumerate(pairwise(tiers), start=1):
         for name, before, now in (
             ("spend", lower.spend_fen, higher.spend_fen),
             ("off", lower.off_fen, higher.off_fen),
         ):
-            if now <= before:
+            if now <= before and all(are_read[number - 1 : number + 1]):
                 reader.refuse(f"tiers.{number}.{name}", f"is {now}, which is not above the {before} of the tier before")
     return AmountOff(tuple(tiers))
+
+
+def _given(tier: CampaignReader) -> tuple[object, object]:
+    """A tier as it was written: where that is not what was read, it is refused already."""
+    return tier.value("spend"), tier.value("off")
 
 
 def _percent_off(reader: CampaignReader) -> Benefit | None:

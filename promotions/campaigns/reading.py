@@ -53,6 +53,19 @@ class CampaignReader(ObjectReader):
         """Note what is wrong with a field."""
         self._problems.add(Problem(self.at(name), message, hint=hint))
 
+    def whole(self, name: str, least: int, most: int, default: int) -> int:
+        """An integer within its bounds; amounts are fen, which the hint says to whoever wrote yuan."""
+        value = self._given.get(name, default)
+        if type(value) is int and least <= value <= most:
+            return value
+        hint = ""
+        if isinstance(value, float | str):
+            hint = "a number without quotes or a point; amounts are in fen: ¥10.50 is 1050"
+        elif value == 0 and self._path.startswith("limits"):
+            hint = "leave it out where there is no limit"
+        self.refuse(name, f"is a whole number from {least} to {most}", hint)
+        return default
+
     def optional_whole(self, name: str, least: int, most: int) -> int | None:
         """An integer within its bounds, or None where it is left out."""
         return self.whole(name, least, most, least) if self.has(name) else None

@@ -35,6 +35,12 @@ _SYNTAX_HINTS: Final = (
     ("at: '| ", "write ||"),
     ("'and'", "write &&"),
     ("'or'", "write ||"),
+    ("'AND'", "write &&"),
+    ("'OR'", "write ||"),
+    ("input 'not'", "write !(a in b)"),
+    ("input 'is'", "'==' compares"),
+    ("input 'between'", "write a >= 7 && a < 9"),
+    ("input ','", "a list stands in square brackets: ['a', 'b']"),
     ("at: '“", "text stands in straight quotes: 'text'"),
     ("at: '‘", "text stands in straight quotes: 'text'"),
     ("at: ''", "the text has no closing quote"),
@@ -85,7 +91,10 @@ def _unknown(name: str, line: int, column: int, fields: Fields) -> ExpressionErr
     prefix = name.partition(".")[0]
     if not hint and any(field.startswith(prefix + ".") for field in fields.fields):
         hint = f"{prefix} has " + ", ".join(field.partition(".")[2] for field in fields.fields)
-    return ExpressionError(f"unknown: {name}", line, column, hint or "the fields stand in the documentation")
+    if not hint:
+        quotes = "" if "." in name else "; text stands in straight quotes: 'text'"
+        hint = f"the fields stand in the documentation{quotes}"
+    return ExpressionError(f"unknown: {name}", line, column, hint)
 
 
 def _mismatch(operator: str, operands: str, line: int, column: int) -> ExpressionError:
@@ -95,6 +104,10 @@ def _mismatch(operator: str, operands: str, line: int, column: int) -> Expressio
         hint = "whether a value is there is asked by known(…)"
     elif "int" in operands and "double" in operands:
         hint = "whole numbers and decimals do not mix: write 1.0, or double(…)"
+    elif operands == "(string, int)":
+        hint = "text is compared with text, in straight quotes: '622202'"
+    elif operands == "(int, string)":
+        hint = "numbers stand without quotes"
     elif operator == "_?_:_":
         hint = "both sides of ':' are of one type"
     elif "bool, int" in operands:

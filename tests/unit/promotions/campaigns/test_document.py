@@ -276,3 +276,30 @@ def test_anything_at_all_is_read_or_refused(place: tuple[str, str], value: objec
         assert all(problem.path for problem in error.problems)  # noqa: PT017
     else:
         assert parse(to_json(campaign), now=NOW) == campaign
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "hint"),
+    [
+        ({"limits": {"budget": 10000.5}}, "limits.budget", "¥10.50 is 1050"),
+        ({"limits": {"budget": "¥5000"}}, "limits.budget", "¥10.50 is 1050"),
+        ({"limits": {"budget": 0}}, "limits.budget", "leave it out"),
+        ({"funding": [{"sponsor": "bank", "share": "70"}]}, "funding.0.share", '70 % is "0.7"'),
+        ({"funding": [{"sponsor": "bank", "share": 0.7}]}, "funding.0.share", 'write "0.7"'),
+    ],
+)
+def test_a_number_that_is_written_wrong_comes_with_how_it_is_written(
+    change: dict[str, Any], path: str, hint: str
+) -> None:
+    with pytest.raises(CampaignError) as refused:
+        parse(changed(**change), now=NOW)
+    (problem,) = [each for each in refused.value.problems if each.path == path]
+    assert hint in problem.hint
+
+
+def test_a_tier_that_cannot_be_read_is_refused_once() -> None:
+    tiers = [{"spend": 2000, "off": 5.0}, {"spend": "¥30", "off": 600}]
+    assert [path for path, _ in problems_of(changed(benefit={"type": "amount_off", "tiers": tiers}))] == [
+        "benefit.tiers.0.off",
+        "benefit.tiers.1.spend",
+    ]
