@@ -41,7 +41,7 @@ test-browser: setup ## the cashier page in Debian's chromium, at phone size
 	$(BIN)/pytest -m browser tests/browser
 
 soak: setup ## kill gateways, workers and Valkey at random under load for SOAK_MINUTES (10), then audit; SOAK_SEED replays one
-	SOAK_MINUTES=$(or $(SOAK_MINUTES),10) $(BIN)/pytest -s tests/faults/test_discounts_killed.py tests/faults/test_random_kills.py
+	SOAK_MINUTES=$(or $(SOAK_MINUTES),10) $(BIN)/pytest -s tests/faults/test_discounts_killed.py tests/faults/test_discounts_without_postgresql.py tests/faults/test_random_kills.py
 
 fuzz: setup ## everything that can happen to a sale, at random, for FUZZ_MINUTES (10)
 	FUZZ_MINUTES=$(or $(FUZZ_MINUTES),10) $(BIN)/pytest -s tests/fuzz

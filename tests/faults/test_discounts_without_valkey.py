@@ -1,8 +1,4 @@
-"""Valkey killed, hung, emptied, read-only, full, set back or failed over while a budget runs out: it is spent exactly.
-
-Three campaigns at a time: one whose budget runs out during the fault, and which declines whoever comes too late; one
-with a share for each customer; and one of whose payments every second fails and gives back what it took.
-"""
+"""Valkey killed, hung, emptied, read-only, full, set back, failed over while a budget runs out: it is spent exactly."""
 
 from __future__ import annotations
 
@@ -14,23 +10,33 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import psutil
 import pytest
 import pytest_asyncio
-import redis
 
 from tests.faults.conftest import FAULT_SETTINGS
 from tests.support.book import ClientBook, PatientTill
 from tests.support.channels import Simulators
-from tests.support.discounts import OFF_FEN, PoolView, all_books_agree, got_it, money_of, refused_too_early
+from tests.support.discounts import OFF_FEN, PoolView, got_it, money_of, refused_too_early
 from tests.support.gateway import GatewayStack, kill, start_gateway
 from tests.support.load import Load, Sale
 from tests.support.manager import Manager, manager
-from tests.support.servers import TestServers, start_servers
+from tests.support.street import (
+    BUDGET_FEN,
+    CHECKS_OF_CUSTOMERS,
+    DISCOUNTS,
+    OF_FAILING,
+    SHARE,
+    Scene,
+    Stores,
+    Street,
+    of_wallet,
+    start_stores,
+    wait_for,
+)
 from tests.support.till import new_order
 from tests.support.valkey_cluster import valkey_cluster
 
@@ -40,93 +46,20 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 _PER_S: Final = 40
 _SETTINGS: Final = {**FAULT_SETTINGS, "MASHANG_CHANNEL_TIMEOUT_S": "3", "MASHANG_SEND_WITHIN_S": "5"}
 """The channels are not the fault here: a busy machine must not look like one."""
-_DISCOUNTS: Final = 81
-_BUDGET_FEN: Final = _DISCOUNTS * OFF_FEN + 123
-_OF_FAILING: Final = 20
-_SHARE: Final = 3
-_CUSTOMERS: Final = 6
 _SLOWEST_S: Final = 5.0
 """Of any payment during a fault, on a machine that does much else."""
 _AGAIN_S: Final = 1.0 + 0.4 + 2.0
 """Until the pool serves from Valkey again: the heartbeat, the processes' next look, and a busy machine."""
 
-_OF_CUSTOMERS: Final = ("I4.uses", "I4.limits", "I4.customer")
-
 Until = Callable[[], Awaitable[None]]
 Fault = Callable[["Stores", Until], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Stores:
-    """The module's own durable servers."""
-
-    servers: TestServers
-    folder: Path
-    database_url: str
-    redis_url: str
-
-    @property
-    def client(self) -> redis.Redis:
-        """Of Valkey; close it."""
-        return redis.Redis.from_url(self.redis_url, socket_timeout=5)
-
-    @property
-    def files(self) -> Path:
-        """Valkey's append-only files."""
-        return self.folder / "valkey" / "appendonlydir"
-
-    async def start_valkey(self) -> None:
-        """Start it again and wait until it answers."""
-        self.servers.valkey.start()
-        await asyncio.to_thread(self.servers.valkey.wait_ready)
-
-
-@dataclass(slots=True)
-class Street:
-    """Three campaigns, and customers of each; `whose` tells whose an order is."""
-
-    declining: str
-    shared: str
-    failing: str
-    whose: dict[str, str] = field(default_factory=dict)
-
-    @classmethod
-    async def open(cls, manager: Manager) -> Street:
-        """The campaigns in force at every gateway."""
-        declining = await manager.start(
-            condition="payment.wallet == 'wechat'",
-            limits={"budget": _BUDGET_FEN},
-            slices=2,
-            when_exhausted="decline",
-        )
-        shared = await manager.start(
-            condition="payment.wallet == 'alipay'", limits={"per_customer": {"lifetime": _SHARE}}
-        )
-        failing = await manager.start(
-            condition="payment.wallet == 'unionpay'", limits={"budget": _OF_FAILING * OFF_FEN + 123}
-        )
-        return cls(declining, shared, failing)
-
-    def order(self, number: int) -> dict[str, Any]:
-        """Half of the customers come for the first campaign."""
-        match number % 4:
-            case 0 | 1:
-                return new_order("wechat")
-            case 2:
-                order = new_order("alipay", customer={"id": f"{self.shared}-{number // 4 % _CUSTOMERS}"})
-                self.whose[order["merchant_order_no"]] = order["customer"]["id"]
-                return order
-            case _:
-                return new_order("unionpay", "9001" if number // 4 % 2 else None)
 
 
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
     """Servers that this module may kill."""
-    folder = tmp_path_factory.mktemp("own-servers")
-    with start_servers(folder, durable=True) as servers:
-        servers.migrate_template()
-        yield Stores(servers, folder, servers.clone_database(), servers.empty_redis())
+    with start_stores(tmp_path_factory.mktemp("own-servers")) as stores:
+        yield stores
 
 
 @pytest.fixture(scope="module")
@@ -143,22 +76,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory, stores: Stores, simulators: 
         folder, stores.database_url, stores.redis_url, simulators, gateways=2, settings=_SETTINGS
     ) as running:
         yield running
-
-
-@dataclass(slots=True)
-class Scene:
-    """A running stack with its three campaigns, and what looks at it."""
-
-    stack: GatewayStack
-    manager: Manager
-    till: PatientTill
-    pool: PoolView
-    book: ClientBook
-    street: Street
-
-    async def audit(self, *checks: str) -> None:
-        """All books agree."""
-        await all_books_agree(self.stack.database_url, self.stack.simulators, self.book, *checks)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -280,7 +197,7 @@ async def test_a_budget_that_runs_out_during_a_fault_is_spent_to_its_last_discou
     expected = FAULTS[fault]
     assert expected is None or (await scene.pool.epoch() > epoch) is expected
     await is_exact(scene, sales)
-    await scene.audit(*_OF_CUSTOMERS)
+    await scene.audit(*CHECKS_OF_CUSTOMERS)
 
 
 async def lose_its_file(stores: Stores) -> None:
@@ -353,7 +270,7 @@ async def test_one_order_sent_fifty_times_to_two_gateways_during_a_fault_is_rede
     assert len(await scene.pool.redemptions(campaign_id)) == 1
     assert (await money_of(scene.manager, campaign_id))[1:] == (OFF_FEN, 0, 9 * OFF_FEN, 0)
     await scene.pool.until_right(campaign_id, timeout_s=45)
-    await scene.audit(*_OF_CUSTOMERS)
+    await scene.audit(*CHECKS_OF_CUSTOMERS)
 
 
 async def test_a_budget_that_runs_out_while_a_master_of_a_cluster_dies_is_spent_to_its_last_discount(
@@ -401,9 +318,9 @@ async def under_load(scene: Scene, fault: Callable[[Until], Awaitable[None]]) ->
         await load.wait_for(_PER_S)
 
     async with load.running():
-        await wait_for(lambda: sum(map(got_it, of_wallet(load.sales, "wechat"))) >= _DISCOUNTS // 5)
+        await wait_for(lambda: sum(map(got_it, of_wallet(load.sales, "wechat"))) >= DISCOUNTS // 5)
         left_fen = (await money_of(scene.manager, scene.street.declining)).left
-        assert left_fen > _BUDGET_FEN // 3, "the fault comes too late"
+        assert left_fen > BUDGET_FEN // 3, "the fault comes too late"
         await fault(runs_out)
         await load.wait_for(_PER_S)
     assert set(scene.till.told) == {"201"}, "no till noticed"
@@ -411,37 +328,25 @@ async def under_load(scene: Scene, fault: Callable[[Until], Awaitable[None]]) ->
     return load.sales
 
 
-async def wait_for(condition: Callable[[], bool], timeout_s: float = 25) -> None:
-    """Wait until it holds."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.01)
-
-
-def of_wallet(sales: list[Sale], wallet: str) -> list[Sale]:
-    return [sale for sale in sales if sale.payment["wallet"] == wallet]
-
-
 async def is_exact(scene: Scene, sales: list[Sale]) -> None:
     """Every fen of the budgets is where it belongs, and so is every customer's share; Valkey agrees in the end."""
     street, manager = scene.street, scene.manager
     declining, shared, failing = (of_wallet(sales, wallet) for wallet in ("wechat", "alipay", "unionpay"))
-    assert sum(map(got_it, declining)) == _DISCOUNTS
+    assert sum(map(got_it, declining)) == DISCOUNTS
     assert {_end(sale) for sale in declining} == {("succeeded", None), ("failed", "discount_exhausted")}
     assert refused_too_early(declining) == []
-    assert (await money_of(manager, street.declining))[1:] == (_DISCOUNTS * OFF_FEN, 0, 123, 0)
+    assert (await money_of(manager, street.declining))[1:] == (DISCOUNTS * OFF_FEN, 0, 123, 0)
 
     assert {_end(sale) for sale in shared} == {("succeeded", None)}
     by_customer = Counter(street.whose[sale.payment["merchant_order_no"]] for sale in shared if got_it(sale))
-    assert by_customer == dict.fromkeys(street.whose.values(), _SHARE)
+    assert by_customer == dict.fromkeys(street.whose.values(), SHARE)
 
     assert {_end(sale)[0] for sale in failing} == {"succeeded", "failed"}
     given = sum(map(got_it, failing))
     while (await scene.till.ring_up(new_order("unionpay")))["discount"]:
         given += 1
-    assert given == _OF_FAILING
-    assert (await money_of(manager, street.failing))[1:] == (_OF_FAILING * OFF_FEN, 0, 123, 0)
+    assert given == OF_FAILING
+    assert (await money_of(manager, street.failing))[1:] == (OF_FAILING * OFF_FEN, 0, 123, 0)
     for campaign_id in (street.declining, street.failing):
         await scene.pool.until_right(campaign_id)
 
