@@ -17,7 +17,21 @@ from gateway.commandline import accounts
 from gateway.commandline.campaign import campaign
 from gateway.commandline.coupons import coupon
 from gateway.commandline.options import STATE as _STATE
-from gateway.commandline.options import AdminUrl, AsJson, State
+from gateway.commandline.options import (
+    AdminUrl,
+    AsJson,
+    CardBin,
+    Coupons,
+    CustomerId,
+    Device,
+    Key,
+    PaymentName,
+    State,
+    Store,
+    Url,
+    sale_of,
+)
+from gateway.commandline.payments import payment
 from gateway.commandline.routing import routing
 
 if TYPE_CHECKING:
@@ -37,6 +51,7 @@ app = typer.Typer(
 app.add_typer(routing, name="routing")
 app.add_typer(campaign, name="campaign")
 app.add_typer(coupon, name="coupon")
+app.add_typer(payment, name="payment")
 accounts.register(routing)
 
 
@@ -132,11 +147,6 @@ def show_settings() -> None:
         typer.echo(f"{variable}={_MASKED if isinstance(value, SecretStr) else '' if value is None else value}")
 
 
-Url = Annotated[str | None, typer.Option(help="The gateway; without it, the stack that runs on --state.")]
-Key = Annotated[str | None, typer.Option(help="The API key; without it, the demo merchant's.")]
-PaymentName = Annotated[str, typer.Argument(metavar="PAYMENT", help="The payment's id, or the till's order number.")]
-
-
 @app.command()
 def pay(
     *,
@@ -146,6 +156,11 @@ def pay(
     wallet: Annotated[str | None, typer.Option(help="Whose code to show; any wallet can pay it without.")] = None,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for a shown code to be paid.")] = 300,
     order_no: Annotated[str | None, typer.Option(help="The till's order number; a new one without it.")] = None,
+    store: Store = None,
+    customer: CustomerId = None,
+    device: Device = None,
+    card_bin: CardBin = None,
+    coupon: Coupons = None,
     url: Url = None,
     key: Key = None,
     state: State = _STATE,
@@ -160,7 +175,8 @@ def pay(
         raise typer.BadParameter(f"--wallet goes with --qrcode and is one of {', '.join(_WALLETS)}")
     if qrcode and auth_code is not None:
         raise typer.BadParameter("--auth-code is what the till scanned; with --qrcode the customer scans")
-    order = PayOrder(amount, auth_code, order_no, qrcode, cast("Wallet | None", wallet))
+    sale = sale_of(store, {"id": customer, "device_id": device, "card_bin": card_bin}, coupon)
+    order = PayOrder(amount, auth_code, order_no, qrcode, cast("Wallet | None", wallet), sale)
     if not run(order, Target(url, key, state.absolute()), as_json=as_json, wait_s=wait):
         raise typer.Exit(1)
 
@@ -172,11 +188,11 @@ def quote(
     wallet: Annotated[str | None, typer.Option(help="Whose, such as wechat.")] = None,
     auth_code: Annotated[str | None, typer.Option(help="Or a payment code of it; nothing is charged.")] = None,
     qrcode: Annotated[bool, typer.Option("--qrcode", help="As if the customer scanned a code of ours.")] = False,
-    store: Annotated[str | None, typer.Option(help="The store's id.")] = None,
-    customer: Annotated[str | None, typer.Option(help="The till's id of the customer.")] = None,
-    device: Annotated[str | None, typer.Option(help="The customer's device.")] = None,
-    card_bin: Annotated[str | None, typer.Option(help="The first 6 to 8 digits of the card.")] = None,
-    coupon: Annotated[list[str] | None, typer.Option(help="A code or a coupon's id; may be repeated.")] = None,
+    store: Store = None,
+    customer: CustomerId = None,
+    device: Device = None,
+    card_bin: CardBin = None,
+    coupon: Coupons = None,
     url: Url = None,
     key: Key = None,
     state: State = _STATE,
@@ -220,39 +236,6 @@ def refund(
 
     order = RefundOrder(payment, amount, refund_no, reason)
     if not run(order, Target(url, key, state.absolute()), as_json=as_json):
-        raise typer.Exit(1)
-
-
-payments = typer.Typer(help="Look at a payment, or cancel it.", no_args_is_help=True)
-app.add_typer(payments, name="payment")
-
-
-@payments.command("show")
-def show_payment(
-    payment: PaymentName,
-    *,
-    refresh: Annotated[bool, typer.Option("--refresh", help="Ask the channel first where it is not decided.")] = False,
-    url: Url = None,
-    key: Key = None,
-    state: State = _STATE,
-    as_json: AsJson = False,
-) -> None:
-    """Print a payment and its refunds."""
-    from gateway.commandline.connection import Target
-    from gateway.commandline.till import show_payment as run
-
-    run(payment, Target(url, key, state.absolute()), refresh=refresh, as_json=as_json)
-
-
-@payments.command("cancel")
-def cancel_payment(
-    payment: PaymentName, *, url: Url = None, key: Key = None, state: State = _STATE, as_json: AsJson = False
-) -> None:
-    """Close, reverse or void a payment."""
-    from gateway.commandline.connection import Target
-    from gateway.commandline.till import cancel
-
-    if not cancel(payment, Target(url, key, state.absolute()), as_json=as_json):
         raise typer.Exit(1)
 
 

@@ -32,6 +32,10 @@ class AdminTarget:
     state: Path
 
 
+class Refused(StackError):
+    """The gateway has refused a call: nothing came of it."""
+
+
 def call_admin(
     target: AdminTarget,
     method: str,
@@ -53,7 +57,8 @@ def call_admin(
     except ValueError as error:
         raise StackError(f"The gateway at {url} gives no answer: {error}") from error
     if not answer.is_success:
-        raise StackError(_refusal(url, answer.status_code, found))
+        refused = Refused if answer.is_client_error else StackError
+        raise refused(_refusal(url, answer.status_code, found))
     return found
 
 

@@ -12,16 +12,16 @@ from urllib.parse import quote
 import orjson
 from rich.console import Console
 
-from gateway.commandline.admin import AdminTarget, call_admin, new_key
+from gateway.commandline.admin import AdminTarget, Refused, call_admin, new_key
 from gateway.commandline.campaign_tables import (
     benefit_of,
     campaigns_table,
     money,
     print_campaign,
-    problems_table,
     versions_table,
 )
-from gateway.commandline.shown import print_json, say
+from gateway.commandline.shown import print_json, problems_table, say
+from gateway.devstack.screen import program
 from gateway.kernel.money import fen_of_yuan
 from gateway.processes.errors import StackError
 from promotions.campaigns.document import FIELDS
@@ -44,7 +44,7 @@ def create(target: AdminTarget, file: Path, *, activate: bool, as_json: bool) ->
         return
     print_campaign(found)
     if not activate:
-        say(f"A draft gives nothing yet: mashang campaign activate {found['id']}")
+        say(f"A draft gives nothing yet: {program()} campaign activate {found['id']}")
 
 
 def list_campaigns(target: AdminTarget, filters: Mapping[str, str | None], limit: int, *, as_json: bool) -> None:
@@ -126,6 +126,8 @@ def top_up(target: AdminTarget, campaign_id: str, amount_fen: int, key: str | No
             headers={"Idempotency-Key": used},
             json={"amount": amount_fen},
         )
+    except Refused:
+        raise
     except StackError as error:
         raise StackError(f"{error}\nThe same again adds nothing twice with: --key {used}") from error
     _tell(found, f"{money(amount_fen)} ({amount_fen} fen) are in the budget, under the key {used}.", as_json=as_json)

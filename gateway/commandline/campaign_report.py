@@ -97,7 +97,10 @@ class _Looks:
         for name in ("spent", "held", "left"):
             table.add_row(name, "no limit" if budget[name] is None else money(budget[name]))
         limit = "" if today["budget"] is None else f" of {money(today['budget'])}"
-        table.add_row("today", f"{money(today['used'])}{limit}, {today['count_used']:,} payments")
+        most = "" if today["count"] is None else f" of {today['count']:,}"
+        table.add_row("today", f"{money(today['used'])}{limit}, {today['count_used']:,}{most} payments")
+        if budget["count"]["total"] is not None:
+            table.add_row("payments", f"{budget['count']['used']:,} of {budget['count']['total']:,}")
         table.add_row("rate", self._rate())
         return table
 

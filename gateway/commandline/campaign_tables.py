@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gateway.commandline.campaign_terms import terms_of
+
 _BAR: Final = 24
 """Columns of a budget's bar."""
 _NARROW_BAR: Final = 10
@@ -59,15 +61,6 @@ def versions_table(versions: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
-def problems_table(problems: Sequence[Mapping[str, Any]]) -> Table:
-    """A line for each problem."""
-    table = Table("where", "line", "column", "what", "hint")
-    for each in problems:
-        place = ["" if each[name] is None else str(each[name]) for name in ("line", "column")]
-        table.add_row(each["path"], *place, each["message"], each["hint"])
-    return table
-
-
 def bar_of(budget: Mapping[str, Any], columns: int = _BAR) -> Text:
     """What is spent, held and left of a budget; nothing where there is none."""
     total = budget["total"]
@@ -115,7 +108,8 @@ def _lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str | Text]]:
     yield "condition", found["condition"] or "always"
     if found["funding"]:
         yield "funded by", ", ".join(f"{part['sponsor']} {part['share']}" for part in found["funding"])
-    yield "runs", f"{found['starts_at'] or 'now'} to {found['ends_at'] or 'its end'}, days in {found['timezone']}"
+    yield from terms_of(found)
+    yield "runs", runs_of(found)
     yield "budget", bar_of(budget)
     yield "  total", _optional(budget["total"])
     for name in ("spent", "held", "left"):
@@ -125,6 +119,14 @@ def _lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str | Text]]:
     yield "payments", _of(budget["count"]["used"], budget["count"]["total"])
     limit = "" if today["budget"] is None else f" of {money(today['budget'])}"
     yield "today", f"{money(today['used'])}{limit}; payments: {_of(today['count_used'], today['count'])}"
+
+
+def runs_of(found: Mapping[str, Any]) -> str:
+    """From when on until when, and whose days."""
+    begins = found["starts_at"] or found.get("activated_at")
+    begins = f"from {begins}" if begins else "from its activation"
+    ends = found.get("ended_at") or found["ends_at"]
+    return f"{begins} {f'until {ends}' if ends else 'until it is ended'}; days in {found['timezone']}"
 
 
 def _share(budget: Mapping[str, Any]) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from gateway.commandline.admin import AdminTarget, call_admin
 from gateway.commandline.shown import print_json, say
 from gateway.devstack.options import ready_file_of
 from gateway.devstack.ready import read_ready_file
+
+_ID_LENGTH: Final = 30
 
 
 def print_coupons(coupons: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
@@ -19,12 +22,24 @@ def print_coupons(coupons: Sequence[Mapping[str, Any]], *, as_json: bool) -> Non
     if as_json:
         print_json(coupons)
         return
-    table = Table("coupon", "campaign", "status", "how", "until")
+    if not coupons:
+        say("There are no such coupons.")
+        return
+    table = Table()
+    table.add_column("coupon", overflow="fold", min_width=_ID_LENGTH)
+    table.add_column("how it stands, how it came", overflow="fold")
     for each in coupons:
         how = each["source"] if each["earned_by"] is None else f"{each['source']} for {each['earned_by']}"
-        status = each["status"] if each["payment_id"] is None else f"{each['status']} by {each['payment_id']}"
-        table.add_row(each["id"], each["name"], status, how, each["expires_at"] or "its campaign ends")
+        name = Text.assemble(each["name"], "\n", (each["id"], "dim"))
+        table.add_row(name, f"{_standing(each)}\n{how}")
     Console().print(table, markup=False)
+
+
+def _standing(coupon: Mapping[str, Any]) -> str:
+    if coupon["payment_id"] is not None:
+        return f"{coupon['status']} by {coupon['payment_id']}"
+    until = f" until {coupon['expires_at'] or 'its campaign ends'}" if coupon["status"] == "valid" else ""
+    return f"{coupon['status']}{until}"
 
 
 def grant(

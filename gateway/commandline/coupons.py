@@ -8,14 +8,12 @@ from typing import Annotated
 
 import typer
 
-from gateway.commandline.options import STATE, AdminUrl, AsJson, State
+from gateway.commandline.options import STATE, AdminUrl, AsJson, Key, State, Url
 
 coupon = typer.Typer(help="Coupons: claim, list, grant, count, void (docs/campaigns.md).", no_args_is_help=True)
 
 CampaignName = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Its id, “cam_…”.")]
 CustomerName = Annotated[str, typer.Argument(metavar="CUSTOMER", help="The till's own id of the customer.")]
-Url = Annotated[str | None, typer.Option(help="The gateway; without it, the stack that runs on --state.")]
-Key = Annotated[str | None, typer.Option(help="The API key; without it, the demo merchant's.")]
 
 
 @coupon.command("claim")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
+from urllib.parse import quote as escaped
 
 from rich.console import Console
 from rich.table import Table
 
 from gateway.client import Quote
-from gateway.client.objects import Promotion, Wallet
+from gateway.client.objects import Wallet
+from gateway.commandline.admin import AdminTarget, call_admin
 from gateway.commandline.connection import Target, connected
-from gateway.commandline.shown import print_json, say
+from gateway.commandline.shown import funders, print_json, say
 from gateway.devstack.screen import yuan
 
 _NARROW: Final = 24
@@ -59,16 +61,32 @@ def _print(found: Quote) -> None:
     if not found["considered"]:
         say("No campaign is in force here.")
         return
-    funding = {each["campaign_id"]: _funders(each) for each in found["promotions"]}
-    table = Table("campaign", "", "why", "takes off", "paid by")
-    table.columns[0].min_width = _NARROW
-    for each in found["considered"]:
+    print_considered(found["considered"], found["promotions"])
+
+
+def why(payment_id: str, target: AdminTarget, *, as_json: bool) -> None:
+    """Print what pricing said of a payment when it was taken.  Raises StackError."""
+    found = call_admin(target, "GET", f"/admin/v1/payments/{escaped(payment_id, safe='')}")
+    pricing = found["pricing"]
+    if as_json:
+        print_json(pricing)
+    elif pricing:
+        print_considered(pricing, found["promotions"])
+    else:
+        say("The payment met the condition of no campaign. Which came near says: mashang quote")
+
+
+def print_considered(considered: Sequence[Mapping[str, Any]], promotions: Sequence[Mapping[str, Any]]) -> None:
+    """A line for each campaign: whether it applies, and why or why not."""
+    funding = {each["campaign_id"]: each["funding"] for each in promotions}
+    table = Table()
+    table.add_column("campaign", overflow="fold", min_width=_NARROW)
+    table.add_column("")
+    table.add_column("why", overflow="fold")
+    for each in considered:
         why = each["detail"] or each["reason"].replace("_", " ")
-        takes_off = yuan(each["discount"]) if each["discount"] else ""
-        mark = "✓" if each["applied"] else "✗"
-        table.add_row(each["name"], mark, why, takes_off, funding.get(each["campaign_id"], ""))
+        if each["applied"]:
+            why = f"{yuan(each['discount'])} off" if each["discount"] else "applied"
+        paid = f", paid by {funders(found)}" if (found := funding.get(each["campaign_id"])) else ""
+        table.add_row(each["name"], "✓" if each["applied"] else "✗", f"{why}{paid}")
     Console().print(table, markup=False)
-
-
-def _funders(promotion: Promotion) -> str:
-    return ", ".join(f"{part['sponsor']} {yuan(part['amount'])}" for part in promotion["funding"])

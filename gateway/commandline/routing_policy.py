@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.commandline.admin import AdminTarget, call_admin
-from gateway.commandline.shown import print_json, say
+from gateway.commandline.shown import print_json, problems_table, say
 from gateway.processes.errors import StackError
 
 _PATH: Final = "/admin/v1/routing/policy"
@@ -35,7 +35,7 @@ def check(target: AdminTarget, file: Path, payments: int, *, as_json: bool) -> b
     elif found["valid"]:
         _print_matches(found["payments"])
     else:
-        Console().print(_problems(found["problems"]), markup=False)
+        Console().print(problems_table(found["problems"]), markup=False)
     return bool(found["valid"])
 
 
@@ -126,11 +126,3 @@ def _print_matches(matches: dict[str, Any]) -> None:
         table.add_row(each["name"], str(each["matched"]), str(each["decided"]))
     table.add_row("(by value)", "", str(matches["undecided"]))
     Console().print(table, markup=False)
-
-
-def _problems(problems: list[dict[str, Any]]) -> Table:
-    table = Table("where", "line", "column", "what", "hint")
-    for each in problems:
-        place = ["" if each[name] is None else str(each[name]) for name in ("line", "column")]
-        table.add_row(each["path"], *place, each["message"], each["hint"])
-    return table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import segno
@@ -49,6 +49,17 @@ def print_json(found: object) -> None:
     sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")
 
 
+def problems_table(problems: Sequence[Mapping[str, Any]]) -> Table:
+    """A line for each problem of a document: the field, in a condition also line and column, what is wrong, a hint."""
+    table = Table()
+    for heading in ("where", "what", "hint"):
+        table.add_column(heading, overflow="fold")
+    for each in problems:
+        place = "" if each["line"] is None else f":{each['line']}:{each['column']}"
+        table.add_row(f"{each['path']}{place}", each["message"], each["hint"])
+    return table
+
+
 def show_code(content: str) -> None:
     """The code as blocks of the terminal, where it is one; its content in any case."""
     console = Console()
@@ -67,7 +78,23 @@ def _text(name: str, value: object) -> str:
         return yuan(value)
     if name == "failure" and isinstance(value, dict):
         return _failure(value)
+    if name == "promotions" and isinstance(value, list):
+        return "\n".join(_promotion(each) for each in value)
+    if name == "funding" and isinstance(value, list):
+        return funders(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def funders(funding: Sequence[Mapping[str, Any]]) -> str:
+    """Who pays for which part: “bank ¥3.50, merchant ¥1.50”."""
+    return ", ".join(f"{part['sponsor']} {yuan(part['amount'])}" for part in funding)
+
+
+def _promotion(promotion: Mapping[str, Any]) -> str:
+    """A campaign, what it takes off, and who pays for that."""
+    off = f": {yuan(promotion['discount'])} off" if promotion["discount"] else ""
+    paid = f", paid by {funders(promotion['funding'])}" if promotion["funding"] else ""
+    return f"{promotion['name']}{off}{paid} ({promotion['campaign_id']})"
 
 
 def _failure(failure: Mapping[str, Any]) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from gateway.client import Client, Payment
 from gateway.client.objects import Wallet
@@ -10,6 +12,7 @@ from gateway.commandline.connection import Target, connected
 from gateway.commandline.shown import say, show, show_code
 from gateway.devstack.demo import auth_code as new_auth_code
 from gateway.devstack.options import DEFAULT_STATE
+from gateway.devstack.screen import program
 from gateway.kernel.ids import new_ulid
 from gateway.processes.errors import StackError
 
@@ -23,6 +26,8 @@ class PayOrder:
     order_no: str | None
     shows_code: bool = False
     wallet: Wallet | None = None
+    sale: Mapping[str, Any] = field(default_factory=dict)
+    """What discounts look at: `store_id`, `customer` and `coupons`, as Client.pay takes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +45,14 @@ def pay(order: PayOrder, target: Target, *, as_json: bool, wait_s: float) -> boo
     number = order.order_no or f"PAY-{new_ulid()}"
     with connected(target) as client:
         if order.shows_code:
-            payment = client.pay(merchant_order_no=number, amount=order.amount_fen, wallet=order.wallet)
+            payment = client.pay(merchant_order_no=number, amount=order.amount_fen, wallet=order.wallet, **order.sale)
             if payment["qr_code"] is not None and not as_json:
                 show_code(payment["qr_code"])
                 say(_how_to_scan(payment["qr_code"], order.wallet, target))
             payment = client.await_payment(payment["id"], wait_s)
         else:
             code = order.auth_code or new_auth_code("wechat")
-            payment = client.pay(merchant_order_no=number, amount=order.amount_fen, auth_code=code)
+            payment = client.pay(merchant_order_no=number, amount=order.amount_fen, auth_code=code, **order.sale)
     show(payment, as_json=as_json)
     if not as_json:
         _say_what_is_open(payment)
@@ -69,7 +74,7 @@ def refund(order: RefundOrder, target: Target, *, as_json: bool) -> bool:
         )
     show(made, as_json=as_json)
     if made["status"] == "pending" and not as_json:
-        say(f"It goes on by itself, when the channel takes it. See: mashang payment show {made['payment_id']}")
+        say(f"It goes on by itself, when the channel takes it. See: {program()} payment show {made['payment_id']}")
     return made["status"] != "failed"
 
 
@@ -107,9 +112,11 @@ def _how_to_scan(content: str, wallet: Wallet | None, target: Target) -> str:
     if wallet is None:
         return "As the customer: open it in a browser, which plays a wallet.  Waiting …"
     stack = "" if target.state == DEFAULT_STATE.absolute() else f" --state {target.state}"
-    return f"As the customer, in another terminal: mashang scan{stack} '{content}'  Waiting …"
+    return f"As the customer, in another terminal: {program()} scan{stack} '{content}'  Waiting …"
 
 
 def _say_what_is_open(payment: Payment) -> None:
     if payment["status"] in {"processing", "requires_action"}:
-        say(f"Not decided yet. See: mashang payment show {payment['id']}, or give it up: mashang payment cancel")
+        say(
+            f"Not decided yet. See: {program()} payment show {payment['id']}, or give it up: {program()} payment cancel"
+        )

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -59,7 +60,7 @@ class Screen:
         """Where the discount of the first payments comes from, and the commands (with their options) that tell more."""
         self.say(f"\n  The discount is the campaign “{name}”, funded by a bank (70 %) and the merchant (30 %):\n")
         for command in ("show", "watch", "report"):
-            self.say(f"  mashang campaign {command} {campaign_id}{options}")
+            self.say(f"  {program()} campaign {command} {campaign_id}{options}")
 
     def show_addresses(self, addresses: dict[str, str], example: str) -> None:
         """Where to go from here, and a payment to paste into another terminal."""
@@ -74,3 +75,8 @@ class Screen:
 def yuan(amount_fen: int) -> str:
     """An amount as people write it, e.g. ¥25.99."""
     return f"¥{amount_fen // 100}.{amount_fen % 100:02d}"
+
+
+def program() -> str:
+    """How whoever reads this has called `mashang`: a path, where it is not on the shell's own."""
+    return sys.argv[0] if Path(sys.argv[0]).name == "mashang" else "mashang"

@@ -152,3 +152,26 @@ def test_what_waits_for_a_person_is_listed_and_settled(state: Path, stack: Gatew
     assert taken["id"] in said
     _, said = mashang(state, "review", "list", "--url", stack.url)
     assert "Nothing waits" in said
+
+
+def test_a_payment_tells_why_it_had_its_discount_or_not(state: Path, tmp_path: Path) -> None:
+    place = new_ulid().lower()
+    campaign = {
+        "name": "满20减5",
+        "benefit": {"type": "amount_off", "tiers": [{"spend": 2000, "off": 500}]},
+        "condition": f"payment.store_id == '{place}'",
+        "limits": {"per_customer": {"lifetime": 1}},
+        "funding": [{"sponsor": "bank", "share": "0.7"}, {"sponsor": "merchant", "share": "0.3"}],
+    }
+    file = tmp_path / "campaign.json"
+    file.write_text(json.dumps(campaign), "utf-8")
+    mashang(state, "campaign", "create", str(file), "--activate")
+    who = ("--store", place, "--customer", "c-why")
+    deadline = time.monotonic() + 20
+    while not as_json(state, "quote", *who)["discount"]:
+        assert time.monotonic() < deadline, "the campaign is in force"
+    paid, again = (as_json(state, "pay", *who, "--auth-code", auth_code("alipay")) for _ in range(2))
+    assert (paid["discount"], again["discount"]) == (500, 0)
+    assert "¥5.00 off, paid by bank ¥3.50, merchant ¥1.50" in mashang(state, "payment", "why", paid["id"])[0]
+    assert "One customer may have it 1×" in mashang(state, "payment", "why", again["id"])[0]
+    assert "满20减5: ¥5.00 off, paid by bank ¥3.50, merchant ¥1.50" in mashang(state, "payment", "show", paid["id"])[0]
