@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from gateway.kernel.clock import rfc3339
+from gateway.kernel.money import Money
 from gateway.ledger.postings import Funder
 from gateway.payments.payment import Payment
 from gateway.payments.states import Status
@@ -83,7 +84,7 @@ class Receipt:
             for refund in refunds
             if refund.status is not RefundStatus.FAILED
         ]
-        return cls(shop, payment, paid_at, tuple(funding), tuple(given), url)
+        return cls(shop, payment, paid_at, _by_sponsor(funding), tuple(given), url)
 
     @property
     def amount(self) -> int:
@@ -147,6 +148,14 @@ class Receipt:
             "timezone": self.shop.timezone,
             "receipt_url": self.url,
         }
+
+
+def _by_sponsor(funding: Sequence[Funder]) -> tuple[Funder, ...]:
+    """One line for each: the books have one for each campaign."""
+    parts: dict[str, Money] = {}
+    for funder in funding:
+        parts[funder.sponsor] = parts[funder.sponsor] + funder.amount if funder.sponsor in parts else funder.amount
+    return tuple([Funder(sponsor, amount) for sponsor, amount in parts.items()])
 
 
 def _funder_json(funder: Funder) -> dict[str, Any]:

@@ -111,6 +111,14 @@ class Refund(NamedTuple):
             "metadata": self.metadata,
         }
 
+    def _discount_by_sponsor(self) -> dict[str, int]:
+        """What each gets back of the discount, in fen, whichever campaigns it had paid for."""
+        parts: dict[str, int] = {}
+        for share in self.funding:
+            if share.amount and not share.of_fee:
+                parts[share.sponsor] = parts.get(share.sponsor, 0) + share.amount
+        return parts
+
     def to_json(self) -> dict[str, Any]:
         """The refund object of the API (schemas.RefundObject)."""
         return {
@@ -124,9 +132,7 @@ class Refund(NamedTuple):
             "discount_returned": self.discount_returned,
             "fee_returned": self.fee_returned,
             "funding": [
-                {"sponsor": share.sponsor, "amount": share.amount}
-                for share in self.funding
-                if share.amount and not share.of_fee
+                {"sponsor": sponsor, "amount": amount} for sponsor, amount in self._discount_by_sponsor().items()
             ],
             "currency": self.currency,
             "reason": self.reason,

@@ -157,3 +157,16 @@ def test_no_other_text_is_a_token(text: str) -> None:
 def test_every_wallet_has_a_name_that_customers_know(wallet: Wallet, language: Language) -> None:
     assert wallet not in Page(receipt(wallet=wallet), language).seen
     assert Page(receipt(wallet="visa"), language).seen.count("visa") == 1
+
+
+def test_a_funder_of_two_campaigns_stands_on_the_receipt_once() -> None:
+    standing = payment(status=Status.SUCCEEDED, payable=Money(2_099))
+    shown = Receipt.of(
+        Shop("demo", "Asia/Shanghai", ShownDiscounts.BY_FUNDER),
+        standing,
+        paid_at=PAID_AT,
+        funding=[Funder("bank", Money(200)), Funder("merchant", Money(150)), Funder("bank", Money(150))],
+        refunds=[],
+        url="https://p.example/r/x",
+    )
+    assert shown.funding == FUNDING

@@ -10,7 +10,9 @@ from pydantic import BaseModel
 
 from gateway.kernel.failures import FAILURES, FailureCode
 from gateway.refunds import examples
+from gateway.refunds.refund import Share
 from gateway.refunds.schemas import RefundList, RefundObject, RefundRequest
+from tests.unit.refunds.refunds import refund
 
 
 @pytest.mark.parametrize(
@@ -36,3 +38,9 @@ def test_the_failure_of_an_example_is_the_tables() -> None:
     failure = examples.FAILED_REFUND["failure"]
     meaning = FAILURES[FailureCode(failure["code"])]
     assert (failure["message"], failure["retryable"]) == (meaning.message, meaning.retryable)
+
+
+def test_a_funder_of_two_campaigns_is_told_once() -> None:
+    shares = (Share("bank", 104, "cam_a"), Share("merchant", 44, "cam_a"), Share("bank", 104, "cam_b"))
+    shown = refund(discount_returned=252, funding=(*shares, Share("bank", 9, "cam_c", of_fee=True))).to_json()
+    assert shown["funding"] == [{"sponsor": "bank", "amount": 208}, {"sponsor": "merchant", "amount": 44}]
