@@ -27,7 +27,8 @@ h1{font-size:1.5rem;margin:0}h2{font-size:1.05rem;margin:1.8rem 0 .4rem}p{margin
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(12rem,1fr));gap:.7rem;margin:1rem 0}
 .cards div{background:var(--card);border:1px solid var(--line);border-radius:.5rem;padding:.6rem .8rem}
 .cards b{display:block;font-size:1.3rem;font-variant-numeric:tabular-nums}.cards span{color:var(--dim);font-size:.85rem}
-svg{width:100%;height:auto;display:block}text{fill:var(--dim);font-size:11px}
+svg{width:100%;height:auto;display:block}.chart{overflow-x:auto}.chart svg{min-width:40rem}
+text{fill:var(--dim);font-size:11px}
 .k0{fill:var(--c0)}.k1{fill:var(--c1)}.k2{fill:var(--c2)}.k3{fill:var(--c3)}.k4{fill:var(--c4)}.idle{fill:var(--idle)}
 .rule{stroke:var(--line);stroke-width:1}.legend{display:flex;flex-wrap:wrap;gap:.3rem 1.2rem;color:var(--dim)}
 .legend svg{width:.8rem;display:inline-block;vertical-align:-1px;margin-right:.3rem}
@@ -39,6 +40,8 @@ th:first-child,td:first-child{text-align:left;overflow-wrap:anywhere}
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 960, 260, 64, 24, 8
 _COLUMNS_MAX: Final = 192
 """Beyond eight days of hours, a column is a day."""
+_SHORTEST: Final = timedelta(days=1)
+"""What a chart shows at least: of a campaign that began an hour ago, a column, not a wall."""
 _LABEL_PX: Final = 60
 _ROUND_TENTHS: Final = (10, 12, 15, 20, 30, 40, 50, 60, 80, 100)
 
@@ -98,8 +101,11 @@ def _turnover_chart(report: Mapping[str, Any], timezone: ZoneInfo) -> str:
 
 
 def _columns(report: Mapping[str, Any], timezone: ZoneInfo, values: Any) -> list[tuple[str, list[int]]]:
-    """Every hour (or day) of the period, with its label: those in which nothing happened too."""
+    """Every hour (or day) from the first on in which anything happened, with its label; idle ones too."""
     start, end = (datetime.fromisoformat(report[name]).astimezone(timezone) for name in ("from", "to"))
+    if report["hours"]:
+        first = datetime.fromisoformat(report["hours"][0]["begins"]).astimezone(timezone)
+        start = max(start, min(first, end - _SHORTEST))
     by_day = (end - start) / timedelta(hours=1) > _COLUMNS_MAX
     found: dict[str, list[int]] = {}
     moment = start
@@ -137,7 +143,8 @@ def _chart(title: str, columns: Sequence[tuple[str, list[int]]], kinds: Sequence
             )
         if number % every == 0:
             drawn.append(f'<text x="{left:.1f}" y="{_HEIGHT - 8}">{label}</text>')
-    return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}">{"".join(drawn)}</svg>'
+    chart = f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}">{"".join(drawn)}</svg>'
+    return f'<div class="chart" tabindex="0">{chart}</div>'
 
 
 def _scale(top: int, room: int) -> str:
