@@ -42,6 +42,8 @@ class Counting:
 
     def __init__(self) -> None:
         self._unwritten: Counter[tuple[str, str]] = Counter()
+        self._payments: Counter[tuple[str, Reason]] = Counter()
+        """By campaign and what became of it; what is written of them is worked out for many at once."""
 
     def count(self, campaign_id: str, what: str) -> None:
         """Count one of a campaign: a What, or the reason of a refusal."""
@@ -49,11 +51,7 @@ class Counting:
 
     def count_payment(self, considered: Iterable[Considered]) -> None:
         """The campaigns that a payment's final price was made from: once for each payment."""
-        unwritten = self._unwritten
-        for campaign_id, _, reason, _, _ in considered:
-            unwritten[campaign_id, What.CONSIDERED] += 1
-            if reason is not Reason.APPLIED:
-                unwritten[campaign_id, reason] += 1
+        self._payments.update([(campaign_id, reason) for campaign_id, _, reason, _, _ in considered])
 
     def count_quote(self, considered: Iterable[Considered]) -> None:
         """The campaigns of a quote."""
@@ -66,6 +64,7 @@ class Counting:
 
         Where the statement fails its counts are kept; if it was carried out all the same, they count twice.
         """
+        self._add_payments()
         if not self._unwritten:
             return
         written, self._unwritten = self._unwritten, Counter()
@@ -76,6 +75,13 @@ class Counting:
         except BaseException:
             self._unwritten.update(written)
             raise
+
+    def _add_payments(self) -> None:
+        payments, self._payments = self._payments, Counter()
+        for (campaign_id, reason), number in payments.items():
+            self._unwritten[campaign_id, What.CONSIDERED] += number
+            if reason is not Reason.APPLIED:
+                self._unwritten[campaign_id, reason] += number
 
     async def run(self, pool: asyncpg.Pool) -> None:
         """Write every few seconds, through any trouble; once more when cancelled."""
