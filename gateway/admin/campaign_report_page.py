@@ -27,7 +27,7 @@ h1{font-size:1.5rem;margin:0}h2{font-size:1.05rem;margin:1.8rem 0 .4rem}p{margin
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(12rem,1fr));gap:.7rem;margin:1rem 0}
 .cards div{background:var(--card);border:1px solid var(--line);border-radius:.5rem;padding:.6rem .8rem}
 .cards b{display:block;font-size:1.3rem;font-variant-numeric:tabular-nums}.cards span{color:var(--dim);font-size:.85rem}
-svg{width:100%;height:auto;display:block}.chart{overflow-x:auto}.chart svg{min-width:40rem}
+svg{width:100%;height:auto;display:block}.chart{overflow-x:auto;direction:rtl}.chart svg{min-width:40rem;direction:ltr}
 text{fill:var(--dim);font-size:11px}
 .k0{fill:var(--c0)}.k1{fill:var(--c1)}.k2{fill:var(--c2)}.k3{fill:var(--c3)}.k4{fill:var(--c4)}.idle{fill:var(--idle)}
 .rule{stroke:var(--line);stroke-width:1}.legend{display:flex;flex-wrap:wrap;gap:.3rem 1.2rem;color:var(--dim)}
@@ -141,7 +141,7 @@ def _chart(title: str, columns: Sequence[tuple[str, list[int]]], kinds: Sequence
                 if value
                 else ""
             )
-        if number % every == 0:
+        if number % every == 0 and left + _LABEL_PX <= _WIDTH:
             drawn.append(f'<text x="{left:.1f}" y="{_HEIGHT - 8}">{label}</text>')
     chart = f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}">{"".join(drawn)}</svg>'
     return f'<div class="chart" tabindex="0">{chart}</div>'

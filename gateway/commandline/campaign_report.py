@@ -50,13 +50,15 @@ def report(
 
 def watch(target: AdminTarget, campaign_id: str, every_s: float, times: int | None) -> None:
     """Show a campaign's budget as it goes, until Ctrl-C or so many looks."""
-    looks = _Looks(target, campaign_id)
-    with Live(looks.next(), console=Console(), refresh_per_second=4) as live:
+    looks, console = _Looks(target, campaign_id), Console()
+    with Live(looks.next(), console=console, refresh_per_second=4) as live:
         count = 1
         while times is None or count < times:
             time.sleep(every_s)
             live.update(looks.next())
             count += 1
+    if not console.is_terminal:
+        console.print()  # what is read by no person has no line end of Live's own
 
 
 class _Looks:

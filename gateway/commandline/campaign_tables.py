@@ -53,7 +53,9 @@ def campaigns_table(campaigns: Sequence[Mapping[str, Any]], width: int) -> Table
 
 def versions_table(versions: Sequence[Mapping[str, Any]]) -> Table:
     """A line for each version."""
-    table = Table("version", "written", "name", "benefit", "condition")
+    table = Table()
+    for heading in ("version", "written", "name", "benefit", "condition"):
+        table.add_column(heading, overflow="fold")
     for each in versions:
         written = each["campaign"]
         number = f"{each['version']}{' in force' if each['in_force'] else ''}"
