@@ -101,8 +101,6 @@ class Scope(StrEnum):
     REGION = "region"
     CODE = "code"
 
-    __hash__ = str.__hash__  # Enum's own is a Python function, and payments look counters up by their scope
-
 
 @dataclass(frozen=True, slots=True)
 class Allowance:

@@ -34,8 +34,6 @@ class What(StrEnum):
     QUOTE_REFUSED = "quote_refused"
     """A quote that would not have had it."""
 
-    __hash__ = str.__hash__  # Enum's own is a Python function
-
 
 class Counting:
     """The counts of one process that are not written yet."""
