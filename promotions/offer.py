@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from gateway.kernel.money import Money
 from promotions.campaigns.campaign import Campaign, Scope
@@ -38,10 +38,6 @@ class Reason(StrEnum):
     """The risk check lets the payment through without a subsidy."""
 
 
-_TEXTS: Final = {reason: reason.value for reason in Reason}
-"""`value` is a Python property: a look-up takes a fifth of its time."""
-
-
 class Considered(NamedTuple):
     """A campaign and why it applied or not; `detail` is a sentence for people (the part of a condition, a limit)."""
 
@@ -57,7 +53,7 @@ class Considered(NamedTuple):
             "campaign_id": self.campaign_id,
             "name": self.name,
             "applied": self.reason is Reason.APPLIED,
-            "reason": _TEXTS[self.reason],
+            "reason": str(self.reason),  # a third of the time of the property `value`
             "discount": self.discount_fen,
             "detail": self.detail,
         }

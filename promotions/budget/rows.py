@@ -19,7 +19,7 @@ def redemption_rows(applied: Sequence[Applied], slices: Mapping[str, int]) -> tu
 def redemption_row(applied: Applied, slice_: int | None) -> RedemptionRow:
     """One campaign's row.  `slice_` is None where the campaign has neither a budget nor a number."""
     campaign = applied.campaign
-    counters = [UseRow(use.scope.value, *use[1:]) for use in applied.uses]
+    counters = [UseRow(str(use.scope), *use[1:]) for use in applied.uses]
     return RedemptionRow(
         campaign_id=campaign.id,
         version=campaign.version,

@@ -168,7 +168,7 @@ def _add_history(values: dict[str, Value | None], facts: Facts, history: History
     )
     values["customer.days_since_first"] = _days_since(history.first_at, facts.at)
     values["customer.days_since_last"] = _days_since(history.last_at, facts.at)
-    values["customer.segment"] = segment_of(history, facts.at).value
+    values["customer.segment"] = str(segment_of(history, facts.at))
     values["customer.segments"] = history.segments
     values["customer.coupons"] = tuple(coupon.campaign_id for coupon in history.coupons)
 
