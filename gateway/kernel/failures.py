@@ -69,7 +69,8 @@ FAILURES: Final[dict[FailureCode, FailureMeaning]] = {
         "The price is not the expected one; nothing was charged. Quote again.", True
     ),
     FailureCode.DISCOUNT_EXHAUSTED: FailureMeaning(
-        "The discount is no longer there, and its campaign takes no payment without it; nothing was charged.", True
+        "The discount is gone, and its campaign takes no payment without it; nothing was charged. Quote again.",
+        True,
     ),
     FailureCode.REPLACED_PAYMENT_PAID: FailureMeaning(
         "The payment that this one replaces was paid; nothing was charged.", False
