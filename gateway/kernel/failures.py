@@ -69,7 +69,7 @@ FAILURES: Final[dict[FailureCode, FailureMeaning]] = {
         "The price is not the expected one; nothing was charged. Quote again.", True
     ),
     FailureCode.DISCOUNT_EXHAUSTED: FailureMeaning(
-        "The discount is gone, and its campaign takes no payment without it; nothing was charged. Quote again.",
+        "The discount is gone; its campaign takes no payment without it. Nothing was charged. Quote again.",
         True,
     ),
     FailureCode.REPLACED_PAYMENT_PAID: FailureMeaning(
