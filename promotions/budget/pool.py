@@ -22,7 +22,7 @@ from promotions.budget.epochs import Trust
 from promotions.budget.lanes import Place, Places, Slice
 from promotions.budget.loading import Loading
 from promotions.budget.reservation import Draw, Exhausted, Reservation
-from promotions.budget.scarcity import Scarcity
+from promotions.budget.scarcity import Scarcity, Undecided
 from promotions.budget.telling import Telling
 
 _SEARCHES_MAX: Final = 3
@@ -107,7 +107,7 @@ class BudgetPool:
                 if self._scarcity.knows_of_none(draw):
                     return _exhausted(draw)
             found = await self._search(order_key, owner, draw)
-        except (ValkeyAway, RedisError):
+        except (ValkeyAway, RedisError, Undecided):  # trouble is no reason to say that there is none
             found = await self._by_database(order_key, owner, draw)
         return found or _exhausted(draw)
 

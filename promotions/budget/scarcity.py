@@ -29,6 +29,10 @@ _KEPT_MAX: Final = 20_000
 _log: Final = logging.getLogger("mashang.pool")
 
 
+class Undecided(Exception):
+    """PostgreSQL did not say whether there is any left."""
+
+
 class Scarcity:
     """One per process; a campaign's day is looked into once for all who find it empty."""
 
@@ -47,7 +51,7 @@ class Scarcity:
     async def find(self, draw: Draw) -> int | None:
         """A slice that has enough left after all; together with whoever looks for the same now.
 
-        Raises ValkeyAway or RedisError.
+        Raises ValkeyAway, RedisError or Undecided.
         """
         key = (draw.campaign_id, draw.day, draw.fen)
         looking = self._looking.get(key)
@@ -64,7 +68,7 @@ class Scarcity:
                 number = _roomiest(await self._put_right(draw), draw.fen)
         except (*BROKEN, asyncpg.PostgresError) as error:
             _log.warning("an empty slice could not be looked into: %s", type(error).__name__)
-            return None
+            raise Undecided from None
         if number is None:
             self._note_empty(draw)
         return number

@@ -72,6 +72,18 @@ async def test_many_who_find_a_slice_empty_at_once_look_into_it_together(town: P
     assert all(taken)
 
 
+async def test_trouble_with_postgresql_is_no_reason_to_say_that_nothing_is_left(town: PoolTown) -> None:
+    """A payment may be refused where a budget is gone, never for trouble: the intent's guard decides."""
+    campaign = await town.campaign(60, 60)
+    await town.load(campaign)
+    process = await town.process(own=1)
+    async with town.database.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT FROM campaign_slices WHERE campaign_id = $1 FOR UPDATE", campaign)
+        answer = await process.pool.reserve("order", "pay_1", [town.draw(campaign, 100, 2)])
+    assert isinstance(answer, tuple)
+    assert (answer[0].slice, answer[0].in_pool) == (1, False)
+
+
 def _key(town: PoolTown, campaign: str) -> str:
     return place_of(Slice(campaign, town.today, 0), town.heart._epoch).key
 
