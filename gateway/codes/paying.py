@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass
 from typing import Any, Final
@@ -28,6 +29,8 @@ from routing.accounts.book import Account
 
 _log = logging.getLogger("mashang.cashier")
 PATIENCE_S: Final = 9.0
+_BEGUN_WITHIN_S: Final = 3.0
+_LOOK_S: Final = 0.05
 _EXPIRES_IN_S: Final = 300
 _BEGUN_BY_PAYER: Final = Limit("cashier_begun_by_payer", 12, 600.0)
 """Payments that one person begins at one static code: somebody who pays for the whole table needs fewer."""
@@ -141,14 +144,26 @@ async def _begin(
     try:
         answered = await services.desk.take(order, deadline)
     except Conflict as conflict:
-        payment = await services.store.find_by_order_no(code.merchant_id, order_no)
-        if payment is None or conflict.param is None or not conflict.param.startswith("customer"):
+        if conflict.param is None or not conflict.param.startswith("customer"):
+            raise
+        payment = await _begun_elsewhere(services, order.key, deadline)
+        if payment is None:
             raise
         return payment  # another phone tapped in the same moment: this is its sale, and goes on like any other's
     if not answered.replayed:
         facts = {"payment_id": answered.payment.id, "code_id": code.id, "wallet": visiting.visitor.wallet}
         _log.info("a customer pays at a static code", extra={**facts, "amount": amount})
     return answered.payment
+
+
+async def _begun_elsewhere(services: Services, key: tuple[str, str], deadline: Deadline) -> Payment | None:
+    """The payment that another phone is beginning, once it is durable; None where nothing comes of it in time."""
+    patience = Deadline.after(min(_BEGUN_WITHIN_S, deadline.left_s))
+    while True:
+        payment = await services.store.find_by_order_no(*key)
+        if payment is not None or patience.passed:
+            return payment
+        await asyncio.sleep(_LOOK_S)
 
 
 def _customer_of(services: Services, visitor: Visitor) -> str:
