@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.unit.channels.answering import ORDER
+from tests.unit.channels.answering import ORDER, REFUND
 from tests.unit.channels.vectors import keys
 
 MCH_ID = keys("unionpay")["qra_mch_id"]
@@ -24,6 +24,26 @@ PAID = DONE | {
     "total_fee": "1280",
     "fee_type": "CNY",
     "time_end": "20261122101532",
+}
+
+REFUND_TAKEN = DONE | {
+    "transaction_id": "702611221015301234568",
+    "out_trade_no": ORDER.order_no,
+    "out_refund_no": REFUND.refund_no,
+    "refund_id": "702611221100001234569",
+    "refund_fee": "280",
+}
+REFUNDS = DONE | {
+    "out_trade_no": ORDER.order_no,
+    "refund_count": "2",
+    "out_refund_no_0": "RF20261122000009",
+    "refund_id_0": "702611221100001234560",
+    "refund_fee_0": "10",
+    "refund_status_0": "FAIL",
+    "out_refund_no_1": REFUND.refund_no,
+    "refund_id_1": "702611221100001234569",
+    "refund_fee_1": "280",
+    "refund_status_1": "SUCCESS",
 }
 
 

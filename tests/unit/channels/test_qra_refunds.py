@@ -17,27 +17,7 @@ from routing.channels.base import (
 )
 from routing.channels.reports import RefundState
 from tests.unit.channels.answering import LIMITS, ORDER, REFUND, qra, qra_answer
-from tests.unit.channels.qra_words import DONE, MCH_ID, PAID, failed, turned_away
-
-REFUND_TAKEN = DONE | {
-    "transaction_id": "702611221015301234568",
-    "out_trade_no": ORDER.order_no,
-    "out_refund_no": REFUND.refund_no,
-    "refund_id": "702611221100001234569",
-    "refund_fee": "280",
-}
-REFUNDS = DONE | {
-    "out_trade_no": ORDER.order_no,
-    "refund_count": "2",
-    "out_refund_no_0": "RF20261122000009",
-    "refund_id_0": "702611221100001234560",
-    "refund_fee_0": "10",
-    "refund_status_0": "FAIL",
-    "out_refund_no_1": REFUND.refund_no,
-    "refund_id_1": "702611221100001234569",
-    "refund_fee_1": "280",
-    "refund_status_1": "SUCCESS",
-}
+from tests.unit.channels.qra_words import DONE, MCH_ID, PAID, REFUND_TAKEN, REFUNDS, failed, turned_away
 
 
 async def test_a_refund_is_sent_with_both_amounts_and_is_pending_until_it_is_asked_for() -> None:
