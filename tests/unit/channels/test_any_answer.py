@@ -26,9 +26,9 @@ from tests.unit.channels.answering import (
     wechat,
     wechat_answer,
 )
+from tests.unit.channels.qra_words import PAID as QRA_PAID
 from tests.unit.channels.qra_words import REFUND_TAKEN, REFUNDS
 from tests.unit.channels.test_alipay import PAID as ALIPAY_PAID
-from tests.unit.channels.test_qra import PAID as QRA_PAID
 from tests.unit.channels.test_unionpay import _queried
 from tests.unit.channels.test_wechat import ORDER_ANSWER, REFUND_ANSWER
 

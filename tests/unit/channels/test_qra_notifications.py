@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from routing.channels.notifications import Notification, NotificationRefused
 from routing.channels.reports import TradeState
 from tests.unit.channels.answering import CHARGE, LIMITS, ORDER, qra, qra_answer, qra_body, qra_sign
+from tests.unit.channels.qra_words import DONE, PAID, REFUND_TAKEN, failed
 from tests.unit.channels.test_any_answer import QUIETLY
-from tests.unit.channels.test_qra import DONE, PAID, REFUND_TAKEN, failed
 
 
 def read(fields: Mapping[str, str], *, seal: str = "signed") -> Notification:

@@ -13,8 +13,8 @@ from gateway.kernel.failures import FailureCode
 from routing.channels.base import Channel, ChannelRejected, ChannelUnknown, ChannelUnsent
 from routing.channels.reports import CloseState
 from tests.unit.channels.answering import LIMITS, ORDER, Canned, qra, qra_answer, qra_sign
+from tests.unit.channels.qra_words import DONE, failed, turned_away
 from tests.unit.channels.shown import CODE, WECHAT_PAGE
-from tests.unit.channels.test_qra import DONE, failed, turned_away
 
 NOTIFY_URL = "https://pay.example/callbacks/qra/unionpay_front"
 CODE_URL = "https://qra.95516.com/pay/qrcode?uuid=4d9a"
