@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 import redis.asyncio as redis
 from redis.asyncio.retry import Retry
@@ -50,8 +50,10 @@ class Address:
             return cls(url)
         if kind not in _SEVERAL or scheme not in {"redis", "rediss"}:
             raise ValueError(f"{scheme}+{kind}:// is no form of a Valkey address")
-        parts = urlsplit(url)
-        account, _, hosts = parts.netloc.rpartition("@")
+        # Not urlsplit of the whole: it takes brackets (an IPv6 address) at the beginning of a single host only.
+        located, _, asked = url.partition("://")[2].partition("?")
+        place, _, path = located.partition("/")
+        account, _, hosts = place.rpartition("@")
         user, _, password = account.partition(":")
         port = _PORT if kind == "cluster" else _SENTINEL_PORT
         read = cls(
@@ -66,10 +68,10 @@ class Address:
             raise ValueError("a Valkey address names at least one host")
         if kind == "cluster":
             return read
-        master = parts.path.strip("/")
+        master = path.strip("/")
         if not master:
             raise ValueError("the address of sentinels ends with the name of their master, as in /mymaster")
-        return replace(read, master=master, database=int(parse_qs(parts.query).get("db", ["0"])[0]))
+        return replace(read, master=master, database=int(parse_qs(asked).get("db", ["0"])[0]))
 
 
 def client_of(address: Address, timeout_s: float, node: Node | None = None) -> redis.Redis:

@@ -54,10 +54,10 @@ def refuse(running: Simulators, channel: str, for_s: float) -> str:
 
 @pytest.mark.parametrize("channel", [*CHANNELS, FRONT])
 def test_an_inherited_socket_refuses_and_listens_again_on_its_port(running: Simulators, channel: str) -> None:
-    url = refuse(running, channel, 0.5)
+    url = refuse(running, channel, 1.5)
     assert await_listening(url, wanted=True) < 2
     assert httpx.get(f"{url}/_simulator/health", trust_env=False).json()["channel"] == channel
-    again = refuse(running, channel, 0.3)
+    again = refuse(running, channel, 1.0)
     assert await_listening(again, wanted=True) < 2
 
 
