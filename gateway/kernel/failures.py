@@ -70,7 +70,7 @@ FAILURES: Final[dict[FailureCode, FailureMeaning]] = {
     ),
     FailureCode.DISCOUNT_EXHAUSTED: FailureMeaning(
         "The discount is gone; its campaign takes no payment without it. Nothing was charged. Quote again.",
-        True,
+        False,  # a new order number meets the same empty budget, perhaps until midnight
     ),
     FailureCode.REPLACED_PAYMENT_PAID: FailureMeaning(
         "The payment that this one replaces was paid; nothing was charged.", False
