@@ -14,6 +14,7 @@ from gateway.campaigns import Campaigns
 from gateway.database.outcomes import outcomes
 from gateway.database.pool import open_pool
 from gateway.database.revision import RevisionWatch
+from gateway.database.starting import once_there
 from gateway.database.valkey import Valkey
 from gateway.kernel.secrets import Vault
 from gateway.merchants.directory import Directory
@@ -86,8 +87,8 @@ async def compose(settings: Settings) -> AsyncIterator[Base]:
 
     async with AsyncExitStack() as stack:
         stack.push_async_callback(transport.aclose)
-        pool = await stack.enter_async_context(_opened(await open_pool(settings)))
-        hot_pool = await stack.enter_async_context(_opened(await open_pool(settings, size=3)))
+        pool = await stack.enter_async_context(_opened(await once_there(lambda: open_pool(settings))))
+        hot_pool = await stack.enter_async_context(_opened(await once_there(lambda: open_pool(settings, size=3))))
         valkey = Valkey(settings)
         stack.push_async_callback(valkey.aclose)
         directory, accounts = Directory(pool, vault), AccountBook(pool, vault, build)
@@ -96,7 +97,7 @@ async def compose(settings: Settings) -> AsyncIterator[Base]:
         coupons = CouponCampaigns(pool, campaigns.clock)
         listeners = (directory.forget, accounts.reload, routing.policies.reload, campaigns.reload, coupons.forget)
         revision = RevisionWatch(pool, [*listeners], campaigns.clock.heard)
-        await revision.check()
+        await once_there(revision.check)
         await stack.enter_async_context(campaigns.kept())
         feedback, budgets = Feedback(routing.health, routing.usage), campaigns.budgets
         charging = Charging(
