@@ -24,10 +24,14 @@ run: setup ## bring up everything, take a payment on each wallet, and serve unti
 	@$(BIN)/mashang dev --state $(STATE) $(ARGS)
 
 test: setup ## every test that needs nothing but PyPI
-	$(BIN)/pytest -m "not sdk and not browser" -n 4 --dist loadfile
+	$(BIN)/pytest -m "not sdk and not browser and not long" -n 4 --dist loadfile
+
+.PHONY: test-long
+test-long: setup ## the proofs that take their time: each fault of Valkey under payments, every play of the router
+	$(BIN)/pytest -m long -n 2 --dist loadfile
 
 test-fast: setup ## the quick tests (under a minute)
-	$(BIN)/pytest -m "not slow and not sdk and not browser" -n 4 --dist loadfile
+	$(BIN)/pytest -m "not slow and not sdk and not browser and not long" -n 4 --dist loadfile
 
 .PHONY: test-sdk
 test-sdk: setup ## drive the simulators with the channels' own SDKs (from PyPI; from npm too where it is there)

@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -185,9 +185,17 @@ FAULTS: Final[dict[Fault, bool | None]] = {
     set_it_back: True,
 }
 """Each with whether the pool begins anew; None where that depends on how long it takes."""
+SHORT: Final = (kill_it_again_and_again, hang_it, empty_it, set_it_back)
+"""Those that `make test` has; the others come with `make test-long`, and all of them at the pool itself in
+test_pool_faults.py."""
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def _faults(some: Iterable[Fault]) -> list[Any]:
+    """Of a test's parameters, by their names."""
+    return [pytest.param(fault, id=fault.__name__, marks=() if fault in SHORT else pytest.mark.long) for fault in some]
+
+
+@pytest.mark.parametrize("fault", _faults(FAULTS))
 async def test_a_budget_that_runs_out_during_a_fault_is_spent_to_its_last_discount(
     scene: Scene, stores: Stores, fault: Fault
 ) -> None:
@@ -249,7 +257,7 @@ async def _is_from_valkey(scene: Scene, campaign_id: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("fault", [kill_it_for_good, hang_it, fill_its_memory], ids=lambda fault: fault.__name__)
+@pytest.mark.parametrize("fault", _faults([kill_it_for_good, hang_it, fill_its_memory]))
 async def test_one_order_sent_fifty_times_to_two_gateways_during_a_fault_is_redeemed_once(
     scene: Scene, stores: Stores, fault: Fault
 ) -> None:
@@ -273,6 +281,7 @@ async def test_one_order_sent_fifty_times_to_two_gateways_during_a_fault_is_rede
     await scene.audit(*CHECKS_OF_CUSTOMERS)
 
 
+@pytest.mark.long
 async def test_a_budget_that_runs_out_while_a_master_of_a_cluster_dies_is_spent_to_its_last_discount(
     tmp_path: Path, stores: Stores, simulators: Simulators
 ) -> None:
