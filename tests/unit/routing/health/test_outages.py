@@ -18,7 +18,8 @@ from tests.unit.routing.health.town import Mood, Moods, Town, flapping, outage
 BEGINS: Final = 60.0
 WORTH: Final = {"a": 1.0, "b": 0.9}
 SEEDS: Final = range(3)
-RUNS: Final = [(0, 1), (1, 1), (2, 1), (3, 4)]
+_MORE: Final = [pytest.param(seed, 1, marks=pytest.mark.long) for seed in (1, 2)]
+RUNS: Final = [(0, 1), *_MORE, (3, 4)]
 """Seeds and numbers of processes."""
 
 
