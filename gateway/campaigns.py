@@ -12,6 +12,7 @@ from typing import Self
 import asyncpg
 
 from gateway.database.group_commit import GroupCommit
+from gateway.database.starting import once_there
 from gateway.database.valkey import Valkey
 from gateway.kernel.secrets import Vault
 from gateway.merchants.stores import StoreBook
@@ -84,8 +85,8 @@ class Campaigns:
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
         """Follow the pool's epoch and the paces as long as this is open; the pool is told everything at the end."""
-        await self.following.check()
-        await self.paces.reload()
+        await once_there(self.following.check)
+        await once_there(self.paces.reload)
         loops = [asyncio.create_task(loop) for loop in (self.following.run(), self.paces.run())]
         try:
             yield

@@ -53,5 +53,7 @@ async def _await_reversal(store: PaymentStore, payment: Payment, deadline: Deadl
         if found.reversal != "pending" or deadline.passed:
             return found
         if found.is_code and await store.rests(found, min(deadline.left_s, _REST_S)):
-            return found  # the channel has no call to close it, or does not answer: the till has no use for waiting
+            # The channel has no call to close it, or does not answer: the till has no use for waiting.  Or the worker
+            # has ended it since it was read, and its task with it.
+            return await store.find(payment.merchant_id, payment.id) or found
         await asyncio.sleep(min(_POLL_S, deadline.left_s))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.cashier import Customer, made_code
+from tests.support.discounts import PoolView
 from tests.support.gateway import GatewayStack
 from tests.support.manager import Manager, manager
 from tests.support.till import Till, new_code, payment_of
@@ -46,7 +47,9 @@ async def test_a_code_holds_its_discount_until_it_is_paid(stack: GatewayStack, t
 
 
 @pytest.mark.parametrize("wallet", ["wechat", None])
-async def test_a_code_that_is_shut_gives_its_discount_back(till: Till, manager: Manager, wallet: str | None) -> None:
+async def test_a_code_that_is_shut_gives_its_discount_back(
+    till: Till, manager: Manager, database_url: str, redis_url: str, wallet: str | None
+) -> None:
     campaign_id = await manager.start(limits={"budget": 500})
     payment = await shown(till, wallet)
     assert payment["discount"] == 500
@@ -55,6 +58,8 @@ async def test_a_code_that_is_shut_gives_its_discount_back(till: Till, manager: 
     closed = await till.settled(payment["id"], {"closed", "reversed"})
     assert (closed["discount"], closed["promotions"]) == (500, payment["promotions"])
     assert await manager.budget(campaign_id) == (0, 0, 500)
+    async with PoolView.opened(database_url, redis_url) as view:
+        await view.until_right(campaign_id)  # the pool is told just after the commit
     assert (await till.paid())["discount"] == 500
 
 

@@ -8,7 +8,6 @@ round of the worker takes.
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -226,12 +225,7 @@ async def test_killed_between_reservation_and_intent_and_the_till_asks_again(sce
 
 @pytest.mark.parametrize(
     "is_hastened",
-    [
-        True,
-        pytest.param(
-            False, marks=pytest.mark.skipif("SOAK_MINUTES" not in os.environ, reason="half a minute: make soak")
-        ),
-    ],
+    [True, pytest.param(False, marks=pytest.mark.long)],
     ids=["hastened", "in its own time"],
 )
 async def test_killed_between_reservation_and_intent_and_the_till_never_comes_back(

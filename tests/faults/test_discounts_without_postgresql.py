@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import asyncpg
 import pytest
 
 from promotions.budget.reconciling import LIVES_GENERATIONS
-from tests.faults.conftest import FAULT_SETTINGS
+from tests.faults.own_servers import database_url, stack, stores
 from tests.support.book import ClientBook, PatientTill
-from tests.support.channels import Simulators
 from tests.support.discounts import OFF_FEN, PoolView, got_it, money_of
-from tests.support.gateway import GatewayStack, kill, start_gateway
+from tests.support.gateway import kill
 from tests.support.load import Load, Sale
 from tests.support.manager import Manager, manager
 from tests.support.street import (
@@ -27,42 +25,17 @@ from tests.support.street import (
     Stores,
     Street,
     of_wallet,
-    start_stores,
     wait_for,
 )
 from tests.support.till import new_order
 
-__all__ = ["manager"]
+__all__ = ["database_url", "manager", "stack", "stores"]
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 _PER_S: Final = 20
-_SETTINGS: Final = {**FAULT_SETTINGS, "MASHANG_CHANNEL_TIMEOUT_S": "3", "MASHANG_SEND_WITHIN_S": "5"}
 
 Until = Callable[[], Awaitable[None]]
 Fault = Callable[[Stores, Until], Awaitable[None]]
-
-
-@pytest.fixture(scope="module")
-def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
-    """Servers that this module may kill."""
-    with start_stores(tmp_path_factory.mktemp("own-servers")) as stores:
-        yield stores
-
-
-@pytest.fixture(scope="module")
-def database_url(stores: Stores) -> str:
-    """A database on them."""
-    return stores.database_url
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, stores: Stores, simulators: Simulators) -> Iterator[GatewayStack]:
-    """Two gateway processes and a worker."""
-    folder = tmp_path_factory.mktemp("stack")
-    with start_gateway(
-        folder, stores.database_url, stores.redis_url, simulators, gateways=2, settings=_SETTINGS
-    ) as running:
-        yield running
 
 
 async def kill_postgres(stores: Stores, runs_out: Until) -> None:
@@ -86,10 +59,7 @@ async def end_every_back_end(stores: Stores, runs_out: Until) -> None:
 
 FAULTS: Final = [
     end_every_back_end,
-    pytest.param(
-        kill_postgres,
-        marks=pytest.mark.skipif("SOAK_MINUTES" not in os.environ, reason="its recovery takes its time: make soak"),
-    ),
+    pytest.param(kill_postgres, marks=pytest.mark.long),  # its recovery takes its time
 ]
 
 

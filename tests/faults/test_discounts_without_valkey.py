@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +17,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from tests.faults.conftest import FAULT_SETTINGS
+from tests.faults.own_servers import SETTINGS, database_url, stack, stores
 from tests.support.book import ClientBook, PatientTill
 from tests.support.channels import Simulators
 from tests.support.discounts import OFF_FEN, PoolView, got_it, money_of, refused_too_early
@@ -34,17 +34,15 @@ from tests.support.street import (
     Stores,
     Street,
     of_wallet,
-    start_stores,
     wait_for,
 )
 from tests.support.till import new_order
 from tests.support.valkey_cluster import valkey_cluster
 
-__all__ = ["manager"]
+__all__ = ["database_url", "manager", "stack", "stores"]
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 _PER_S: Final = 40
-_SETTINGS: Final = {**FAULT_SETTINGS, "MASHANG_CHANNEL_TIMEOUT_S": "3", "MASHANG_SEND_WITHIN_S": "5"}
 """The channels are not the fault here: a busy machine must not look like one."""
 _SLOWEST_S: Final = 5.0
 """Of any payment during a fault, on a machine that does much else."""
@@ -53,29 +51,6 @@ _AGAIN_S: Final = 1.0 + 0.4 + 2.0
 
 Until = Callable[[], Awaitable[None]]
 Fault = Callable[["Stores", Until], Awaitable[None]]
-
-
-@pytest.fixture(scope="module")
-def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
-    """Servers that this module may kill."""
-    with start_stores(tmp_path_factory.mktemp("own-servers")) as stores:
-        yield stores
-
-
-@pytest.fixture(scope="module")
-def database_url(stores: Stores) -> str:
-    """A database on them."""
-    return stores.database_url
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, stores: Stores, simulators: Simulators) -> Iterator[GatewayStack]:
-    """Two gateway processes and a worker."""
-    folder = tmp_path_factory.mktemp("stack")
-    with start_gateway(
-        folder, stores.database_url, stores.redis_url, simulators, gateways=2, settings=_SETTINGS
-    ) as running:
-        yield running
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -288,7 +263,7 @@ async def test_a_budget_that_runs_out_while_a_master_of_a_cluster_dies_is_spent_
     """Simulators are shared with the other tests' payments: what there is to audit stands in the tests' own books."""
     url = stores.servers.clone_database()
     with valkey_cluster(tmp_path / "cluster") as cluster:
-        options = {"gateways": 2, "settings": _SETTINGS}
+        options = {"gateways": 2, "settings": SETTINGS}
         with start_gateway(tmp_path / "stack", url, cluster.url, simulators, **options) as stack:
             async with scene_on(stack, tmp_path) as scene:
                 await scene.pool.until_right(scene.street.declining)
