@@ -1,1 +1,1 @@
-"""Approve, review or decline: screens a payment before anything is charged."""
+"""Approve, review or decline: every payment is screened by rules before it is priced."""

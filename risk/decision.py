@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 
 class Verdict(StrEnum):
@@ -15,13 +14,44 @@ class Verdict(StrEnum):
     DECLINE = "decline"
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The verdict, the score (0–100 in all) and the reason codes of the rules that hit."""
+class Action(StrEnum):
+    """What a rule does that hits.  The first three give a verdict; the others add to whatever it is."""
+
+    APPROVE = "approve"
+    REVIEW = "review"
+    DECLINE = "decline"
+    NO_DISCOUNT = "no_discount"
+    """The payment is allowed, its subsidy is not."""
+    SCORE = "score"
+
+
+class Missed(StrEnum):
+    """Why a decision was made without some of its features; the merchant's tolerance decides then."""
+
+    DEADLINE = "deadline"
+    """They did not come in time."""
+    AWAY = "away"
+    """Valkey or PostgreSQL could not be asked."""
+
+
+class Decision(NamedTuple):
+    """The verdict, the score (0 to 100), and the rules that hit, by priority.
+
+    `reasons` are the codes of live rules that hit, `shadow` of those that are only counted.  `version` is the rule
+    set's, 0 where none is in force; `features` is what was seen beyond the request itself (JSON, in the order of the
+    rule set's names).  `missed` says why features were away; `beyond_tolerance` that the merchant takes no such payment
+    then.
+    """
 
     verdict: Verdict
     score: int
     reasons: tuple[str, ...]
+    no_discount: bool = False
+    shadow: tuple[str, ...] = ()
+    version: int = 0
+    features: str | None = None
+    missed: Missed | None = None
+    beyond_tolerance: bool = False
 
 
 APPROVED: Final = Decision(Verdict.APPROVE, 0, ())

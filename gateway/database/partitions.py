@@ -20,6 +20,7 @@ _TABLES: Final = {
     "events": ("pay", 100),
     "transfers": ("pay", 100),
     "redemptions": ("pay", 100),
+    "risk_decisions": ("pay", 100),
     "callbacks": ("pay", 80),
     "refunds": ("ref", 80),
     "webhook_deliveries": ("evt", 80),

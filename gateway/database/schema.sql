@@ -331,6 +331,14 @@ BEGIN
     RAISE EXCEPTION 'the audit trail is append-only';
 END $$;
 
+CREATE FUNCTION refuse_change_of_decision() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'decisions are append-only' USING ERRCODE = 'restrict_violation';
+END
+$$;
+
 CREATE FUNCTION refuse_draws(payment_ids text[], campaign_ids text[], refusals text[], meters integer[], fens bigint[], rooms_fen bigint[], rooms_count bigint[]) RETURNS TABLE(refused_payment text, refusing_campaign text, refusal text, left_fen bigint, left_count bigint)
     LANGUAGE plpgsql
     AS $$
@@ -1017,7 +1025,10 @@ CREATE TABLE merchants (
     customer_realm text COLLATE "C",
     category text,
     region text,
+    risk_open_amount_max bigint DEFAULT 500000,
+    risk_tier text,
     CONSTRAINT merchants_receipt_discounts_check CHECK ((receipt_discounts = ANY (ARRAY['by_funder'::text, 'total'::text, 'none'::text]))),
+    CONSTRAINT merchants_risk_open_amount_max_check CHECK ((risk_open_amount_max >= 0)),
     CONSTRAINT merchants_status_check CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text]))),
     CONSTRAINT merchants_pkey PRIMARY KEY (id)
 );
@@ -1257,6 +1268,24 @@ CREATE TABLE review_verdicts (
     CONSTRAINT review_verdicts_pkey PRIMARY KEY (id)
 );
 
+CREATE TABLE risk_decisions (
+    payment_id text NOT NULL COLLATE "C",
+    merchant_id text NOT NULL COLLATE "C",
+    version integer NOT NULL,
+    verdict text NOT NULL,
+    score smallint NOT NULL,
+    hits text[],
+    shadow text[],
+    no_discount boolean NOT NULL,
+    features text,
+    missed text,
+    beyond_tolerance boolean NOT NULL,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT risk_decisions_missed_check CHECK ((missed = ANY (ARRAY['deadline'::text, 'away'::text]))),
+    CONSTRAINT risk_decisions_verdict_check CHECK ((verdict = ANY (ARRAY['approve'::text, 'review'::text, 'decline'::text]))),
+    CONSTRAINT risk_decisions_pkey PRIMARY KEY (payment_id, merchant_id)
+) PARTITION BY RANGE (payment_id);
+
 CREATE TABLE routing_policies (
     version integer NOT NULL,
     document json NOT NULL,
@@ -1293,6 +1322,11 @@ CREATE TABLE stores (
     name text,
     region text,
     category text,
+    latitude double precision,
+    longitude double precision,
+    CONSTRAINT stores_check CHECK (((latitude IS NULL) = (longitude IS NULL))),
+    CONSTRAINT stores_latitude_check CHECK (((latitude >= ('-90'::integer)::double precision) AND (latitude <= (90)::double precision))),
+    CONSTRAINT stores_longitude_check CHECK (((longitude >= ('-180'::integer)::double precision) AND (longitude <= (180)::double precision))),
     CONSTRAINT stores_pkey PRIMARY KEY (merchant_id, store_id)
 );
 
@@ -1405,6 +1439,7 @@ CREATE INDEX coupons_by_realm ON coupons (realm, id);
 CREATE UNIQUE INDEX coupons_by_reward ON coupons (earned_by, reward_of, number) WHERE (earned_by IS NOT NULL);
 
 CREATE INDEX coupons_free ON coupons (customer, expires_at, id) WHERE ((payment_id IS NULL) AND (voided_at IS NULL));
+CREATE INDEX events_at ON events USING brin (at) WITH (autosummarize='on');
 CREATE INDEX events_by_merchant ON events (merchant_id, id) WHERE (id IS NOT NULL);
 CREATE INDEX late_captures_for_review ON late_captures (payment_id) WHERE (status = 'review'::text);
 CREATE INDEX payments_by_merchant ON payments (merchant_id, id);
@@ -1417,6 +1452,7 @@ CREATE INDEX refunds_pending ON refunds (created_at) WHERE (status = 'pending'::
 CREATE INDEX refunds_for_review ON refunds (id) WHERE (review IS NOT NULL);
 CREATE INDEX review_verdicts_by_payment ON review_verdicts (payment_id);
 CREATE INDEX review_verdicts_by_review ON review_verdicts (review_id, at);
+CREATE INDEX risk_decisions_at ON risk_decisions USING brin (at) WITH (autosummarize='on');
 CREATE INDEX webhook_endpoints_by_merchant ON webhook_endpoints (merchant_id, id);
 CREATE INDEX webhook_queue_lines ON webhook_queue (endpoint_id, again, next_at);
 CREATE TRIGGER api_keys_changed AFTER INSERT OR DELETE OR UPDATE ON api_keys FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
@@ -1425,6 +1461,8 @@ CREATE TRIGGER campaigns_changed AFTER INSERT OR DELETE OR UPDATE ON campaigns F
 CREATE TRIGGER channel_accounts_changed AFTER INSERT OR DELETE OR UPDATE ON channel_accounts FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
 CREATE TRIGGER merchants_changed AFTER INSERT OR DELETE OR UPDATE ON merchants FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
 CREATE TRIGGER merchants_moved AFTER UPDATE OF customer_realm, category, region ON merchants FOR EACH STATEMENT EXECUTE FUNCTION raise_places_revision();
+CREATE TRIGGER merchants_screened AFTER UPDATE OF risk_open_amount_max, risk_tier ON merchants FOR EACH STATEMENT EXECUTE FUNCTION raise_places_revision();
+CREATE TRIGGER risk_decisions_append_only BEFORE DELETE OR UPDATE ON risk_decisions FOR EACH ROW EXECUTE FUNCTION refuse_change_of_decision();
 CREATE TRIGGER routing_publications_changed AFTER INSERT OR DELETE OR UPDATE ON routing_publications FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
 CREATE TRIGGER stores_changed AFTER INSERT OR DELETE OR UPDATE ON stores FOR EACH STATEMENT EXECUTE FUNCTION raise_places_revision();
 

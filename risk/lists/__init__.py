@@ -1,0 +1,1 @@
+"""Lists of customers, devices, addresses, cards …: kept in PostgreSQL, looked up in this process."""

@@ -1,0 +1,1 @@
+"""Rule sets that are ready to be used, one file for each pattern of fraud."""

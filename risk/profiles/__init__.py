@@ -1,0 +1,1 @@
+"""What is usual for a customer: kept up by the worker in PostgreSQL, read in one batch for waiting payments."""
