@@ -32,6 +32,7 @@ from gateway.commandline.options import (
     sale_of,
 )
 from gateway.commandline.payments import payment
+from gateway.commandline.risk import risk
 from gateway.commandline.routing import routing
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ app.add_typer(routing, name="routing")
 app.add_typer(campaign, name="campaign")
 app.add_typer(coupon, name="coupon")
 app.add_typer(payment, name="payment")
+app.add_typer(risk, name="risk")
 accounts.register(routing)
 
 

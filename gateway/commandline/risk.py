@@ -1,0 +1,10 @@
+"""`mashang risk …`: rules, lists, cases, decisions and back-tests, over the admin API; one module for each."""
+
+from __future__ import annotations
+
+import typer
+
+from gateway.commandline import risk_rules
+
+risk = typer.Typer(help="Screen payments: rules, lists, cases, back-tests (docs/risk.md).", no_args_is_help=True)
+risk_rules.register(risk)
