@@ -1,0 +1,184 @@
+"""A rule set made ready to decide: its rules in the order in which they decide, one index over all their conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Self
+
+from gateway.kernel.expressions import Expression, FieldType, Matcher
+from gateway.kernel.expressions.fields import Call
+from gateway.kernel.expressions.tree import Choices, Constant, FieldValue, Operation, Operator
+from risk.decision import Action, Verdict
+from risk.fields import FIELDS, LISTED, MODEL_SCORE, PROFILE_FIELDS, TRAVEL_FIELDS
+from risk.rules.rule import NO_THRESHOLDS, Mode, Rule, RuleSet, Thresholds
+from risk.values import IN_THE_REQUEST
+from risk.velocity import spec
+from risk.velocity.spec import Velocity
+
+SEVERITY: Final = (Verdict.APPROVE, Verdict.REVIEW, Verdict.DECLINE)
+"""From the mildest to the severest."""
+NO_WEIGHT: Final = -(2**62)
+"""The weight of a rule that says nothing about the verdict: below any other."""
+_MERCHANT: Final = "payment.merchant_id"
+
+
+class Effect(NamedTuple):
+    """What a rule does that hits.  Rules that do the same share one.
+
+    `weight` orders those that say something about the verdict: the highest decides.  It is the priority times
+    len(SEVERITY), plus the place of the verdict in SEVERITY.
+    """
+
+    live: bool
+    rollout: int
+    score: int
+    weight: int
+    no_discount: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What has to be known of a payment before rules can judge it.
+
+    `names` are the fields and calls that they look at, `seen` those of them that are not in the request itself, sorted:
+    a decision keeps their values in this order.
+    """
+
+    names: frozenset[str] = frozenset()
+    velocities: tuple[tuple[str, Velocity], ...] = ()
+    listed: tuple[tuple[str, str, str], ...] = ()
+    seen: tuple[str, ...] = ()
+    needs_profile: bool = False
+    needs_travel: bool = False
+    needs_model: bool = False
+
+    @classmethod
+    def of(cls, names: Collection[str], calls: Iterable[Call]) -> Self:
+        """Of fields and calls by their names, and the calls among them."""
+        by_name = sorted((call.name, call) for call in set(calls))
+        named = frozenset(names)
+        return cls(
+            names=named,
+            velocities=tuple(
+                (name, Velocity.of(call)) for name, call in by_name if call.function == spec.FUNCTION.name
+            ),
+            listed=tuple(
+                (name, call.arguments[0], call.arguments[1]) for name, call in by_name if call.function == LISTED.name
+            ),
+            seen=tuple(sorted(named - IN_THE_REQUEST)),
+            needs_profile=not named.isdisjoint(PROFILE_FIELDS),
+            needs_travel=not named.isdisjoint(TRAVEL_FIELDS),
+            needs_model=MODEL_SCORE in named,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledSet:
+    """A rule set in force; never changed, but followed by another.
+
+    A rule is named by its position: the higher priority first, then by code.  `codes` and `effects` are by position, so
+    are the answers of `matcher`, which knows the merchants of a rule too.
+    """
+
+    version: int
+    codes: tuple[str, ...]
+    effects: tuple[Effect, ...]
+    matcher: Matcher
+    needs: Needs
+    thresholds: Thresholds = NO_THRESHOLDS
+    model: int | None = None
+    """The version of the model, where a rule asks for its score."""
+
+    @classmethod
+    def of(cls, rule_set: RuleSet, version: int) -> Self:
+        """Build the index: of 1,000 rules in 40 ms, of 100,000 in 8 s."""
+        rules = sorted(rule_set.rules, key=_place)
+        matcher = Matcher([_condition(rule) for rule in rules])
+        needs = Needs.of(matcher.names, matcher.calls)
+        return cls(
+            version=version,
+            codes=tuple(rule.code for rule in rules),
+            effects=_effects(rules),
+            matcher=matcher,
+            needs=needs,
+            thresholds=rule_set.thresholds,
+            model=rule_set.model if needs.needs_model else None,
+        )
+
+    def __bool__(self) -> bool:
+        """Whether a rule set is in force."""
+        return self.version > 0
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The fields and calls that the rules look at."""
+        return self.needs.names
+
+    @property
+    def velocities(self) -> tuple[tuple[str, Velocity], ...]:
+        """By the name of the call."""
+        return self.needs.velocities
+
+    @property
+    def listed(self) -> tuple[tuple[str, str, str], ...]:
+        """Call name, list, and what is looked up on it."""
+        return self.needs.listed
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """The names that are not in the request, in the order in which a decision keeps their values."""
+        return self.needs.seen
+
+    @property
+    def needs_profile(self) -> bool:
+        """Whether a rule asks what the customer did before."""
+        return self.needs.needs_profile
+
+    @property
+    def needs_travel(self) -> bool:
+        """Whether a rule asks where the customer paid last."""
+        return self.needs.needs_travel
+
+
+def _place(rule: Rule) -> tuple[int, str]:
+    return -rule.priority, rule.code
+
+
+def _effects(rules: Iterable[Rule]) -> tuple[Effect, ...]:
+    shared: dict[Effect, Effect] = {}
+    return tuple(shared.setdefault(effect, effect) for effect in map(_effect, rules))
+
+
+def _effect(rule: Rule) -> Effect:
+    weight = NO_WEIGHT
+    if rule.action in (Action.APPROVE, Action.REVIEW, Action.DECLINE):
+        weight = rule.priority * len(SEVERITY) + SEVERITY.index(Verdict(rule.action))
+    return Effect(rule.mode is Mode.LIVE, rule.rollout, rule.score, weight, rule.action is Action.NO_DISCOUNT)
+
+
+def _condition(rule: Rule) -> Expression:
+    """Its condition, and that the payment is of one of its merchants: the index has those by their merchant."""
+    when = rule.when
+    if not rule.merchants:
+        return when
+    merchants = Choices(FieldType.STRING, tuple(Constant(FieldType.STRING, each) for each in rule.merchants))
+    of_them = Operation(FieldType.BOOL, Operator.IN, (FieldValue(FieldType.STRING, _MERCHANT), merchants))
+    both = Operation(FieldType.BOOL, Operator.AND, (of_them, when.tree))
+    return Expression(when.text, both, when.names | {_MERCHANT}, when.calls)
+
+
+def compiled_without_rules() -> CompiledSet:
+    """What stands where no rule set is in force."""
+    return CompiledSet(0, (), (), Matcher([]), Needs())
+
+
+NO_RULES: Final = compiled_without_rules()
+"""No rule set is in force: every payment is approved."""
+assert FIELDS.fields[_MERCHANT].type is FieldType.STRING, "a rule's merchants are compared with it"
+
+
+def positions_of(compiled: CompiledSet, codes: Sequence[str]) -> tuple[int, ...]:
+    """Where these rules stand.  Raises KeyError for a code that is none of the set's."""
+    places = {code: position for position, code in enumerate(compiled.codes)}
+    return tuple(places[code] for code in codes)

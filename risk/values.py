@@ -1,0 +1,105 @@
+"""The values that rules look at, of one payment: out of the request, out of the features, or worked out of both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from gateway.kernel.expressions import Value
+from risk.distance import distance_km
+from risk.facts import Facts
+
+if TYPE_CHECKING:
+    from risk.rules.compiled import CompiledSet
+
+Read: TypeAlias = Callable[[Any], Value | None]
+
+
+def _age_days(facts: Facts) -> int | None:
+    """Never below zero: the clocks of two processes differ."""
+    return None if facts.merchant_since is None else max((facts.at - facts.merchant_since).days, 0)
+
+
+def _distance_km(facts: Facts) -> float | None:
+    if facts.location is None or facts.store_location is None:
+        return None
+    return distance_km(facts.location, facts.store_location)
+
+
+_OF_THE_REQUEST: Final[dict[str, Read]] = {
+    "payment.amount": attrgetter("amount_fen"),
+    "payment.method": lambda facts: str(facts.method),  # plain text: a member of an enum has another hash
+    "payment.wallet": lambda facts: None if facts.wallet is None else str(facts.wallet),
+    "payment.merchant_id": attrgetter("merchant_id"),
+    "payment.store_id": attrgetter("store_id"),
+    "payment.terminal_id": attrgetter("terminal_id"),
+    "payment.operator_id": attrgetter("operator_id"),
+    "payment.code": attrgetter("code_id"),
+    "payment.card_bin": attrgetter("card_bin"),
+    "payment.ip": attrgetter("ip"),
+    "payment.has_coupon": attrgetter("has_coupon"),
+    "device.known": lambda facts: facts.device is not None,
+    "device.rooted": attrgetter("device_rooted"),
+    "customer.known": lambda facts: facts.customer is not None,
+}
+_OF_ITS_PLACE: Final[dict[str, Read]] = {
+    "payment.code_type": attrgetter("code_type.value"),
+    "payment.region": attrgetter("region"),
+    "payment.category": attrgetter("category"),
+    "payment.distance_km": _distance_km,
+    "merchant.age_days": _age_days,
+    "merchant.tier": attrgetter("merchant_tier"),
+}
+"""What may have changed by the time somebody asks again."""
+_OF_ITS_TIME: Final[dict[str, Read]] = {
+    "payment.date": lambda at: at.date().isoformat(),
+    "payment.month": attrgetter("month"),
+    "payment.day": attrgetter("day"),
+    "payment.weekday": datetime.isoweekday,
+    "payment.hour": attrgetter("hour"),
+    "payment.minute": attrgetter("minute"),
+}
+"""Of the time in the merchant's zone."""
+
+IN_THE_REQUEST: Final = frozenset(_OF_THE_REQUEST)
+"""Names whose values the stored request gives again; a decision keeps those of all others."""
+_OF_FACTS: Final = {**_OF_THE_REQUEST, **_OF_ITS_PLACE}
+
+
+def values_of(compiled: CompiledSet, facts: Facts, features: Mapping[str, Value | None]) -> dict[str, Value | None]:
+    """What the set looks at, by the names of fields and calls.
+
+    `features` are velocities and listings by the names of their calls, and customer.*, travel.* and model.score; one
+    that is left out is null.
+    """
+    names = compiled.names
+    values = dict(features)
+    for name, read in _OF_FACTS.items():
+        if name in names:
+            values[name] = read(facts)
+    if not names.isdisjoint(_OF_ITS_TIME):
+        at = facts.at.astimezone(ZoneInfo(facts.timezone))
+        for name, read in _OF_ITS_TIME.items():
+            if name in names:
+                values[name] = read(at)
+    return values
+
+
+def kept(compiled: CompiledSet, values: Mapping[str, Value | None]) -> str:
+    """What a decision keeps: the values of `compiled.seen`, as JSON."""
+    return orjson.dumps([*map(values.get, compiled.seen)]).decode()
+
+
+def replayed(compiled: CompiledSet, facts: Facts, features: str) -> dict[str, Value | None]:
+    """The values that a decision was made of, from the request (as facts) and what the decision kept."""
+    values: dict[str, Value | None] = {
+        name: read(facts) for name, read in _OF_THE_REQUEST.items() if name in compiled.names
+    }
+    for name, value in zip(compiled.seen, orjson.loads(features), strict=True):
+        values[name] = tuple(value) if isinstance(value, list) else value
+    return values
