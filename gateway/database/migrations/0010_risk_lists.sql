@@ -1,0 +1,1 @@
+-- LISTS writes this.
