@@ -1,1 +1,1 @@
--- LISTS writes this.
+SELECT 1; -- its author writes this

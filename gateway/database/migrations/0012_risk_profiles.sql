@@ -1,1 +1,1 @@
--- PROFILES writes this.
+SELECT 1; -- its author writes this

@@ -1,1 +1,1 @@
--- MODEL writes this.
+SELECT 1; -- its author writes this
