@@ -17,6 +17,7 @@ from gateway.payments.numbers import attempt_order_no
 from gateway.processes.children import Child, Command
 from gateway.processes.sockets import listen, port_of
 from routing.simulators.provision import AccountSeed, provision
+from tests.support.preloaded import PreloadedChild
 
 CHANNELS: Final = ("wechat", "alipay", "unionpay")
 FRONT: Final = "qra"
@@ -108,7 +109,9 @@ def start_simulators(folder: Path, keys: Path, *, front: bool = False) -> Iterat
                 "--config", str(made.simulators[name]), "--books", str(folder / f"{name}.sqlite"),
                 "--fd", str(listener.fileno()),
             )  # fmt: skip
-            child = Child(Command(f"{name} simulator", command, folder / f"{name}.log", None, (listener.fileno(),)))
+            child = PreloadedChild(
+                Command(f"{name} simulator", command, folder / f"{name}.log", None, (listener.fileno(),))
+            )
             child.start()
             stack.callback(child.stop, signal.SIGTERM, timeout_s=5)
             children[name] = child

@@ -30,6 +30,7 @@ from gateway.merchants.store import ALL_SCOPES, NewKey, Scope, create_key, creat
 from gateway.processes.children import Child, Command
 from gateway.processes.sockets import listen, port_of
 from tests.support.channels import QUICK_RHYTHM, Simulators, wait_until_answers
+from tests.support.preloaded import PreloadedChild
 from tests.support.servers import run_aside
 from tests.support.till import Till
 
@@ -222,7 +223,7 @@ def _start(
     """A process of `mashang`; the last argument is the socket it inherits, if it takes one."""
     fds = tuple(argument for argument in arguments if isinstance(argument, int))
     line = (sys.executable, "-m", "gateway.cli", command, *map(str, arguments))
-    child = Child(Command(name, line, _made(folder) / f"{name}.log", environment, fds))
+    child = PreloadedChild(Command(name, line, _made(folder) / f"{name}.log", environment, fds))
     child.start()
     stack.callback(_stop, child)
     return child
