@@ -127,4 +127,5 @@ FUNCTION: Final = Function(
     ),
     FieldType.INT,
     "What was counted of payments by this key; null where the payment does not name the key, or counters are away.",
+    types=((Metric.FRAUD_SHARE, FieldType.DOUBLE),),
 )

@@ -94,7 +94,7 @@ class Builder:
         self._operations += 1
         if self._operations > OPERATIONS_MAX:
             self._refuse(checked, f"more than {OPERATIONS_MAX} operators", "split it into several conditions")
-        function = self._fields.functions.get(checked.name)
+        function = self._fields.functions.get(self._fields.spellings.get(checked.name, checked.name))
         if function is not None:
             return self._call(checked, function)
         operator = _OPERATORS.get(checked.name)
@@ -150,10 +150,14 @@ class Builder:
             problem = parameter.problem(str(child.value))
             if problem is not None:
                 self._refuse(child, f"{parameter.name} of {function.name}() cannot be {child.value!r}", problem)
+        kind = function.type_of(arguments[0])
+        if function.spellings[checked.name] is not kind:
+            hint = f"write '{arguments[0]}', without escapes"
+            self._refuse(checked.children[0], f"{arguments[0]} is written in an unusual way", hint)
         call = Call(function.name, tuple(arguments))
         self.names.add(call.name)
         self.calls[call.name] = call
-        return FieldValue(function.type, call.name)
+        return FieldValue(kind, call.name)
 
     def _refuse(self, checked: CheckedNode, message: str, hint: str = "") -> NoReturn:
         raise self._refusal(checked, message, hint)

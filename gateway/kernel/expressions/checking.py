@@ -10,6 +10,7 @@ from gateway.kernel.expressions.environment import Environment, environment_of
 from gateway.kernel.expressions.errors import ExpressionError
 from gateway.kernel.expressions.expression import Expression
 from gateway.kernel.expressions.fields import Fields, FieldType
+from gateway.kernel.expressions.spelling import spelled
 from gateway.kernel.expressions.wire import presence_test, read_checked
 
 TEXT_LENGTH_MAX: Final = 8_192
@@ -25,7 +26,7 @@ def check(text: str, fields: Fields) -> Expression:
     _refuse_unreadable(text)
     environment = environment_of(fields)
     try:
-        tree = read_checked(environment.checked(text))
+        tree = read_checked(environment.checked(spelled(text, fields)))
     except RuntimeError as error:
         raise complaint(str(error), fields) from None
     builder = Builder(text, fields, tree)

@@ -25,7 +25,7 @@ class Environment:
     __slots__ = ("_cel",)
 
     def __init__(self, fields: Fields) -> None:
-        functions = [_declaration(function) for function in fields.functions.values()]
+        functions = [each for function in fields.functions.values() for each in _declarations(function)]
         variables = {field.name: TYPES[field.type] for field in fields.fields.values()}
         self._cel = cel.NewEnv(variables=variables, functions=[*functions, _known()])
 
@@ -51,10 +51,13 @@ def environment_of(fields: Fields) -> Environment:
     return environment
 
 
-def _declaration(function: Function) -> cel.FunctionDecl:
+def _declarations(function: Function) -> list[cel.FunctionDecl]:
+    """One for each type of its result, as spelling.py names them."""
     parameters = [cel.Type.STRING] * len(function.parameters)
-    overload = cel.Overload(function.name, return_type=TYPES[function.type], parameters=parameters)
-    return cel.FunctionDecl(function.name, [overload])
+    return [
+        cel.FunctionDecl(name, [cel.Overload(name, return_type=TYPES[kind], parameters=parameters)])
+        for name, kind in function.spellings.items()
+    ]
 
 
 def _known() -> cel.FunctionDecl:

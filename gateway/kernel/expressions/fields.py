@@ -67,18 +67,37 @@ class Parameter:
 class Function:
     """A call with literal texts as arguments, whose value is looked up like a field's: `velocity('count', 'ip', '1h')`.
 
-    The matcher asks for it by `call_name(name, arguments)`. Such a value may always be null.
+    The matcher asks for it by `call_name(name, arguments)`. Such a value may always be null. `types` has the first
+    arguments for which it is of another type than `type`.
     """
 
     name: str
     parameters: tuple[Parameter, ...]
     type: FieldType
     doc: str
+    types: tuple[tuple[str, FieldType], ...] = ()
 
     def __post_init__(self) -> None:
         plain = _FUNCTION_NAME.fullmatch(self.name) and self.name not in _OF_THE_LANGUAGE.split()
         if not plain or not self.parameters:
             raise ValueError(f"a function has a plain name of its own and parameters: {self.name!r}")
+        if len(self.spellings) <= len({kind for _, kind in self.types} - {self.type}):
+            raise ValueError(f"{self.name} is too short for results of so many types")
+
+    def type_of(self, first: str) -> FieldType:
+        """The type of the result, by the first argument."""
+        return dict(self.types).get(first, self.type)
+
+    def spelling(self, kind: FieldType) -> str:
+        """The checker's name for the calls that give this type: that of the function, or one that is as long."""
+        others = [other for other in FieldType if other is not self.type and other in dict(self.types).values()]
+        capitals = others.index(kind) + 1 if kind in others else 0
+        return self.name[:capitals].upper() + self.name[capitals:]
+
+    @property
+    def spellings(self) -> Mapping[str, FieldType]:
+        """The checker's names for it, and what each gives."""
+        return {self.spelling(kind): kind for kind in (*dict(self.types).values(), self.type)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +121,7 @@ def call_name(function: str, arguments: Iterable[str]) -> str:
 class Fields:
     """A schema: the fields and functions that one kind of condition may use. Immutable; names are unique."""
 
-    __slots__ = ("__weakref__", "_fields", "_functions")
+    __slots__ = ("__weakref__", "_fields", "_functions", "_spellings")
 
     def __init__(self, *fields: Field, functions: Iterable[Function] = ()) -> None:
         declared = tuple(functions)
@@ -110,6 +129,8 @@ class Fields:
         self._functions = {function.name: function for function in declared}
         if len(self._fields) != len(fields) or len(self._functions) != len(declared):
             raise ValueError("a field or function is declared twice")
+        several = [function for function in declared if function.types]
+        self._spellings = {name: function.name for function in several for name in function.spellings}
 
     @property
     def fields(self) -> Mapping[str, Field]:
@@ -120,6 +141,11 @@ class Fields:
     def functions(self) -> Mapping[str, Function]:
         """The functions by name."""
         return self._functions
+
+    @property
+    def spellings(self) -> Mapping[str, str]:
+        """The checker's names (see spelling.py) for the functions whose results are of several types."""
+        return self._spellings
 
     def table(self) -> str:
         """The fields and functions as tables in Markdown, for the documentation."""
@@ -134,6 +160,7 @@ class Fields:
 
 def _described(function: Function) -> list[str]:
     parameters = ", ".join(parameter.name for parameter in function.parameters)
-    call = f"`{function.name}({parameters})` → {function.type}, may be null"
+    others = "".join(f" ({kind} for `{first}`)" for first, kind in function.types)
+    call = f"`{function.name}({parameters})` → {function.type}{others}, may be null"
     head = ["", f"{call}: {function.doc}", "", "| argument | meaning |", "|---|---|"]
     return head + [f"| `{parameter.name}` | {parameter.doc} |" for parameter in function.parameters]
