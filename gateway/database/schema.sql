@@ -339,6 +339,22 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION refuse_change_of_risk_record() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+END
+$$;
+
+CREATE FUNCTION refuse_change_of_rule_set() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'a version of the risk rules never changes' USING ERRCODE = 'restrict_violation';
+END
+$$;
+
 CREATE FUNCTION refuse_draws(payment_ids text[], campaign_ids text[], refusals text[], meters integer[], fens bigint[], rooms_fen bigint[], rooms_count bigint[]) RETURNS TABLE(refused_payment text, refusing_campaign text, refusal text, left_fen bigint, left_count bigint)
     LANGUAGE plpgsql
     AS $$
@@ -457,6 +473,12 @@ BEGIN
         FROM redemptions r WHERE r.payment_id = of_payment AND r.rewards LIMIT 1;
     END IF;
 END
+$$;
+
+CREATE FUNCTION risk_case_due(of_kind text) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT now() + make_interval(hours => due_hours) FROM risk_case_terms WHERE kind = of_kind
 $$;
 
 CREATE FUNCTION take_coupons(ids text[], campaign_ids text[], customers bytea[], merchant_ids text[], realms text[], sources text[], claim_keys text[], earned_bys text[], rewards_of text[], numbers smallint[], versions integer[], stocks bigint[], per_customers integer[], opens timestamp with time zone[], closes timestamp with time zone[], valid_hours integer[]) RETURNS TABLE(refusal text, replayed boolean, id text, campaign_id text, created_at timestamp with time zone, expires_at timestamp with time zone, at timestamp with time zone)
@@ -1094,6 +1116,7 @@ CREATE TABLE payments (
     card_bin bytea,
     pricing json,
     promoted boolean DEFAULT false NOT NULL,
+    risk_version integer,
     CONSTRAINT payments_amount_check CHECK ((amount > 0)),
     CONSTRAINT payments_attempt_seq_check CHECK ((attempt_seq >= 0)),
     CONSTRAINT payments_check CHECK (((payable >= 0) AND (payable <= amount))),
@@ -1268,6 +1291,80 @@ CREATE TABLE review_verdicts (
     CONSTRAINT review_verdicts_pkey PRIMARY KEY (id)
 );
 
+CREATE TABLE risk_artefacts (
+    version integer NOT NULL,
+    format text NOT NULL COLLATE "C",
+    piece integer NOT NULL,
+    data bytea NOT NULL,
+    CONSTRAINT risk_artefacts_piece_check CHECK ((piece >= 0)),
+    CONSTRAINT risk_artefacts_pkey PRIMARY KEY (version, format, piece)
+); ALTER TABLE ONLY risk_artefacts ALTER COLUMN data SET STORAGE EXTERNAL;
+
+CREATE TABLE risk_case_steps (
+    case_id text NOT NULL COLLATE "C",
+    merchant_id text NOT NULL COLLATE "C",
+    seq integer NOT NULL,
+    kind text NOT NULL,
+    by text NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    detail json,
+    note_sealed bytea,
+    CONSTRAINT risk_case_steps_kind_check CHECK ((kind = ANY (ARRAY['claimed'::text, 'taken_over'::text, 'released'::text, 'noted'::text, 'complained'::text, 'decided'::text, 'reopened'::text]))),
+    CONSTRAINT risk_case_steps_seq_check CHECK ((seq > 0)),
+    CONSTRAINT risk_case_steps_pkey PRIMARY KEY (case_id, merchant_id, seq)
+);
+
+CREATE TABLE risk_case_terms (
+    kind text NOT NULL,
+    due_hours integer NOT NULL,
+    claim_minutes integer NOT NULL,
+    CONSTRAINT risk_case_terms_claim_minutes_check CHECK (((claim_minutes >= 1) AND (claim_minutes <= 1440))),
+    CONSTRAINT risk_case_terms_due_hours_check CHECK (((due_hours >= 1) AND (due_hours <= 2160))),
+    CONSTRAINT risk_case_terms_kind_check CHECK ((kind = ANY (ARRAY['review'::text, 'complaint'::text]))),
+    CONSTRAINT risk_case_terms_pkey PRIMARY KEY (kind)
+);
+
+CREATE TABLE risk_cases (
+    id text NOT NULL COLLATE "C",
+    merchant_id text NOT NULL COLLATE "C",
+    kind text NOT NULL,
+    payment_id text NOT NULL COLLATE "C",
+    amount bigint NOT NULL,
+    score smallint,
+    opened_at timestamp with time zone DEFAULT now() NOT NULL,
+    due_at timestamp with time zone DEFAULT risk_case_due('review'::text) NOT NULL,
+    version integer DEFAULT 0 NOT NULL,
+    claimed_by text,
+    claimed_until timestamp with time zone,
+    reopened_at timestamp with time zone,
+    verdict text,
+    decided_by text,
+    decided_at timestamp with time zone,
+    CONSTRAINT risk_cases_amount_check CHECK ((amount > 0)),
+    CONSTRAINT risk_cases_check CHECK (((claimed_by IS NULL) = (claimed_until IS NULL))),
+    CONSTRAINT risk_cases_check1 CHECK (((verdict IS NULL) = (decided_at IS NULL))),
+    CONSTRAINT risk_cases_check2 CHECK (((decided_by IS NULL) = (decided_at IS NULL))),
+    CONSTRAINT risk_cases_kind_check CHECK ((kind = ANY (ARRAY['review'::text, 'complaint'::text]))),
+    CONSTRAINT risk_cases_verdict_check CHECK ((verdict = ANY (ARRAY['good'::text, 'fraud'::text]))),
+    CONSTRAINT risk_cases_pkey PRIMARY KEY (id, merchant_id)
+);
+
+CREATE TABLE risk_complaints (
+    id text NOT NULL COLLATE "C",
+    merchant_id text NOT NULL COLLATE "C",
+    case_id text NOT NULL COLLATE "C",
+    payment_id text NOT NULL COLLATE "C",
+    reason text NOT NULL,
+    channel text NOT NULL,
+    channel_complaint_id text NOT NULL,
+    fingerprint bytea NOT NULL,
+    said_sealed bytea NOT NULL,
+    by text NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    told_at timestamp with time zone,
+    CONSTRAINT risk_complaints_pkey PRIMARY KEY (id, merchant_id)
+);
+
 CREATE TABLE risk_decisions (
     payment_id text NOT NULL COLLATE "C",
     merchant_id text NOT NULL COLLATE "C",
@@ -1285,6 +1382,187 @@ CREATE TABLE risk_decisions (
     CONSTRAINT risk_decisions_verdict_check CHECK ((verdict = ANY (ARRAY['approve'::text, 'review'::text, 'decline'::text]))),
     CONSTRAINT risk_decisions_pkey PRIMARY KEY (payment_id, merchant_id)
 ) PARTITION BY RANGE (payment_id);
+
+CREATE TABLE risk_labels (
+    seq bigint NOT NULL,
+    payment_id text NOT NULL COLLATE "C",
+    merchant_id text NOT NULL COLLATE "C",
+    fraud boolean NOT NULL,
+    source text NOT NULL,
+    note text,
+    by text NOT NULL,
+    known_at timestamp with time zone DEFAULT now() NOT NULL,
+    recorded_at timestamp with time zone DEFAULT now() NOT NULL,
+    told_at timestamp with time zone,
+    CONSTRAINT risk_labels_source_check CHECK ((source = ANY (ARRAY['case'::text, 'chargeback'::text, 'issuer'::text, 'merchant'::text, 'police'::text, 'other'::text]))),
+    CONSTRAINT risk_labels_pkey PRIMARY KEY (payment_id, merchant_id, seq)
+);
+
+ALTER TABLE risk_labels ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME risk_labels_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE risk_list_changes (
+    id integer NOT NULL,
+    list text NOT NULL COLLATE "C",
+    person text,
+    reason text NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT risk_list_changes_pkey PRIMARY KEY (id)
+);
+
+ALTER TABLE risk_list_changes ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME risk_list_changes_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE risk_list_editions (
+    id integer NOT NULL,
+    revision bigint DEFAULT 0 NOT NULL,
+    entries bigint DEFAULT 0 NOT NULL,
+    widths text[] DEFAULT '{}'::text[] NOT NULL,
+    CONSTRAINT risk_list_editions_entries_check CHECK ((entries >= 0)),
+    CONSTRAINT risk_list_editions_pkey PRIMARY KEY (id)
+);
+
+ALTER TABLE risk_list_editions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME risk_list_editions_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE risk_list_entries (
+    hash bigint NOT NULL,
+    expires_at timestamp with time zone,
+    edition integer NOT NULL,
+    change integer NOT NULL,
+    field smallint NOT NULL,
+    value bytea,
+    reason text,
+    CONSTRAINT risk_list_entries_pkey PRIMARY KEY (edition, field, hash)
+);
+
+CREATE TABLE risk_list_imports (
+    id text NOT NULL COLLATE "C",
+    list text NOT NULL COLLATE "C",
+    mode text NOT NULL,
+    status text NOT NULL,
+    edition integer NOT NULL,
+    change integer NOT NULL,
+    batches integer DEFAULT 0 NOT NULL,
+    added bigint DEFAULT 0 NOT NULL,
+    renewed bigint DEFAULT 0 NOT NULL,
+    touched_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT risk_list_imports_mode_check CHECK ((mode = ANY (ARRAY['merge'::text, 'replace'::text]))),
+    CONSTRAINT risk_list_imports_status_check CHECK ((status = ANY (ARRAY['open'::text, 'compiling'::text, 'done'::text, 'abandoned'::text]))),
+    CONSTRAINT risk_list_imports_pkey PRIMARY KEY (id)
+);
+
+CREATE TABLE risk_list_parts (
+    revision bigint NOT NULL,
+    edition integer NOT NULL,
+    entries integer NOT NULL,
+    field smallint NOT NULL,
+    part smallint NOT NULL,
+    hashes bytea NOT NULL,
+    expiries bytea,
+    CONSTRAINT risk_list_parts_pkey PRIMARY KEY (edition, field, part)
+); ALTER TABLE ONLY risk_list_parts ALTER COLUMN hashes SET STORAGE EXTERNAL; ALTER TABLE ONLY risk_list_parts ALTER COLUMN expiries SET STORAGE EXTERNAL;
+
+CREATE TABLE risk_list_stale (
+    edition integer NOT NULL,
+    field smallint NOT NULL,
+    part smallint NOT NULL,
+    CONSTRAINT risk_list_stale_pkey PRIMARY KEY (edition, field, part)
+);
+
+CREATE TABLE risk_lists (
+    name text NOT NULL COLLATE "C",
+    description text NOT NULL,
+    edition integer NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT risk_lists_name_check CHECK ((name ~ '^[a-z][a-z0-9_-]{0,39}$'::text)),
+    CONSTRAINT risk_lists_edition_key UNIQUE (edition),
+    CONSTRAINT risk_lists_pkey PRIMARY KEY (name)
+);
+
+CREATE TABLE risk_payers (
+    realm text NOT NULL COLLATE "C",
+    payer bytea NOT NULL,
+    customer bytea NOT NULL,
+    CONSTRAINT risk_payers_pkey PRIMARY KEY (realm, payer, customer)
+);
+
+CREATE TABLE risk_profiles (
+    customer bytea NOT NULL,
+    payments integer NOT NULL,
+    amount bigint NOT NULL,
+    highest bigint[] NOT NULL,
+    hours integer[] NOT NULL,
+    regions text[] NOT NULL,
+    region_counts integer[] NOT NULL,
+    payers bytea[] NOT NULL,
+    shared_payer boolean NOT NULL,
+    CONSTRAINT risk_profiles_amount_check CHECK ((amount >= 0)),
+    CONSTRAINT risk_profiles_check CHECK ((cardinality(region_counts) = cardinality(regions))),
+    CONSTRAINT risk_profiles_hours_check CHECK ((cardinality(hours) = 24)),
+    CONSTRAINT risk_profiles_payments_check CHECK ((payments >= 0)),
+    CONSTRAINT risk_profiles_pkey PRIMARY KEY (customer)
+) WITH (fillfactor='70');
+
+CREATE TABLE risk_profiling (
+    is_only boolean DEFAULT true NOT NULL,
+    followed_until timestamp with time zone,
+    CONSTRAINT risk_profiling_is_only_check CHECK (is_only),
+    CONSTRAINT risk_profiling_pkey PRIMARY KEY (is_only)
+);
+
+CREATE TABLE risk_publications (
+    seq bigint NOT NULL,
+    version integer NOT NULL,
+    published_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT risk_publications_pkey PRIMARY KEY (seq)
+);
+
+ALTER TABLE risk_publications ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME risk_publications_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE risk_rule_pieces (
+    version integer NOT NULL,
+    piece integer NOT NULL,
+    rules json NOT NULL,
+    CONSTRAINT risk_rule_pieces_piece_check CHECK ((piece >= 0)),
+    CONSTRAINT risk_rule_pieces_pkey PRIMARY KEY (version, piece)
+);
+
+CREATE TABLE risk_rule_sets (
+    version integer NOT NULL,
+    head json NOT NULL,
+    rule_count integer NOT NULL,
+    digest bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT risk_rule_sets_rule_count_check CHECK ((rule_count >= 0)),
+    CONSTRAINT risk_rule_sets_version_check CHECK ((version >= 0)),
+    CONSTRAINT risk_rule_sets_pkey PRIMARY KEY (version)
+);
 
 CREATE TABLE routing_policies (
     version integer NOT NULL,
@@ -1452,7 +1730,25 @@ CREATE INDEX refunds_pending ON refunds (created_at) WHERE (status = 'pending'::
 CREATE INDEX refunds_for_review ON refunds (id) WHERE (review IS NOT NULL);
 CREATE INDEX review_verdicts_by_payment ON review_verdicts (payment_id);
 CREATE INDEX review_verdicts_by_review ON review_verdicts (review_id, at);
+CREATE INDEX risk_cases_by_amount ON risk_cases (amount, id) WHERE (decided_at IS NULL);
+CREATE INDEX risk_cases_by_due ON risk_cases (due_at, id) WHERE (decided_at IS NULL);
+CREATE INDEX risk_cases_by_payment ON risk_cases (payment_id, id);
+CREATE INDEX risk_cases_decided ON risk_cases (decided_at, id) WHERE (decided_at IS NOT NULL);
+
+CREATE UNIQUE INDEX risk_cases_one_open ON risk_cases (payment_id, merchant_id) WHERE (decided_at IS NULL);
+CREATE UNIQUE INDEX risk_complaints_by_number ON risk_complaints (merchant_id, channel, channel_complaint_id);
+
+CREATE INDEX risk_complaints_by_payment ON risk_complaints (payment_id, id);
+CREATE INDEX risk_complaints_untold ON risk_complaints (at) WHERE (told_at IS NULL);
 CREATE INDEX risk_decisions_at ON risk_decisions USING brin (at) WITH (autosummarize='on');
+CREATE INDEX risk_labels_known ON risk_labels (known_at);
+CREATE INDEX risk_labels_untold ON risk_labels (seq) WHERE (fraud AND (told_at IS NULL));
+CREATE INDEX risk_list_entries_expiring ON risk_list_entries (expires_at) WHERE (expires_at IS NOT NULL);
+
+CREATE UNIQUE INDEX risk_list_imports_open ON risk_list_imports (list) WHERE (status = ANY (ARRAY['open'::text, 'compiling'::text]));
+
+CREATE INDEX risk_list_parts_by_revision ON risk_list_parts (edition, revision);
+CREATE INDEX risk_publications_by_version ON risk_publications (version, seq);
 CREATE INDEX webhook_endpoints_by_merchant ON webhook_endpoints (merchant_id, id);
 CREATE INDEX webhook_queue_lines ON webhook_queue (endpoint_id, again, next_at);
 CREATE TRIGGER api_keys_changed AFTER INSERT OR DELETE OR UPDATE ON api_keys FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
@@ -1462,7 +1758,15 @@ CREATE TRIGGER channel_accounts_changed AFTER INSERT OR DELETE OR UPDATE ON chan
 CREATE TRIGGER merchants_changed AFTER INSERT OR DELETE OR UPDATE ON merchants FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
 CREATE TRIGGER merchants_moved AFTER UPDATE OF customer_realm, category, region ON merchants FOR EACH STATEMENT EXECUTE FUNCTION raise_places_revision();
 CREATE TRIGGER merchants_screened AFTER UPDATE OF risk_open_amount_max, risk_tier ON merchants FOR EACH STATEMENT EXECUTE FUNCTION raise_places_revision();
+CREATE TRIGGER risk_case_steps_append_only BEFORE DELETE OR UPDATE ON risk_case_steps FOR EACH ROW EXECUTE FUNCTION refuse_change_of_risk_record();
+CREATE TRIGGER risk_complaints_append_only BEFORE DELETE OR UPDATE OF id, merchant_id, case_id, payment_id, reason, channel, channel_complaint_id, fingerprint, said_sealed, by, at ON risk_complaints FOR EACH ROW EXECUTE FUNCTION refuse_change_of_risk_record();
 CREATE TRIGGER risk_decisions_append_only BEFORE DELETE OR UPDATE ON risk_decisions FOR EACH ROW EXECUTE FUNCTION refuse_change_of_decision();
+CREATE TRIGGER risk_labels_append_only BEFORE DELETE OR UPDATE OF seq, payment_id, merchant_id, fraud, source, note, by, known_at, recorded_at ON risk_labels FOR EACH ROW EXECUTE FUNCTION refuse_change_of_risk_record();
+CREATE TRIGGER risk_lists_changed AFTER UPDATE OF revision ON risk_list_editions FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
+CREATE TRIGGER risk_lists_changed AFTER INSERT OR DELETE OR UPDATE ON risk_lists FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
+CREATE TRIGGER risk_publications_changed AFTER INSERT OR DELETE OR UPDATE ON risk_publications FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
+CREATE TRIGGER risk_rule_pieces_stay BEFORE DELETE OR UPDATE ON risk_rule_pieces FOR EACH STATEMENT EXECUTE FUNCTION refuse_change_of_rule_set();
+CREATE TRIGGER risk_rule_sets_stay BEFORE DELETE OR UPDATE ON risk_rule_sets FOR EACH STATEMENT EXECUTE FUNCTION refuse_change_of_rule_set();
 CREATE TRIGGER routing_publications_changed AFTER INSERT OR DELETE OR UPDATE ON routing_publications FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
 CREATE TRIGGER stores_changed AFTER INSERT OR DELETE OR UPDATE ON stores FOR EACH STATEMENT EXECUTE FUNCTION raise_places_revision();
 
@@ -1479,6 +1783,24 @@ ALTER TABLE campaign_versions ADD CONSTRAINT campaign_versions_campaign_id_fkey 
 ALTER TABLE channel_accounts ADD CONSTRAINT channel_accounts_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
 
 ALTER TABLE codes ADD CONSTRAINT codes_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
+
+ALTER TABLE risk_artefacts ADD CONSTRAINT risk_artefacts_version_fkey FOREIGN KEY (version) REFERENCES risk_rule_sets(version);
+
+ALTER TABLE risk_list_entries ADD CONSTRAINT risk_list_entries_change_fkey FOREIGN KEY (change) REFERENCES risk_list_changes(id);
+
+ALTER TABLE risk_list_entries ADD CONSTRAINT risk_list_entries_edition_fkey FOREIGN KEY (edition) REFERENCES risk_list_editions(id);
+
+ALTER TABLE risk_list_imports ADD CONSTRAINT risk_list_imports_change_fkey FOREIGN KEY (change) REFERENCES risk_list_changes(id);
+
+ALTER TABLE risk_list_parts ADD CONSTRAINT risk_list_parts_edition_fkey FOREIGN KEY (edition) REFERENCES risk_list_editions(id);
+
+ALTER TABLE risk_list_stale ADD CONSTRAINT risk_list_stale_edition_fkey FOREIGN KEY (edition) REFERENCES risk_list_editions(id);
+
+ALTER TABLE risk_lists ADD CONSTRAINT risk_lists_edition_fkey FOREIGN KEY (edition) REFERENCES risk_list_editions(id);
+
+ALTER TABLE risk_publications ADD CONSTRAINT risk_publications_version_fkey FOREIGN KEY (version) REFERENCES risk_rule_sets(version);
+
+ALTER TABLE risk_rule_pieces ADD CONSTRAINT risk_rule_pieces_version_fkey FOREIGN KEY (version) REFERENCES risk_rule_sets(version);
 
 ALTER TABLE routing_publications ADD CONSTRAINT routing_publications_version_fkey FOREIGN KEY (version) REFERENCES routing_policies(version);
 
