@@ -203,6 +203,7 @@ async def test_what_is_undecided_at_midnight_stays_with_its_day(scene: Scene) ->
     ended = [payment["status"] for payment in await asyncio.gather(*undecided)]
     assert (ended[0::2], set(ended[1::2]) & {"succeeded", "processing"}) == (["succeeded"] * 2, set())
     await eventually(lambda: _is(scene, campaign_id, spent=4, left=6))
+    await eventually(lambda: _grants_today(scene, campaign_id, midnight, 6))
     await _every_customer_has_todays_share(scene, campaign_id, midnight, customers)
 
 
@@ -218,6 +219,13 @@ async def _shown(till: PatientTill, customer: dict[str, str]) -> dict[str, Any]:
 async def _is(scene: Scene, campaign_id: str, *, spent: int, left: int) -> bool:
     """Whether so many discounts are spent and left, and none is held."""
     return (await money_of(scene.manager, campaign_id))[1:4] == (spent * OFF_FEN, 0, left * OFF_FEN)
+
+
+async def _grants_today(scene: Scene, campaign_id: str, midnight: Midnight, number: int) -> bool:
+    """Whether the worker has granted the new day what came back of the old one, and the pool has it."""
+    query = "SELECT sum(granted) = $3 FROM campaign_slices WHERE campaign_id = $1 AND day = $2"
+    granted = await scene.pool.database.fetchval(query, campaign_id, midnight.days[1], number * OFF_FEN)
+    return bool(granted) and await scene.pool.is_right(campaign_id)
 
 
 async def _every_customer_has_todays_share(

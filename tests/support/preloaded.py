@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import zoneinfo
 from collections.abc import Mapping
 from multiprocessing.context import ForkServerProcess
 from multiprocessing.reduction import DupFd
@@ -29,8 +30,11 @@ class PreloadedChild(Child):
     """A process of `python -m MODULE ARGUMENT…`, forked instead of started."""
 
     def start(self) -> None:
-        """Fork it."""
+        """Fork it; but start it anew where its interpreter is to find other code than ours."""
         command = self.command
+        if "PYTHONPATH" in (command.environment or ()):
+            super().start()
+            return
         assert command.log is not None
         assert command.arguments[:2] == (sys.executable, "-m")
         with _open_log(command.log) as log:
@@ -72,6 +76,7 @@ def _become(
     sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
     os.environ.clear()
     os.environ.update(environment)
+    zoneinfo.reset_tzpath()  # from PYTHONTZPATH, as at the start of an interpreter
     inherited = {str(fd): str(duplicate.detach()) for fd, duplicate in fds.items()}
     module, *arguments = line
     sys.argv = [module, *(inherited.get(each, each) for each in arguments)]

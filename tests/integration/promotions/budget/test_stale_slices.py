@@ -20,8 +20,8 @@ async def pay(town: PoolTown, process: Process, campaign: str, fen: int, slices:
 
 
 async def refused(town: PoolTown, process: Process, reservation: Reservation) -> None:
-    process.pool.release([reservation])
     room = await town.room(reservation)
+    process.pool.release([reservation])  # at once before the correction, as a payment does
     process.pool.correct(reservation.campaign_id, reservation.day, reservation.slice, room, None)
 
 
