@@ -68,6 +68,11 @@ ERRORS: Final = {
     "review_changed": "What was in review was settled, or has changed, meanwhile. Read it again.",
     "channel_away": "The verdict needs the channel's word, and the channel could not be asked. Send the same request "
     "again after `Retry-After`.",
+    "case_claimed": "Somebody else works on the case; `message` says who, and how to take it over.",
+    "case_decided": "The case is decided; `message` says by whom, and how. Reopen it if something new came to light.",
+    "case_open": "The case is open already: note what is new, and decide it.",
+    "complaint_reused": "The channel's number belongs to another complaint; `message` names it. Send a complaint again "
+    "unchanged, or under its own number.",
     "replaced_payment_unresolved": "The payment named by `replaces` is not decided yet; nothing was charged. "
     "Send the same request again after `Retry-After`.",
     "already_replaced": "Another payment replaces the one named by `replaces` already; `message` names it. A sale's "

@@ -13,10 +13,6 @@ SELECT $1, $2, $3, $4, $5, $6, coalesce($7, now())
 WHERE NOT EXISTS (SELECT FROM standing WHERE fraud = $3 AND source = $4)
 RETURNING seq, payment_id, merchant_id, fraud, source, by, note, known_at, recorded_at, told_at
 
--- name: hold_payment
--- Labels of one payment are added one after the other.
-SELECT pg_advisory_xact_lock(hashtextextended('risk label ' || $1, 0))
-
 -- name: of_payment
 SELECT seq, payment_id, merchant_id, fraud, source, by, note, known_at, recorded_at, told_at
 FROM risk_labels
@@ -28,15 +24,24 @@ ORDER BY seq
 SELECT id, merchant_id, created_at FROM payments WHERE id = ANY ($1::text[])
 
 -- name: untold
--- Frauds that the velocity counters have not acknowledged, as long as they stand; `FOR UPDATE` shares them out among
--- workers.
-SELECT l.seq, l.payment_id, l.merchant_id, l.known_at, p.amount, p.request_sealed, p.code_id, p.wallet, p.created_at
-FROM risk_labels l
-JOIN payments p ON p.id = l.payment_id AND p.merchant_id = l.merchant_id
-WHERE l.fraud AND l.told_at IS NULL
-ORDER BY l.seq
-LIMIT $1
-FOR UPDATE OF l SKIP LOCKED
+-- Frauds that the velocity counters have not acknowledged.  `needless` are those of which they know already, by an earlier
+-- label, and those that were taken back meanwhile.
+SELECT
+    l.payment_id, l.merchant_id, min(l.known_at) AS known_at, p.amount AS amount_fen,
+    EXISTS (
+        SELECT FROM risk_labels t
+        WHERE t.payment_id = l.payment_id AND t.merchant_id = l.merchant_id AND t.fraud AND t.told_at IS NOT NULL
+    ) OR NOT (
+        SELECT n.fraud FROM risk_labels n
+        WHERE n.payment_id = l.payment_id AND n.merchant_id = l.merchant_id
+        ORDER BY n.seq DESC
+        LIMIT 1
+    ) AS needless
+FROM (SELECT * FROM risk_labels WHERE fraud AND told_at IS NULL ORDER BY seq LIMIT $1 FOR UPDATE SKIP LOCKED) l
+LEFT JOIN payments p ON p.id = l.payment_id AND p.merchant_id = l.merchant_id
+GROUP BY l.payment_id, l.merchant_id, p.amount
+ORDER BY known_at
 
 -- name: told
-UPDATE risk_labels SET told_at = now() WHERE payment_id = $1 AND merchant_id = $2 AND seq = $3
+UPDATE risk_labels SET told_at = now()
+WHERE payment_id = $1 AND merchant_id = $2 AND fraud AND told_at IS NULL

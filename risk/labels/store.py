@@ -15,7 +15,6 @@ SQL: Final = named_statements("risk.labels", "statements.sql")
 
 async def add_label(connection: Connection, label: NewLabel) -> Label | None:
     """Record a label in the transaction that is open; None where the one that stands says the same already."""
-    await connection.execute(SQL["hold_payment"], label.payment_id)
     record = await connection.fetchrow(
         SQL["add"],
         label.payment_id,

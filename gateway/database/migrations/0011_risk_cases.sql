@@ -1,5 +1,16 @@
 -- Cases that a person looks at, complaints (投诉), and labels: what became known of a payment later.
 
+-- When cases of a kind are due, and how long a claim holds; operations change it.
+CREATE TABLE risk_case_terms (
+    kind text PRIMARY KEY CHECK (kind IN ('review', 'complaint')),
+    due_hours integer NOT NULL CHECK (due_hours BETWEEN 1 AND 2160),
+    claim_minutes integer NOT NULL CHECK (claim_minutes BETWEEN 1 AND 1440)
+);
+INSERT INTO risk_case_terms (kind, due_hours, claim_minutes) VALUES ('review', 24, 30), ('complaint', 72, 30);
+CREATE FUNCTION risk_case_due(of_kind text) RETURNS timestamptz LANGUAGE sql STABLE AS $$
+    SELECT now() + make_interval(hours => due_hours) FROM risk_case_terms WHERE kind = of_kind
+$$;
+
 -- A case is open until somebody has decided it.  `version` is the number of its last step; nobody looks at one payment
 -- twice at a time, so a payment has one open case at most, and what comes meanwhile joins it.
 CREATE TABLE risk_cases (
@@ -10,7 +21,7 @@ CREATE TABLE risk_cases (
     amount bigint NOT NULL CHECK (amount > 0),
     score smallint,
     opened_at timestamptz NOT NULL DEFAULT now(),
-    due_at timestamptz NOT NULL DEFAULT now() + interval '24 hours',
+    due_at timestamptz NOT NULL DEFAULT risk_case_due('review'),
     version integer NOT NULL DEFAULT 0,
     claimed_by text,
     claimed_until timestamptz,
