@@ -70,8 +70,10 @@ FIELDS: Final = Fields(
     Field(
         "customer.segments", FieldType.STRING_LIST, "The segments that a manager put the customer in.", nullable=True
     ),
-    Field("customer.usual_amount", _INT, "The mean of what was captured, in fen; null below 3 of them.", nullable=True),
-    Field("customer.highest_amount", _INT, "The highest that was captured, in fen; null without one.", nullable=True),
+    Field(
+        "customer.usual_amount", _INT, "The mean value of captured goods, in fen; null below 3 times.", nullable=True
+    ),
+    Field("customer.highest_amount", _INT, "The highest value of captured goods; null without any.", nullable=True),
     Field(
         "customer.usual_hour",
         _BOOL,

@@ -50,6 +50,10 @@ class GroupCommit(Generic[Row, Result]):
 
     async def submit(self, row: Row) -> Result:
         """Commit one row together with its neighbours.  Raises Unavailable where too many rows wait already."""
+        return await self.begin(row)
+
+    def begin(self, row: Row) -> asyncio.Future[Result]:
+        """The same, without waiting for it yet.  Whoever no longer wants the result cancels it; the row still goes."""
         if len(self._waiting) >= self._queue_max:
             raise Unavailable("database_busy", "Too much is waiting for the database: try again.", retry_after_s=1)
         now = time.monotonic()
@@ -61,7 +65,7 @@ class GroupCommit(Generic[Row, Result]):
             self._runner = asyncio.create_task(self._run())
         elif len(self._waiting) >= self._rows_max:
             self._full.set()
-        return await done
+        return done
 
     @property
     def linger_s(self) -> float:

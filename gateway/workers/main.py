@@ -19,6 +19,7 @@ from gateway.webhooks.running import webhooks_delivered
 from gateway.workers.callbacks import CallbackSweep
 from gateway.workers.housekeeping import keep_house
 from gateway.workers.late import LateWatch
+from gateway.workers.profiling import keep_profiles
 from gateway.workers.recovery import Recovery
 from gateway.workers.refunding import Refunding
 from gateway.workers.rewarding import Rewarding
@@ -44,6 +45,7 @@ async def run(settings: Settings) -> None:
             base.routing.usage.run(),
             pool.run(),
             keep_pace(base.pool),
+            keep_profiles(base.pool),
         )
         background = [group.create_task(loop) for loop in loops]
         _log.info("worker started")

@@ -1,0 +1,29 @@
+"""Keeps customers' profiles up, for the risk check: one loop of the worker, of which one at a time has its turn."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+import asyncpg
+
+from gateway.database.batches import BROKEN
+from risk.profiles.following import Following
+
+_log = logging.getLogger("mashang.profiling")
+_PAUSE_S: Final = 1.0
+
+
+async def keep_profiles(pool: asyncpg.Pool) -> None:
+    """Follow the events, through any trouble; run until cancelled."""
+    following = Following(pool)
+    while True:
+        more = False
+        try:
+            more = await following.step()
+        except (*BROKEN, asyncpg.PostgresError) as error:
+            _log.warning("customers' profiles stand still: %s", type(error).__name__)
+        except Exception:  # the end of this loop would be the worker's
+            _log.exception("customers' profiles stand still")
+        await asyncio.sleep(0 if more else _PAUSE_S)

@@ -1,0 +1,89 @@
+-- Customers' profiles: following the events (following.py), and reading them for payments (reading.py).
+
+-- name: take_turn
+-- The watermark, for one worker at a time.  No row where another one has it.
+SELECT followed_until FROM risk_profiling FOR UPDATE SKIP LOCKED
+
+-- name: horizon
+-- Up to when all events are visible to the NEXT statement of this transaction: an event has the time at which its
+-- transaction began, so that none that is still to come is older than the oldest transaction now under way.  Whoever has
+-- written nothing for minutes only reads (a backup); the gateway's own transactions end long before.
+SELECT least(
+    now() - make_interval(secs => $1),
+    (
+        SELECT min(a.xact_start)
+        FROM pg_stat_activity a
+        WHERE a.datname = current_database() AND a.backend_type = 'client backend' AND a.pid <> pg_backend_pid()
+            AND (a.backend_xid IS NOT NULL OR a.xact_start > now() - interval '2 minutes')
+    )
+)
+
+-- name: first_event
+-- Where following begins: a day before the first payment's, for ids carry the times of the processes that made them.
+SELECT at - interval '1 day' FROM events ORDER BY payment_id LIMIT 1
+
+-- name: changes
+-- Captures and reversals of what was captured, of known customers, from $1 until just before $2, the oldest first; no
+-- more than $3.  A reversal comes with the hour of the capture that it takes back.
+SELECT e.at, p.customer, e.type = 'payment.captured' AS is_capture, p.amount,
+    extract(hour FROM c.at AT TIME ZONE m.timezone)::integer AS hour, coalesce(s.region, m.region) AS region,
+    coalesce(m.customer_realm, m.id) AS realm, a.payer_hash
+FROM events e
+JOIN payments p ON p.id = e.payment_id AND p.merchant_id = e.merchant_id
+JOIN events c ON c.payment_id = e.payment_id AND c.merchant_id = e.merchant_id AND c.type = 'payment.captured'
+JOIN merchants m ON m.id = e.merchant_id
+LEFT JOIN stores s ON s.merchant_id = e.merchant_id AND s.store_id = p.store_id
+LEFT JOIN attempts a ON a.payment_id = e.payment_id AND a.merchant_id = e.merchant_id AND a.seq = p.attempt_seq
+WHERE e.at >= $1 AND e.at < $2 AND p.customer IS NOT NULL
+    AND (e.type = 'payment.captured' OR (e.type = 'payment.reversed' AND e.from_status = 'succeeded'))
+ORDER BY e.at, e.payment_id, e.seq
+LIMIT $3
+
+-- name: known_pairs
+-- Of each payer, two of the customers for whom he has paid: where there are two, all of them are marked already.
+SELECT w.realm, w.payer, k.customer
+FROM unnest($1::text[], $2::bytea[]) AS w (realm, payer)
+CROSS JOIN LATERAL (
+    SELECT r.customer FROM risk_payers r WHERE r.realm = w.realm AND r.payer = w.payer ORDER BY r.customer LIMIT 2
+) k
+
+-- name: add_pairs
+INSERT INTO risk_payers (realm, payer, customer)
+SELECT * FROM unnest($1::text[], $2::bytea[], $3::bytea[])
+ON CONFLICT DO NOTHING
+
+-- name: habits
+SELECT customer, payments, amount, highest, hours, regions, region_counts, payers, shared_payer
+FROM risk_profiles WHERE customer = ANY ($1::bytea[])
+
+-- name: save
+-- Profiles as JSON, for arrays of arrays would come out of unnest() flat.
+INSERT INTO risk_profiles (
+    customer, payments, amount, highest, hours, regions, region_counts, payers, shared_payer
+)
+SELECT customer, payments, amount, highest, hours, regions, region_counts, payers, shared_payer
+FROM jsonb_populate_recordset(NULL::risk_profiles, $1::jsonb)
+ON CONFLICT (customer) DO UPDATE SET
+    payments = excluded.payments,
+    amount = excluded.amount,
+    highest = excluded.highest,
+    hours = excluded.hours,
+    regions = excluded.regions,
+    region_counts = excluded.region_counts,
+    payers = excluded.payers,
+    shared_payer = excluded.shared_payer
+
+-- name: go_on
+UPDATE risk_profiling SET followed_until = $1
+
+-- name: profiles
+-- One row for each of the waiting payments' customers, in their order.
+SELECT coalesce(c.orders, 0) AS orders, coalesce(c.spent, 0) AS spent, c.first_at, c.last_at,
+    coalesce(c.segments, '{}') AS segments, coalesce(p.payments, 0) AS payments, coalesce(p.amount, 0) AS amount,
+    p.highest[1] AS highest, coalesce(p.hours, array_fill(0, ARRAY[24])) AS hours,
+    coalesce(p.regions, '{}') AS regions, coalesce(p.payers, '{}') AS payers,
+    coalesce(p.shared_payer, false) AS shared_payer
+FROM unnest($1::bytea[]) WITH ORDINALITY AS r (customer, position)
+LEFT JOIN customers c ON c.customer = r.customer
+LEFT JOIN risk_profiles p ON p.customer = r.customer
+ORDER BY r.position
