@@ -1557,11 +1557,21 @@ CREATE TABLE risk_rule_sets (
     version integer NOT NULL,
     head json NOT NULL,
     rule_count integer NOT NULL,
-    digest bytea NOT NULL,
+    test_count integer NOT NULL,
+    failures json NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT risk_rule_sets_rule_count_check CHECK ((rule_count >= 0)),
-    CONSTRAINT risk_rule_sets_version_check CHECK ((version >= 0)),
+    CONSTRAINT risk_rule_sets_test_count_check CHECK ((test_count >= 0)),
     CONSTRAINT risk_rule_sets_pkey PRIMARY KEY (version)
+);
+
+ALTER TABLE risk_rule_sets ALTER COLUMN version ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME risk_rule_sets_version_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
 );
 
 CREATE TABLE routing_policies (

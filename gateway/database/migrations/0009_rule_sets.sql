@@ -1,12 +1,14 @@
 -- Versions of the risk rules, which of them was in force when, and what was compiled of them.
 
 -- A version never changes: a decision is replayed by it.  `head` is the document without its rules; those stand in
--- pieces of so many that one can be read and sent at once, however large the set is.
+-- pieces of so many that one can be read and sent at once, however large the set is.  `failures` is what its tests have
+-- shown when it was saved: with any of them it is never published.
 CREATE TABLE risk_rule_sets (
-    version integer PRIMARY KEY CHECK (version >= 0),
+    version integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     head json NOT NULL,
     rule_count integer NOT NULL CHECK (rule_count >= 0),
-    digest bytea NOT NULL,
+    test_count integer NOT NULL CHECK (test_count >= 0),
+    failures json NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE TABLE risk_rule_pieces (
@@ -48,6 +50,6 @@ CREATE TABLE risk_artefacts (
 ALTER TABLE risk_artefacts ALTER COLUMN data SET STORAGE EXTERNAL;
 
 -- Before anything is published, nothing is screened.
-INSERT INTO risk_rule_sets (version, head, rule_count, digest)
-VALUES (0, '{"note": "No rules.", "thresholds": {"review": null, "decline": null}, "model": null}', 0, '\x');
+INSERT INTO risk_rule_sets (version, head, rule_count, test_count, failures) OVERRIDING SYSTEM VALUE
+VALUES (0, '{"note": "No rules.", "thresholds": {"review": null, "decline": null}, "model": null}', 0, 0, '[]');
 INSERT INTO risk_publications (version) VALUES (0);

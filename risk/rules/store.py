@@ -1,0 +1,155 @@
+"""Rule sets in PostgreSQL: versions that never change, of which the one published last is in force."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final, NamedTuple, Self, TypeAlias
+
+import asyncpg
+import orjson
+
+from gateway.database.pool import Connection, named_statements
+from risk.rules.making import PIECE_RULES, Known, Made
+
+SQL: Final = named_statements("risk.rules", "rule_sets.sql")
+VERSION_MAX: Final = 2**31 - 1
+
+Database: TypeAlias = asyncpg.Pool | Connection
+
+
+class Status(StrEnum):
+    """Where a version stands."""
+
+    DRAFT = "draft"
+    """It was never published."""
+    LIVE = "live"
+    RETIRED = "retired"
+    """Another one has taken its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRuleSet:
+    """A version without its rules.  `published_at` is when it last came into force, None for a draft."""
+
+    version: int
+    head: dict[str, Any]
+    rule_count: int
+    test_count: int
+    failures: tuple[dict[str, Any], ...]
+    """What its tests have shown: Problem as JSON."""
+    created_at: datetime
+    published_at: datetime | None
+    in_force: bool
+
+    @classmethod
+    def of(cls, record: asyncpg.Record) -> Self:
+        """From the columns of rule_sets.sql."""
+        return cls(
+            version=record["version"],
+            head=orjson.loads(record["head"]),
+            rule_count=record["rule_count"],
+            test_count=record["test_count"],
+            failures=tuple(orjson.loads(record["failures"])),
+            created_at=record["created_at"],
+            published_at=record["published_at"],
+            in_force=record["in_force"],
+        )
+
+    @property
+    def status(self) -> Status:
+        """Derived from what was published."""
+        if self.in_force:
+            return Status.LIVE
+        return Status.DRAFT if self.published_at is None else Status.RETIRED
+
+    @property
+    def note(self) -> str:
+        """Why it was made."""
+        return str(self.head["note"])
+
+
+class DifferingRule(NamedTuple):
+    """A rule that one of two versions has otherwise, or not at all (None)."""
+
+    code: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How many rules differ, and some of them by code."""
+
+    added: int
+    removed: int
+    changed: int
+    rules: tuple[DifferingRule, ...]
+
+
+async def in_force(database: Database) -> StoredRuleSet:
+    """The version in force; 0, without rules, before anything is published."""
+    record = await database.fetchrow(SQL["in_force"])
+    assert record is not None, "a migration publishes version 0"
+    return StoredRuleSet.of(record)
+
+
+async def find(database: Database, version: int) -> StoredRuleSet | None:
+    """A version, in force or not."""
+    record = await database.fetchrow(SQL["find"], version)
+    return None if record is None else StoredRuleSet.of(record)
+
+
+async def history(database: Database, limit: int, *, below: int | None = None) -> Sequence[StoredRuleSet]:
+    """Versions, the newest first; those below a number, where it is given."""
+    return [StoredRuleSet.of(record) for record in await database.fetch(SQL["list"], below, limit)]
+
+
+async def rules_of(database: Database, version: int, first: int, limit: int) -> list[dict[str, Any]]:
+    """The rules of a version as JSON objects, from a position on, in order."""
+    piece, skipped = divmod(first, PIECE_RULES)
+    pieces = -(-(skipped + limit) // PIECE_RULES)
+    found: list[dict[str, Any]] = []
+    for record in await database.fetch(SQL["pieces"], version, piece, pieces):
+        found.extend(orjson.loads(record["rules"]))
+    return found[skipped : skipped + limit]
+
+
+async def document_of(database: Database, stored: StoredRuleSet) -> dict[str, Any]:
+    """A version as `risk.rules.document.parse` takes it.  Of many rules it takes its time, and the event loop's."""
+    return {**stored.head, "rules": await rules_of(database, stored.version, 0, stored.rule_count)}
+
+
+async def known(database: Database) -> Known:
+    """What a rule set that is written now can name."""
+    lists = frozenset(record["name"] for record in await database.fetch(SQL["known_lists"]))
+    return Known(lists, None)
+
+
+async def save(connection: Connection, made: Made) -> int:
+    """Save a version, within the caller's transaction; its number."""
+    told = orjson.dumps([*made.failures]).decode()
+    head = orjson.dumps(made.head).decode()
+    version: int = await connection.fetchval(SQL["save"], head, made.rule_count, made.test_count, told)
+    for number, piece in enumerate(made.pieces):
+        await connection.execute(SQL["save_piece"], version, number, piece.decode())
+    return version
+
+
+async def difference(
+    database: Database, after: int, before: int, limit: int, *, beyond: str | None = None
+) -> Difference:
+    """What one version has otherwise than another; the rules with codes beyond one, where it is given."""
+    records = await database.fetch(SQL["difference"], after, before, beyond, limit)
+    rules = tuple(
+        DifferingRule(record["code"], _rule(record["before"]), _rule(record["after"]))
+        for record in records
+        if record["code"] is not None
+    )
+    return Difference(records[0]["added"], records[0]["removed"], records[0]["changed"], rules)
+
+
+def _rule(text: str | None) -> dict[str, Any] | None:
+    return None if text is None else orjson.loads(text)
