@@ -58,6 +58,9 @@ class Servers(Protocol):
     def submit(self, key: str | None, command: Command | Deferred) -> asyncio.Future[Any]:
         """Queue a command at the server that has the key."""
 
+    def together(self, keys: Sequence[str]) -> list[list[int]]:
+        """Which keys one script can have: the places of the keys, group by group."""
+
     async def aclose(self) -> None:
         """Close every connection."""
 
@@ -80,6 +83,10 @@ class Valkey:
         The future raises ValkeyAway, or RedisError for a refused command.
         """
         return self._servers.submit(key, command)
+
+    def together(self, keys: Sequence[str]) -> list[list[int]]:
+        """Which of these keys one script can have, by their places: all of them, or in a cluster those of one slot."""
+        return self._servers.together(keys)
 
     async def call(self, *command: Any) -> Any:
         """Send one command, its key in second place.  Raises ValkeyAway, or RedisError for a refused command."""
@@ -114,6 +121,9 @@ class _Single:
 
     def submit(self, key: str | None, command: Command | Deferred) -> asyncio.Future[Any]:  # noqa: ARG002
         return self.line.submit(command)
+
+    def together(self, keys: Sequence[str]) -> list[list[int]]:
+        return [list(range(len(keys)))]
 
     async def aclose(self) -> None:
         await self.line.aclose()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from redis.crc import key_slot
@@ -45,6 +45,13 @@ class Cluster:
             raise ValkeyAway
         return line.submit(command)
 
+    def together(self, keys: Sequence[str]) -> list[list[int]]:
+        """Which of these keys lie in one slot, by their places."""
+        groups: dict[int, list[int]] = {}
+        for place, key in enumerate(keys):
+            groups.setdefault(_slot(key), []).append(place)
+        return list(groups.values())
+
     async def aclose(self) -> None:
         """Close every connection."""
         if self._learning is not None:
@@ -63,7 +70,7 @@ class Cluster:
     def _line_of(self, key: str | None) -> Line | None:
         if key is None:
             return next((line for line in self._by_slot if line is not None), None)
-        return self._by_slot[key_slot(key.encode(errors="surrogatepass"))]
+        return self._by_slot[_slot(key)]
 
     def _learn_soon(self) -> None:
         if self._learning is None:
@@ -127,6 +134,10 @@ class Cluster:
             line.put(call)
         else:
             call.done.set_exception(ValkeyAway())
+
+
+def _slot(key: str) -> int:
+    return key_slot(key.encode(errors="surrogatepass"))
 
 
 def _owners(ranges: Any, asked: Node) -> Iterable[tuple[int, int, Node]]:

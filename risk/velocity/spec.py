@@ -51,6 +51,25 @@ class Metric(StrEnum):
     null without any."""
 
 
+METRIC_SERIES: Final = {
+    **dict.fromkeys(Metric, Series.PAYMENTS),
+    Metric.DECLINE_COUNT: Series.DECLINES,
+    Metric.REFUND_COUNT: Series.REFUNDS,
+    Metric.REFUND_AMOUNT: Series.REFUNDS,
+    Metric.COMPLAINT_COUNT: Series.COMPLAINTS,
+    Metric.FRAUD_COUNT: Series.FRAUDS,
+    Metric.FRAUD_SHARE: Series.FRAUDS,
+}
+"""What a metric counts; FRAUD_SHARE counts payments besides."""
+DISTINCT_DIMENSIONS: Final = {
+    Metric.DISTINCT_CUSTOMERS: "customer",
+    Metric.DISTINCT_DEVICES: "device",
+    Metric.DISTINCT_MERCHANTS: "merchant",
+    Metric.DISTINCT_TERMINALS: "terminal",
+    Metric.DISTINCT_CARDS: "card",
+    Metric.DISTINCT_IPS: "ip",
+}
+"""Of what a metric counts the different values."""
 DISTINCT_MAX: Final = 64
 """So many different values are told apart; more count as so many."""
 LABEL_DELAY_S: Final = 7 * 86_400
