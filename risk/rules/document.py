@@ -181,7 +181,7 @@ class _Reader(ObjectReader):
         if default is not None and not self.has(name):
             return default
         value = self.value(name)
-        if isinstance(value, str) and value in list(choices):
+        if isinstance(value, str) and value in choices.__members__.values():
             return choices(value)
         message = f"is one of {', '.join(choices)}"
         self._problems.note(self.at(name), message if self.has(name) else f"is required: {message}")

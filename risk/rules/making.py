@@ -10,8 +10,8 @@ import orjson
 
 from gateway.kernel.documents import Problem
 from risk.rules.compiled import CompiledSet
-from risk.rules.document import RuleSetError, parse
-from risk.rules.rule import Rule, RuleSet
+from risk.rules.document import parse
+from risk.rules.rule import Rule
 from risk.rules.trying import failures
 from risk.rules.written import head_json, rule_json
 
@@ -40,27 +40,31 @@ class Made:
     """The set as it was compiled, where it is a large one."""
 
 
-def read(body: bytes) -> object:
-    """The JSON value.  Raises RuleSetError."""
-    try:
-        found: object = orjson.loads(body)
-    except ValueError as error:
-        raise RuleSetError((Problem("body", f"is no JSON: {error}"),)) from None
-    return found
+class NoDocument(ValueError):
+    """What is no JSON object at all."""
 
 
-def make(given: object, known: Known) -> tuple[Made, RuleSet, CompiledSet]:
-    """The version that a document makes, and what was made of it on the way.  Raises RuleSetError with all problems."""
-    rule_set = parse(given, lists=known.lists, models=known.models)
+def make(body: bytes, known: Known) -> Made:
+    """The version that a document in JSON makes.  Raises NoDocument, and RuleSetError with all problems."""
+    rule_set = parse(_read(body), lists=known.lists, models=known.models)
     compiled = CompiledSet.of(rule_set, 0)
-    made = Made(
+    return Made(
         head=head_json(rule_set),
         rule_count=len(rule_set.rules),
         test_count=sum(len(rule.examples) for rule in rule_set.rules),
         failures=failures(rule_set, compiled),
         pieces=pieces_of(rule_set.rules),
     )
-    return made, rule_set, compiled
+
+
+def _read(body: bytes) -> dict[str, Any]:
+    try:
+        found = orjson.loads(body)
+    except ValueError as error:
+        raise NoDocument(str(error)) from None
+    if not isinstance(found, dict):
+        raise NoDocument("it is none")
+    return found
 
 
 def pieces_of(rules: Sequence[Rule]) -> tuple[bytes, ...]:

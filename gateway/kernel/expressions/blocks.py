@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -36,13 +37,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Rows with their masks; `loose` are the rows of which `checks` has to be asked where the masks leave them."""
+    """Rows with their masks; `loose` are the rows of which `checks` has to be asked where the masks leave them.
 
-    conditions: tuple[int, ...]
+    `checks` is by row, empty where the masks say it all.  (Arrays and tuples here: a hundred thousand rows are many.)
+    """
+
+    conditions: array[int]
     by_value: tuple[tuple[int, dict[Any, int], int], ...]
     by_segment: tuple[tuple[int, tuple[Any, ...], tuple[int, ...], int, int], ...]
     loose: int
-    checks: dict[int, Checks]
+    checks: tuple[Checks, ...]
 
     def collect(self, held: list[Any], compute: Compute, hits: list[int]) -> None:
         """Append the conditions that these values meet; one may come several times, by several alternatives."""
@@ -107,12 +111,12 @@ def block_of(rows: Sequence[Row], computed_from: int) -> Block:
     order = sorted(masks, key=lambda slot: (slot >= computed_from, _standing_mean(masks[slot])))
     checks = _left_to_check(rows, masks)
     return Block(
-        conditions=tuple(row.condition for row in rows),
+        conditions=array("I", [row.condition for row in rows]),
         by_value=tuple((s, m.by_value, m.otherwise) for s in order if isinstance(m := masks[s], ValueMasks)),
         by_segment=tuple(
             (s, m.points, m.masks, m.of_null, m.of_nan) for s in order if isinstance(m := masks[s], SegmentMasks)
         ),
-        loose=sum(1 << at for at in checks),
+        loose=sum(1 << at for at, left in enumerate(checks) if left),
         checks=checks,
     )
 
@@ -128,13 +132,9 @@ def _standing_mean(masks: ValueMasks | SegmentMasks) -> float:
     return sum(mask.bit_count() for mask in every) / len(every)
 
 
-def _left_to_check(rows: Sequence[Row], masks: dict[int, ValueMasks | SegmentMasks]) -> dict[int, Checks]:
+def _left_to_check(rows: Sequence[Row], masks: dict[int, ValueMasks | SegmentMasks]) -> tuple[Checks, ...]:
     """By row: what the masks do not answer for certain."""
-    left: dict[int, Checks] = {}
-    for at, row in enumerate(rows):
-        checks = tuple(
-            (slot, constraint) for slot, constraint in row.checks if slot not in masks or masks[slot].loose >> at & 1
-        )
-        if checks:
-            left[at] = checks
-    return left
+    return tuple(
+        tuple((slot, constraint) for slot, constraint in row.checks if slot not in masks or masks[slot].loose >> at & 1)
+        for at, row in enumerate(rows)
+    )

@@ -94,9 +94,10 @@ class Builder:
         self._operations += 1
         if self._operations > OPERATIONS_MAX:
             self._refuse(checked, f"more than {OPERATIONS_MAX} operators", "split it into several conditions")
-        function = self._fields.functions.get(self._fields.spellings.get(checked.name, checked.name))
+        spelling = self._fields.spellings.get(checked.name)
+        function = self._fields.functions.get(checked.name if spelling is None else spelling.function)
         if function is not None:
-            return self._call(checked, function)
+            return self._call(checked, function, function.type if spelling is None else spelling.type)
         operator = _OPERATORS.get(checked.name)
         if operator is None:
             self._refuse(checked, f"conditions have no {checked.name}")
@@ -141,7 +142,7 @@ class Builder:
                 self._refuse(child, f"the list holds {value.type}, this is {element.type}")
         return Operation(FieldType.BOOL, Operator.IN, (value, Choices(value.type, elements)))
 
-    def _call(self, checked: CheckedNode, function: Function) -> Node:
+    def _call(self, checked: CheckedNode, function: Function, kind: FieldType) -> Node:
         arguments: list[str] = []
         for parameter, child in zip(function.parameters, checked.children, strict=True):
             if child.kind is not Kind.CONSTANT:
@@ -150,8 +151,7 @@ class Builder:
             problem = parameter.problem(str(child.value))
             if problem is not None:
                 self._refuse(child, f"{parameter.name} of {function.name}() cannot be {child.value!r}", problem)
-        kind = function.type_of(arguments[0])
-        if function.spellings[checked.name] is not kind:
+        if function.type_of(arguments[0]) is not kind:
             hint = f"write '{arguments[0]}', without escapes"
             self._refuse(checked.children[0], f"{arguments[0]} is written in an unusual way", hint)
         call = Call(function.name, tuple(arguments))

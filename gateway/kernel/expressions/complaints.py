@@ -71,8 +71,8 @@ def complaint(said: str, fields: Fields) -> ExpressionError:
     if found is None:
         return ExpressionError(said.partition("\n")[0][:MESSAGE_LENGTH_MAX], 1, 1)
     line, column, message = max(int(found[1]), 1), max(int(found[2]), 1), found[3]
-    for spelling, name in fields.spellings.items():
-        message = message.replace(f"'{spelling}'", f"'{name}'")
+    for name, spelling in fields.spellings.items():
+        message = message.replace(f"'{name}'", f"'{spelling.function}'")
     if unknown := _UNDECLARED.search(message):
         return _unknown(unknown[1], line, column, fields)
     if overload := _NO_OVERLOAD.search(message):

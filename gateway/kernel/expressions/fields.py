@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 Value: TypeAlias = int | float | str | bool | tuple[str, ...]
 """What a field holds, by its FieldType: an INT within 64 bits, a DOUBLE, text without lone surrogates, …"""
@@ -100,6 +100,13 @@ class Function:
         return {self.spelling(kind): kind for kind in (*dict(self.types).values(), self.type)}
 
 
+class Spelling(NamedTuple):
+    """What a name of the checker's stands for: a function, and the type of its result."""
+
+    function: str
+    type: FieldType
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One use of a function in a condition: what has to be looked up before it can be judged."""
@@ -121,7 +128,7 @@ def call_name(function: str, arguments: Iterable[str]) -> str:
 class Fields:
     """A schema: the fields and functions that one kind of condition may use. Immutable; names are unique."""
 
-    __slots__ = ("__weakref__", "_fields", "_functions", "_spellings")
+    __slots__ = ("__weakref__", "_fields", "_functions", "_spellings", "_telling")
 
     def __init__(self, *fields: Field, functions: Iterable[Function] = ()) -> None:
         declared = tuple(functions)
@@ -130,7 +137,14 @@ class Fields:
         if len(self._fields) != len(fields) or len(self._functions) != len(declared):
             raise ValueError("a field or function is declared twice")
         several = [function for function in declared if function.types]
-        self._spellings = {name: function.name for function in several for name in function.spellings}
+        self._spellings = {
+            name: Spelling(function.name, kind) for function in several for name, kind in function.spellings.items()
+        }
+        self._telling = (
+            frozenset(self._spellings)
+            .difference(self._functions)
+            .union(first for function in several for first, _ in function.types)
+        )
 
     @property
     def fields(self) -> Mapping[str, Field]:
@@ -143,9 +157,14 @@ class Fields:
         return self._functions
 
     @property
-    def spellings(self) -> Mapping[str, str]:
+    def spellings(self) -> Mapping[str, Spelling]:
         """The checker's names (see spelling.py) for the functions whose results are of several types."""
         return self._spellings
+
+    @property
+    def telling(self) -> frozenset[str]:
+        """A condition without any of these words is spelled for the checker as it is."""
+        return self._telling
 
     def table(self) -> str:
         """The fields and functions as tables in Markdown, for the documentation."""

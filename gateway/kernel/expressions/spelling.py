@@ -33,14 +33,14 @@ def spelled(text: str, fields: Fields) -> str:
 
     Raises ExpressionError where the author has written one of the checker's names.
     """
-    if not any(word in text for word in fields.spellings):
+    if not any(word in text for word in fields.telling):
         return text
 
     def respelled(token: re.Match[str]) -> str:
         name = token["name"]
         if name is None:
             return token[0]
-        if fields.spellings.get(name) not in (None, name):
+        if name in fields.spellings and name not in fields.functions:
             line, column = position_at(text, token.start())
             raise ExpressionError(f"unknown: {name}", line, column, closest(name, fields.functions))
         function = fields.functions.get(name)
