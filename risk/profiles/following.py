@@ -25,7 +25,7 @@ LAG_S: Final = 2.0
 CHANGES_MAX: Final = 4_000
 """In one transaction.  More than a batch of outcomes has rows, which all have one time."""
 _SPAN_MIN: Final = timedelta(seconds=10)
-_SPAN_MAX: Final = timedelta(days=1)
+_SPAN_MAX: Final = timedelta(hours=1)
 
 _Pair = tuple[str, bytes]
 """Realm and payer."""
@@ -71,7 +71,7 @@ class Following:
             self._span = max(_SPAN_MIN, until - since)
         elif len(rows) < self._changes_max // 4:
             self._span = min(_SPAN_MAX, 2 * self._span)
-        return [Change(*tuple(row)[1:]) for row in rows], until
+        return [Change(*tuple(row)[1:]) for row in rows if row["customer"] is not None], until
 
 
 async def _count(connection: Connection, changes: Sequence[Change]) -> None:

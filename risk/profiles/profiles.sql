@@ -23,21 +23,26 @@ SELECT least(
 SELECT at - interval '1 day' FROM events ORDER BY payment_id LIMIT 1
 
 -- name: changes
--- Captures and reversals of what was captured, of known customers, from $1 until just before $2, the oldest first; no
--- more than $3.  A reversal comes with the hour of the capture that it takes back.
+-- Captures and reversals of what was captured, from $1 until just before $2, the oldest first; no more than $3.  A
+-- reversal comes with the hour of the capture that it takes back.  The customer is null where the till named none.
+WITH e AS MATERIALIZED (
+    SELECT payment_id, merchant_id, seq, type, at
+    FROM events
+    WHERE at >= $1 AND at < $2
+        AND (type = 'payment.captured' OR (type = 'payment.reversed' AND from_status = 'succeeded'))
+    ORDER BY at, payment_id, seq
+    LIMIT $3
+)
 SELECT e.at, p.customer, e.type = 'payment.captured' AS is_capture, p.amount,
     extract(hour FROM c.at AT TIME ZONE m.timezone)::integer AS hour, coalesce(s.region, m.region) AS region,
     coalesce(m.customer_realm, m.id) AS realm, a.payer_hash
-FROM events e
+FROM e
 JOIN payments p ON p.id = e.payment_id AND p.merchant_id = e.merchant_id
 JOIN events c ON c.payment_id = e.payment_id AND c.merchant_id = e.merchant_id AND c.type = 'payment.captured'
 JOIN merchants m ON m.id = e.merchant_id
 LEFT JOIN stores s ON s.merchant_id = e.merchant_id AND s.store_id = p.store_id
 LEFT JOIN attempts a ON a.payment_id = e.payment_id AND a.merchant_id = e.merchant_id AND a.seq = p.attempt_seq
-WHERE e.at >= $1 AND e.at < $2 AND p.customer IS NOT NULL
-    AND (e.type = 'payment.captured' OR (e.type = 'payment.reversed' AND e.from_status = 'succeeded'))
 ORDER BY e.at, e.payment_id, e.seq
-LIMIT $3
 
 -- name: known_pairs
 -- Of each payer, two of the customers for whom he has paid: where there are two, all of them are marked already.
