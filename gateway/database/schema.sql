@@ -1753,7 +1753,7 @@ CREATE INDEX risk_complaints_untold ON risk_complaints (at) WHERE (told_at IS NU
 CREATE INDEX risk_decisions_at ON risk_decisions USING brin (at) WITH (autosummarize='on');
 CREATE INDEX risk_labels_known ON risk_labels (known_at);
 CREATE INDEX risk_labels_untold ON risk_labels (seq) WHERE (fraud AND (told_at IS NULL));
-CREATE INDEX risk_list_entries_expiring ON risk_list_entries (expires_at) WHERE (expires_at IS NOT NULL);
+CREATE INDEX risk_list_entries_expiring ON risk_list_entries (edition, expires_at) WHERE (expires_at IS NOT NULL);
 
 CREATE UNIQUE INDEX risk_list_imports_open ON risk_list_imports (list) WHERE (status = ANY (ARRAY['open'::text, 'compiling'::text]));
 
@@ -1795,10 +1795,6 @@ ALTER TABLE channel_accounts ADD CONSTRAINT channel_accounts_merchant_id_fkey FO
 ALTER TABLE codes ADD CONSTRAINT codes_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
 
 ALTER TABLE risk_artefacts ADD CONSTRAINT risk_artefacts_version_fkey FOREIGN KEY (version) REFERENCES risk_rule_sets(version);
-
-ALTER TABLE risk_list_entries ADD CONSTRAINT risk_list_entries_change_fkey FOREIGN KEY (change) REFERENCES risk_list_changes(id);
-
-ALTER TABLE risk_list_entries ADD CONSTRAINT risk_list_entries_edition_fkey FOREIGN KEY (edition) REFERENCES risk_list_editions(id);
 
 ALTER TABLE risk_list_imports ADD CONSTRAINT risk_list_imports_change_fkey FOREIGN KEY (change) REFERENCES risk_list_changes(id);
 

@@ -50,6 +50,11 @@ _BIN: Final = re.compile(r"[0-9]{6,8}")
 _MERCHANT: Final = re.compile(r"mer_[0-9A-HJKMNP-TV-Z]{26}")
 _V4_BITS_MIN: Final = 8
 _V6_BITS_MIN: Final = 16
+_WIDTHS: Final = (
+    *(f"v4/{bits}" for bits in range(_V4_BITS_MIN, 33)),
+    *(f"v6/{bits}" for bits in range(_V6_BITS_MIN, 129)),
+    *(f"bin/{digits}" for digits in (6, 7, 8)),
+)
 _MAPPED: Final = bytes(10) + b"\xff\xff"
 _HASHES_KEPT: Final = 16_384
 
@@ -146,6 +151,13 @@ class Hasher:
         if field == "card":
             return self._of_text(str(width), text)
         return self._of_text(field, text if scope is None else f"{scope}\n{text}")
+
+    def holding(self, value: Value) -> Sequence[int]:
+        """Of the value itself, and of every range or BIN that it could be in."""
+        if value.field == "ip":
+            address, _, bits = value.text.partition("/")
+            return self.of_address(address, [width for width in _WIDTHS if not bits or _bits(width) <= int(bits)])
+        return self.of_bin(value.text, _WIDTHS) if value.field == "card" else (self.of(value),)
 
     def of_address(self, ip: str, widths: Sequence[str]) -> Sequence[int]:
         """Of the ranges of these widths that an address is in, and of itself where they name it."""
