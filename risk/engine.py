@@ -9,7 +9,7 @@ from typing import Final
 from gateway.kernel.expressions import Value
 from risk.decision import APPROVED, Decision, Verdict
 from risk.facts import Facts
-from risk.rules.compiled import NO_WEIGHT, SEVERITY, CompiledSet
+from risk.rules.compiled import NO_VERDICT, SEVERITY, CompiledSet
 from risk.rules.rule import SCORE_MAX, Thresholds
 from risk.values import kept
 
@@ -27,9 +27,10 @@ def decide(compiled: CompiledSet, values: Mapping[str, Value | None], facts: Fac
     codes, effects = compiled.codes, compiled.effects
     reasons: list[str] = []
     shadow: list[str] = []
-    heaviest, score, no_discount = NO_WEIGHT, 0, False
-    for position in compiled.matcher.matches(values):
-        live, rollout, points, weight, withholds = effects[position]
+    score, no_discount = 0, False
+    severest, decisive = NO_VERDICT, 0
+    for position in compiled.matcher.matches(values):  # the higher priority comes first
+        live, rollout, points, severity, withholds = effects[position]
         code = codes[position]
         if not live or (rollout < _SHARES and share_of(code, facts) >= rollout):
             shadow.append(code)
@@ -37,9 +38,10 @@ def decide(compiled: CompiledSet, values: Mapping[str, Value | None], facts: Fac
         reasons.append(code)
         score += points
         no_discount = no_discount or withholds
-        heaviest = max(heaviest, weight)
+        if severity > severest and (severest == NO_VERDICT or compiled.priorities[position] == decisive):
+            severest, decisive = severity, compiled.priorities[position]
     score = min(score, SCORE_MAX)
-    verdict = _by_score(score, compiled.thresholds) if heaviest == NO_WEIGHT else SEVERITY[heaviest % len(SEVERITY)]
+    verdict = _by_score(score, compiled.thresholds) if severest == NO_VERDICT else SEVERITY[severest]
     return Decision(
         verdict, score, tuple(reasons), no_discount, tuple(shadow), compiled.version, kept(compiled, values)
     )

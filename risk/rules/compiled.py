@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Self
@@ -18,22 +19,21 @@ from risk.velocity.spec import Velocity
 
 SEVERITY: Final = (Verdict.APPROVE, Verdict.REVIEW, Verdict.DECLINE)
 """From the mildest to the severest."""
-NO_WEIGHT: Final = -(2**62)
-"""The weight of a rule that says nothing about the verdict: below any other."""
+NO_VERDICT: Final = -1
+"""In place of a severity: the rule says nothing about the verdict."""
 _MERCHANT: Final = "payment.merchant_id"
 
 
 class Effect(NamedTuple):
     """What a rule does that hits.  Rules that do the same share one.
 
-    `weight` orders those that say something about the verdict: the highest decides.  It is the priority times
-    len(SEVERITY), plus the place of the verdict in SEVERITY.
+    `severity` is the place of its verdict in SEVERITY, or NO_VERDICT.
     """
 
     live: bool
     rollout: int
     score: int
-    weight: int
+    severity: int
     no_discount: bool
 
 
@@ -77,13 +77,14 @@ class Needs:
 class CompiledSet:
     """A rule set in force; never changed, but followed by another.
 
-    A rule is named by its position: the higher priority first, then by code.  `codes` and `effects` are by position, so
-    are the answers of `matcher`, which knows the merchants of a rule too.
+    A rule is named by its position: the higher priority first, then by code.  `codes`, `effects` and `priorities` are
+    by position, so are the answers of `matcher`, which knows the merchants of a rule too.
     """
 
     version: int
     codes: tuple[str, ...]
     effects: tuple[Effect, ...]
+    priorities: array[int]
     matcher: Matcher
     needs: Needs
     thresholds: Thresholds = NO_THRESHOLDS
@@ -100,6 +101,7 @@ class CompiledSet:
             version=version,
             codes=tuple(rule.code for rule in rules),
             effects=_effects(rules),
+            priorities=array("I", [rule.priority for rule in rules]),
             matcher=matcher,
             needs=needs,
             thresholds=rule_set.thresholds,
@@ -151,10 +153,10 @@ def _effects(rules: Iterable[Rule]) -> tuple[Effect, ...]:
 
 
 def _effect(rule: Rule) -> Effect:
-    weight = NO_WEIGHT
+    severity = NO_VERDICT
     if rule.action in (Action.APPROVE, Action.REVIEW, Action.DECLINE):
-        weight = rule.priority * len(SEVERITY) + SEVERITY.index(Verdict(rule.action))
-    return Effect(rule.mode is Mode.LIVE, rule.rollout, rule.score, weight, rule.action is Action.NO_DISCOUNT)
+        severity = SEVERITY.index(Verdict(rule.action))
+    return Effect(rule.mode is Mode.LIVE, rule.rollout, rule.score, severity, rule.action is Action.NO_DISCOUNT)
 
 
 def _condition(rule: Rule) -> Expression:
@@ -170,7 +172,7 @@ def _condition(rule: Rule) -> Expression:
 
 def compiled_without_rules() -> CompiledSet:
     """What stands where no rule set is in force."""
-    return CompiledSet(0, (), (), Matcher([]), Needs())
+    return CompiledSet(0, (), (), array("I"), Matcher([]), Needs())
 
 
 NO_RULES: Final = compiled_without_rules()

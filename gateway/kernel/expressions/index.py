@@ -3,7 +3,7 @@
 - A term of which many different values are asked (a merchant, a card's BIN) is a key: its rows stand in a list by
   value, so that a payment sees those of its own merchant only. A long list is an index again.
 - All other rows stand in blocks, those that ask of the same terms beside one another, so that a block asks of few
-  terms and one AND often ends it.
+  terms.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ from gateway.kernel.expressions.blocks import PENDING, Block, Compute, Row, bloc
 from gateway.kernel.expressions.constraints import Constraint
 
 BLOCK_ROWS_MAX: Final = 4_096
-BLOCK_ROWS_MIN: Final = 512
-"""A block ends early where its rows would ask of too many terms, but not below this."""
-BLOCK_SLOTS_MAX: Final = 16
+"""Few large blocks: of a small one each mask is fetched from memory for a handful of rows."""
 KEY_VALUES_MIN: Final = 64
 """A term is a key where at least so many values are asked of it."""
 KEY_LIST_MAX: Final = 64
@@ -133,16 +131,5 @@ def _rank(constraint: Constraint) -> tuple[int, str, float]:
 
 
 def _cut(rows: list[Row]) -> Iterable[list[Row]]:
-    """Blocks of neighbours, none of which asks of too many terms unless it is small."""
-    block: list[Row] = []
-    slots: set[int] = set()
-    for row in rows:
-        asked = {slot for slot, _ in row.checks}
-        crowded = len(slots | asked) > BLOCK_SLOTS_MAX and len(block) >= BLOCK_ROWS_MIN
-        if block and (crowded or len(block) >= BLOCK_ROWS_MAX):
-            yield block
-            block, slots = [], set()
-        block.append(row)
-        slots |= asked
-    if block:
-        yield block
+    """Blocks of neighbours."""
+    return (rows[start : start + BLOCK_ROWS_MAX] for start in range(0, len(rows), BLOCK_ROWS_MAX))

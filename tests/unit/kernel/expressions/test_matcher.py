@@ -19,8 +19,6 @@ SMALL = {
     blocks: {"MASKED_MAX": 3, "MASKED_SHARE": 3},
     index: {
         "BLOCK_ROWS_MAX": 4,
-        "BLOCK_ROWS_MIN": 2,
-        "BLOCK_SLOTS_MAX": 2,
         "KEY_VALUES_MIN": 3,
         "KEY_LIST_MAX": 2,
         "SHORT_LIST_MAX": 1,
