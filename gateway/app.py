@@ -113,6 +113,7 @@ def _lifespan(settings: Settings) -> Any:
                 store=base.store,
                 replays=replays,
                 router=router,
+                screening=base.risk.orders,
                 pricing=Pricing(base.campaigns.desk, base.campaigns.places, base.accounts),
                 intents=intents(base.hot_pool, settings),
                 charging=base.charging,

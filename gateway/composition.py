@@ -22,6 +22,7 @@ from gateway.payments.charging import Charging
 from gateway.payments.feedback import Feedback
 from gateway.payments.store import PaymentStore
 from gateway.refunds.desk import RefundDesk
+from gateway.risk import Risk
 from gateway.settings import Environment, Settings
 from promotions.coupons.campaigns import CouponCampaigns
 from routing.accounts.book import AccountBook
@@ -72,6 +73,7 @@ class Base:
     feedback: Feedback
     campaigns: Campaigns
     coupons: CouponCampaigns
+    risk: Risk
 
 
 @asynccontextmanager
@@ -95,8 +97,9 @@ async def compose(settings: Settings) -> AsyncIterator[Base]:
         store, routing = PaymentStore(pool, vault), Routing.of(pool, accounts)
         campaigns = Campaigns.of(settings, pool, hot_pool, valkey, vault)
         coupons = CouponCampaigns(pool, campaigns.clock)
+        risk = Risk.of(settings, (pool, hot_pool), valkey, vault, campaigns)
         listeners = (directory.forget, accounts.reload, routing.policies.reload, campaigns.reload, coupons.forget)
-        revision = RevisionWatch(pool, [*listeners], campaigns.clock.heard)
+        revision = RevisionWatch(pool, [*listeners, risk.reload], campaigns.clock.heard)
         await once_there(revision.check)
         await stack.enter_async_context(campaigns.kept())
         feedback, budgets = Feedback(routing.health, routing.usage), campaigns.budgets
@@ -125,6 +128,7 @@ async def compose(settings: Settings) -> AsyncIterator[Base]:
             feedback=feedback,
             campaigns=campaigns,
             coupons=coupons,
+            risk=risk,
         )
 
 

@@ -90,6 +90,8 @@ class Settings(BaseSettings):
     webhook_allowed_networks: str = ""
     """Inner networks to which webhooks may be sent all the same, e.g. `127.0.0.0/8,::1/128`."""
     claim_ttl_s: Annotated[float, Field(gt=0)] = 15.0
+    risk_deadline_ms: Annotated[float, Field(gt=0, le=1000)] = 20.0
+    """So long after it was begun, a risk decision is made of what has come by then."""
 
     public_url: str = "http://127.0.0.1:8000"
     """Where callers reach this gateway; the errors' `docs_url` points there."""

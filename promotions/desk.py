@@ -18,7 +18,7 @@ from promotions.clock import DatabaseClock
 from promotions.customers.reading import Reader, Wanted
 from promotions.facts import Facts, History
 from promotions.hoarding import NO_SHELF, Shelf
-from promotions.offer import Applied, Offer, Reason
+from promotions.offer import Applied, Considered, Offer, Reason
 from promotions.pricing.entitlement import HOLD_S_MAX, Circumstances
 from promotions.pricing.fees import fee_off
 from promotions.pricing.offers import Offers, offers_of
@@ -176,6 +176,12 @@ class Promotions:
             return price(candidates, of, self._draw_secret, around)
 
         return offers_of(facts, campaigns.candidates, priced, accounts if campaigns.looks_at_channel else ())
+
+    def unpromoted(self, facts: Facts) -> Offer:
+        """The full price, though the conditions of campaigns hold: the payment is not to have a subsidy."""
+        why = Reason.NOT_PROMOTED
+        considered = [Considered(each.id, each.name, why) for each in self.book.current.candidates(facts)]
+        return Offer.full_price(Money(facts.amount_fen))._replace(considered=tuple(considered))
 
     async def reserve(self, facts: Facts, offer: Offer, owner: str) -> Held | Exhausted:
         """Reserve what an offer takes of limited budgets for a payment, all of it or nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -40,7 +41,7 @@ class Decision(NamedTuple):
     `reasons` are the codes of live rules that hit, `shadow` of those that are only counted.  `version` is the rule
     set's, 0 where none is in force; `features` is what was seen beyond the request itself (JSON, in the order of the
     rule set's names).  `missed` says why features were away; `beyond_tolerance` that the merchant takes no such payment
-    then.
+    then.  `at` is the database's time (aware) by which it was made, None where no rule set is in force.
     """
 
     verdict: Verdict
@@ -52,6 +53,7 @@ class Decision(NamedTuple):
     features: str | None = None
     missed: Missed | None = None
     beyond_tolerance: bool = False
+    at: datetime | None = None
 
 
 APPROVED: Final = Decision(Verdict.APPROVE, 0, ())

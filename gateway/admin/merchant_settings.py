@@ -1,4 +1,4 @@
-"""What can be changed about a merchant under /admin/v1: name, time zone, receipts, requests, what campaigns look at."""
+"""What can be changed about a merchant under /admin/v1: name, time zone, receipts, what campaigns and risk look at."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from gateway.admin.merchants import EXAMPLE_ID, Label, MerchantId, Realm, TimeZo
 from gateway.admin.once import database_of
 from gateway.http.answers import json_answer
 from gateway.kernel.errors import InvalidRequest, not_found
+from gateway.kernel.money import AMOUNT_FEN_MAX
 from gateway.merchants.settings import MerchantSettings, find_settings, hold_settings, save_settings
 from gateway.payments.schemas import Text
 from gateway.receipts.receipt import ShownDiscounts
@@ -31,11 +32,13 @@ _SETTINGS: dict[str, Any] = {
     "customer_realm": "corner_group",
     "category": "cafe",
     "region": "上海",
+    "risk_tier": "new",
+    "risk_open_amount_max": 500_000,
 }
 
 
 class MerchantChange(AdminRequest):
-    """What to change; what is left out stays.  Null takes the realm, the category or the region away."""
+    """What to change; what is left out stays.  Null takes the realm, the category, the region or the tier away."""
 
     model_config = example({"receipt_discounts": "total"})
 
@@ -57,6 +60,14 @@ class MerchantChange(AdminRequest):
     ] = None
     category: Label | None = None
     region: Label | None = None
+    risk_tier: Annotated[Label | None, Field(description="What risk rules see as `merchant.tier`.")] = None
+    risk_open_amount_max: Annotated[
+        Annotated[int, Field(ge=0, le=AMOUNT_FEN_MAX, strict=True)] | None,
+        Field(
+            description="Fen: payments up to this are taken while what risk rules look at is away or late; 0: none, "
+            "null: any. Rules that look at the request alone go on in any case."
+        ),
+    ] = None
 
     @field_validator("name", "timezone", "signing_required", "receipt_discounts")
     @classmethod
@@ -80,6 +91,8 @@ class MerchantSettingsObject(BaseModel):
     customer_realm: str | None
     category: Annotated[str | None, Field(description="What campaigns look at, where a store has none of its own.")]
     region: str | None
+    risk_tier: str | None
+    risk_open_amount_max: int | None
 
 
 @router.get("/merchants/{merchant_id}", response_model=MerchantSettingsObject, summary="Read a merchant")

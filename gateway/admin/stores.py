@@ -1,12 +1,12 @@
-"""A merchant's stores under /admin/v1: their category and region, which campaigns look at."""
+"""A merchant's stores under /admin/v1: category and region, which campaigns look at, and where they lie."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
 import asyncpg
 from fastapi import Path, Query, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from gateway.admin.access import AdminRequest, admin_router, example
 from gateway.admin.merchants import Label, MerchantId
@@ -16,13 +16,20 @@ from gateway.kernel.errors import InvalidRequest, not_found
 from gateway.merchants.settings import find_settings
 from gateway.merchants.store import Database
 from gateway.merchants.stores import STORE_ID_LENGTH_MAX, Store, delete_store, find_store, list_stores, put_stores
-from gateway.payments.schemas import ShortText
+from gateway.payments.schemas import Latitude, Longitude, ShortText
 from gateway.trail.entry import changes
 from gateway.trail.recording import tell, tell_nothing
 
 AT_ONCE_MAX: Final = 1_000
 
-_STORE: Final[dict[str, Any]] = {"store_id": "s-1", "name": "人民广场店", "category": "cafe", "region": "上海"}
+_STORE: Final[dict[str, Any]] = {
+    "store_id": "s-1",
+    "name": "人民广场店",
+    "category": "cafe",
+    "region": "上海",
+    "latitude": 31.2304,
+    "longitude": 121.4737,
+}
 _OBJECT: Final[dict[str, Any]] = {"object": "store", **_STORE}
 
 router = admin_router()
@@ -36,6 +43,16 @@ class StoreRequest(AdminRequest):
     name: Label | None = None
     category: Label | None = None
     region: Label | None = None
+    latitude: Annotated[
+        Latitude | None, Field(description="Where it lies (WGS 84), for risk rules; with the other.")
+    ] = None
+    longitude: Longitude | None = None
+
+    @model_validator(mode="after")
+    def _is_a_place(self) -> Self:
+        if (self.latitude is None) != (self.longitude is None):
+            raise ValueError("latitude and longitude go together")
+        return self
 
 
 class NamedStoreRequest(StoreRequest):
@@ -64,6 +81,8 @@ class StoreObject(BaseModel):
     name: str | None
     category: Annotated[str | None, Field(description="Null: its merchant's.")]
     region: Annotated[str | None, Field(description="Null: its merchant's.")]
+    latitude: Annotated[float | None, Field(description="Degrees (WGS 84).")]
+    longitude: float | None
 
 
 class StoreList(BaseModel):

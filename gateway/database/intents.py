@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 import asyncpg
 
 from gateway.database.batches import Batch
+from gateway.database.decisions import NOTHING_DECIDED, DecisionRow, decision_arguments
 from gateway.database.group_commit import GroupCommit
 from gateway.database.pool import sql
 from gateway.database.redemptions import NOTHING_TAKEN, RedemptionRow, Refusal, RefusalKind, Taking, taking_arguments
@@ -25,7 +26,8 @@ class IntentRow(NamedTuple):
     `account_id` is None for a payment that is refused before any channel is asked (its `status` is `failed` then), and
     for a code that any wallet can pay (`requires_action`).  `event_id` is set where the merchant is told of the event.
     `routing` is why the account was chosen, `pricing` why campaigns applied or not (both JSON); `customer` and
-    `card_bin` are keyed hashes.  The redemptions, its last field, go in arrays of their own.
+    `card_bin` are keyed hashes.  `risk_version` is the rule set's, None where none is in force.  The decision and the
+    redemptions, its last fields, go in arrays of their own.
     """
 
     payment_id: str
@@ -60,6 +62,8 @@ class IntentRow(NamedTuple):
     customer: bytes | None = None
     card_bin: bytes | None = None
     pricing: str | None = None
+    risk_version: int | None = None
+    decision: DecisionRow | None = None
     redemptions: tuple[RedemptionRow, ...] = ()
 
 
@@ -78,16 +82,18 @@ class IntentResult:
 
 
 def _arguments(rows: Sequence[IntentRow]) -> Sequence[Any]:
-    *columns, redemptions = zip(*rows, strict=True)
+    *columns, decisions, redemptions = zip(*rows, strict=True)
+    screened = [(row.payment_id, row.decision) for row in rows if row.decision is not None] if any(decisions) else ()
+    decided = decision_arguments(screened) if screened else NOTHING_DECIDED
     promoted = [bool(taken) for taken in redemptions]
     if not any(promoted):
-        return [*columns, promoted, *NOTHING_TAKEN]
+        return [*columns, promoted, *NOTHING_TAKEN, *decided]
     takings = [
         Taking(row.payment_id, row.merchant_id, row.merchant_order_no, row.customer, row.redemptions)
         for row in rows
         if row.redemptions
     ]
-    return [*columns, promoted, *taking_arguments(takings)]
+    return [*columns, promoted, *taking_arguments(takings), *decided]
 
 
 def _result(record: asyncpg.Record) -> IntentResult:

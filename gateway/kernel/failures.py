@@ -23,6 +23,7 @@ class FailureCode(StrEnum):
     LIMIT_EXCEEDED = "limit_exceeded"
     CHANNEL_RISK_DECLINED = "channel_risk_declined"
     RISK_DECLINED = "risk_declined"
+    RISK_UNAVAILABLE = "risk_unavailable"
     PRICE_CHANGED = "price_changed"
     DISCOUNT_EXHAUSTED = "discount_exhausted"
     REPLACED_PAYMENT_PAID = "replaced_payment_paid"
@@ -65,6 +66,9 @@ FAILURES: Final[dict[FailureCode, FailureMeaning]] = {
     FailureCode.LIMIT_EXCEEDED: FailureMeaning("Over a limit of the wallet or the card: ask for another one.", True),
     FailureCode.CHANNEL_RISK_DECLINED: FailureMeaning("The wallet's risk check declined this payment.", False),
     FailureCode.RISK_DECLINED: FailureMeaning("The risk check declined this payment.", False),
+    FailureCode.RISK_UNAVAILABLE: FailureMeaning(
+        "The risk check could not be completed for such an amount; nothing was charged. Try again.", True
+    ),
     FailureCode.PRICE_CHANGED: FailureMeaning(
         "The price is not the expected one; nothing was charged. Quote again.", True
     ),

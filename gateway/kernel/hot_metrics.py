@@ -16,20 +16,27 @@ from prometheus_client import Counter, Histogram
 FLUSH_S: Final = 0.5
 
 
-class _Pending(Protocol):
+class Pending(Protocol):
+    """What counts by itself and is carried over twice a second."""
+
     def flush(self) -> None:
         """Carry over what has been counted."""
 
 
-Child = TypeVar("Child", bound=_Pending)
+Child = TypeVar("Child", bound=Pending)
 
-_PENDING: Final[list[_Pending]] = []
+_PENDING: Final[list[Pending]] = []
 
 
 def flush_hot_metrics() -> None:
     """Carry every hot metric over; called twice a second, before a scrape of this process, and at its end."""
     for pending in _PENDING:
         pending.flush()
+
+
+def carry_over(pending: Pending) -> None:
+    """Have one more thing carried over, as long as the process lives."""
+    _PENDING.append(pending)
 
 
 class HotCounterChild:
@@ -98,9 +105,9 @@ class _Hot(Generic[Child]):
 
 def hot_counter(counter: Counter) -> _Hot[HotCounterChild]:
     """The counter for the hot path."""
-    return _Hot(lambda values: HotCounterChild(counter.labels(*values)))
+    return _Hot(lambda values: HotCounterChild(counter.labels(*values) if values else counter))
 
 
 def hot_histogram(histogram: Histogram) -> _Hot[HotHistogramChild]:
     """The histogram for the hot path."""
-    return _Hot(lambda values: HotHistogramChild(histogram.labels(*values)))
+    return _Hot(lambda values: HotHistogramChild(histogram.labels(*values) if values else histogram))

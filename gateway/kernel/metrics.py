@@ -1,8 +1,8 @@
 """The metric catalogue: every metric that the gateway exports, with its labels, in one place.
 
-Labels are closed sets (no merchant, order or customer ever): a process stays below 2,000 series.  With several
-processes on a host, prometheus_client keeps the values in files of PROMETHEUS_MULTIPROC_DIR, which must be set before
-prometheus_client is imported: hence the order of the lines below.
+Labels are closed sets (no merchant, order or customer ever; the names of 100 risk rules at most): a process stays below
+2,250 series.  With several processes on a host, prometheus_client keeps the values in files of
+PROMETHEUS_MULTIPROC_DIR, which must be set before prometheus_client is imported: hence the order of the lines below.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from prometheus_client import Counter, Gauge, Histogram
 from gateway.kernel.hot_metrics import hot_counter, hot_histogram
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_RISK_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.04)
 _CHANNEL_SECONDS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _COARSE_SECONDS: Final = (0.05, 0.5)
 """For what has many labels: a route has five series instead of seventeen."""
+_CASE_SECONDS: Final = (600.0, 3_600.0, 14_400.0, 43_200.0, 86_400.0, 172_800.0, 259_200.0, 604_800.0)
 _ROWS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 PAYMENTS: Final = hot_counter(
@@ -233,6 +235,63 @@ ACCOUNT_CALLS_MAX: Final = Gauge(
     "How many calls may be under way at a channel account now.",
     ["account"],
     multiprocess_mode="livesum",
+)
+RISK_DECISIONS: Final = hot_counter(
+    Counter(
+        "mashang_risk_decisions_total",
+        "Payments screened: approve, review, decline, or unavailable (features away, beyond the merchant's tolerance).",
+        ["verdict"],
+    )
+)
+RISK_UNDISCOUNTED: Final = hot_counter(
+    Counter("mashang_risk_undiscounted_total", "Payments whose subsidy the risk check refused.", [])
+)
+RISK_SECONDS: Final = hot_histogram(
+    Histogram(
+        "mashang_risk_decision_seconds",
+        "From asking for features to the decision; a claim of the order number is made meanwhile.",
+        [],
+        buckets=_RISK_SECONDS,
+    )
+)
+RISK_MISSED: Final = hot_counter(
+    Counter("mashang_risk_features_missed_total", "Decisions made without some features, by why.", ["reason"])
+)
+RISK_HITS: Final = Counter(
+    "mashang_risk_rule_hits_total",
+    "Payments that a rule hit, live or in shadow; by name for the 100 busiest of a process, the others together.",
+    ["rule", "mode"],
+)
+RISK_VERSION: Final = Gauge(
+    "mashang_risk_rule_set_version",
+    "The lowest version of the risk rules that is in force in a process; 0: none.",
+    multiprocess_mode="livemin",
+)
+RISK_CASES_OPEN: Final = Gauge(
+    "mashang_risk_cases_open", "Cases that wait for a verdict.", ["kind"], multiprocess_mode="mostrecent"
+)
+RISK_CASES_OVERDUE: Final = Gauge(
+    "mashang_risk_cases_overdue",
+    "Open cases past the time that is set for them.",
+    ["kind"],
+    multiprocess_mode="mostrecent",
+)
+RISK_CASES_OLDEST_AGE: Final = Gauge(
+    "mashang_risk_cases_oldest_age_seconds",
+    "How long the open case that was opened (or opened again) first has waited.",
+    ["kind"],
+    multiprocess_mode="mostrecent",
+)
+RISK_CASE_SECONDS: Final = Histogram(
+    "mashang_risk_case_seconds",
+    "From a case's opening (or opening again) to its verdict.",
+    ["kind"],
+    buckets=_CASE_SECONDS,
+)
+RISK_CASE_VERDICTS: Final = Counter("mashang_risk_case_verdicts_total", "Verdicts on cases.", ["kind", "verdict"])
+RISK_COMPLAINTS: Final = Counter("mashang_risk_complaints_total", "Complaints taken, by their way.", ["channel"])
+RISK_LABELS: Final = Counter(
+    "mashang_risk_labels_total", "Labels of payments that came from outside, by who knew.", ["source", "label"]
 )
 LOOP_LAG: Final = Gauge(
     "mashang_event_loop_lag_seconds", "How late the event loop runs its timers.", multiprocess_mode="livemax"

@@ -1,4 +1,4 @@
-"""What a merchant is and wants: name, time zone, receipts, requests, what campaigns look at; read and changed."""
+"""What a merchant is and wants: name, time zone, receipts, what campaigns and risk rules look at; read and changed."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ class MerchantSettings:
     customer_realm: str | None
     category: str | None
     region: str | None
+    risk_tier: str | None
+    risk_open_amount_max: int | None
 
 
 async def find_settings(database: Database, merchant_id: str) -> MerchantSettings | None:
@@ -50,6 +52,8 @@ async def save_settings(database: Database, settings: MerchantSettings) -> None:
         settings.customer_realm,
         settings.category,
         settings.region,
+        settings.risk_tier,
+        settings.risk_open_amount_max,
     )
 
 

@@ -1,9 +1,10 @@
-"""Stores of merchants; and in memory, for every payment, what campaigns look at of the place where it is made."""
+"""Stores of merchants; and in memory, for every payment, what campaigns and risk rules look at of where it is made."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final, NamedTuple
 
 import asyncpg
@@ -19,20 +20,34 @@ _KEPT_MAX: Final = 50_000
 
 
 class Store(NamedTuple):
-    """A merchant's store under the id that its tills send; what is None is as the merchant's."""
+    """A merchant's store under the id that its tills send; what is None is as the merchant's.
+
+    Where it lies is in degrees (WGS 84), both or neither.
+    """
 
     store_id: str
     name: str | None = None
     category: str | None = None
     region: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
 
 
 class Place(NamedTuple):
-    """Where a payment is made.  `customer_realm` is what its customers' ids belong to: a realm, or the merchant."""
+    """Where a payment is made.  `customer_realm` is what its customers' ids belong to: a realm, or the merchant.
+
+    `since` is when the merchant was made known; `risk_open_amount_max` what it takes (fen) while what the risk check
+    looks at is away, None for any amount.  Latitude and longitude are the store's.
+    """
 
     customer_realm: str
     category: str | None
     region: str | None
+    since: datetime | None = None
+    risk_tier: str | None = None
+    risk_open_amount_max: int | None = None
+    latitude: float | None = None
+    longitude: float | None = None
 
 
 async def list_stores(database: Database, merchant_id: str, limit: int, *, after: str | None = None) -> Sequence[Store]:

@@ -32,16 +32,16 @@ from gateway.payments.intent import Plan, Screened, intent_row, payment_of_inten
 from gateway.payments.payment import Payment, PaymentOrder
 from gateway.payments.pricing import Basket, Priced, Pricing
 from gateway.payments.replays import Replays
+from gateway.payments.screening import OrderScreening, refusal_of, wallet_of_order
 from gateway.payments.showing import Showing
 from gateway.payments.states import Status
 from gateway.payments.store import PaymentStore
 from gateway.payments.turns import Budget, Route, Turn, sale_of
 from gateway.settings import Settings
 from promotions.offer import Offer
-from risk.decision import APPROVED, Verdict
+from risk.desk import Begun
 from routing.accounts.book import Account
 from routing.channels.base import ChannelUnsent, Wallet
-from routing.channels.codes import wallet_of
 from routing.router import Router
 from routing.sale import Method
 
@@ -82,6 +82,7 @@ class PaymentFlow:
         store: PaymentStore,
         replays: Replays,
         router: Router,
+        screening: OrderScreening,
         pricing: Pricing,
         intents: GroupCommit[IntentRow, IntentResult],
         charging: Charging,
@@ -94,6 +95,7 @@ class PaymentFlow:
         self._store = store
         self._replays = replays
         self._router = router
+        self._screening = screening
         self._pricing = pricing
         self._intents = intents
         self._charging = charging
@@ -103,12 +105,13 @@ class PaymentFlow:
     async def take(self, taking: Taking) -> Payment:
         """Take one payment.  Raises ApiError for what binds nothing; every other end is a payment.  I1–I5."""
         order = taking.order
+        begun = await self._screening.begin(order)
         payment_id = await self._claim(taking)
         if payment_id is None:
             return await self._replay(taking)
 
         try:
-            bound = await self._bind(taking, payment_id)
+            bound = await self._bind(taking, payment_id, begun)
         except Exception:  # nothing was bound as far as we know: let the next request try at once
             await self._claims.release(*order.key, payment_id)
             raise
@@ -185,15 +188,16 @@ class PaymentFlow:
         taking.payment = taking.payment or await self._replays.replay(taking.order, taking.deadline)
         return taking.payment
 
-    async def _bind(self, taking: Taking, payment_id: str) -> Bound | None:
+    async def _bind(self, taking: Taking, payment_id: str, begun: Begun | None) -> Bound | None:
         """Screen, price, route, reserve and make the payment durable; None where its number or key is another one's.
 
         A campaign can have no more to give when the intent is committed.  Then nothing was written, and the order is
         priced again.
         """
         order, deadline = taking.order, taking.deadline
-        screened = await self._screen(order, deadline)
-        basket = await self._pricing.open(order, payment_id, screened.wallet)
+        screened = await self._screen(order, deadline, begun)
+        is_promoted = not screened.decision.no_discount
+        basket = await self._pricing.open(order, payment_id, screened.wallet, is_promoted=is_promoted)
         while True:
             plan = await self._plan(order, screened, basket)
             budget = Budget.of(self._settings, order.request.method, deadline)
@@ -207,16 +211,13 @@ class PaymentFlow:
         self._pricing.ended(basket, plan.offer, is_bound=payment is not None)
         return None if payment is None else Bound(payment, _turn(payment, plan, send_before))
 
-    async def _screen(self, order: PaymentOrder, deadline: Deadline) -> Screened:
+    async def _screen(self, order: PaymentOrder, deadline: Deadline, begun: Begun | None) -> Screened:
         """The risk decision and the wallet; or why the order is refused whatever it costs."""
-        refusal = await self._refusal_of_replaced(order, deadline)
-        auth_code, decision = order.request.auth_code, APPROVED
-        wallet = order.request.wallet if auth_code is None else wallet_of(auth_code)
+        decision, wallet = await self._screening.decide(begun), wallet_of_order(order.request)
+        refusal = await self._refusal_of_replaced(order, deadline) or refusal_of(decision)
         if refusal is not None:
             pass
-        elif decision.verdict is Verdict.DECLINE:
-            refusal = FailureCode.RISK_DECLINED
-        elif wallet is None and auth_code is not None:
+        elif wallet is None and order.request.auth_code is not None:
             refusal = FailureCode.WALLET_UNSUPPORTED
         elif wallet is None and not any(self._router.takes(each, Method.PAGE, order.merchant_id) for each in Wallet):
             refusal = FailureCode.NO_CHANNEL

@@ -21,6 +21,7 @@ from promotions.budget.rows import redemption_rows
 from promotions.offer import Offer
 from promotions.redemption import Redemption
 from risk.decision import Decision
+from risk.decisions.row import decision_row
 from routing.accounts.book import Account
 from routing.channels.base import Wallet
 
@@ -119,6 +120,8 @@ def intent_row(order: PaymentOrder, payment_id: str, plan: Plan, vault: Vault, b
         customer=plan.customer,
         card_bin=plan.card_bin,
         pricing=_pricing(plan.offer) if plan.offer.considered else None,
+        risk_version=plan.decision.version or None,
+        decision=decision_row(plan.decision, is_refused=plan.refusal is not None),
         redemptions=redemption_rows(plan.offer.applied, plan.slices),
     )
 
@@ -153,6 +156,7 @@ def payment_of_intent(order: PaymentOrder, payment_id: str, plan: Plan, at: date
         any_wallet=plan.qr_code is not None,
         promotions=tuple([Redemption.of(each, plan.slices.get(each.campaign.id)) for each in plan.offer.applied]),
         customer=plan.customer,
+        risk_reasons=plan.decision.reasons,
     )
 
 

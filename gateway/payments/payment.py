@@ -53,6 +53,8 @@ class PaymentOrder:
         fields = request.model_dump()
         if request.auth_code is not None:
             fields["auth_code"] = vault.keyed_hash(request.auth_code.encode()).hex()
+        if request.customer is not None and request.customer.device_rooted is None:
+            del fields["customer"]["device_rooted"]  # a request from before there was such a field stays the same
         return cls(merchant_id, merchant_name, request, idempotency_key, fields, code_id, timezone)
 
     @property
@@ -144,6 +146,8 @@ class Payment(NamedTuple):
     """What it took of campaigns, in the order applied."""
     customer: bytes | None = None
     """The keyed hash that stands for its customer, where the till named one."""
+    risk_reasons: tuple[str, ...] = ()
+    """The codes of the rules that hit, by priority."""
 
     def with_(self, **changes: Any) -> Payment:
         """The same payment with some facts changed."""
@@ -205,7 +209,7 @@ class Payment(NamedTuple):
             "qr_code": self.qr_code if self.status is Status.REQUIRES_ACTION else None,
             "code_id": self.code_id,
             "promotions": [redemption.to_json() for redemption in self.promotions],
-            "risk": {"decision": self.risk_decision, "score": self.risk_score, "reasons": []},
+            "risk": {"decision": self.risk_decision, "score": self.risk_score, "reasons": [*self.risk_reasons]},
             "failure": _failure_json(self.failure, self.failure_channel_code),
             "reversal": self.reversal,
             "review": self.review,

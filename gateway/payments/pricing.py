@@ -61,6 +61,8 @@ class Basket:
     stale: int = 0
     sent_elsewhere: Counter[str] = field(default_factory=Counter)
     """Campaigns some of whose slices were empty: so often has the pool been asked for another one."""
+    is_promoted: bool = True
+    """Whether the risk check allows it a subsidy."""
     declined: bool = False
     """A campaign whose budget is gone wants its payments refused."""
 
@@ -90,8 +92,10 @@ class Pricing:
         self._places = places
         self._accounts = accounts
 
-    async def open(self, order: PaymentOrder, payment_id: str, wallet: Wallet | None) -> Basket:
-        """Gather what campaigns look at."""
+    async def open(
+        self, order: PaymentOrder, payment_id: str, wallet: Wallet | None, *, is_promoted: bool = True
+    ) -> Basket:
+        """Gather what campaigns look at.  Not promoted: the risk check takes the payment, but gives it no subsidy."""
         place = await self._places.get(order.merchant_id, order.request.store_id)
         facts = await self._promotions.facts(asked_of(order, wallet, place))
         return Basket(
@@ -99,6 +103,7 @@ class Pricing:
             facts,
             customer=None if facts.customer is None else bytes.fromhex(facts.customer),
             card_bin=None if facts.card_bin is None else self._promotions.bin_key(facts.card_bin),
+            is_promoted=is_promoted,
         )
 
     async def price(self, basket: Basket, expected_fen: int | None, route_by: RouteBy | None = None) -> Priced:
@@ -175,6 +180,8 @@ class Pricing:
             basket.held = ()
 
     async def _offers(self, basket: Basket) -> Offers:
+        if not basket.is_promoted:
+            return Offers(self._promotions.unpromoted(basket.facts))
         if basket.is_at_full_price:
             full = Offer.full_price(Money(basket.facts.amount_fen))
             return Offers(full._replace(considered=tuple(basket.without.values())))

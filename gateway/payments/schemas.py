@@ -68,6 +68,8 @@ Moment = Annotated[AwareDatetime, AfterValidator(_storable)]
 Text = Annotated[str, AfterValidator(_printable)]
 ShortText = Annotated[Text, Field(min_length=1, max_length=32)]
 LongText = Annotated[Text, Field(min_length=1, max_length=127)]
+Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False, strict=True), AfterValidator(_unsigned_zero)]
+Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False, strict=True), AfterValidator(_unsigned_zero)]
 
 
 class _Request(BaseModel):
@@ -79,8 +81,8 @@ class _Request(BaseModel):
 class Location(_Request):
     """Where the customer is, in degrees (WGS 84)."""
 
-    latitude: Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False), AfterValidator(_unsigned_zero)]
-    longitude: Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False), AfterValidator(_unsigned_zero)]
+    latitude: Latitude
+    longitude: Longitude
 
 
 class Customer(_Request):
@@ -91,6 +93,9 @@ class Customer(_Request):
     device_id: Annotated[Text, Field(min_length=1, max_length=128)] | None = None
     location: Location | None = None
     card_bin: Annotated[str, Field(pattern=r"^[0-9]{6,8}$")] | None = None
+    device_rooted: Annotated[
+        bool | None, Field(description="Whether the till's app found the customer's device tampered with (rooted).")
+    ] = None
 
 
 class PaymentRequest(_Request):

@@ -6,7 +6,7 @@ SELECT
     channel_trade_no, store_id, terminal_id, operator_id, metadata, replaces, risk_decision, risk_score, failure_code,
     failure_channel_code, reversal, review, amount_refunded, late_captures, created_at, completed_at, expires_at,
     qr_code, code_id, attempt_at, pay_until, refund_held, any_wallet, promoted,
-    customer
+    customer, risk_version
 FROM payments WHERE id = $1 AND merchant_id = $2
 
 -- name: merchant_of
@@ -30,7 +30,7 @@ SELECT
     channel_trade_no, store_id, terminal_id, operator_id, metadata, replaces, risk_decision, risk_score, failure_code,
     failure_channel_code, reversal, review, amount_refunded, late_captures, created_at, completed_at, expires_at,
     qr_code, code_id, attempt_at, pay_until, refund_held, any_wallet, promoted,
-    customer
+    customer, risk_version
 FROM payments
 WHERE merchant_id = $1
     AND ($2::text IS NULL OR id < $2)
@@ -100,6 +100,12 @@ ORDER BY attempt_seq
 SELECT r.* FROM unnest($1::text[], $2::text[]) AS wanted (id, merchant_id)
 JOIN redemptions r ON r.payment_id = wanted.id AND r.merchant_id = wanted.merchant_id
 ORDER BY r.payment_id, r.seq
+
+-- name: risk_reasons
+-- Of payments that were screened: the rules that hit.
+SELECT d.payment_id, d.hits FROM unnest($1::text[], $2::text[]) AS wanted (id, merchant_id)
+JOIN risk_decisions d ON d.payment_id = wanted.id AND d.merchant_id = wanted.merchant_id
+WHERE d.hits IS NOT NULL
 
 -- name: pricing
 SELECT pricing FROM payments WHERE id = $1 AND merchant_id = $2

@@ -220,9 +220,13 @@ class PaymentStore:
             return True
 
     async def whole(self, records: Sequence[asyncpg.Record]) -> Sequence[Payment]:
-        """Rows of `payments` as values, with the redemptions and late captures of those few that have any."""
+        """Rows of `payments` as values, with the redemptions, reasons and late captures of those that have any."""
         redemptions = await self._redemptions([record for record in records if record["promoted"]])
-        return [await self._whole(record, redemptions.get(record["id"], ())) for record in records]
+        reasons = await self._reasons([record for record in records if record["risk_version"] is not None])
+        return [
+            await self._whole(record, redemptions.get(record["id"], ()), reasons.get(record["id"], ()))
+            for record in records
+        ]
 
     async def pricing(self, payment: Payment) -> Sequence[Mapping[str, Any]]:
         """Which campaigns were considered, and why each applied or not (`Considered.to_json`)."""
@@ -230,8 +234,10 @@ class PaymentStore:
         found: Sequence[Mapping[str, Any]] = orjson.loads(stored or "[]")
         return found
 
-    async def _whole(self, record: asyncpg.Record, promotions: tuple[Redemption, ...]) -> Payment:
-        payment = payment_of(record, promotions)
+    async def _whole(
+        self, record: asyncpg.Record, promotions: tuple[Redemption, ...], reasons: tuple[str, ...]
+    ) -> Payment:
+        payment = payment_of(record, promotions, reasons)
         if not record["late_captures"]:
             return payment
         found = await self._pool.fetch(
@@ -251,9 +257,21 @@ class PaymentStore:
             found[row["payment_id"]].append(Redemption.of_row(dict(row)))
         return {payment_id: tuple(those) for payment_id, those in found.items()}
 
+    async def _reasons(self, records: Sequence[asyncpg.Record]) -> Mapping[str, tuple[str, ...]]:
+        """Which risk rules hit those payments, by the payment's id; one statement for all of them."""
+        if not records:
+            return {}
+        ids, merchants = [record["id"] for record in records], [record["merchant_id"] for record in records]
+        return {
+            row["payment_id"]: tuple(row["hits"])
+            for row in await self._pool.fetch(_SQL["risk_reasons"], ids, merchants)
+        }
 
-def payment_of(record: asyncpg.Record, promotions: tuple[Redemption, ...] = ()) -> Payment:
-    """A row of `payments` as a value; its redemptions stand in rows of their own."""
+
+def payment_of(
+    record: asyncpg.Record, promotions: tuple[Redemption, ...] = (), risk_reasons: tuple[str, ...] = ()
+) -> Payment:
+    """A row of `payments` as a value; its redemptions and its risk decision stand in rows of their own."""
     currency = Currency(record["currency"])
     return Payment(
         id=record["id"],
@@ -290,4 +308,5 @@ def payment_of(record: asyncpg.Record, promotions: tuple[Redemption, ...] = ()) 
         any_wallet=record["any_wallet"],
         promotions=promotions,
         customer=record["customer"],
+        risk_reasons=risk_reasons,
     )

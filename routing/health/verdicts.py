@@ -46,6 +46,7 @@ OF_FAILURES: Final[dict[FailureCode, Verdict]] = {
     FailureCode.GIVEN_BACK: Verdict.FAULT,
     # No channel was asked.
     FailureCode.RISK_DECLINED: Verdict.ABANDONED,
+    FailureCode.RISK_UNAVAILABLE: Verdict.ABANDONED,
     FailureCode.PRICE_CHANGED: Verdict.ABANDONED,
     FailureCode.DISCOUNT_EXHAUSTED: Verdict.ABANDONED,
     FailureCode.REPLACED_PAYMENT_PAID: Verdict.ABANDONED,

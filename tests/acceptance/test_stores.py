@@ -40,6 +40,17 @@ async def test_a_merchant_is_created_with_what_campaigns_look_at(admin: httpx.As
     assert {name: settings[name] for name in given} == given
 
 
+async def test_what_a_merchant_takes_while_features_are_away_is_an_amount_any_or_none(
+    admin: httpx.AsyncClient, merchant: str
+) -> None:
+    before = (await admin.get(merchant)).json()
+    assert (before["risk_open_amount_max"], before["risk_tier"]) == (500_000, None)
+    for amount in (0, None, 1_000):
+        changed = await admin.patch(merchant, json={"risk_open_amount_max": amount, "risk_tier": "new"})
+        assert changed.json() == before | {"risk_open_amount_max": amount, "risk_tier": "new"}
+        assert (await admin.get(merchant)).json() == changed.json()
+
+
 async def test_a_merchant_moves_and_null_takes_away(admin: httpx.AsyncClient, merchant: str) -> None:
     before = (await admin.get(merchant)).json()
     assert (before["customer_realm"], before["category"], before["region"]) == (None, None, None)
@@ -61,6 +72,9 @@ async def test_a_merchant_moves_and_null_takes_away(admin: httpx.AsyncClient, me
         ({"region": "\x00"}, "region"),
         ({"region": 1}, "region"),
         ({"name": None}, "name"),
+        ({"risk_tier": ""}, "risk_tier"),
+        ({"risk_open_amount_max": -1}, "risk_open_amount_max"),
+        ({"risk_open_amount_max": "1"}, "risk_open_amount_max"),
         ({"realm": "group"}, "realm"),
     ],
 )
@@ -73,13 +87,14 @@ async def test_a_wrong_change_is_refused_by_name(
 
 
 async def test_stores_are_written_read_listed_and_deleted(admin: httpx.AsyncClient, merchant: str) -> None:
-    store = {"name": "人民广场店", "category": "cafe", "region": "上海"}
+    store = {"name": "人民广场店", "category": "cafe", "region": "上海", "latitude": 31.2304, "longitude": 121.4737}
     written = await admin.put(f"{merchant}/stores/s-1", json=store)
     assert written.status_code == 200, written.text
     assert written.json() == {"object": "store", "store_id": "s-1", **store}
     assert (await admin.get(f"{merchant}/stores/s-1")).json() == written.json()
     again = await admin.put(f"{merchant}/stores/s-1", json={"region": "杭州"})
-    assert again.json() == {"object": "store", "store_id": "s-1", "name": None, "category": None, "region": "杭州"}
+    rest = dict.fromkeys(("name", "category", "latitude", "longitude"))
+    assert again.json() == {"object": "store", "store_id": "s-1", "region": "杭州", **rest}
     many = [{"store_id": f"s-{number}", "region": "苏州"} for number in range(2, 6)]
     answer = await admin.put(f"{merchant}/stores", json={"stores": many})
     assert answer.json() == {"object": "stores_written", "stores": 4}
@@ -123,6 +138,9 @@ async def test_nobodys_stores_are_not_found(
         ("stores/" + "x" * 33, {}, "store_id"),
         ("stores/%00", {}, "store_id"),
         ("stores/s-1", {"region": ""}, "region"),
+        ("stores/s-1", {"latitude": 90.1, "longitude": 0}, "latitude"),
+        ("stores/s-1", {"latitude": 31.2, "longitude": "121.5"}, "longitude"),
+        ("stores/s-1", {"latitude": 31.2}, None),
         ("stores/s-1", {"store_id": "s-1"}, "store_id"),
         ("stores", {"stores": [{"region": "上海"}]}, "stores.0.store_id"),
         ("stores", {}, "stores"),

@@ -5,20 +5,22 @@
 -- Keys and replacements have no ON CONFLICT on purpose: two concurrent orders under one key (or for one replaced
 -- payment) raise unique_violation, and the caller sends the batch again, when the first is visible here and only the
 -- later order is left out.
--- What payments take of campaigns stands in arrays of its own ($34 and on; null where nobody takes anything, and then it
--- costs nothing).  Who is refused by a guard writes nothing either, and comes back with the campaign, the reason and
--- what was left.
+-- What payments take of campaigns stands in arrays of its own ($35 and on; null where nobody takes anything, and then it
+-- costs nothing); so do the decisions of the risk check ($62 and on).  Who is refused by a guard writes nothing either,
+-- and comes back with the campaign, the reason and what was left.
 WITH rows AS (
     SELECT * FROM unnest(
         $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::text[], $9::text[],
         $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[],
         $18::bytea[], $19::bytea[], $20::text[], $21::int[], $22::text[], $23::int[], $24::float8[], $25::float8[],
-        $26::text[], $27::text[], $28::text[], $29::text[], $30::bytea[], $31::bytea[], $32::text[], $33::boolean[]
+        $26::text[], $27::text[], $28::text[], $29::text[], $30::bytea[], $31::bytea[], $32::text[], $33::int[],
+        $34::boolean[]
     ) AS r (
         payment_id, merchant_id, merchant_order_no, idempotency_key, status, amount, payable, currency, method,
         wallet, account_id, store_id, terminal_id, operator_id, metadata, notify_url, replaces,
         request_fingerprint, request_sealed, risk_decision, risk_score, failure_code, expires_in_s, send_within_s,
-        recover_after_s, qr_code, event_id, code_id, routing, customer, card_bin, pricing, promoted
+        recover_after_s, qr_code, event_id, code_id, routing, customer, card_bin, pricing,
+        risk_version, promoted
     )
 ), new AS (
     INSERT INTO order_numbers (merchant_id, merchant_order_no, payment_id)
@@ -37,12 +39,12 @@ WITH rows AS (
 ), refused AS (
     SELECT * FROM take_redemptions(
         ARRAY(SELECT payment_id FROM new),
-        $34::text[], $35::text[], $36::text[], $37::bytea[], $38::smallint[], $39::text[], $40::int[], $41::text[],
-        $42::date[], $43::smallint[], $44::bigint[], $45::bigint[], $46::text[], $47::text[], $48::text[],
-        $49::boolean[], $50::boolean[], $51::boolean[], $52::boolean[],
-        $53::text[], $54::text[], $55::text[], $56::text[], $57::date[], $58::bigint[], $59::int[], $60::bigint[]
+        $35::text[], $36::text[], $37::text[], $38::bytea[], $39::smallint[], $40::text[], $41::int[], $42::text[],
+        $43::date[], $44::smallint[], $45::bigint[], $46::bigint[], $47::text[], $48::text[], $49::text[],
+        $50::boolean[], $51::boolean[], $52::boolean[], $53::boolean[],
+        $54::text[], $55::text[], $56::text[], $57::text[], $58::date[], $59::bigint[], $60::int[], $61::bigint[]
     )
-    WHERE $34::text[] IS NOT NULL
+    WHERE $35::text[] IS NOT NULL
 ), admitted AS (
     SELECT r.* FROM rows r JOIN new USING (payment_id)
     WHERE NOT EXISTS (SELECT FROM refused f WHERE f.refused_payment = r.payment_id)
@@ -61,14 +63,14 @@ WITH rows AS (
         id, merchant_id, merchant_order_no, status, amount, payable, currency, method, wallet, account_id, attempt_seq,
         store_id, terminal_id, operator_id, metadata, notify_url, replaces, request_fingerprint, request_sealed,
         risk_decision, risk_score, failure_code, qr_code, code_id, created_at, completed_at, expires_at, any_wallet,
-        customer, card_bin, pricing, promoted
+        customer, card_bin, pricing, promoted, risk_version
     )
     SELECT
         payment_id, merchant_id, merchant_order_no, status, amount, payable, currency, method, wallet, account_id,
         (account_id IS NOT NULL)::int, store_id, terminal_id, operator_id, metadata::json, notify_url, replaces,
         request_fingerprint, request_sealed, risk_decision, risk_score, failure_code, qr_code, code_id,
         now(), CASE WHEN status = 'failed' THEN now() END, now() + make_interval(secs => expires_in_s),
-        status = 'requires_action' AND account_id IS NULL, customer, card_bin, pricing::json, promoted
+        status = 'requires_action' AND account_id IS NULL, customer, card_bin, pricing::json, promoted, risk_version
     FROM admitted
 ), attempt AS (
     INSERT INTO attempts (payment_id, merchant_id, seq, account_id, send_before, created_at, routing)
@@ -93,6 +95,28 @@ WITH rows AS (
     WHERE a.event_id IS NOT NULL AND (a.notify_url IS NOT NULL OR EXISTS (
         SELECT FROM webhook_endpoints w WHERE w.merchant_id = a.merchant_id AND w.status = 'enabled'
     ))
+), decided AS (
+    SELECT d.*, a.merchant_id, a.amount
+    FROM unnest(
+        $62::text[], $63::int[], $64::text[], $65::int[], $66::text[], $67::text[], $68::boolean[], $69::text[],
+        $70::text[], $71::boolean[], $72::timestamptz[], $73::text[]
+    ) AS d (
+        payment_id, version, verdict, score, hits, shadow, no_discount, features, missed, beyond_tolerance, at, case_id
+    ) JOIN admitted a USING (payment_id)
+    WHERE $62::text[] IS NOT NULL
+), decision AS (
+    INSERT INTO risk_decisions (
+        payment_id, merchant_id, version, verdict, score, hits, shadow, no_discount, features, missed,
+        beyond_tolerance, at
+    )
+    SELECT
+        payment_id, merchant_id, version, verdict, score, string_to_array(hits, E'\n'),
+        string_to_array(shadow, E'\n'), no_discount, features, missed, beyond_tolerance, at
+    FROM decided
+), review AS (
+    INSERT INTO risk_cases (id, merchant_id, kind, payment_id, amount, score)
+    SELECT case_id, merchant_id, 'review', payment_id, amount, score
+    FROM decided WHERE case_id IS NOT NULL
 )
 SELECT new.payment_id IS NOT NULL AND f.refusal IS NULL AS inserted, now() AS at,
     f.refusal, f.refusing_campaign, f.left_fen, f.left_count

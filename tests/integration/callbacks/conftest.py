@@ -30,6 +30,7 @@ from gateway.payments.payment import Payment
 from gateway.payments.states import Event
 from gateway.payments.store import PaymentStore
 from gateway.refunds.desk import RefundDesk
+from gateway.risk import Risk
 from gateway.workers.callbacks import CallbackSweep
 from promotions.coupons.campaigns import CouponCampaigns
 from routing.accounts.book import AccountBook, save_account
@@ -166,7 +167,8 @@ async def opened(database_url: str) -> AsyncIterator[tuple[Base, dict[str, Notif
     store, valkey = PaymentStore(pool, vault), Valkey(chosen)
     charging = Charging(store, outcomes(pool, chosen), vault, chosen.channel_timeout_s)
     campaigns = Campaigns.of(chosen, pool, pool, valkey, vault)
-    routed = (Routing.of(pool, accounts), NOBODY_LISTENS, campaigns, CouponCampaigns(pool, campaigns.clock))
+    risk = Risk.of(chosen, (pool, pool), valkey, vault, campaigns)
+    routed = (Routing.of(pool, accounts), NOBODY_LISTENS, campaigns, CouponCampaigns(pool, campaigns.clock), risk)
     directory, revision = Directory(pool, vault), RevisionWatch(pool, [])
     refunds = RefundDesk(pool, accounts)
     yield (

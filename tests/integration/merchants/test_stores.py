@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import datetime
 
 import asyncpg
 import pytest
@@ -61,19 +62,42 @@ class Counted:
         return await self._pool.fetchval(query)
 
 
+async def since(pool: asyncpg.Pool, merchant: Merchant) -> datetime:
+    """When the merchant was made known."""
+    found: datetime = await pool.fetchval("SELECT created_at FROM merchants WHERE id = $1", merchant.id)
+    return found
+
+
 async def test_a_stores_own_stands_before_its_merchants(
     pool: asyncpg.Pool, merchant: Merchant, book: StoreBook
 ) -> None:
     await put_stores(pool, merchant.id, [Store("s-1", "First", region="杭州"), Store("s-2", category="bakery")])
-    assert await book.get(merchant.id, "s-1") == Place("group", "cafe", "杭州")
-    assert await book.get(merchant.id, "s-2") == Place("group", "bakery", "上海")
+    usual = Place("group", "cafe", "上海", await since(pool, merchant), risk_open_amount_max=500_000)
+    assert await book.get(merchant.id, "s-1") == usual._replace(region="杭州")
+    assert await book.get(merchant.id, "s-2") == usual._replace(category="bakery")
     for store_id in ("unknown", None):
-        assert await book.get(merchant.id, store_id) == Place("group", "cafe", "上海")
+        assert await book.get(merchant.id, store_id) == usual
+
+
+async def test_what_risk_rules_look_at_is_the_stores_place_and_the_merchants_tier(
+    pool: asyncpg.Pool, merchant: Merchant, book: StoreBook
+) -> None:
+    await put_stores(pool, merchant.id, [Store("s-1", latitude=31.25, longitude=121.5)])
+    before = await find_settings(pool, merchant.id)
+    assert before is not None
+    await save_settings(pool, replace(before, risk_tier="new", risk_open_amount_max=None))
+    place = await book.get(merchant.id, "s-1")
+    assert (place.latitude, place.longitude) == (31.25, 121.5)
+    assert (place.risk_tier, place.risk_open_amount_max) == ("new", None)
+    await save_settings(pool, replace(before, risk_open_amount_max=0))
+    await book.reload()
+    assert (await book.get(merchant.id, "s-1")).risk_open_amount_max == 0
 
 
 async def test_a_merchant_without_a_realm_has_customers_of_its_own(pool: asyncpg.Pool, book: StoreBook) -> None:
     alone = (await create_merchant(pool, VAULT, "Alone")).merchant
-    assert await book.get(alone.id, "s-1") == Place(alone.id, None, None)
+    place = await book.get(alone.id, "s-1")
+    assert place == Place(alone.id, None, None, await since(pool, alone), risk_open_amount_max=500_000)
     assert await book.get("mer_nobody", None) == Place("mer_nobody", None, None)
 
 

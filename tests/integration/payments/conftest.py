@@ -30,6 +30,7 @@ from gateway.payments.replays import Replays
 from gateway.payments.schemas import PaymentRequest
 from gateway.payments.showing import Showing
 from gateway.payments.store import PaymentStore
+from gateway.risk import Risk
 from routing.accounts.book import AccountBook
 from routing.accounts.store import save_account
 from routing.channels.base import Wallet
@@ -92,6 +93,7 @@ async def counter(database_url: str, redis_url: str) -> AsyncIterator[Counter]:
         store=store,
         replays=replays,
         router=router,
+        screening=Risk.of(chosen, (pool, pool), valkey, vault, campaigns).orders,
         pricing=Pricing(campaigns.desk, campaigns.places, accounts),
         intents=intents(pool, chosen),
         charging=charging,

@@ -27,6 +27,7 @@ from gateway.payments.feedback import NOBODY_LISTENS
 from gateway.payments.payment import Payment
 from gateway.payments.store import PaymentStore
 from gateway.refunds.desk import RefundDesk
+from gateway.risk import Risk
 from gateway.workers.late import LateWatch
 from gateway.workers.recovery import Recovery
 from gateway.workers.tasks import Purpose, TaskQueue
@@ -131,7 +132,8 @@ async def open_corner(database_url: str, more_wechat: Sequence[str] = ()) -> Asy
     store, valkey = PaymentStore(pool, vault), Valkey(chosen)
     charging = Charging(store, outcomes(pool, chosen), vault, chosen.channel_timeout_s)
     campaigns = Campaigns.of(chosen, pool, pool, valkey, vault)
-    routed = (Routing.of(pool, accounts), NOBODY_LISTENS, campaigns, CouponCampaigns(pool, campaigns.clock))
+    risk = Risk.of(chosen, (pool, pool), valkey, vault, campaigns)
+    routed = (Routing.of(pool, accounts), NOBODY_LISTENS, campaigns, CouponCampaigns(pool, campaigns.clock), risk)
     directory, revision, refunds = Directory(pool, vault), RevisionWatch(pool, []), RefundDesk(pool, accounts)
     base = Base(chosen, pool, pool, valkey, vault, directory, accounts, store, charging, revision, refunds, *routed)
     attempts = Attempts(

@@ -109,6 +109,7 @@ async def house(database_url: str, redis_url: str) -> AsyncIterator[House]:
             store=base.store,
             replays=(replays := Replays(base.store, base.vault)),
             router=router,
+            screening=base.risk.orders,
             pricing=Pricing(base.campaigns.desk, base.campaigns.places, base.accounts),
             intents=intents(base.pool, base.settings),
             charging=base.charging,
