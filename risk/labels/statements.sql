@@ -21,7 +21,7 @@ ORDER BY seq
 
 -- name: owners
 -- Whose payments they are, and when they were made; those that are none are left out.
-SELECT id, merchant_id, created_at FROM payments WHERE id = ANY ($1::text[])
+SELECT id, merchant_id, created_at, now() AS now FROM payments WHERE id = ANY ($1::text[])
 
 -- name: untold
 -- Frauds that the velocity counters have not acknowledged.  `needless` are those of which they know already, by an earlier
