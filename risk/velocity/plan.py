@@ -9,9 +9,8 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from importlib.resources import files
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 
 from gateway.database.valkey import Script
 from risk.velocity import travel
@@ -40,54 +39,19 @@ LETTERS: Final = {
 _BODY: Final = (files("risk.velocity") / "scripts" / "velocities.lua").read_text(encoding="utf-8")
 
 
-class Operation(IntEnum):
-    """The calls that the script knows; SHARE answers with two numbers, TRAVEL with three."""
-
-    COUNT = 1
-    SUM = 2
-    LOWEST = 3
-    HIGHEST = 4
-    MEAN = 5
-    SINCE = 6
-    DISTINCT = 7
-    SHARE = 8
-    TRAVEL = 9
-
-
-_OPERATIONS: Final = {
-    Metric.SUM_AMOUNT: Operation.SUM,
-    Metric.REFUND_AMOUNT: Operation.SUM,
-    Metric.MIN_AMOUNT: Operation.LOWEST,
-    Metric.MAX_AMOUNT: Operation.HIGHEST,
-    Metric.MEAN_AMOUNT: Operation.MEAN,
-    Metric.SECONDS_SINCE_LAST: Operation.SINCE,
-    Metric.FRAUD_SHARE: Operation.SHARE,
-    **dict.fromkeys(DISTINCT_DIMENSIONS, Operation.DISTINCT),
-}
-
-
-class _Call(NamedTuple):
-    """One of the script's calls, and the parts of an entity that it needs."""
-
-    operation: Operation
-    first: str
-    second: str
-    parts: tuple[str, ...]
-    reach_s: int
-
-
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """The entities of one key.  `number` is the script's; the answers are `plain`, then `shares`, then the travel.
+    """The entities of one key.  `number` is the script's; `series` are those that have a ring here.
 
-    `series` are those that have a ring here.
+    Of the numbers that the script answers for an entity, `width` in all, a plain name has the one at its place, a share
+    those of its frauds and of the payments that are due, and `travel` is the place of the first of three.
     """
 
     number: int
     key: tuple[str, ...]
-    plain: tuple[str, ...]
-    shares: tuple[str, ...]
-    has_travel: bool
+    plain: tuple[tuple[str, int], ...]
+    shares: tuple[tuple[str, int, int], ...]
+    travel: int | None
     width: int
     series: frozenset[Series]
 
@@ -110,61 +74,117 @@ class Plan:
         for name, velocity in velocities:
             by_key[velocity.key].append((name, velocity))
         if needs_travel:
-            by_key.setdefault(("customer",), [])
+            by_key.setdefault(_TRAVELLER, [])
         kinds, tables = [], []
         for number, (key, asked) in enumerate(sorted(by_key.items()), start=1):
-            has_travel = needs_travel and key == ("customer",)
-            shares = [each for each in asked if each[1].metric is Metric.FRAUD_SHARE]
-            plain = [each for each in asked if each[1].metric is not Metric.FRAUD_SHARE]
-            calls = [_call_of(velocity) for _, velocity in plain + shares] + [_TRAVEL] * has_travel
-            tables.append(_table(number, calls))
-            kinds.append(
-                Kind(
-                    number,
-                    key,
-                    tuple(name for name, _ in plain),
-                    tuple(name for name, _ in shares),
-                    has_travel,
-                    len(plain) + 2 * len(shares) + 3 * has_travel,
-                    frozenset({METRIC_SERIES[velocity.metric] for _, velocity in asked}),
-                )
-            )
+            writing = _Writing(asked, needs_travel=needs_travel and key == _TRAVELLER)
+            tables.append(writing.table())
+            kinds.append(writing.kind(number, key))
         names = [name for name, _ in velocities] + list(travel.NOWHERE) * needs_travel
         dimensions = {DISTINCT_DIMENSIONS[each.metric] for _, each in velocities if each.metric in DISTINCT_DIMENSIONS}
         return cls(tuple(kinds), needs_travel, frozenset(dimensions), dict.fromkeys(names), _script(tables))
 
 
-def _call_of(velocity: Velocity) -> _Call:
-    metric, window_s = velocity.metric, velocity.window_s
-    operation = _OPERATIONS.get(metric, Operation.COUNT)
-    if metric is Metric.SECONDS_SINCE_LAST:
-        return _Call(operation, "0", str(window_s), (), window_s)
-    if metric in DISTINCT_DIMENSIONS:
-        values = _tag("v", list(DISTINCT_DIMENSIONS).index(metric))
-        return _Call(operation, values, str(window_s), (values,), window_s)
-    ring = _tag(LETTERS[METRIC_SERIES[metric]], window_s)
-    if metric is Metric.FRAUD_SHARE:
-        dues = _tag("u", window_s)
-        bucket_s = max(window_s // BUCKETS, DUE_BUCKET_S_MIN)
-        return _Call(operation, ring, dues, (ring, dues), window_s + LABEL_DELAY_S + 2 * bucket_s)
-    return _Call(operation, ring, "0", (ring,), window_s + window_s // BUCKETS + 1)
+class _Writing:
+    """Writes a kind's part of the script: each part of an entity asked for once, and the numbers made of it."""
+
+    def __init__(self, asked: Sequence[tuple[str, Velocity]], *, needs_travel: bool) -> None:
+        self._asked = asked
+        self._lines: list[str] = []
+        self._width = 0
+        self._reach_s = 0
+        self._plain: list[tuple[str, int]] = []
+        self._shares: list[tuple[str, int, int]] = []
+        self._series = frozenset(METRIC_SERIES[velocity.metric] for _, velocity in asked)
+        for series in Series:
+            if series in self._series and series is not Series.PAYMENTS:
+                self._lines.append(f"ids({_tag('s', ord(LETTERS[series]))}, {ord(LETTERS[series])})")
+        self._write_rings()
+        self._write_values()
+        self._travel = self._write_places() if needs_travel else None
+
+    def kind(self, number: int, key: tuple[str, ...]) -> Kind:
+        """What is written, as the gateway reads its answers."""
+        return Kind(number, key, tuple(self._plain), tuple(self._shares), self._travel, self._width, self._series)
+
+    def table(self) -> str:
+        """What is written, as an entry of the table `kinds`."""
+        body = "\n".join((*self._lines, f"return {self._width}"))
+        return (
+            f"{{reach_s = {self._reach_s}, count = function(answers, filled)\n"
+            f"local count, sum, low, high, records\n{body}\nend}},"
+        )
+
+    def _write_rings(self) -> None:
+        by_ring: defaultdict[tuple[Series, int], list[tuple[str, Metric]]] = defaultdict(list)
+        for name, velocity in self._asked:
+            if velocity.metric is Metric.SECONDS_SINCE_LAST:
+                self._put(name, f"since({velocity.window_s})")
+                self._reach(velocity.window_s)
+            elif velocity.metric not in DISTINCT_DIMENSIONS:
+                by_ring[METRIC_SERIES[velocity.metric], velocity.window_s].append((name, velocity.metric))
+        for (series, window_s), asked in by_ring.items():
+            letter = LETTERS[series]
+            self._lines.append(f"count, sum, low, high = ring({_tag(letter, window_s)}, {ord(letter)}, {window_s})")
+            self._reach(window_s + window_s // BUCKETS + 1)
+            for name, metric in asked:
+                if metric is not Metric.FRAUD_SHARE:
+                    self._put(name, _NUMBERS.get(metric, "count"))
+            self._write_shares([name for name, metric in asked if metric is Metric.FRAUD_SHARE], window_s)
+
+    def _write_shares(self, names: Sequence[str], window_s: int) -> None:
+        if not names:
+            return
+        frauds = self._number("count")
+        due = self._number(f"dues({_tag('u', window_s)}, {window_s})")
+        self._reach(window_s + LABEL_DELAY_S + 2 * max(window_s // BUCKETS, DUE_BUCKET_S_MIN))
+        self._shares += [(name, frauds, due) for name in names]
+
+    def _write_values(self) -> None:
+        for number, metric in enumerate(DISTINCT_DIMENSIONS):
+            asked = [(name, velocity) for name, velocity in self._asked if velocity.metric is metric]
+            if asked:
+                self._lines.append(f"records = values({_tag('v', number)}, {number + 1})")
+            for name, velocity in asked:
+                self._put(name, f"distinct(records, {velocity.window_s})")
+                self._reach(velocity.window_s)
+
+    def _write_places(self) -> int:
+        first = self._width
+        entries = ", ".join(f"answers[filled + {first + number}]" for number in (1, 2, 3))
+        self._lines.append(f"{entries} = places({_tag('l', 0)})")
+        self._width += 3
+        self._reach(travel.REACH_S)
+        return first
+
+    def _put(self, name: str, number: str) -> None:
+        self._plain.append((name, self._number(number)))
+
+    def _number(self, number: str) -> int:
+        """The place among the kind's numbers."""
+        self._lines.append(f"answers[filled + {self._width + 1}] = {number}")
+        self._width += 1
+        return self._width - 1
+
+    def _reach(self, reach_s: int) -> None:
+        self._reach_s = max(self._reach_s, reach_s)
+
+
+_TRAVELLER: Final = ("customer",)
+_NUMBERS: Final = {
+    Metric.SUM_AMOUNT: "sum",
+    Metric.REFUND_AMOUNT: "sum",
+    Metric.MIN_AMOUNT: "count > 0 and low or -1",
+    Metric.MAX_AMOUNT: "count > 0 and high or -1",
+    Metric.MEAN_AMOUNT: "count > 0 and floor(sum / count + 0.5) or -1",
+}
+"""What is made of a ring; of those that are not named it is `count`."""
 
 
 def _tag(letter: str, number: int) -> str:
     """As a literal of Lua."""
     digits = "".join(f"\\{byte:03d}" for byte in number.to_bytes(4, "big"))
     return f"'{letter}{digits}'"
-
-
-_PLACES: Final = _tag("l", 0)
-_TRAVEL: Final = _Call(Operation.TRAVEL, _PLACES, "0", (_PLACES,), travel.REACH_S)
-
-
-def _table(number: int, calls: Sequence[_Call]) -> str:
-    reach_s = max(call.reach_s for call in calls)
-    tags = dict.fromkeys(tag for call in calls for tag in call.parts)
-    entries = (f"{call.operation},{call.first},{call.second}" for call in calls)
-    return f"if kind == {number} then return {reach_s}, {{{','.join(tags)}}}, {{{','.join(entries)}}} end"
 
 
 def _script(tables: Iterable[str]) -> Script:
@@ -175,12 +195,6 @@ def _script(tables: Iterable[str]) -> Script:
         "PLACE_MS": travel.REACH_S * 1_000,
         "STRANGERS_MAX": STRANGERS_MAX,
     }
-    lines = [
-        f"local {', '.join(constants)} = {', '.join(map(str, constants.values()))}",
-        "local function plan_of(kind)",
-        *tables,
-        "end",
-        _BODY,
-    ]
-    text = "\n".join(lines)
-    return Script(text, hashlib.sha1(text.encode()).hexdigest())  # noqa: S324
+    named = f"local {', '.join(constants)} = {', '.join(map(str, constants.values()))}"
+    text = "\n".join((named, _BODY, "return main({", *tables, "})"))
+    return Script(text, hashlib.sha1(text.encode()).hexdigest())  # noqa: S324 - how servers name scripts

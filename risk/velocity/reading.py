@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from gateway.database.valkey import Valkey, ValkeyAway
@@ -136,22 +136,21 @@ def _time_out(waiter: asyncio.Future[None]) -> None:
         waiter.set_exception(TimeoutError())
 
 
-def _read(kinds: Sequence[Kind], answer: list[int], here: travel.Place | None, values: dict[str, Value | None]) -> None:
-    numbers = iter(answer)
+def _read(
+    kinds: Sequence[Kind], answer: Sequence[int], here: travel.Place | None, values: dict[str, Value | None]
+) -> None:
+    first = 0
     for kind in kinds:
-        for name in kind.plain:
-            number = next(numbers)
+        for name, place in kind.plain:
+            number = answer[first + place]
             values[name] = None if number < 0 else number
-        for name in kind.shares:
-            values[name] = _share(next(numbers), next(numbers))
-        if kind.has_travel:
-            values.update(_travelled(numbers, here))
+        for name, frauds, due in kind.shares:
+            values[name] = min(1.0, answer[first + frauds] / answer[first + due]) if answer[first + due] else None
+        if kind.travel is not None:
+            values.update(_travelled(answer[first + kind.travel :], here))
+        first += kind.width
 
 
-def _share(frauds: int, due: int) -> float | None:
-    return min(1.0, frauds / due) if due else None
-
-
-def _travelled(numbers: Iterator[int], here: travel.Place | None) -> Mapping[str, Value | None]:
-    elapsed_ms, north, east = next(numbers), next(numbers), next(numbers)
+def _travelled(numbers: Sequence[int], here: travel.Place | None) -> Mapping[str, Value | None]:
+    elapsed_ms, north, east = numbers[:3]
     return travel.values_of(None if elapsed_ms < 0 else travel.Place(north, east), here, elapsed_ms)

@@ -1,13 +1,15 @@
 -- Counts a payment, or what became known of one, at each of its entities, and answers with their velocities.
--- KEYS: the entities; ARGV[1]: what happened, packed (reading.py); ARGV[2]: the number of each entity's kind, a byte each.
--- Returns what the kinds' calls ask for, one after the other, in whole numbers; -1 for null.
+-- KEYS: the entities; ARGV[1]: what happened, packed (calling.py); ARGV[2]: the number of each entity's kind, a byte each.
+-- Returns the numbers of a kind, one entity after the other, whole, -1 for null; or, for what became known, whether it
+-- was counted now (1) or before (0).
 --
--- plan.py puts before it, for a rule set: BUCKETS, LABEL_DELAY_MS, DUE_BUCKET_MS, PLACE_MS, STRANGERS_MAX, and
--- plan_of(kind): for how many s an entity of that kind is kept, the tags asked for, and the calls, three entries each.
+-- plan.py puts constants before it: BUCKETS, LABEL_DELAY_MS, DUE_BUCKET_MS, PLACE_MS, STRANGERS_MAX.  Behind it stands
+-- a table `kinds`, in which each kind asks for its parts, and then the call of `main`.
 --
--- An entity is one string of parts, each a tag (a letter and a number), a size of 2 bytes and a body:
---   h   the entity's clock, when it paid last and before that, for how long it is kept, and since when that is asked for
---   s   the ids of what was counted last in a series, the newest first
+-- An entity is one string.  First its clock, when it paid last and before that, for how long it is kept and since when
+-- that is asked for, and the ids of the payments that were counted last, the newest first.  Then parts in the order in
+-- which they are asked for, each a tag (a letter and a number), a size of 2 bytes, and a body, empty where nothing was:
+--   s   the ids of what was counted last in another series, the newest first
 --   v   the values of a dimension and when each was there last, the newest first
 --   l   the last two places, and the id of the payment at the last one
 --   p d r c f   a ring, of a series over a window of so many seconds: its current bucket, the sum of those before it that
@@ -18,20 +20,56 @@
 local read, pack, sub, byte, find = struct.unpack, struct.pack, string.sub, string.byte, string.find
 local floor, ceil, min, max = math.floor, math.ceil, math.min, math.max
 
-local ID_BYTES, IDS_MAX, VALUE_BYTES, VALUES_MAX = 8, 32, 12, 64
-local HEAD, PLACES, TAG = '>I6I6I6I4I6', '>c8I6i2i2I6i2i2', '>c5I2'
-local RING, RING_ASKED, BUCKET, BUCKET_BYTES = '>I4I4I7I6I6I4I7I6I6I4', 51, '>I4I4I7I6I6', 27
-local DUE, DUE_ASKED, DUE_BUCKET, DUE_BUCKET_BYTES = '>I4I4I2', 5, '>I4I4', 8
-local PAYMENTS, DUES, VALUES, PLACE, IDS, HEAD_LETTER = byte('puvlsh', 1, 6)
-local HEAD_TAG = 'h\0\0\0\0'
+local ID_BYTES, IDS_BYTES, VALUE_BYTES, VALUES_BYTES = 8, 32 * 8, 12, 64 * 12
+local HEAD, TAG, PLACES = '>I6I6I6I4I4I2', '>c5I2', '>c8I6i2i2I6i2i2'
+local RING, TAGGED_RING = '>I4I4I7I6I6I4I7I6I6I4', '>c5I2I4I4I7I6I6I4I7I6I6I4'
+local RING_BYTES, RING_ASKED, BUCKET, BUCKET_BYTES = 54, 50, '>I4I4I7I6I6', 27
+local DUE, TAGGED_DUE, DUE_BYTES, DUE_ASKED, DUE_BUCKET, DUE_BUCKET_BYTES = '>I4I4I2', '>c5I2I4I4I2', 10, 4, '>I4I4', 8
+local PAYMENTS, IDS, VALUES, PLACE, DUES = byte('psvlu', 1, 5)
 local NOBODY, NOWHERE = '\0\0\0\0\0\0', 32767
-local COUNT, SUM, LOWEST, HIGHEST, MEAN, SINCE, DISTINCT, SHARE, TRAVEL = 1, 2, 3, 4, 5, 6, 7, 8, 9
 
 local at, amount, series, is_look, id, latitude, longitude, customer, device, merchant, terminal, card, ip =
     read('>I8I8BBc8i2i2c6c6c6c6c6c6', ARGV[1])
 local named = {customer, device, merchant, terminal, card, ip}
 local is_payment = series == PAYMENTS
-local IDS_TAG = 's\0\0\0' .. string.char(series)
+
+-- The entity that is at hand: its text and how far it was read, what was found out of order, and what is written.
+local text, cursor, starts, stops, tags, out, size
+local now, now_s, kept_s, previous, is_new, is_changed
+
+local function scatter()
+    starts, stops, tags = {}, {}, {}
+    while cursor <= #text do
+        local tag, length, start = read(TAG, text, cursor)
+        cursor = start + length
+        starts[tag], stops[tag], tags[#tags + 1] = start, cursor - 1, tag
+    end
+end
+
+-- Where the body of a part begins and ends; nil where it is not there.  Most parts stand where they are asked for.
+local function part(tag)
+    if not starts then
+        if cursor <= #text then
+            local found, length, start = read(TAG, text, cursor)
+            if found == tag then
+                cursor = start + length
+                return start, cursor - 1
+            end
+        end
+        scatter()
+    end
+    local start = starts[tag]
+    starts[tag] = nil
+    if not start then
+        is_changed = true
+    end
+    return start, stops[tag]
+end
+
+local function put(tag, body)
+    out[size + 1], out[size + 2] = pack(TAG, tag, #body), body
+    size = size + 2
+end
 
 -- Where a record of so many bytes begins with that.
 local function record_at(records, wanted, bytes)
@@ -72,14 +110,11 @@ local function without_old(buckets, oldest, count, sum, low, high)
     return buckets, count, sum, low, high
 end
 
--- The ring as it is now, with an amount counted (nil: with none); its count, sum, lowest and highest.
-local function ring_of(body, window_s, now, more, asked)
+-- Turns a ring to now and counts in it where it is of this series; its count, sum, lowest and highest.
+local function turn(tag, window_s, start, stop, is_mine, asked)
     local index = floor(now * BUCKETS / (window_s * 1000))
-    if not body then
-        return pack(RING, index, 1, more, more, more, 0, 0, 0, 0, asked), 1, more, more, more
-    end
-    local bucket, count, sum, low, high, past_count, past_sum, past_low, past_high, before, place = read(RING, body)
-    local buckets = sub(body, place)
+    local bucket, count, sum, low, high, past_count, past_sum, past_low, past_high, before, place = read(RING, text, start)
+    local buckets = sub(text, place, stop)
     if bucket < index - BUCKETS then
         buckets, count, sum, low, high, past_count, past_sum, past_low, past_high = '', 0, 0, 0, 0, 0, 0, 0, 0
     elseif bucket < index then
@@ -92,17 +127,34 @@ local function ring_of(body, window_s, now, more, asked)
         buckets, past_count, past_sum, past_low, past_high =
             without_old(buckets, index - BUCKETS, past_count, past_sum, past_low, past_high)
     end
-    if more then
-        low = (count == 0 or more < low) and more or low
-        high, count, sum = max(high, more), count + 1, sum + more
+    if is_mine then
+        low = (count == 0 or amount < low) and amount or low
+        high, count, sum = max(high, amount), count + 1, sum + amount
     end
-    body = pack(RING, index, count, sum, low, high, past_count, past_sum, past_low, past_high, asked or before) .. buckets
-    if count == 0 then
-        return body, past_count, past_sum, past_low, past_high
-    elseif past_count > 0 then
-        low = min(low, past_low)
+    out[size + 1] = pack(TAGGED_RING, tag, RING_BYTES + #buckets, index, count, sum, low, high, past_count, past_sum,
+        past_low, past_high, asked or before)
+    out[size + 2] = buckets
+    size = size + 2
+    if past_count == 0 then
+        return count, sum, low, high
+    elseif count > 0 then
+        past_low = min(low, past_low)
     end
-    return body, past_count + count, past_sum + sum, low, max(past_high, high)
+    return past_count + count, past_sum + sum, past_low, max(past_high, high)
+end
+
+local function ring(tag, letter, window_s)
+    local start, stop = part(tag)
+    if start and stop > start then
+        return turn(tag, window_s, start, stop, letter == series and is_new, now_s)
+    elseif letter == series then
+        local index = floor(now * BUCKETS / (window_s * 1000))
+        size = size + 1
+        out[size] = pack(TAGGED_RING, tag, RING_BYTES, index, 1, amount, amount, amount, 0, 0, 0, 0, now_s)
+        return 1, amount, amount, amount
+    end
+    put(tag, '')
+    return 0, 0, 0, 0
 end
 
 local function due_bucket_ms(window_s)
@@ -120,18 +172,18 @@ local function with_one_more(buckets, index)
     return buckets .. pack(DUE_BUCKET, index, 1)
 end
 
--- Payments until their labels are due and through the window, as they are now, one more if new; how many are due.
-local function dues_of(body, window_s, now, is_new, asked)
+-- Payments until their labels are due and through the window, with this one where it counts; how many are due.
+local function fall_due(tag, window_s, start, stop, is_mine, asked)
     local bucket_ms = due_bucket_ms(window_s)
     local newest = floor((now - LABEL_DELAY_MS) / bucket_ms)
     local oldest = newest - ceil(window_s * 1000 / bucket_ms)
     local total, before, within, buckets = 0, 0, 0, ''
-    if body then
+    if start then
         local place
-        total, before, within, place = read(DUE, body)
-        buckets = sub(body, place)
+        total, before, within, place = read(DUE, text, start)
+        buckets = sub(text, place, stop)
     end
-    if is_new then
+    if is_mine then
         buckets = with_one_more(buckets, floor(now / bucket_ms))
     end
     while within * DUE_BUCKET_BYTES < #buckets do
@@ -149,21 +201,43 @@ local function dues_of(body, window_s, now, is_new, asked)
         end
         gone, total = gone + 1, total - count
     end
-    return pack(DUE, total, asked or before, within - gone) .. sub(buckets, gone * DUE_BUCKET_BYTES + 1), total
+    buckets = gone > 0 and sub(buckets, gone * DUE_BUCKET_BYTES + 1) or buckets
+    out[size + 1] = pack(TAGGED_DUE, tag, DUE_BYTES + #buckets, total, asked or before, within - gone)
+    out[size + 2] = buckets
+    size = size + 2
+    return total
 end
 
-local function with_value(records, value, now)
-    local place = record_at(records, value, VALUE_BYTES)
-    if place then
-        records = sub(records, 1, place - 1) .. sub(records, place + VALUE_BYTES)
-    else
-        records = sub(records, 1, (VALUES_MAX - 1) * VALUE_BYTES)
+local function dues(tag, window_s)
+    local start, stop = part(tag)
+    if is_payment then
+        return fall_due(tag, window_s, start and stop > start and start, stop, is_new or not start, now_s)
     end
-    return pack('>c6I6', value, now) .. records
+    put(tag, start and sub(text, start, stop) or '')
+    return 0
 end
 
--- How many values were there after that time; they stand in the order of time, the newest first.
-local function values_after(records, time)
+-- The values of a dimension, with this payment's in front.
+local function values(tag, dimension)
+    local start, stop = part(tag)
+    local records = start and sub(text, start, stop) or ''
+    local value = named[dimension]
+    if is_payment and value ~= NOBODY and (is_new or not start) then
+        local place = record_at(records, value, VALUE_BYTES)
+        if place then
+            records = sub(records, 1, place - 1) .. sub(records, place + VALUE_BYTES)
+        elseif #records >= VALUES_BYTES then
+            records = sub(records, 1, VALUES_BYTES - VALUE_BYTES)
+        end
+        records = pack('>c6I6', value, now) .. records
+    end
+    put(tag, records)
+    return records
+end
+
+-- How many values were there within the window.
+local function distinct(records, window_s)
+    local time = now - window_s * 1000
     local low, high = 0, #records / VALUE_BYTES
     while low < high do
         local middle = floor((low + high) / 2)
@@ -176,190 +250,133 @@ local function values_after(records, time)
     return low
 end
 
--- Also remembers where the payment before this one was made.
-local function with_place(entity, body)
+-- The place before this payment's: how many ms ago (-1: none within reach), latitude and longitude.
+local function places(tag)
+    local start, stop = part(tag)
     local latest, when, north, east, when_before, north_before, east_before = '', 0, 0, 0, 0, 0, 0
-    if body then
+    local body = ''
+    if start and stop > start then
+        body = sub(text, start, stop)
         latest, when, north, east, when_before, north_before, east_before = read(PLACES, body)
     end
     if latest == id then
-        entity.when, entity.north, entity.east = when_before, north_before, east_before
-    else
-        entity.when, entity.north, entity.east = when, north, east
-        if entity.is_new and latitude ~= NOWHERE then
-            body = pack(PLACES, id, entity.now, latitude, longitude, when, north, east)
-        end
+        when, north, east = when_before, north_before, east_before
+    elseif is_payment and is_new and latitude ~= NOWHERE then
+        body = pack(PLACES, id, now, latitude, longitude, when, north, east)
     end
-    return body
+    put(tag, body)
+    local elapsed_ms = now - when
+    return elapsed_ms < PLACE_MS and elapsed_ms or -1, north, east
 end
 
--- A part of the entity with what happened; nil where it is not there and need not be.
-local function part_of(entity, tag, body, is_asked)
-    local letter, number = read('>BI4', tag)
-    local is_new, asked = entity.is_new or not body, is_asked and entity.now_s
-    if letter == DUES or letter == VALUES or letter == PLACE then
-        if not is_payment then
-            return body
-        elseif letter == PLACE then
-            return is_asked and with_place(entity, body) or body
-        elseif letter == DUES then
-            body, entity.counts[tag] = dues_of(body, number, entity.now, is_new, asked)
-        elseif is_new and named[number + 1] ~= NOBODY then
-            body = with_value(body or '', named[number + 1], entity.now)
-        end
-    elseif letter == series or (is_payment and is_asked and body) then
-        local more = letter == series and is_new and amount or nil
-        body, entity.counts[tag], entity.sums[tag], entity.lows[tag], entity.highs[tag] =
-            ring_of(body, number, entity.now, more, asked)
-    end
-    return body
-end
-
--- Whether nobody has asked for so long that whoever did would find it empty.
-local function is_stale(entity, tag, body)
-    local letter, window_s = read('>BI4', tag)
-    if letter == VALUES then
-        return read('>I6', body, 7) + entity.kept_s * 1000 < entity.now
-    elseif letter == PLACE then
-        return read('>I6', body, ID_BYTES + 1) + PLACE_MS < entity.now
-    elseif letter == DUES then
-        local reach_s = window_s + (LABEL_DELAY_MS + 2 * due_bucket_ms(window_s)) / 1000
-        return read('>I4', body, DUE_ASKED) + reach_s < entity.now_s
-    end
-    return read('>I4', body, RING_ASKED) + window_s * (BUCKETS + 1) / BUCKETS < entity.now_s
-end
-
-local function entity_of(key)
-    local entity = {parts = {}, order = {}, counts = {}, sums = {}, lows = {}, highs = {}}
-    local parts, order, text, place = entity.parts, entity.order, redis.call('GET', key) or '', 1
-    while place <= #text do
-        local tag, size, start = read(TAG, text, place)
-        place = start + size
-        parts[tag] = sub(text, start, place - 1)
-        order[#order + 1] = tag
-    end
-    return entity
-end
-
-local function open(entity, reach_s)
-    local clock, last, before, kept_s, kept_since = 0, 0, 0, 0, 0
-    if entity.parts[HEAD_TAG] then
-        clock, last, before, kept_s, kept_since = read(HEAD, entity.parts[HEAD_TAG])
-    else
-        entity.order[1] = HEAD_TAG
-    end
-    local now = max(at, clock)
-    local now_s = floor(now / 1000)
-    local ids = entity.parts[IDS_TAG]
-    if not ids then
-        ids, entity.order[#entity.order + 1] = '', IDS_TAG
-    end
-    local place = record_at(ids, id, ID_BYTES)
-    entity.previous = place == 1 and before or last
-    if reach_s >= kept_s or kept_since + kept_s < now_s then
-        kept_s, kept_since = reach_s, now_s
-    end
-    if not place then
-        entity.parts[IDS_TAG] = id .. sub(ids, 1, (IDS_MAX - 1) * ID_BYTES)
-        if is_payment then
-            last, before = now, last
-        end
-    end
-    entity.parts[HEAD_TAG] = pack(HEAD, now, last, before, kept_s, kept_since)
-    entity.now, entity.now_s, entity.kept_s, entity.is_new = now, now_s, kept_s, not place
-end
-
-local function put(written, tag, body)
-    written[#written + 1] = pack(TAG, tag, #body)
-    written[#written + 1] = body
-end
-
--- What is asked for stands first, then what only other rule sets ask for, the longest unasked last.
-local function counted(entity, tags)
-    local parts, written, is_asked, strangers = entity.parts, {}, {}, 0
-    for _, tag in ipairs(tags) do
-        local body = part_of(entity, tag, parts[tag], true)
-        entity.is_changed = entity.is_changed or (body and not parts[tag])
-        parts[tag], is_asked[tag] = body, true
-        if body then
-            put(written, tag, body)
-        end
-    end
-    for _, tag in ipairs(entity.order) do
-        local letter = byte(tag)
-        if letter == HEAD_LETTER or letter == IDS then
-            put(written, tag, parts[tag])
-        elseif not is_asked[tag] and strangers < STRANGERS_MAX and not is_stale(entity, tag, parts[tag]) then
-            strangers = strangers + 1
-            put(written, tag, part_of(entity, tag, parts[tag], false))
-        end
-    end
-    return table.concat(written)
-end
-
-local function seconds_since_last(entity, window_s)
-    local elapsed_ms = entity.now - entity.previous
+local function since(window_s)
+    local elapsed_ms = now - previous
     return elapsed_ms < window_s * 1000 and floor(elapsed_ms / 1000) or -1
 end
 
-local function put_share(entity, answers, frauds, dues)
-    answers[#answers + 1] = entity.counts[frauds] or 0
-    answers[#answers + 1] = entity.counts[dues] or 0
-end
-
-local function put_travel(entity, answers)
-    local elapsed_ms = entity.now - entity.when
-    answers[#answers + 1] = elapsed_ms < PLACE_MS and elapsed_ms or -1
-    answers[#answers + 1] = entity.north
-    answers[#answers + 1] = entity.east
-end
-
-local function answer_of(entity, call, tag, window_s)
-    local some = entity.counts[tag] or 0
-    if call == COUNT then
-        return some
-    elseif call == SUM then
-        return entity.sums[tag] or 0
-    elseif call == DISTINCT then
-        return values_after(entity.parts[tag] or '', entity.now - window_s * 1000)
-    elseif call == SINCE then
-        return seconds_since_last(entity, window_s)
-    elseif some == 0 then
-        return -1
-    elseif call == LOWEST then
-        return entity.lows[tag]
-    elseif call == HIGHEST then
-        return entity.highs[tag]
+-- The ids of another series.
+local function ids(tag, letter)
+    local start, stop = part(tag)
+    local records = start and sub(text, start, stop) or ''
+    if letter == series then
+        is_new = not record_at(records, id, ID_BYTES)
+        if is_new then
+            records = id .. sub(records, 1, IDS_BYTES - ID_BYTES)
+        end
     end
-    return floor(entity.sums[tag] / some + 0.5)
+    put(tag, records)
 end
 
-local function put_answers(entity, calls, answers)
-    for place = 1, #calls, 3 do
-        local call, tag, more = calls[place], calls[place + 1], calls[place + 2]
-        if call == SHARE then
-            put_share(entity, answers, tag, more)
-        elseif call == TRAVEL then
-            put_travel(entity, answers)
-        else
-            answers[#answers + 1] = answer_of(entity, call, tag, more)
+-- Whether nobody has asked for a part for so long that whoever did would find it empty.
+local function is_stale(letter, number, start, stop)
+    if stop < start then
+        return true
+    elseif letter == DUES then
+        local reach_s = number + (LABEL_DELAY_MS + 2 * due_bucket_ms(number)) / 1000
+        return read('>I4', text, start + DUE_ASKED) + reach_s < now_s
+    elseif letter == VALUES then
+        return read('>I6', text, start + 6) + kept_s * 1000 < now
+    elseif letter == PLACE then
+        return read('>I6', text, start + ID_BYTES) + PLACE_MS < now
+    elseif letter == IDS then
+        return false
+    end
+    return read('>I4', text, start + RING_ASKED) + number * (BUCKETS + 1) / BUCKETS < now_s
+end
+
+-- What only other rule sets ask for goes on being counted, behind the rest, the longest unasked last.
+local function strangers()
+    if not starts then
+        if cursor > #text then
+            return
+        end
+        scatter()
+    end
+    local some = 0
+    for _, tag in ipairs(tags) do
+        local start, stop = starts[tag], stops[tag]
+        local letter, number = read('>BI4', tag)
+        if start and some < STRANGERS_MAX and not is_stale(letter, number, start, stop) then
+            some = some + 1
+            if letter == DUES and is_payment then
+                fall_due(tag, number, start, stop, is_new)
+            elseif letter == series then
+                turn(tag, number, start, stop, is_new)
+            else
+                put(tag, sub(text, start, stop))
+            end
         end
     end
 end
 
-local answers = {}
-for number, key in ipairs(KEYS) do
-    local reach_s, tags, calls = plan_of(byte(ARGV[2], number))
-    local entity = entity_of(key)
-    open(entity, reach_s)
-    local text = counted(entity, tags)
-    if is_look == 0 and (entity.is_new or entity.is_changed) then
-        redis.call('SET', key, text, 'EX', entity.kept_s)
+-- Opens an entity that is to be kept for so long.
+local function open(key, reach_s)
+    text, cursor, starts, out, size, is_changed = redis.call('GET', key) or '', 1, nil, {}, 1, false
+    local clock, last, before, kept_since, length, records = 0, 0, 0, 0, 0, ''
+    kept_s = 0
+    if #text > 0 then
+        clock, last, before, kept_s, kept_since, length, cursor = read(HEAD, text)
+        records = sub(text, cursor, cursor + length - 1)
+        cursor = cursor + length
     end
+    now = max(at, clock)
+    now_s = floor(now / 1000)
+    if reach_s >= kept_s or kept_since + kept_s < now_s then
+        kept_s, kept_since = reach_s, now_s
+    end
+    previous = last
     if is_payment then
-        put_answers(entity, calls, answers)
-    else
-        answers[number] = entity.is_new and 1 or 0
+        local place = record_at(records, id, ID_BYTES)
+        is_new = not place
+        if is_new then
+            records = id .. (#records < IDS_BYTES and records or sub(records, 1, IDS_BYTES - ID_BYTES))
+            last, before = now, last
+        elseif place == 1 then
+            previous = before
+        end
+    end
+    out[1] = pack(HEAD, now, last, before, kept_s, kept_since, #records) .. records
+end
+
+local function close(key)
+    strangers()
+    if is_look == 0 and (is_new or is_changed) then
+        redis.call('SET', key, table.concat(out), 'EX', kept_s)
     end
 end
-return answers
+
+local function main(kinds)
+    local answers, filled = {}, 0
+    for number, key in ipairs(KEYS) do
+        local kind = kinds[byte(ARGV[2], number)]
+        open(key, kind.reach_s)
+        local width = kind.count(answers, filled)
+        close(key)
+        if is_payment then
+            filled = filled + width
+        else
+            answers[number] = is_new and 1 or 0
+        end
+    end
+    return answers
+end
