@@ -56,9 +56,9 @@ class AdminRoute(APIRoute):
         return behind_the_door
 
 
-def admin_router() -> APIRouter:
+def admin_router(route: type[AdminRoute] = AdminRoute) -> APIRouter:
     """A router for some of the endpoints under /admin/v1."""
-    return APIRouter(route_class=AdminRoute, tags=["admin"], dependencies=[Depends(no_unknown_parameters)])
+    return APIRouter(route_class=route, tags=["admin"], dependencies=[Depends(no_unknown_parameters)])
 
 
 def admitted(request: Request) -> Services:

@@ -18,6 +18,13 @@ from gateway.admin import (
     merchants,
     payments,
     reviews,
+    risk_case_steps,
+    risk_cases,
+    risk_complaints,
+    risk_labels,
+    risk_rule_set_saving,
+    risk_rule_set_steps,
+    risk_rule_sets,
     routing_accounts,
     routing_explain,
     routing_policy,
@@ -29,6 +36,8 @@ _PARTS: Final = (
     *(payments, reviews, audit_trail),
     *(routing_policy, routing_explain, routing_accounts),
     *(campaigns, campaign_steps, campaign_report, coupons),
+    *(risk_rule_set_saving, risk_rule_sets, risk_rule_set_steps),
+    *(risk_cases, risk_case_steps, risk_complaints, risk_labels),
 )
 
 router = APIRouter(prefix="/admin/v1")

@@ -5,6 +5,7 @@ Refusals bind nothing and are not kept.
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from typing import Final, cast
 
@@ -18,6 +19,7 @@ from gateway.http.services import Services, services_of
 from gateway.kernel.errors import Conflict
 from gateway.trail.recording import Handler, recorded
 
+_REORDERED_BYTES_MAX: Final = 1 << 20
 _REPLAYED: Final = {"Idempotent-Replayed": "true"}
 
 
@@ -63,9 +65,15 @@ def _replayed(known: KeptAnswer, fingerprint: bytes) -> Response:
 
 
 async def _fingerprint(services: Services, request: Request) -> bytes:
-    """Method, address and body: however it is spaced and ordered where it is JSON."""
+    """Method, address and body: however it is spaced and ordered where it is JSON and not a large document."""
     body = await request.body()
+    if len(body) > _REORDERED_BYTES_MAX:
+        return await asyncio.to_thread(_hashed, services, request, body)
     with suppress(ValueError, orjson.JSONEncodeError):  # what is nested so deeply that it is read and not written
         body = orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)
+    return _hashed(services, request, body)
+
+
+def _hashed(services: Services, request: Request, body: bytes) -> bytes:
     address = f"{request.method} {request.url.path}?{request.url.query}"
     return services.vault.keyed_hash(address.encode(errors="replace") + b"\n" + body)

@@ -35,8 +35,13 @@ async def authenticated_call(services: Services, call: Call, scope: Scope) -> Ke
 
 def has_admin_token(request: Request) -> bool:
     """Whether operations ask: the bearer token is the installation's own."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    expected = services_of(request).settings.admin_token.get_secret_value()
+    return is_admin_token(services_of(request), request.headers.get("authorization", ""))
+
+
+def is_admin_token(services: Services, authorization: str) -> bool:
+    """The same by the Authorization header alone."""
+    scheme, _, token = authorization.partition(" ")
+    expected = services.settings.admin_token.get_secret_value()
     return scheme.lower() == "bearer" and hmac.compare_digest(token.encode(), expected.encode())
 
 

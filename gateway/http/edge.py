@@ -18,8 +18,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.database.batches import BROKEN, database_away
 from gateway.http.answers import Answer, Call, InternalError, error_answer
+from gateway.http.authentication import is_admin_token
 from gateway.http.services import Services
-from gateway.kernel.errors import ApiError, InvalidRequest, Unavailable
+from gateway.kernel.errors import ApiError, InvalidRequest, NotAuthenticated, Unavailable
 from gateway.kernel.ids import new_id
 from gateway.kernel.metrics import HTTP_REQUESTS, HTTP_SECONDS
 
@@ -33,6 +34,14 @@ _NOTIFICATIONS: Final = "/callbacks/"
 _NOTIFICATION_BYTES_MAX: Final = 64 * 1024
 _NOTIFICATIONS_MAX: Final = 256
 """Bodies of notifications that are being received at once: anybody can send some."""
+_LARGE: Final = frozenset({"/admin/v1/risk/rule_sets", "/admin/v1/risk/rule_sets/check"})
+"""Documents of many thousand rules come there: from holders of the admin token only, and read by the endpoint itself,
+beside the event loop."""
+_LARGE_BYTES_MAX: Final = 64 << 20
+_LARGE_READ_TIMEOUT_S: Final = 60.0
+_LARGE_AT_A_TIME_MAX: Final = 2
+_MANY_ROWS_BYTES_MAX: Final = {"/admin/v1/risk/labels/bulk": 512 * 1024}
+"""Where a request has up to a thousand rows."""
 _RETURN_PAGE: Final = re.compile(r"/q/[0-9A-Za-z_-]{20,64}")
 """UnionPay can send its customer back to the cashier page by a form; nothing in it is read."""
 
@@ -47,6 +56,7 @@ class Edge:
         self._hot = hot
         self._services = services
         self._notifications = 0
+        self._large = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection event."""
@@ -63,7 +73,7 @@ class Edge:
         body: bytes | None = None
         try:
             body = await self._body(services, scope, headers, receive) if method in _WITH_BODY else b""
-            if hot is None and _is_ours(path):
+            if hot is None and _is_ours(path) and path not in _LARGE:
                 _require_readable(body)
             if hot is not None:
                 answer = await hot(
@@ -85,9 +95,13 @@ class Edge:
             HTTP_SECONDS.labels(route).observe(time.monotonic() - began)
 
     async def _body(self, services: Services, scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> bytes:
-        """The whole body within the bounds of its path.  Raises 400, 408, 413, 415 or 503."""
+        """The whole body within the bounds of its path.  Raises 400, 401, 408, 413, 415 or 503."""
+        settings = services.settings
+        if scope["path"] in _LARGE and scope["method"] == "POST":
+            return await self._large_body(services, headers, receive)
         if not scope["path"].startswith(_NOTIFICATIONS):
-            body = await _read_body(services, headers, receive, services.settings.request_bytes_max)
+            limit = max(settings.request_bytes_max, _MANY_ROWS_BYTES_MAX.get(scope["path"], 0))
+            body = await _read_body(headers, receive, limit, settings.request_read_timeout_s)
             if _is_ours(scope["path"]):
                 _require_json(headers, body)
             return body
@@ -95,9 +109,22 @@ class Edge:
             raise Unavailable("busy", "Too many notifications are coming in: send it again.", retry_after_s=1)
         self._notifications += 1
         try:
-            return await _read_body(services, headers, receive, _NOTIFICATION_BYTES_MAX)
+            return await _read_body(headers, receive, _NOTIFICATION_BYTES_MAX, settings.request_read_timeout_s)
         finally:
             self._notifications -= 1
+
+    async def _large_body(self, services: Services, headers: dict[bytes, bytes], receive: Receive) -> bytes:
+        if not is_admin_token(services, headers.get(b"authorization", b"").decode("latin-1")):
+            raise NotAuthenticated("invalid_admin_token", "Send the admin token as: Authorization: Bearer …")
+        if self._large >= _LARGE_AT_A_TIME_MAX:
+            raise Unavailable("busy", "Other large documents are coming in: send it again.", retry_after_s=1)
+        self._large += 1
+        try:
+            body = await _read_body(headers, receive, _LARGE_BYTES_MAX, _LARGE_READ_TIMEOUT_S)
+        finally:
+            self._large -= 1
+        _require_json(headers, body)
+        return body
 
 
 def _is_ours(path: str) -> bool:
@@ -145,7 +172,7 @@ def _route_of(scope: Scope) -> str:
     return getattr(route, "path", "none")
 
 
-async def _read_body(services: Services, headers: dict[bytes, bytes], receive: Receive, limit: int) -> bytes:
+async def _read_body(headers: dict[bytes, bytes], receive: Receive, limit: int, timeout_s: float) -> bytes:
     """The whole body within its bounds of size and time.  Raises 400, 408, 413 or 415."""
     length = headers.get(b"content-length")
     if length is not None and (not length.isdigit() or int(length) > limit):
@@ -155,7 +182,7 @@ async def _read_body(services: Services, headers: dict[bytes, bytes], receive: R
             "unsupported_encoding", "Send the body uncompressed.", param="Content-Encoding", status=415
         )
     try:
-        async with asyncio.timeout(services.settings.request_read_timeout_s):
+        async with asyncio.timeout(timeout_s):
             return await _receive_all(receive, limit)
     except TimeoutError:
         raise InvalidRequest("request_timeout", "The body took too long to arrive.", status=408) from None

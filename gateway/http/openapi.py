@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
+from gateway.admin.risk_rule_set_document import RuleSetRequest
 from gateway.coupons.schemas import ClaimRequest
 from gateway.payments.schemas import PaymentRequest
 from gateway.quotes.schemas import QuoteRequest
@@ -77,7 +78,7 @@ def describe(app: FastAPI) -> None:
 
 def _complete(document: dict[str, Any]) -> dict[str, Any]:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    for model in (PaymentRequest, RefundRequest, QuoteRequest, ClaimRequest, ErrorAnswer):
+    for model in (PaymentRequest, RefundRequest, QuoteRequest, ClaimRequest, RuleSetRequest, ErrorAnswer):
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema

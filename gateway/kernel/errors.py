@@ -51,6 +51,14 @@ ERRORS: Final = {
     "why. End this campaign and create another one.",
     "below_used": "The limit that `param` names would be below what payments have taken; `message` says how much that "
     "is. To give nothing more, pause or end the campaign.",
+    "rule_set_refused": "The rule set has problems, and nothing was saved. `message` names each with its place; "
+    "`POST /admin/v1/risk/rule_sets/check` lists them.",
+    "rule_set_changed": "Another version of the risk rules is in force than the one that `base_version` names. Look at "
+    "what differs (`GET /admin/v1/risk/rule_sets/{version}/diff`), and publish on that one.",
+    "tests_failed": "The rule set does not do what its tests say, and the present one stays in force. `message` names "
+    "each that fails; so does `failed_tests` of the version. Mend the rules or the tests, and save a new version.",
+    "never_published": "The version of the risk rules was never in force, so there is nothing to go back to. Publish "
+    "it.",
     "no_maintenance": "No maintenance of the channel account is under way: its terms have what is announced for later.",
     "use_refund": "The payment is past the window in which it can be cancelled. Refund it.",
     "refund_no_reused": "The `merchant_refund_no` belongs to another request; `param` names the first field that "

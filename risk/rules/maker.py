@@ -5,6 +5,7 @@ The folder holds `given.json` and `known.json`; it leaves `made.json` and the pi
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterable
@@ -30,9 +31,10 @@ _NICENESS: Final = 10
 def main(folder: Path) -> None:
     """Make what the folder holds."""
     os.nice(_NICENESS)
+    gc.disable()  # everything that is made here stays until the end
     known = Known(**orjson.loads((folder / KNOWN).read_bytes()))
     try:
-        made = make((folder / GIVEN).read_bytes(), known)
+        made = make((folder / GIVEN).read_bytes(), known, with_artefact=True)
     except NoDocument as error:
         (folder / NO_DOCUMENT).write_text(str(error), encoding="utf-8")
     except RuleSetError as error:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import orjson
 
 from gateway.kernel.documents import Problem
+from risk.rules import artefact
 from risk.rules.compiled import CompiledSet
 from risk.rules.document import parse
 from risk.rules.rule import Rule
@@ -37,14 +38,14 @@ class Made:
     failures: tuple[Problem, ...]
     pieces: tuple[bytes, ...] = field(repr=False)
     artefact: tuple[bytes, ...] = field(default=(), repr=False)
-    """The set as it was compiled, where it is a large one."""
+    """The set as it was compiled, where it was made in a process of its own."""
 
 
 class NoDocument(ValueError):
     """What is no JSON object at all."""
 
 
-def make(body: bytes, known: Known) -> Made:
+def make(body: bytes, known: Known, *, with_artefact: bool = False) -> Made:
     """The version that a document in JSON makes.  Raises NoDocument, and RuleSetError with all problems."""
     rule_set = parse(_read(body), lists=known.lists, models=known.models)
     compiled = CompiledSet.of(rule_set, 0)
@@ -53,7 +54,8 @@ def make(body: bytes, known: Known) -> Made:
         rule_count=len(rule_set.rules),
         test_count=sum(len(rule.examples) for rule in rule_set.rules),
         failures=failures(rule_set, compiled),
-        pieces=pieces_of(rule_set.rules),
+        pieces=_pieces_of(rule_set.rules),
+        artefact=artefact.pieces_of(compiled) if with_artefact else (),
     )
 
 
@@ -67,7 +69,7 @@ def _read(body: bytes) -> dict[str, Any]:
     return found
 
 
-def pieces_of(rules: Sequence[Rule]) -> tuple[bytes, ...]:
+def _pieces_of(rules: Sequence[Rule]) -> tuple[bytes, ...]:
     """The rules in order, so many in each piece."""
     starts = range(0, len(rules), PIECE_RULES)
     return tuple(orjson.dumps([*map(rule_json, rules[start : start + PIECE_RULES])]) for start in starts)

@@ -43,11 +43,11 @@ RETURNING version
 -- name: save_piece
 INSERT INTO risk_rule_pieces (version, piece, rules) VALUES ($1, $2, $3)
 
+-- name: save_artefact
+INSERT INTO risk_artefacts (version, format, piece, data) VALUES ($1, $2, $3, $4)
+
 -- name: publish
 INSERT INTO risk_publications (version) VALUES ($1)
-
--- name: published_ever
-SELECT EXISTS (SELECT FROM risk_publications WHERE version = $1)
 
 -- name: known_lists
 SELECT name FROM risk_lists

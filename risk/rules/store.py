@@ -12,6 +12,8 @@ import asyncpg
 import orjson
 
 from gateway.database.pool import Connection, named_statements
+from gateway.kernel.secrets import Vault
+from risk.rules import artefact
 from risk.rules.making import PIECE_RULES, Known, Made
 
 SQL: Final = named_statements("risk.rules", "rule_sets.sql")
@@ -128,13 +130,15 @@ async def known(database: Database) -> Known:
     return Known(lists, None)
 
 
-async def save(connection: Connection, made: Made) -> int:
+async def save(connection: Connection, vault: Vault, made: Made) -> int:
     """Save a version, within the caller's transaction; its number."""
     told = orjson.dumps([*made.failures]).decode()
     head = orjson.dumps(made.head).decode()
     version: int = await connection.fetchval(SQL["save"], head, made.rule_count, made.test_count, told)
     for number, piece in enumerate(made.pieces):
         await connection.execute(SQL["save_piece"], version, number, piece.decode())
+    for number, sealed in enumerate(artefact.sealed(vault, version, made.artefact)):
+        await connection.execute(SQL["save_artefact"], version, artefact.FORMAT, number, sealed)
     return version
 
 
