@@ -10,34 +10,44 @@ import asyncpg
 from gateway.campaigns import Campaigns
 from gateway.database.group_commit import GroupCommit
 from gateway.database.valkey import Valkey
+from gateway.kernel.metrics import RISK_VERSION
 from gateway.kernel.secrets import Vault
 from gateway.payments.screening import OrderScreening
 from gateway.settings import Settings
 from risk.desk import Screening
-from risk.facts import Facts
-from risk.features import Asked
 from risk.lists.book import ListBook
 from risk.profiles.reading import Profile, ProfileReading, Profiles
 from risk.rules.compiled import NO_RULES, CompiledSet
+from risk.rules.document import parse
+from risk.rules.store import document_of, in_force
+from risk.velocity.reading import Velocities
+from risk.velocity.telling import Telling
 
 
-class _NoRules:
-    current = NO_RULES
+class PlainRuleBook:
+    """The rule set in force, read whole and compiled in this process."""
 
-    async def reload(self) -> None: ...
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self.current = NO_RULES
 
-
-class _NoVelocities:
-    def begin(self, compiled: CompiledSet, facts: Facts, *, look: bool = False) -> Asked:
-        raise NotImplementedError
+    async def reload(self) -> None:
+        """Read and compile what is in force now, where that is another version."""
+        stored = await in_force(self._pool)
+        if stored.version == self.current.version:
+            return
+        document = await document_of(self._pool, stored)
+        self.current = CompiledSet.of(parse(document, lists=None, models=None), stored.version)
+        RISK_VERSION.set(stored.version)
 
 
 @dataclass(frozen=True, slots=True)
 class Risk:
     """One per process."""
 
-    rules: _NoRules
+    rules: PlainRuleBook
     lists: ListBook
+    telling: Telling
     desk: Screening
     orders: OrderScreening
 
@@ -55,7 +65,7 @@ class Risk:
         Of the two pools the second one carries what payments wait for.
         """
         pool, hot_pool = pools
-        rules, lists = _NoRules(), ListBook(pool, vault)
+        rules, lists = PlainRuleBook(pool), ListBook(pool, vault)
         reading: GroupCommit[bytes, Profile] = GroupCommit(
             "profile",
             ProfileReading(hot_pool).flush,
@@ -65,12 +75,13 @@ class Risk:
         )
         desk = Screening(
             rules=rules,
-            velocities=_NoVelocities(),
+            velocities=Velocities(valkey, vault),
             customers=Profiles(reading),
             lists=lists,
             deadline_s=settings.risk_deadline_ms / 1000,
         )
-        return cls(rules, lists, desk, OrderScreening(desk, campaigns.places, vault, campaigns.clock.now))
+        telling = Telling(valkey, vault, lambda: rules.current)
+        return cls(rules, lists, telling, desk, OrderScreening(desk, campaigns.places, vault, campaigns.clock.now))
 
     async def reload(self) -> None:
         """Something has changed in the directory."""

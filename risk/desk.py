@@ -14,17 +14,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from gateway.database.valkey import ValkeyAway
 from gateway.kernel.errors import Unavailable
 from gateway.kernel.expressions import Value
 from risk.counting import count
 from risk.decision import APPROVED, Decision, Missed
 from risk.engine import decide
 from risk.facts import Facts, Tolerance
-from risk.features import Asked, FeaturesAway, Velocities
 from risk.lists.book import Lists
 from risk.profiles.reading import Profile, profile_values
 from risk.rules.compiled import CompiledSet
 from risk.values import values_of
+from risk.velocity.reading import Asked, Velocities
 
 _log: Final = logging.getLogger("mashang.risk")
 
@@ -85,10 +86,7 @@ class Screening:
         compiled, began = self._rules.current, time.monotonic()
         begun = Begun(compiled, facts, tolerance, began, began + self._deadline_s)
         if compiled.velocities or compiled.needs_travel:
-            try:
-                begun.asked = self._velocities.begin(compiled, facts, look=look)
-            except FeaturesAway:
-                begun.missed = Missed.AWAY
+            begun.asked = self._velocities.begin(compiled, facts, look=look)
         if compiled.needs_profile and facts.customer is not None:
             try:
                 begun.profile = self._customers.begin(facts.customer)
@@ -118,37 +116,39 @@ class Screening:
         features: dict[str, Value | None] = {}
         profile = None
         if begun.asked is not None:
-            features.update(await self._velocities_of(begun, begun.asked) or {})
-        if begun.profile is not None and (profile := await self._profile_of(begun, begun.profile)) is not None:
+            features.update(await _velocities_of(begun, begun.asked) or {})
+        if begun.profile is not None and (profile := await _profile_of(begun, begun.profile)) is not None:
             features.update(profile_values(profile, facts))
         if compiled.listed:
             payers = None if profile is None else profile.payers
             features.update(self._lists.current.values_of_listed(compiled.listed, facts, facts.at, payers))
         return features
 
-    async def _velocities_of(self, begun: Begun, asked: Asked) -> Mapping[str, Value | None] | None:
-        try:
-            return await asked.features(begun.until - time.monotonic())
-        except TimeoutError:
-            begun.missed = begun.missed or Missed.DEADLINE
-        except FeaturesAway:
-            begun.missed = Missed.AWAY
-        except Exception:  # a bug there is no reason to refuse what the merchant would take without counters
-            _log.exception("velocities could not be read")
-            begun.missed = Missed.AWAY
-        return None
 
-    async def _profile_of(self, begun: Begun, asked: asyncio.Future[Profile]) -> Profile | None:
-        try:
-            if asked.done():
-                return asked.result()
-            return await asyncio.wait_for(asked, begun.until - time.monotonic())
-        except TimeoutError:
-            begun.missed = begun.missed or Missed.DEADLINE
-        except Exception as error:
-            _log.warning("a profile could not be read: %s", type(error).__name__)
-            begun.missed = Missed.AWAY
-        return None
+async def _velocities_of(begun: Begun, asked: Asked) -> Mapping[str, Value | None] | None:
+    try:
+        return await asked.features(begun.until - time.monotonic())
+    except TimeoutError:
+        begun.missed = begun.missed or Missed.DEADLINE
+    except ValkeyAway:
+        begun.missed = Missed.AWAY
+    except Exception:  # a bug there is no reason to refuse what the merchant would take without counters
+        _log.exception("velocities could not be read")
+        begun.missed = Missed.AWAY
+    return None
+
+
+async def _profile_of(begun: Begun, asked: asyncio.Future[Profile]) -> Profile | None:
+    try:
+        if asked.done():
+            return asked.result()
+        return await asyncio.wait_for(asked, begun.until - time.monotonic())
+    except TimeoutError:
+        begun.missed = begun.missed or Missed.DEADLINE
+    except Exception as error:
+        _log.warning("a profile could not be read: %s", type(error).__name__)
+        begun.missed = Missed.AWAY
+    return None
 
 
 def _is_beyond(facts: Facts, tolerance: Tolerance) -> bool:
