@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from gateway.commandline import risk_rules
+from gateway.commandline import risk_cases, risk_rules
 
 risk = typer.Typer(help="Screen payments: rules, lists, cases, back-tests (docs/risk.md).", no_args_is_help=True)
 risk_rules.register(risk)
+risk_cases.register(risk)

@@ -14,6 +14,7 @@ from gateway.database.batches import BROKEN
 from gateway.kernel.errors import ApiError
 from gateway.kernel.hot_metrics import flush_hot_metrics
 from gateway.kernel.logs import set_up_logs
+from gateway.payments.recalled import Recalling
 from gateway.settings import Settings
 from gateway.webhooks.running import webhooks_delivered
 from gateway.workers.callbacks import CallbackSweep
@@ -23,6 +24,7 @@ from gateway.workers.profiling import keep_profiles
 from gateway.workers.recovery import Recovery
 from gateway.workers.refunding import Refunding
 from gateway.workers.rewarding import Rewarding
+from gateway.workers.risk_telling import RiskTelling
 from gateway.workers.tasks import Purpose, Task, TaskQueue
 from promotions.budget.keeping import Keeping
 from promotions.pacing.keeping import keep_pace
@@ -38,6 +40,8 @@ async def run(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with compose(settings) as base, webhooks_delivered(base), asyncio.TaskGroup() as group:
         pool = Keeping(base.pool, base.valkey)
+        recalling = Recalling(base.store, base.campaigns.places, base.vault)
+        telling = RiskTelling(base.pool, base.risk.telling, recalling)
         loops = (
             base.revision.run(),
             keep_house(base),
@@ -46,6 +50,7 @@ async def run(settings: Settings) -> None:
             pool.run(),
             keep_pace(base.pool),
             keep_profiles(base.pool),
+            telling.run(),
         )
         background = [group.create_task(loop) for loop in loops]
         _log.info("worker started")

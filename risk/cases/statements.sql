@@ -154,7 +154,7 @@ GROUP BY kind
 
 -- name: untold
 -- Complaints that the velocity counters have not acknowledged.
-SELECT c.id, c.merchant_id, c.payment_id, c.at, p.amount
+SELECT c.id, c.merchant_id, c.payment_id, c.at, p.amount AS amount_fen
 FROM risk_complaints c
 JOIN payments p ON p.id = c.payment_id AND p.merchant_id = c.merchant_id
 WHERE c.told_at IS NULL
