@@ -339,6 +339,14 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION refuse_change_of_model() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'models are never changed' USING ERRCODE = 'restrict_violation';
+END
+$$;
+
 CREATE FUNCTION refuse_change_of_risk_record() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -1461,6 +1469,7 @@ CREATE TABLE risk_list_imports (
     status text NOT NULL,
     edition integer NOT NULL,
     change integer NOT NULL,
+    source text,
     batches integer DEFAULT 0 NOT NULL,
     added bigint DEFAULT 0 NOT NULL,
     renewed bigint DEFAULT 0 NOT NULL,
@@ -1496,6 +1505,23 @@ CREATE TABLE risk_lists (
     CONSTRAINT risk_lists_name_check CHECK ((name ~ '^[a-z][a-z0-9_-]{0,39}$'::text)),
     CONSTRAINT risk_lists_edition_key UNIQUE (edition),
     CONSTRAINT risk_lists_pkey PRIMARY KEY (name)
+);
+
+CREATE TABLE risk_models (
+    version integer NOT NULL,
+    note text NOT NULL,
+    document text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT risk_models_pkey PRIMARY KEY (version)
+);
+
+ALTER TABLE risk_models ALTER COLUMN version ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME risk_models_version_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
 );
 
 CREATE TABLE risk_payers (
@@ -1774,6 +1800,7 @@ CREATE TRIGGER risk_decisions_append_only BEFORE DELETE OR UPDATE ON risk_decisi
 CREATE TRIGGER risk_labels_append_only BEFORE DELETE OR UPDATE OF seq, payment_id, merchant_id, fraud, source, note, by, known_at, recorded_at ON risk_labels FOR EACH ROW EXECUTE FUNCTION refuse_change_of_risk_record();
 CREATE TRIGGER risk_lists_changed AFTER UPDATE OF revision ON risk_list_editions FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
 CREATE TRIGGER risk_lists_changed AFTER INSERT OR DELETE OR UPDATE ON risk_lists FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
+CREATE TRIGGER risk_models_append_only BEFORE DELETE OR UPDATE ON risk_models FOR EACH ROW EXECUTE FUNCTION refuse_change_of_model();
 CREATE TRIGGER risk_publications_changed AFTER INSERT OR DELETE OR UPDATE ON risk_publications FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
 CREATE TRIGGER risk_rule_pieces_stay BEFORE DELETE OR UPDATE ON risk_rule_pieces FOR EACH STATEMENT EXECUTE FUNCTION refuse_change_of_rule_set();
 CREATE TRIGGER risk_rule_sets_stay BEFORE DELETE OR UPDATE ON risk_rule_sets FOR EACH STATEMENT EXECUTE FUNCTION refuse_change_of_rule_set();

@@ -1,0 +1,80 @@
+"""A trained model: what it looks at, its trees, and what is known of how it was made; one JSON document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from risk.model.feature import FEATURES_MAX, Feature, FeatureError, feature_of
+
+FORMAT: Final = 1
+TREES_MAX: Final = 200
+"""More of them would not be asked in 50 µs."""
+NOTE_LENGTH_MAX: Final = 500
+DOCUMENT_BYTES_MAX: Final = 8 * 1024 * 1024
+
+
+class ModelError(Exception):
+    """A document that is no model; the message is a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """`trees` is the library's own JSON (XGBoost's, binary:logistic), whose columns are `features` in this order.
+
+    `trained` tells how it was made and what it reached: for people, nothing goes by it.
+    """
+
+    features: tuple[Feature, ...]
+    trees: Mapping[str, Any]
+    trained: Mapping[str, Any]
+    note: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The document."""
+        return {
+            "format": FORMAT,
+            "note": self.note,
+            "features": [feature.text for feature in self.features],
+            "trained": dict(self.trained),
+            "trees": dict(self.trees),
+        }
+
+    @classmethod
+    def of(cls, given: object) -> Self:
+        """From a document of unknown origin.  Raises ModelError."""
+        if not isinstance(given, dict) or given.get("format") != FORMAT:
+            raise ModelError(f'A model is a JSON object with "format": {FORMAT}, as `mashang risk train` writes it.')
+        note, trained, trees = given.get("note", ""), given.get("trained", {}), given.get("trees")
+        if not isinstance(note, str) or len(note) > NOTE_LENGTH_MAX or not isinstance(trained, dict):
+            raise ModelError(f"The note is a text of at most {NOTE_LENGTH_MAX} characters, “trained” an object.")
+        if not isinstance(trees, dict):
+            raise ModelError("It has no trees.")
+        features = _features(given.get("features"))
+        _refuse_other_trees(trees, len(features))
+        return cls(features, trees, trained, note)
+
+
+def _features(given: object) -> tuple[Feature, ...]:
+    if not isinstance(given, list) or not 1 <= len(given) <= FEATURES_MAX:
+        raise ModelError(f"The features are a list of 1 to {FEATURES_MAX} texts.")
+    try:
+        return tuple(feature_of(str(text)) for text in given)
+    except FeatureError as error:
+        raise ModelError(f"A feature cannot be used: {error}.") from None
+
+
+def _refuse_other_trees(trees: Mapping[str, Any], features: int) -> None:
+    try:
+        learner = trees["learner"]
+        count = len(learner["gradient_booster"]["model"]["trees"])
+        width = int(learner["learner_model_param"]["num_feature"])
+        objective = learner["objective"]["name"]
+    except (KeyError, TypeError, ValueError):
+        raise ModelError("The trees are not XGBoost's JSON.") from None
+    if objective != "binary:logistic" or width != features or not 1 <= count <= TREES_MAX:
+        raise ModelError(
+            f"The trees are 1 to {TREES_MAX} of binary:logistic over the {features} features; "
+            f"these are {count} of {objective} over {width}."
+        )
