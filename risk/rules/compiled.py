@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 from gateway.kernel.expressions import Expression, FieldType, Matcher
 from gateway.kernel.expressions.fields import Call
@@ -21,6 +21,7 @@ SEVERITY: Final = (Verdict.APPROVE, Verdict.REVIEW, Verdict.DECLINE)
 """From the mildest to the severest."""
 NO_VERDICT: Final = -1
 """In place of a severity: the rule says nothing about the verdict."""
+PART_RULES: Final = 4_096
 _MERCHANT: Final = "payment.merchant_id"
 
 
@@ -168,6 +169,32 @@ def _condition(rule: Rule) -> Expression:
     of_them = Operation(FieldType.BOOL, Operator.IN, (FieldValue(FieldType.STRING, _MERCHANT), merchants))
     both = Operation(FieldType.BOOL, Operator.AND, (of_them, when.tree))
     return Expression(when.text, both, when.names | {_MERCHANT}, when.calls)
+
+
+def parts_of(compiled: CompiledSet) -> Iterator[object]:
+    """What a set is put together of, each of some thousand rules, but for its version; None behind the last."""
+    size = len(compiled.codes)
+    yield compiled.thresholds, compiled.model, compiled.priorities
+    for start in range(0, size, PART_RULES):
+        yield compiled.codes[start : start + PART_RULES], compiled.effects[start : start + PART_RULES]
+    yield from compiled.matcher.parts()
+    yield None
+
+
+def joined(parts: Iterable[Any], version: int) -> CompiledSet:
+    """The set of these parts, in their order and without the None."""
+    given = iter(parts)
+    thresholds, model, priorities = next(given)
+    codes: list[str] = []
+    effects: list[Effect] = []
+    shared: dict[Effect, Effect] = {}
+    while len(codes) < len(priorities):
+        some, of_them = next(given)
+        codes += some
+        effects += [shared.setdefault(effect, effect) for effect in of_them]
+    matcher = Matcher.of_parts(given)
+    needs = Needs.of(matcher.names, matcher.calls)
+    return CompiledSet(version, tuple(codes), tuple(effects), priorities, matcher, needs, thresholds, model)
 
 
 def compiled_without_rules() -> CompiledSet:

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from gateway.kernel.expressions.constraints import Constraint
 from gateway.kernel.expressions.masks import Asked, SegmentMasks, ValueMasks, masks_of
@@ -27,8 +27,7 @@ MASKED_SHARE: Final = 16
 """A term has masks where at least one row in so many asks of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One alternative of one condition."""
 
     condition: int

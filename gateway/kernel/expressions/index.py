@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -22,6 +22,8 @@ KEY_VALUES_MIN: Final = 64
 """A term is a key where at least so many values are asked of it."""
 KEY_LIST_MAX: Final = 64
 """A row that lists more values than this is not put under each of them."""
+PART_ROWS: Final = 2_048
+"""Rows under keys that make a part."""
 SHORT_LIST_MAX: Final = 24
 """Rows under one key that are looked at one by one; more of them are an index of their own."""
 
@@ -57,6 +59,42 @@ class Index:
 
 Bucket: TypeAlias = tuple[Row, ...] | Index
 """The rows under one value of a key, without what they ask of the key."""
+Part: TypeAlias = tuple[int, dict[Any, Bucket]] | Block
+"""Some thousand rows of an index: a block, or what stands under some values of a key (its slot)."""
+
+
+def parts_of(index: Index) -> Iterator[Part]:
+    """What the index is put together of again by `joined`."""
+    for slot, buckets in index.keyed:
+        some: dict[Any, Bucket] = {}
+        rows = 0
+        for value, bucket in buckets.items():
+            some[value] = bucket
+            rows += _rows_of(bucket)
+            if rows >= PART_ROWS:
+                yield slot, some
+                some, rows = {}, 0
+        yield slot, some
+    yield from index.blocks
+
+
+def joined(parts: Iterable[Part]) -> Index:
+    """The index of these parts, in their order."""
+    keyed: dict[int, dict[Any, Bucket]] = {}
+    blocks: list[Block] = []
+    for part in parts:
+        if isinstance(part, Block):
+            blocks.append(part)
+        else:
+            keyed.setdefault(part[0], {}).update(part[1])
+    return Index(tuple(keyed.items()), tuple(blocks))
+
+
+def _rows_of(bucket: Bucket) -> int:
+    if not isinstance(bucket, Index):
+        return len(bucket)
+    under_keys = sum(_rows_of(each) for _, buckets in bucket.keyed for each in buckets.values())
+    return under_keys + sum(len(block.conditions) for block in bucket.blocks)
 
 
 def index_of(rows: Sequence[Row], computed_from: int) -> Index:

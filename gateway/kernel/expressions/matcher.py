@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Self
 
 from gateway.kernel.expressions.blocks import PENDING, Row
 from gateway.kernel.expressions.clauses import Clause, Clauses
@@ -11,7 +11,7 @@ from gateway.kernel.expressions.constraints import Constraint
 from gateway.kernel.expressions.evaluation import evaluator
 from gateway.kernel.expressions.expression import Expression
 from gateway.kernel.expressions.fields import Call, Value
-from gateway.kernel.expressions.index import Index, index_of
+from gateway.kernel.expressions.index import Index, index_of, joined, parts_of
 from gateway.kernel.expressions.tree import FieldValue, Node
 
 
@@ -50,6 +50,20 @@ class Matcher:
         self._pending = [PENDING] * len(self._terms)
         asked = [(slot, self._terms[slot]) for slot in sorted(self._index.slots)]
         self._asked_first = tuple((slot, node.name) for slot, node in asked if isinstance(node, FieldValue))
+
+    def parts(self) -> Iterator[object]:
+        """What it is put together of, each some thousand rows, so that it can be read or let go a little at a time."""
+        yield self._terms, self._several, self.calls, self.names
+        yield from parts_of(self._index)
+
+    @classmethod
+    def of_parts(cls, parts: Iterable[Any]) -> Self:
+        """The matcher of these parts, in their order."""
+        given = iter(parts)
+        terms, several, calls, names = next(given)
+        matcher = cls.__new__(cls)
+        matcher.__setstate__((terms, joined(given), several, calls, names))
+        return matcher
 
     def matches(self, values: Mapping[str, Value | None]) -> tuple[int, ...]:
         """The positions, in rising order, of the conditions that are true of these values.
