@@ -78,7 +78,7 @@ class _Reading:
         within.refuse_unknown(_THRESHOLDS)
         found = Thresholds(within.optional("review", 1, SCORE_MAX), within.optional("decline", 1, SCORE_MAX))
         if found.review is not None and found.decline is not None and found.review >= found.decline:
-            self.problems.note(within.at("review"), "is below the score that declines")
+            self.problems.note(within.at("review"), f"is lower than the score that declines, {found.decline}")
         return found
 
     def _model(self, reader: _Reader) -> int | None:
@@ -100,12 +100,12 @@ class _Reading:
             if not isinstance(each, dict):
                 self.problems.note(path, "a rule is a JSON object")
                 continue
+            code = each.get("code")
+            if isinstance(code, str) and codes.setdefault(code, number) != number:
+                self.problems.note(f"{path}.code", f"rules.{codes[code]} has this code already")
             rule = self._rule(each, path, scored=scored)
-            if rule is None:
-                continue
-            if codes.setdefault(rule.code, number) != number:
-                self.problems.note(f"{path}.code", f"rules.{codes[rule.code]} has this code already")
-            yield rule
+            if rule is not None:
+                yield rule
 
     def _rule(self, given: dict[str, Any], path: str, *, scored: bool) -> Rule | None:
         """None where it says no code, condition or action; the document is refused then."""
@@ -173,8 +173,9 @@ class _Reader(ObjectReader):
         super().__init__(given, path, problems)
 
     def optional(self, name: str, least: int, most: int) -> int | None:
-        """An integer within its bounds, or None where it is null or missing."""
-        return None if self.value(name) is None else self.whole(name, least, most, least)
+        """An integer within its bounds, or None where it is null or missing; a wrong one is noted, and None."""
+        found = None if self.value(name) is None else self.whole(name, least, most, least - 1)
+        return None if found == least - 1 else found
 
     def choice(self, name: str, choices: type[_Choice], default: _Choice | None = None) -> _Choice | None:
         """One of a closed set; a wrong one is noted, and None."""
