@@ -22,6 +22,8 @@ from gateway.admin import (
     risk_cases,
     risk_complaints,
     risk_labels,
+    risk_lists,
+    risk_lists_imports,
     risk_rule_set_saving,
     risk_rule_set_steps,
     risk_rule_sets,
@@ -37,6 +39,7 @@ _PARTS: Final = (
     *(routing_policy, routing_explain, routing_accounts),
     *(campaigns, campaign_steps, campaign_report, coupons),
     *(risk_rule_set_saving, risk_rule_sets, risk_rule_set_steps),
+    *(risk_lists, risk_lists_imports),
     *(risk_cases, risk_case_steps, risk_complaints, risk_labels),
 )
 

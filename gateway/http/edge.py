@@ -42,6 +42,9 @@ _LARGE_READ_TIMEOUT_S: Final = 60.0
 _LARGE_AT_A_TIME_MAX: Final = 2
 _MANY_ROWS_BYTES_MAX: Final = {"/admin/v1/risk/labels/bulk": 512 * 1024}
 """Where a request has up to a thousand rows."""
+_ENTRIES: Final = re.compile(r"/admin/v1/risk/lists/[^/]+/(?:entries|entries/remove|imports/[^/]+/batches)")
+"""Where one has up to some thousand entries of a list."""
+_ENTRIES_BYTES_MAX: Final = 1 << 20
 _RETURN_PAGE: Final = re.compile(r"/q/[0-9A-Za-z_-]{20,64}")
 """UnionPay can send its customer back to the cashier page by a form; nothing in it is read."""
 
@@ -100,7 +103,7 @@ class Edge:
         if scope["path"] in _LARGE and scope["method"] == "POST":
             return await self._large_body(services, headers, receive)
         if not scope["path"].startswith(_NOTIFICATIONS):
-            limit = max(settings.request_bytes_max, _MANY_ROWS_BYTES_MAX.get(scope["path"], 0))
+            limit = max(settings.request_bytes_max, _rows_bytes_max(scope["path"]))
             body = await _read_body(headers, receive, limit, settings.request_read_timeout_s)
             if _is_ours(scope["path"]):
                 _require_json(headers, body)
@@ -125,6 +128,11 @@ class Edge:
             self._large -= 1
         _require_json(headers, body)
         return body
+
+
+def _rows_bytes_max(path: str) -> int:
+    """What is taken where a request has many rows; 0 where it has not."""
+    return _ENTRIES_BYTES_MAX if _ENTRIES.fullmatch(path) else _MANY_ROWS_BYTES_MAX.get(path, 0)
 
 
 def _is_ours(path: str) -> bool:

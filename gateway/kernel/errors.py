@@ -59,6 +59,13 @@ ERRORS: Final = {
     "each that fails; so does `failed_tests` of the version. Mend the rules or the tests, and save a new version.",
     "never_published": "The version of the risk rules was never in force, so there is nothing to go back to. Publish "
     "it.",
+    "list_exists": "There is a list of this name, or as many lists as there can be. Take another name.",
+    "list_built_in": "The lists `block`, `allow` and `watch` are always there. Empty it instead.",
+    "list_full": "A list has at most ten million entries. Remove some, or replace the list by an import.",
+    "import_open": "One import of a list is under way at a time; `message` names it. Finish or abandon that one.",
+    "import_batch": "Batches of an import come in their order; `message` names the next one. Send that.",
+    "import_status": "The import is finished or abandoned, or takes no more batches; `message` says which. Begin "
+    "another.",
     "no_maintenance": "No maintenance of the channel account is under way: its terms have what is announced for later.",
     "use_refund": "The payment is past the window in which it can be cancelled. Refund it.",
     "refund_no_reused": "The `merchant_refund_no` belongs to another request; `param` names the first field that "

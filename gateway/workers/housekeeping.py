@@ -28,6 +28,7 @@ from gateway.kernel.metrics import (
 from gateway.workers.tasks import SQL
 from promotions.budget.grants import forget_uses, reclaim
 from promotions.reporting.counting import forget_hours
+from risk.lists.compiling import keep_lists
 from routing.accounts.store import forget_previous
 
 _log = logging.getLogger("mashang.housekeeping")
@@ -35,6 +36,7 @@ _GAUGES_S: Final = 1.0
 _PARTITIONS_S: Final = 3_600.0
 _FORGET_S: Final = 60.0
 _GRANTS_S: Final = 10.0
+_LISTS_S: Final = 10.0
 _RETRY_S: Final = 60.0
 """While a partition waits for its lock, every payment waits behind it: not again at once where that failed."""
 
@@ -58,7 +60,12 @@ class Chore:
 
 async def keep_house(base: Base) -> None:
     """Run until cancelled."""
-    chores = (Chore(_PARTITIONS_S, make_partitions), Chore(_FORGET_S, forget), Chore(_GRANTS_S, grant_budgets))
+    chores = (
+        Chore(_PARTITIONS_S, make_partitions),
+        Chore(_FORGET_S, forget),
+        Chore(_GRANTS_S, grant_budgets),
+        Chore(_LISTS_S, sweep_lists),
+    )
     while True:
         flush_hot_metrics()
         try:
@@ -89,6 +96,11 @@ async def forget(base: Base) -> None:
 async def grant_budgets(base: Base) -> None:
     """Grant campaigns their new day, and bring back what past days left over."""
     await reclaim(base.pool)
+
+
+async def sweep_lists(base: Base) -> None:
+    """Sweep what has expired on the risk check's lists, and what imports have left."""
+    await keep_lists(base.pool)
 
 
 async def measure(base: Base) -> None:

@@ -17,7 +17,7 @@ _PARTS_AT_ONCE: Final = 64
 """In one statement: of a list of ten million entries some 150,000 rows."""
 _PART_BITS: Final = 16
 _SWEPT_AT_ONCE: Final = 5_000
-_SWEEP_S_MAX: Final = 5.0
+_SWEEP_S_MAX: Final = 1.0
 """Of one round, so that the worker's other chores have their turn."""
 _ABANDONED_AFTER: Final = timedelta(days=7)
 
@@ -45,7 +45,7 @@ async def tell(connection: Connection, edition: int) -> None:
 
 
 async def keep_lists(pool: asyncpg.Pool) -> None:
-    """Sweep expired entries, compile what an import left stale, drop what was replaced, for some seconds at most."""
+    """Sweep expired entries, compile what an import left stale, drop what was replaced, for a second at most."""
     until_s = time.monotonic() + _SWEEP_S_MAX
     await pool.execute(SQL["abandon_old"], _ABANDONED_AFTER)
     for record in await pool.fetch(SQL["in_force"]):

@@ -46,6 +46,7 @@ EPOCH_S: Final = 1_577_836_800
 """Expiries are counted in seconds from 2020-01-01T00:00:00Z."""
 EXPIRES_BEFORE: Final = datetime(2080, 1, 1, tzinfo=UTC)
 VALUE_LENGTH_MAX: Final = 128
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _BIN: Final = re.compile(r"[0-9]{6,8}")
 _MERCHANT: Final = re.compile(r"mer_[0-9A-HJKMNP-TV-Z]{26}")
 _V4_BITS_MIN: Final = 8
@@ -71,7 +72,7 @@ class Value(NamedTuple):
 class Entry(NamedTuple):
     """What is to be put on a list.  `hash` stands for the value; `value` is None where only that is known.
 
-    `expires_at` is in whole seconds; None: never.  `reason` where it is another one than that of the whole change.
+    `expires_at` counts in whole seconds; None: never.  `reason` where it is another one than that of the whole change.
     """
 
     field: str
@@ -87,7 +88,7 @@ class ValueRefused(ValueError):
 
 def value_of(field: str, text: str, scope: str | None) -> Value:
     """A value as it is written on a list.  Raises ValueRefused."""
-    if not text or len(text) > VALUE_LENGTH_MAX or not text.isprintable():
+    if not text or len(text) > VALUE_LENGTH_MAX or _CONTROL.search(text):
         raise ValueRefused(f"takes 1 to {VALUE_LENGTH_MAX} printable characters")
     if (scope is not None) != (field in OF_REALMS or field in OF_MERCHANTS):
         raise ValueRefused(_scope_wanted(field))
@@ -205,6 +206,18 @@ def _packed(ip: str) -> bytes:
         packed = socket.inet_pton(socket.AF_INET6, ip)
         return packed[12:] if packed.startswith(_MAPPED) else packed
     return b""
+
+
+def masked(value: Value) -> str:
+    """As a person's value is shown: how it begins and ends; others as they are."""
+    text = value.text
+    if value.field not in OF_PERSONS:
+        return text
+    if value.field == "ip":
+        begin = text.split(":")[0] + ":" if ":" in text else ".".join(text.split(".")[:2]) + "."
+        _, slash, bits = text.partition("/")
+        return f"{begin}…{slash}{bits}"
+    return f"{text[:2]}…{text[-2:]}" if len(text) >= 8 else f"{text[:1]}…"
 
 
 def sealed(vault: Vault, entry: Entry) -> bytes | None:

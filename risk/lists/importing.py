@@ -23,6 +23,7 @@ from risk.lists.keeping import Database, ListRow, store_entries
 BATCH_MAX: Final = 5_000
 """Entries of a batch."""
 IMPORT_PREFIX: Final = "imp"
+IMPORT_ID_PATTERN: Final = r"^imp_[0-9A-HJKMNP-TV-Z]{26}$"
 _STEP_S: Final = 0.5
 """So long a step compiles at most: changes of the list wait meanwhile, no longer than their lock's time."""
 
@@ -55,6 +56,7 @@ class Import(NamedTuple):
     added: int
     renewed: int
     change: int
+    source: str | None
     reason: str
     at: datetime
     left: int | None
@@ -89,13 +91,20 @@ async def find_import(database: Database, name: str, import_id: str) -> Import |
     return found._replace(mode=Mode(found.mode), status=Status(found.status))
 
 
-async def begin_import(connection: Connection, held: ListRow, mode: Mode, *, person: str | None, reason: str) -> Import:
-    """Raises ImportOpen."""
+async def begin_import(
+    connection: Connection, held: ListRow, mode: Mode, *, person: str | None, reason: str, source: str | None = None
+) -> Import:
+    """A new import, or the one of the same mode and source that is under way.  Raises ImportOpen for another one."""
+    open_id = await connection.fetchval(SQL["open_import"], held.name)
+    if open_id is not None:
+        under_way = await _again(connection, held.name, open_id)
+        if source is None or (under_way.mode, under_way.source) != (mode, source):
+            raise ImportOpen(open_id)
+        return under_way
     change = await connection.fetchval(SQL["new_change"], held.name, person, reason)
     edition = held.edition if mode is Mode.MERGE else await connection.fetchval(SQL["new_edition"])
     import_id = new_id(IMPORT_PREFIX)
-    if await connection.fetchval(SQL["new_import"], import_id, held.name, mode, edition, change) is None:
-        raise ImportOpen(await connection.fetchval(SQL["open_import"], held.name))
+    await connection.execute(SQL["new_import"], import_id, held.name, mode, edition, change, source)
     return await _again(connection, held.name, import_id)
 
 

@@ -25,6 +25,8 @@ LISTS_MAX: Final = 100
 BUILT_IN: Final = frozenset({"block", "allow", "watch"})
 _SLICE: Final = 200
 """Entries hashed and sealed before others have their turn: a millisecond."""
+_ROWS: Final = 500
+"""In one statement: its arguments are encoded in one go."""
 
 Database: TypeAlias = asyncpg.Pool | Connection
 
@@ -83,6 +85,11 @@ async def count_by_field(database: Database, editions: Iterable[int]) -> Mapping
     return counts
 
 
+async def realms_of(database: Database, merchant_ids: Iterable[str]) -> Mapping[str, str]:
+    """What the ids of these merchants' customers and devices belong to; unknown merchants are not among them."""
+    return {record["id"]: record["realm"] for record in await database.fetch(SQL["realms"], sorted(set(merchant_ids)))}
+
+
 async def create_list(connection: Connection, name: str, description: str) -> bool:
     """False where there is one of that name."""
     edition = await connection.fetchval(SQL["new_edition"])
@@ -123,7 +130,18 @@ async def remove_entries(connection: Connection, held: ListRow, keys: Iterable[t
 async def store_entries(
     connection: Connection, vault: Vault, edition: int, change: int, entries: Sequence[Entry]
 ) -> Put:
-    """Write entries into an edition; their parts are stale then.  The last of two with one value counts."""
+    """Write entries into an edition; their parts are stale then.  The last of two with one value counts.
+
+    Raises ListFull.
+    """
+    added = renewed = 0
+    for at in range(0, len(entries), _ROWS):
+        put = await _store_some(connection, vault, edition, change, entries[at : at + _ROWS])
+        added, renewed = added + put.added, renewed + put.renewed
+    return Put(added, renewed)
+
+
+async def _store_some(connection: Connection, vault: Vault, edition: int, change: int, entries: Sequence[Entry]) -> Put:
     rows = {(entry.field, entry.hash): entry for entry in entries}
     values: list[bytes | None] = []
     for number, entry in enumerate(rows.values(), 1):
@@ -136,7 +154,7 @@ async def store_entries(
         change,
         [NUMBERS[field] for field, _ in rows],
         [hash_ for _, hash_ in rows],
-        [entry.expires_at for entry in rows.values()],
+        [None if entry.expires_at is None else int(entry.expires_at.timestamp()) for entry in rows.values()],
         values,
         [entry.reason for entry in rows.values()],
         sorted({entry.value.width for entry in rows.values() if entry.value is not None and entry.value.width}),

@@ -44,14 +44,19 @@ DELETE FROM risk_lists WHERE name = $1
 -- The edition that an import is about to put in the list's place.
 SELECT edition FROM risk_list_imports WHERE list = $1 AND mode = 'replace' AND status IN ('open', 'compiling')
 
+-- name: realms
+-- What the ids of these merchants' customers belong to.
+SELECT id, coalesce(customer_realm, id) AS realm FROM merchants WHERE id = ANY ($1::text[])
+
 -- name: new_change
 INSERT INTO risk_list_changes (list, person, reason) VALUES ($1, $2, $3) RETURNING id
 
 -- name: put
 -- An entry that stands there already is renewed.
 WITH given AS (
-    SELECT * FROM unnest($3::smallint[], $4::bigint[], $5::timestamptz[], $6::bytea[], $7::text[])
-        AS g (field, hash, expires_at, value, reason)
+    SELECT field, hash, to_timestamp(expires_s) AS expires_at, value, reason
+    FROM unnest($3::smallint[], $4::bigint[], $5::bigint[], $6::bytea[], $7::text[])
+        AS g (field, hash, expires_s, value, reason)
 ), put AS (
     INSERT INTO risk_list_entries AS e (edition, change, field, hash, expires_at, value, reason)
     SELECT $1, $2, field, hash, expires_at, value, reason FROM given
@@ -148,12 +153,11 @@ ORDER BY e.field, e.hash
 LIMIT $5
 
 -- name: new_import
-INSERT INTO risk_list_imports (id, list, mode, status, edition, change) VALUES ($1, $2, $3, 'open', $4, $5)
-ON CONFLICT (list) WHERE status IN ('open', 'compiling') DO NOTHING
-RETURNING id
+INSERT INTO risk_list_imports (id, list, mode, status, edition, change, source)
+VALUES ($1, $2, $3, 'open', $4, $5, $6)
 
 -- name: import
-SELECT i.id, i.list, i.mode, i.status, i.edition, i.batches, i.added, i.renewed, i.change, c.reason, c.at,
+SELECT i.id, i.list, i.mode, i.status, i.edition, i.batches, i.added, i.renewed, i.change, i.source, c.reason, c.at,
     CASE WHEN i.status = 'compiling' THEN (SELECT count(*) FROM risk_list_stale s WHERE s.edition = i.edition) END AS left
 FROM risk_list_imports i JOIN risk_list_changes c ON c.id = i.change
 WHERE i.id = $1 AND i.list = $2

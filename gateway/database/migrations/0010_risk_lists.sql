@@ -67,7 +67,8 @@ CREATE TABLE risk_list_stale (
     PRIMARY KEY (edition, field, part)
 );
 
--- Imports.  `batches` have arrived, numbered from 1; `edition` is the list's own where they are merged into it.
+-- Imports.  `batches` have arrived, numbered from 1; `edition` is the list's own where they are merged into it; `source`
+-- is what is imported, in the caller's words: who begins the same again while it is under way goes on with it.
 CREATE TABLE risk_list_imports (
     id text COLLATE "C" PRIMARY KEY,
     list text COLLATE "C" NOT NULL,
@@ -75,6 +76,7 @@ CREATE TABLE risk_list_imports (
     status text NOT NULL CHECK (status IN ('open', 'compiling', 'done', 'abandoned')),
     edition integer NOT NULL,
     change integer NOT NULL REFERENCES risk_list_changes (id),
+    source text,
     batches integer NOT NULL DEFAULT 0,
     added bigint NOT NULL DEFAULT 0,
     renewed bigint NOT NULL DEFAULT 0,

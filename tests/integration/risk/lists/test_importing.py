@@ -40,10 +40,10 @@ class Importing:
         self.name = name
         self.id = ""
 
-    async def begin(self, mode: Mode) -> Import:
+    async def begin(self, mode: Mode, source: str | None = None) -> Import:
         async with self.desk.pool.acquire() as connection, connection.transaction():
             held = await self.desk.held(connection, self.name)
-            begun = await begin_import(connection, held, mode, person="li.wei", reason="a file")
+            begun = await begin_import(connection, held, mode, person="li.wei", reason="a file", source=source)
         self.id = begun.id
         return begun
 
@@ -150,6 +150,18 @@ async def test_one_import_of_a_list_is_under_way_at_a_time(desk: Desk, importing
     with pytest.raises(WrongStatus):
         await importing.finish()
     assert (await importing.begin(Mode.REPLACE)).status is Status.OPEN
+
+
+async def test_whoever_begins_the_same_import_again_goes_on_with_it(desk: Desk, importing: Importing) -> None:
+    begun = await importing.begin(Mode.REPLACE, "a file of today")
+    sent = await importing.send(1, await desk.entries("region", "上海"))
+    assert await importing.begin(Mode.REPLACE, "a file of today") == sent
+    assert sent.id == begun.id
+    for mode, source in ((Mode.MERGE, "a file of today"), (Mode.REPLACE, "another file"), (Mode.REPLACE, None)):
+        with pytest.raises(ImportOpen):
+            await importing.begin(mode, source)
+    await importing.finish()
+    assert (await importing.begin(Mode.REPLACE, "a file of today")).id != begun.id
 
 
 async def test_what_nobody_finishes_is_dropped_or_counts_by_the_worker(
