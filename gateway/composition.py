@@ -101,7 +101,10 @@ async def compose(settings: Settings) -> AsyncIterator[Base]:
         listeners = (directory.forget, accounts.reload, routing.policies.reload, campaigns.reload, coupons.forget)
         revision = RevisionWatch(pool, [*listeners, risk.reload], campaigns.clock.heard)
         await once_there(revision.check)
+        stack.push_async_callback(risk.lists.aclose)
+        await once_there(risk.lists.load)
         await stack.enter_async_context(campaigns.kept())
+        await stack.enter_async_context(risk.kept())
         feedback, budgets = Feedback(routing.health, routing.usage), campaigns.budgets
         charging = Charging(
             store,
@@ -111,6 +114,7 @@ async def compose(settings: Settings) -> AsyncIterator[Base]:
             feedback,
             budgets=budgets,
             shelf=campaigns.shelf,
+            counting=risk.counting,
         )
         yield Base(
             settings=settings,
@@ -123,7 +127,7 @@ async def compose(settings: Settings) -> AsyncIterator[Base]:
             store=store,
             charging=charging,
             revision=revision,
-            refunds=RefundDesk(pool, accounts, budgets),
+            refunds=RefundDesk(pool, accounts, budgets, risk.counting),
             routing=routing,
             feedback=feedback,
             campaigns=campaigns,

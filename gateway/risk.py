@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Self
 
@@ -9,10 +11,14 @@ import asyncpg
 
 from gateway.campaigns import Campaigns
 from gateway.database.group_commit import GroupCommit
+from gateway.database.starting import once_there
 from gateway.database.valkey import Valkey
 from gateway.kernel.metrics import RISK_VERSION
 from gateway.kernel.secrets import Vault
+from gateway.payments.counting import Counting
+from gateway.payments.recalled import Recalling
 from gateway.payments.screening import OrderScreening
+from gateway.payments.store import PaymentStore
 from gateway.settings import Settings
 from risk.desk import Screening
 from risk.lists.book import ListBook
@@ -31,6 +37,20 @@ class PlainRuleBook:
         self._pool = pool
         self.current = NO_RULES
 
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Have what is in force before payments come in; what is being fetched at the end is left."""
+        await once_there(self.load)
+        try:
+            yield
+        finally:
+            await self.lists.aclose()
+
+    async def load(self) -> None:
+        """Have the rule set and the lists as they are now."""
+        await self.rules.reload()
+        await self.lists.load()
+
     async def reload(self) -> None:
         """Read and compile what is in force now, where that is another version."""
         stored = await in_force(self._pool)
@@ -48,6 +68,7 @@ class Risk:
     rules: PlainRuleBook
     lists: ListBook
     telling: Telling
+    counting: Counting
     desk: Screening
     orders: OrderScreening
 
@@ -81,7 +102,24 @@ class Risk:
             deadline_s=settings.risk_deadline_ms / 1000,
         )
         telling = Telling(valkey, vault, lambda: rules.current)
-        return cls(rules, lists, telling, desk, OrderScreening(desk, campaigns.places, vault, campaigns.clock.now))
+        recalling = Recalling(PaymentStore(pool, vault), campaigns.places, vault)
+        counting = Counting(telling, recalling, lambda: rules.current)
+        orders = OrderScreening(desk, campaigns.places, vault, campaigns.clock.now, counting)
+        return cls(rules, lists, telling, counting, desk, orders)
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Have what is in force before payments come in; what is being fetched at the end is left."""
+        await once_there(self.load)
+        try:
+            yield
+        finally:
+            await self.lists.aclose()
+
+    async def load(self) -> None:
+        """Have the rule set and the lists as they are now."""
+        await self.rules.reload()
+        await self.lists.load()
 
     async def reload(self) -> None:
         """Something has changed in the directory."""

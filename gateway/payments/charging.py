@@ -11,6 +11,7 @@ from gateway.kernel.failures import FailureCode
 from gateway.kernel.metrics import PHASE_SECONDS
 from gateway.kernel.secrets import Vault
 from gateway.payments import settle
+from gateway.payments.counting import NOBODY_COUNTS, Hears
 from gateway.payments.feedback import NOBODY_LISTENS, Feedback, cell_of
 from gateway.payments.payment import Payment
 from gateway.payments.states import Event, Status
@@ -57,6 +58,7 @@ class Charging:
         *,
         budgets: Pool = DATABASE_ONLY,
         shelf: Shelf = NO_SHELF,
+        counting: Hears = NOBODY_COUNTS,
     ) -> None:
         self._store = store
         self._outcomes = outcomes
@@ -65,6 +67,7 @@ class Charging:
         self._feedback = feedback
         self._budgets = budgets
         self._shelf = shelf
+        self._counting = counting
 
     async def charge(self, turn: Turn, auth_code: str, description: str) -> Answer:
         """Charge once, not after the moment that was taken before the attempt was committed."""
@@ -151,6 +154,7 @@ class Charging:
             self._feedback.captured(payment, result.at)
         if result.applied:
             ended = _apply(payment, row, result)
+            self._counting.ended(ended)
             if ended.promotions:
                 self._tell_campaigns(ended)
             return ended

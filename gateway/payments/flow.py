@@ -209,6 +209,8 @@ class PaymentFlow:
             await self._pricing.refused(basket, plan.offer, result.refusal, result.at)
         payment = await self._payment_of(order, payment_id, plan, result)
         self._pricing.ended(basket, plan.offer, is_bound=payment is not None)
+        if payment is not None and begun is not None:
+            self._screening.bound(payment, begun)
         return None if payment is None else Bound(payment, _turn(payment, plan, send_before))
 
     async def _screen(self, order: PaymentOrder, deadline: Deadline, begun: Begun | None) -> Screened:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from gateway.kernel.secrets import Vault
-from gateway.merchants.stores import StoreBook
+from gateway.merchants.stores import Place, StoreBook
 from gateway.payments.payment import Payment, PaymentOrder
 from gateway.payments.schemas import Customer, Location, PaymentRequest
 from gateway.payments.screening import facts_of
 from gateway.payments.store import PaymentStore
 from risk.facts import Facts
+from routing.channels.base import Wallet
 
 
 class Recalling:
@@ -31,11 +33,20 @@ class Recalling:
         if payment is None:
             return None
         fields = await self._store.request_fields(payment)
-        fields = _bare(payment) if fields is None else fields
-        order = PaymentOrder(merchant_id, "", _request(fields), None, fields, payment.code_id)
         place = await self._places.get(merchant_id, payment.store_id)
-        facts = facts_of(order, place, self._vault, payment.created_at)
-        return facts._replace(wallet=payment.wallet)  # the payment code itself is not kept
+        return recalled(payment, fields or _bare(payment), place, self._vault, payment.created_at)
+
+
+def recalled(payment: Payment, fields: Mapping[str, Any], place: Place, vault: Vault, at: datetime) -> Facts:
+    """The facts of a payment from the validated fields of its request.
+
+    Its customer is whom it was counted under, whatever the merchant's realm is now.  The merchant's time zone is not
+    among them: what rules saw of the time stands with the decision.
+    """
+    order = PaymentOrder(payment.merchant_id, "", _request(fields), None, fields, payment.code_id)
+    wallet = None if payment.is_aggregated or payment.wallet is None else Wallet(payment.wallet)
+    facts = facts_of(order, wallet, place, vault, at)
+    return facts if payment.customer is None else facts._replace(customer=payment.customer.hex())
 
 
 def _request(fields: Mapping[str, Any]) -> PaymentRequest:
@@ -58,4 +69,5 @@ def _bare(payment: Payment) -> Mapping[str, Any]:
         "store_id": payment.store_id,
         "terminal_id": payment.terminal_id,
         "operator_id": payment.operator_id,
+        "coupons": [],
     }

@@ -9,7 +9,8 @@ from typing import Final
 from gateway.kernel.failures import FailureCode
 from gateway.kernel.secrets import Vault
 from gateway.merchants.stores import Place, StoreBook
-from gateway.payments.payment import PaymentOrder
+from gateway.payments.counting import Hears
+from gateway.payments.payment import Payment, PaymentOrder
 from gateway.payments.schemas import Customer, PaymentRequest
 from risk.decision import APPROVED, Decision, Verdict
 from risk.desk import Begun, Screening
@@ -23,8 +24,11 @@ _NOBODY: Final = Customer()
 class OrderScreening:
     """One per process."""
 
-    def __init__(self, desk: Screening, places: StoreBook, vault: Vault, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, desk: Screening, places: StoreBook, vault: Vault, now: Callable[[], datetime], counting: Hears
+    ) -> None:
         self._desk = desk
+        self._counting = counting
         self._places = places
         self._vault = vault
         self._now = now
@@ -38,12 +42,16 @@ class OrderScreening:
         if not self._desk.in_force:
             return None
         place = await self._places.get(order.merchant_id, order.request.store_id)
-        facts = facts_of(order, place, self._vault, self._now())
+        facts = facts_of(order, wallet_of_order(order.request), place, self._vault, self._now())
         return self._desk.begin(facts, Tolerance(place.risk_open_amount_max))
 
     async def decide(self, begun: Begun | None) -> Decision:
         """The decision, within the deadline."""
         return APPROVED if begun is None else await self._desk.decide(begun)
+
+    def bound(self, payment: Payment, begun: Begun) -> None:
+        """The payment is durable; where it was declined here, that counts."""
+        self._counting.ended(payment, begun.facts)
 
 
 def refusal_of(decision: Decision) -> FailureCode | None:
@@ -58,7 +66,7 @@ def wallet_of_order(request: PaymentRequest) -> Wallet | None:
     return request.wallet if request.auth_code is None else wallet_of(request.auth_code)
 
 
-def facts_of(order: PaymentOrder, place: Place, vault: Vault, at: datetime) -> Facts:
+def facts_of(order: PaymentOrder, wallet: Wallet | None, place: Place, vault: Vault, at: datetime) -> Facts:
     """An order as risk rules see it; `at` is the database's time."""
     request = order.request
     customer = request.customer or _NOBODY
@@ -70,7 +78,7 @@ def facts_of(order: PaymentOrder, place: Place, vault: Vault, at: datetime) -> F
         code_type=_code_type(order),
         at=at,
         timezone=order.timezone,
-        wallet=wallet_of_order(request),
+        wallet=wallet,
         store_id=request.store_id,
         terminal_id=request.terminal_id,
         operator_id=request.operator_id,

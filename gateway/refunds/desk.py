@@ -21,6 +21,7 @@ from gateway.kernel.clock import Deadline
 from gateway.kernel.errors import Conflict, Unavailable
 from gateway.kernel.ids import new_id
 from gateway.kernel.metrics import REFUNDS
+from gateway.payments.counting import NOBODY_COUNTS, Hears
 from gateway.payments.payment import first_difference
 from gateway.refunds import commits, steps
 from gateway.refunds.commits import Committed, NumberTaken
@@ -52,10 +53,17 @@ class Answered:
 class RefundDesk:
     """Composed once per process (gateway.composition)."""
 
-    def __init__(self, pool: asyncpg.Pool, accounts: AccountBook, budgets: Pool = DATABASE_ONLY) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        accounts: AccountBook,
+        budgets: Pool = DATABASE_ONLY,
+        counting: Hears = NOBODY_COUNTS,
+    ) -> None:
         self._pool = pool
         self._accounts = accounts
         self._budgets = budgets
+        self._counting = counting
         self._turns = asyncio.Semaphore(_AT_ONCE_MAX)
         self.store = RefundStore(pool)
 
@@ -122,6 +130,10 @@ class RefundDesk:
                     raise _key_taken() from None
             else:
                 self._tell_of(taken)
+                refund = taken.refund
+                self._counting.refunded(
+                    refund.merchant_id, refund.payment_id, refund.id, refund.amount, refund.created_at
+                )
                 return Answered(taken.refund, replayed=False)
         await self._check_same(order, refund)
         return Answered(refund, replayed=refund.id != refund_id)
