@@ -32,10 +32,13 @@ class Office:
     merchant_id: str
 
     async def paid(self, **changes: Any) -> IntentRow:
-        row = intent(new_id("pay"), self.merchant_id, **changes)
+        row = intent(new_id("pay"), self.merchant_id, request_sealed=None, **changes)
+        await self.commit(row)
+        return row
+
+    async def commit(self, row: IntentRow) -> None:
         results: list[Any] = await intent_batch(self.pool).flush([row])
         assert results[0].inserted
-        return row
 
     async def reviewed(self, **changes: Any) -> Case:
         """A payment that the risk check let through, to be looked at."""
