@@ -59,6 +59,7 @@ class Needs:
         """Of fields and calls by their names, and the calls among them."""
         by_name = sorted((call.name, call) for call in set(calls))
         named = frozenset(names)
+        asks_payers = any(call.function == LISTED.name and call.arguments[1] == "payer" for _, call in by_name)
         return cls(
             names=named,
             velocities=tuple(
@@ -68,7 +69,7 @@ class Needs:
                 (name, call.arguments[0], call.arguments[1]) for name, call in by_name if call.function == LISTED.name
             ),
             seen=tuple(sorted(named - IN_THE_REQUEST)),
-            needs_profile=not named.isdisjoint(PROFILE_FIELDS),
+            needs_profile=asks_payers or not named.isdisjoint(PROFILE_FIELDS),
             needs_travel=not named.isdisjoint(TRAVEL_FIELDS),
             needs_model=MODEL_SCORE in named,
         )
