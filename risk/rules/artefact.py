@@ -10,14 +10,16 @@ from __future__ import annotations
 import gc
 import hashlib
 import hmac
+import io
 import pickle
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
-from typing import Final
+from typing import Any, Final
 
+from gateway.kernel.expressions.index import Shared
 from gateway.kernel.secrets import Vault
 from risk.rules.compiled import CompiledSet, joined, parts_of
 
@@ -50,7 +52,8 @@ FORMAT: Final = _format()
 
 def pieces_of(compiled: CompiledSet) -> tuple[bytes, ...]:
     """The set in pieces of PIECE_BYTES, whatever its version: that is told when it is read."""
-    pickled = b"".join(pickle.dumps(part, _PROTOCOL) for part in parts_of(compiled))
+    shared: dict[int, int] = {}
+    pickled = b"".join(_pickled(part, shared) for part in parts_of(compiled))
     return tuple(pickled[start : start + PIECE_BYTES] for start in range(0, len(pickled), PIECE_BYTES))
 
 
@@ -76,7 +79,7 @@ def read(version: int, next_piece: Callable[[], bytes]) -> CompiledSet:
     paused = _Paused(next_piece)
     with _without_collector():
         try:
-            return joined(iter(lambda: _unpickled(paused), None), version)
+            return joined(_unpickled(paused), version)
         except (EOFError, pickle.UnpicklingError) as error:
             raise ArtefactBroken(f"rule set {version} is not whole: {error}") from error
 
@@ -93,9 +96,40 @@ def let_go(held: list[CompiledSet]) -> None:
         time.sleep(PAUSE_S)
 
 
-def _unpickled(paused: _Paused) -> object:
-    """The next part, remembered by none but itself: what a pickle remembers is let go at its end all at once."""
-    return pickle.Unpickler(paused).load()  # noqa: S301  (ours, by its keyed hash)
+def _pickled(part: object, shared: dict[int, int]) -> bytes:
+    """One part; `shared` is where what was written before and is referred to stands, by its identity."""
+    written = io.BytesIO()
+    _Pickler(written, shared).dump(part)
+    if isinstance(part, Shared):
+        shared.update({id(each): len(shared) + place for place, each in enumerate(part)})
+    return written.getvalue()
+
+
+class _Pickler(pickle.Pickler):
+    def __init__(self, into: io.BytesIO, shared: dict[int, int]) -> None:
+        super().__init__(into, _PROTOCOL)
+        self._place_of = shared.get
+
+    def persistent_id(self, of: object) -> int | None:
+        return self._place_of(id(of))
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, paused: _Paused, shared: list[object]) -> None:
+        super().__init__(paused)
+        self._shared = shared
+
+    def persistent_load(self, place: Any) -> object:
+        return self._shared[place]
+
+
+def _unpickled(paused: _Paused) -> Iterator[object]:
+    """The parts.  Each has a memory of its own: what a pickle remembers is let go at its end, all at once."""
+    shared: list[object] = []
+    while (part := _Unpickler(paused, shared).load()) is not None:
+        if isinstance(part, Shared):
+            shared += part
+        yield part
 
 
 class _Paused:

@@ -12,8 +12,9 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from gateway.kernel.expressions.constraints import Constraint
 from gateway.kernel.expressions.masks import Asked, SegmentMasks, ValueMasks, masks_of
 
-Checks: TypeAlias = tuple[tuple[int, Constraint], ...]
-"""What is asked of which slot (a term's place among the values)."""
+Check: TypeAlias = tuple[int, Constraint]
+"""What is asked of a slot (a term's place among the values).  Rows that ask the same share one."""
+Checks: TypeAlias = tuple[Check, ...]
 
 Compute: TypeAlias = Callable[[int], Any]
 """Gives the value of a slot that is still PENDING, and notes it."""
@@ -134,6 +135,6 @@ def _standing_mean(masks: ValueMasks | SegmentMasks) -> float:
 def _left_to_check(rows: Sequence[Row], masks: dict[int, ValueMasks | SegmentMasks]) -> tuple[Checks, ...]:
     """By row: what the masks do not answer for certain."""
     return tuple(
-        tuple((slot, constraint) for slot, constraint in row.checks if slot not in masks or masks[slot].loose >> at & 1)
+        tuple(check for check in row.checks if check[0] not in masks or masks[check[0]].loose >> at & 1)
         for at, row in enumerate(rows)
     )

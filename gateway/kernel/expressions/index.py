@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from gateway.kernel.expressions.blocks import PENDING, Block, Compute, Row, block_of, holds
+from gateway.kernel.expressions.blocks import PENDING, Block, Check, Checks, Compute, Row, block_of, holds
 from gateway.kernel.expressions.constraints import Constraint
 
 BLOCK_ROWS_MAX: Final = 4_096
@@ -63,8 +63,17 @@ Part: TypeAlias = tuple[int, dict[Any, Bucket]] | Block
 """Some thousand rows of an index: a block, or what stands under some values of a key (its slot)."""
 
 
-def parts_of(index: Index) -> Iterator[Part]:
-    """What the index is put together of again by `joined`."""
+class Shared(tuple[Check, ...]):
+    """Some of the checks that the rows of several parts share: who writes the parts apart writes these once."""
+
+    __slots__ = ()
+
+
+def parts_of(index: Index) -> Iterator[Shared | Part]:
+    """What the index is put together of again by `joined`, behind what is shared."""
+    checks = list({id(check): check for checks in _checks_of(index) for check in checks}.values())
+    for start in range(0, len(checks), PART_ROWS):
+        yield Shared(checks[start : start + PART_ROWS])
     for slot, buckets in index.keyed:
         some: dict[Any, Bucket] = {}
         rows = 0
@@ -78,16 +87,27 @@ def parts_of(index: Index) -> Iterator[Part]:
     yield from index.blocks
 
 
-def joined(parts: Iterable[Part]) -> Index:
+def joined(parts: Iterable[Shared | Part]) -> Index:
     """The index of these parts, in their order."""
     keyed: dict[int, dict[Any, Bucket]] = {}
     blocks: list[Block] = []
     for part in parts:
         if isinstance(part, Block):
             blocks.append(part)
-        else:
+        elif not isinstance(part, Shared):
             keyed.setdefault(part[0], {}).update(part[1])
     return Index(tuple(keyed.items()), tuple(blocks))
+
+
+def _checks_of(index: Index) -> Iterator[Checks]:
+    """Of all rows that are looked at one by one."""
+    for block in index.blocks:
+        yield from block.checks
+    for bucket in (bucket for _, buckets in index.keyed for bucket in buckets.values()):
+        if isinstance(bucket, Index):
+            yield from _checks_of(bucket)
+        else:
+            yield from (row.checks for row in bucket)
 
 
 def _rows_of(bucket: Bucket) -> int:
