@@ -43,15 +43,17 @@ def call_admin(
     *,
     by: str | None = None,
     headers: Mapping[str, str] | None = None,
+    timeout_s: float = _TIMEOUT_S,
     **request: Any,
 ) -> dict[str, Any]:
     """The answer to a call of the admin API; a POST is carried out once, however often it arrives.
 
     `by` names the person for the audit trail; without it, MASHANG_ACTOR or the user of this machine.  `headers` come
-    with it, such as a key that is to be used again.  Raises StackError with the sentence that the gateway answers
-    instead.
+    with it, such as a key that is to be used again; `timeout_s` is for what takes long.  Raises StackError with the
+    sentence that the gateway answers instead.
     """
-    url, answer = _called(target, method, path, {"Mashang-Actor": _actor(by), **(headers or {})}, request)
+    sent = {"Mashang-Actor": _actor(by), **(headers or {})}
+    url, answer = _called(target, method, path, sent, {"timeout": timeout_s, **request})
     try:
         found: dict[str, Any] = answer.json() if answer.content else {}
     except ValueError as error:
@@ -69,7 +71,7 @@ def new_key() -> str:
 
 def page_of_admin(target: AdminTarget, path: str, **request: Any) -> str:
     """A page of the admin API, in HTML.  Raises StackError as call_admin does."""
-    url, answer = _called(target, "GET", path, {}, request)
+    url, answer = _called(target, "GET", path, {}, {"timeout": _TIMEOUT_S, **request})
     if answer.is_success and answer.headers["content-type"].startswith("text/html"):
         return answer.text
     try:
@@ -88,9 +90,7 @@ def _called(
     if method == "POST":
         sent.setdefault("Idempotency-Key", new_key())
     try:
-        answer = httpx.request(
-            method, f"{url.rstrip('/')}{path}", headers=sent, timeout=_TIMEOUT_S, trust_env=False, **request
-        )
+        answer = httpx.request(method, f"{url.rstrip('/')}{path}", headers=sent, trust_env=False, **request)
     except httpx.TransportError as error:
         raise StackError(f"The gateway at {url} gives no answer: {error}") from error
     return url, answer
