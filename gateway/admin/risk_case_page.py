@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import Any, Final
 
 from fastapi import Response
 
-from gateway.admin.risk_page_parts import STYLE, at, badge, cards, facts, table, yuan
+from gateway.admin.risk_page_parts import STYLE, at, badge, cards, facts, table, until, yuan
 from gateway.http.pages import Language, page
+
+_NO_MONEY: Final = "<p>No verdict moves money: a refund is asked for at <span class='id'>POST {}</span></p>"
+_DONE: Final = {"complained": "complaint taken", "taken_over": "taken over"}
 
 
 def case_page(case: Mapping[str, Any]) -> Response:
@@ -22,7 +25,7 @@ def case_page(case: Mapping[str, Any]) -> Response:
         _complaints(case["complaints"]),
         f"<h2>Recent payments of the customer</h2>{_recent(case)}",
         f"<h2>Attempts at the channels</h2>{_attempts(case['payment']['attempts'])}",
-        f"<h2>Refunds</h2>{_refunds(case['refunds'])}",
+        f"<h2>Refunds</h2>{_refunds(case['refunds'])}{_NO_MONEY.format(escape(case['links']['refund']))}",
         f"<h2>Labels</h2>{_labels(case['labels'])}",
         f"<h2>What was done</h2>{_steps(case)}",
     ]
@@ -41,11 +44,12 @@ def _head(case: Mapping[str, Any]) -> str:
 
 def _cards(case: Mapping[str, Any]) -> str:
     recent = case["recent_payments"]
-    due = ("due", at(case["due_at"])) if case["decided_at"] is None else ("decided", at(case["decided_at"]))
+    is_open = case["decided_at"] is None
+    time, what = case["due_at" if is_open else "decided_at"], "due" if is_open else "decided"
     return cards(
         (
             ("–" if case["score"] is None else str(case["score"]), "score of the risk check, of 100"),
-            (due[1], due[0]),
+            (until(time), f"{what}, {at(time)}"),
             (str(len(recent)), f"other payments near it, {yuan(sum(each['amount'] for each in recent))}"),
             (str(len(case["complaints"])), "complaints about it"),
         )
@@ -186,7 +190,7 @@ def _steps(case: Mapping[str, Any]) -> str:
         detail = ", ".join(f"{name}: {_text(value)}" for name, value in step["detail"].items())
         told = f" ({escape(detail)})" if detail else ""
         note = f"<blockquote>{escape(step['note'])}</blockquote>" if step["note"] else ""
-        what = f"{escape(step['kind'].replace('_', ' '))} by {escape(step['by'])}{told}"
+        what = f"{escape(_DONE.get(step['kind'], step['kind']))} by {escape(step['by'])}{told}"
         lines.append(f"<li>{what} <span class='id'>{at(step['at'])}</span>{note}</li>")
     return f'<ul class="steps">{"".join(lines)}</ul>'
 
@@ -194,4 +198,6 @@ def _steps(case: Mapping[str, Any]) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, list):
         return " ".join(map(str, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "–" if value is None else str(value)

@@ -8,6 +8,8 @@ from html import escape
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from gateway.kernel.clock import utc_now
+
 STYLE: Final = """
 :root{color-scheme:light dark;--ink:#1b1f24;--dim:#57606a;--line:#d8dee4;--paper:#fff;--card:#f6f8fa;
 --good:#1a7f37;--bad:#cf222e;--warn:#9a6700;--info:#0969da;--good-bg:#dafbe1;--bad-bg:#ffebe9;--warn-bg:#fff8c5;
@@ -34,10 +36,10 @@ color:var(--dim);background:var(--card);border:1px solid var(--line)}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:.35rem .5rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
 th{color:var(--dim);font-weight:500;font-size:.87rem}td.n,th.n{text-align:right;white-space:nowrap}
-tr.this td{background:var(--card)}
 .id{font:.82rem ui-monospace,SFMono-Regular,Menlo,monospace;color:var(--dim);overflow-wrap:anywhere}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1rem;margin:0}dt{color:var(--dim)}
 dd{margin:0;overflow-wrap:anywhere}
+.wide .id{white-space:nowrap}
 .two{display:grid;grid-template-columns:repeat(auto-fit,minmax(19rem,1fr));gap:0 2rem}
 blockquote{margin:.5rem 0;padding:.5rem .9rem;border-left:3px solid var(--line);background:var(--card);
 white-space:pre-wrap;overflow-wrap:anywhere}
@@ -75,6 +77,12 @@ def lasted(seconds: float) -> str:
             parts.append(f"{rest // size} {unit}")
             rest %= size
     return " ".join(parts) or f"{rest} s"
+
+
+def until(moment: str) -> str:
+    """How long from now to a time of the API: `in 5 h 12 min`, `3 h ago`."""
+    left_s = (datetime.fromisoformat(moment) - utc_now()).total_seconds()
+    return f"in {lasted(left_s)}" if left_s >= 0 else f"{lasted(-left_s)} ago"
 
 
 def badge(text: str) -> str:

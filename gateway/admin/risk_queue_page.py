@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from html import escape
 from typing import Any
 
 from fastapi import Response
 
-from gateway.admin.risk_page_parts import STYLE, at, badge, cards, lasted, table, yuan
+from gateway.admin.risk_page_parts import STYLE, at, badge, cards, lasted, table, until, yuan
 from gateway.http.pages import Language, page
 from gateway.kernel.clock import utc_now
 from risk.cases.case import Kind
@@ -53,8 +52,9 @@ def _figures(case: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _open_row(case: Mapping[str, Any]) -> tuple[str, ...]:
-    left_s = (datetime.fromisoformat(case["due_at"]) - utc_now()).total_seconds()
-    due = f"{badge('overdue')} by {lasted(-left_s)}" if case["overdue"] else f"in {lasted(max(0.0, left_s))}"
+    due = until(case["due_at"])
+    if case["overdue"]:
+        due = f"{badge('overdue')} {due}"
     held = escape(case["claimed_by"] or "–")
     return *_figures(case), f"{due}<br><span class='id'>{at(case['due_at'])}</span>", held
 
