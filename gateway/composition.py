@@ -101,8 +101,6 @@ async def compose(settings: Settings) -> AsyncIterator[Base]:
         listeners = (directory.forget, accounts.reload, routing.policies.reload, campaigns.reload, coupons.forget)
         revision = RevisionWatch(pool, [*listeners, risk.reload], campaigns.clock.heard)
         await once_there(revision.check)
-        stack.push_async_callback(risk.lists.aclose)
-        await once_there(risk.lists.load)
         await stack.enter_async_context(campaigns.kept())
         await stack.enter_async_context(risk.kept())
         feedback, budgets = Feedback(routing.health, routing.usage), campaigns.budgets

@@ -20,12 +20,13 @@ from gateway.payments.recalled import Recalling
 from gateway.payments.screening import OrderScreening
 from gateway.payments.store import PaymentStore
 from gateway.settings import Settings
+from risk.decisions.replaying import compiled_version
 from risk.desk import Screening
 from risk.lists.book import ListBook
+from risk.model.book import ModelBook
 from risk.profiles.reading import Profile, ProfileReading, Profiles
-from risk.rules.compiled import NO_RULES, CompiledSet
-from risk.rules.document import parse
-from risk.rules.store import document_of, in_force
+from risk.rules.compiled import NO_RULES
+from risk.rules.store import in_force
 from risk.velocity.reading import Velocities
 from risk.velocity.telling import Telling
 
@@ -33,31 +34,17 @@ from risk.velocity.telling import Telling
 class PlainRuleBook:
     """The rule set in force, read whole and compiled in this process."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, models: ModelBook) -> None:
         self._pool = pool
+        self._models = models
         self.current = NO_RULES
-
-    @asynccontextmanager
-    async def kept(self) -> AsyncIterator[None]:
-        """Have what is in force before payments come in; what is being fetched at the end is left."""
-        await once_there(self.load)
-        try:
-            yield
-        finally:
-            await self.lists.aclose()
-
-    async def load(self) -> None:
-        """Have the rule set and the lists as they are now."""
-        await self.rules.reload()
-        await self.lists.load()
 
     async def reload(self) -> None:
         """Read and compile what is in force now, where that is another version."""
         stored = await in_force(self._pool)
         if stored.version == self.current.version:
             return
-        document = await document_of(self._pool, stored)
-        self.current = CompiledSet.of(parse(document, lists=None, models=None), stored.version)
+        self.current = await compiled_version(self._pool, stored, self._models)
         RISK_VERSION.set(stored.version)
 
 
@@ -86,7 +73,8 @@ class Risk:
         Of the two pools the second one carries what payments wait for.
         """
         pool, hot_pool = pools
-        rules, lists = PlainRuleBook(pool), ListBook(pool, vault)
+        models = ModelBook(pool)
+        rules, lists = PlainRuleBook(pool, models), ListBook(pool, vault)
         reading: GroupCommit[bytes, Profile] = GroupCommit(
             "profile",
             ProfileReading(hot_pool).flush,
@@ -99,6 +87,7 @@ class Risk:
             velocities=Velocities(valkey, vault),
             customers=Profiles(reading),
             lists=lists,
+            models=models,
             deadline_s=settings.risk_deadline_ms / 1000,
         )
         telling = Telling(valkey, vault, lambda: rules.current)

@@ -21,7 +21,9 @@ from risk.counting import count
 from risk.decision import APPROVED, Decision, Missed
 from risk.engine import decide
 from risk.facts import Facts, Tolerance
+from risk.fields import MODEL_SCORE
 from risk.lists.book import Lists
+from risk.model.book import ModelBook
 from risk.profiles.reading import Profile, profile_values
 from risk.rules.compiled import CompiledSet
 from risk.values import values_of
@@ -68,12 +70,20 @@ class Screening:
     """One per process."""
 
     def __init__(
-        self, *, rules: Rules, velocities: Velocities, customers: Customers, lists: ListsInForce, deadline_s: float
+        self,
+        *,
+        rules: Rules,
+        velocities: Velocities,
+        customers: Customers,
+        lists: ListsInForce,
+        models: ModelBook,
+        deadline_s: float,
     ) -> None:
         self._rules = rules
         self._velocities = velocities
         self._customers = customers
         self._lists = lists
+        self._models = models
         self._deadline_s = deadline_s
 
     @property
@@ -106,6 +116,9 @@ class Screening:
         if not compiled:
             return APPROVED
         values = values_of(compiled, facts, await self._features(begun))
+        if compiled.model is not None:
+            scorer = self._models.scorer(compiled.model)
+            values[MODEL_SCORE] = None if scorer is None else scorer.score(values)
         decision = decide(compiled, values, facts)
         if begun.missed is None:
             return decision._replace(at=facts.at)

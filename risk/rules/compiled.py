@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple, Self
 
 from gateway.kernel.expressions import Expression, FieldType, Matcher
@@ -109,6 +109,10 @@ class CompiledSet:
             thresholds=rule_set.thresholds,
             model=rule_set.model if needs.needs_model else None,
         )
+
+    def with_model(self, names: Collection[str], calls: Iterable[Call]) -> Self:
+        """The same, knowing what its model looks at (fields and calls by name, and the calls among them)."""
+        return replace(self, needs=Needs.of(self.names.union(names), (*self.matcher.calls, *calls)))
 
     def __bool__(self) -> bool:
         """Whether a rule set is in force."""
