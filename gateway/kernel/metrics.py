@@ -267,6 +267,10 @@ RISK_VERSION: Final = Gauge(
     "The lowest version of the risk rules that is in force in a process; 0: none.",
     multiprocess_mode="livemin",
 )
+RISK_LOAD_FAILURES: Final = Counter(
+    "mashang_risk_rule_set_failures_total",
+    "Times that a process could not take over the rule set in force, and went on with the one before.",
+)
 RISK_CASES_OPEN: Final = Gauge(
     "mashang_risk_cases_open", "Cases that wait for a verdict.", ["kind"], multiprocess_mode="mostrecent"
 )

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from gateway.kernel.expressions.index import Shared
 from gateway.kernel.secrets import Vault
-from risk.rules.compiled import CompiledSet, joined, parts_of
+from risk.rules.compiled import PART_RULES, CompiledSet, joined, parts_of
 
 PIECE_BYTES: Final = 256 * 1024
 PAUSE_S: Final = 0.001
@@ -79,9 +79,12 @@ def read(version: int, next_piece: Callable[[], bytes]) -> CompiledSet:
     paused = _Paused(next_piece)
     with _without_collector():
         try:
-            return joined(_unpickled(paused), version)
+            compiled = joined(_unpickled(paused), version)
         except (EOFError, pickle.UnpicklingError) as error:
             raise ArtefactBroken(f"rule set {version} is not whole: {error}") from error
+        if len(compiled.codes) >= PART_RULES:
+            gc.freeze()  # it would be looked at as a whole, for a fifth of a second, now and then
+        return compiled
 
 
 def let_go(held: list[CompiledSet]) -> None:
@@ -162,12 +165,11 @@ class _Paused:
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """The garbage collector would look at the growing set again and again; it is never to look at it afterwards."""
+    """The garbage collector would look at the growing set again and again."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
-        gc.freeze()
     finally:
         if was_enabled:
             gc.enable()

@@ -34,7 +34,7 @@ def main(folder: Path) -> None:
     gc.disable()  # everything that is made here stays until the end
     known = Known(**orjson.loads((folder / KNOWN).read_bytes()))
     try:
-        made = make((folder / GIVEN).read_bytes(), known, with_artefact=True)
+        made = make((folder / GIVEN).read_bytes(), known)
     except NoDocument as error:
         (folder / NO_DOCUMENT).write_text(str(error), encoding="utf-8")
     except RuleSetError as error:

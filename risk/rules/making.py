@@ -37,15 +37,15 @@ class Made:
     test_count: int
     failures: tuple[Problem, ...]
     pieces: tuple[bytes, ...] = field(repr=False)
-    artefact: tuple[bytes, ...] = field(default=(), repr=False)
-    """The set as it was compiled, where it was made in a process of its own."""
+    artefact: tuple[bytes, ...] = field(repr=False)
+    """The set as it was compiled (artefact.py)."""
 
 
 class NoDocument(ValueError):
     """What is no JSON object at all."""
 
 
-def make(body: bytes, known: Known, *, with_artefact: bool = False) -> Made:
+def make(body: bytes, known: Known) -> Made:
     """The version that a document in JSON makes.  Raises NoDocument, and RuleSetError with all problems."""
     rule_set = parse(_read(body), lists=known.lists, models=known.models)
     compiled = CompiledSet.of(rule_set, 0)
@@ -55,7 +55,7 @@ def make(body: bytes, known: Known, *, with_artefact: bool = False) -> Made:
         test_count=sum(len(rule.examples) for rule in rule_set.rules),
         failures=failures(rule_set, compiled),
         pieces=_pieces_of(rule_set.rules),
-        artefact=artefact.pieces_of(compiled) if with_artefact else (),
+        artefact=artefact.pieces_of(compiled),
     )
 
 
