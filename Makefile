@@ -91,6 +91,11 @@ bench-routing: setup ## what the choice of a route costs in CPU, by accounts and
 bench-promotions: setup ## what the price of a payment costs in CPU, by active campaigns
 	$(BIN)/python -m loadtests.promotions $(ARGS)
 
+.PHONY: risk-report
+risk-report: setup ## choose rules and train a model on the Fraud Detection Handbook's payments, DATA="FILE …", and report later days
+	@test -n "$(DATA)" || { echo "make risk-report needs DATA=FILE: the handbook's simulated payments in CSV"; exit 1; }
+	$(BIN)/python -m loadtests.fraud_handbook $(DATA) $(ARGS)
+
 bench-flash-sale: setup ## 1,000 coupons, 20,000 customers at the same second (秒杀), with the audit of who got one
 	$(BIN)/python -m loadtests.flash_sale $(ARGS)
 

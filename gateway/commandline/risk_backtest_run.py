@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from gateway.commandline.risk_backtest_page import page_of
 from gateway.commandline.risk_backtest_tables import tables_of
-from gateway.commandline.risk_history import Source, day_of, history_of
+from gateway.commandline.risk_history import Source, first_day, history_of
 from gateway.commandline.shown import print_json, problems_table, say
 from gateway.processes.errors import StackError
 from risk.backtest.columns import Columns
@@ -53,7 +53,7 @@ def run(asked: Played, source: Source, *, as_json: bool) -> None:
     rule_set, version = _rule_set(asked.rule_set, source.state)
     live = _against(asked, source)
     history = history_of(source)
-    report_from = int(history.days[0]) if asked.report_from is None else day_of(asked.report_from, history)
+    report_from = first_day(asked.report_from, source, history)
     wanted = Wanted(rule_set, CompiledSet.of(rule_set, version), report_from, live)
     outcome, seconds = _play(wanted, history, _model_of(asked, rule_set, source.state), quiet=as_json)
     if as_json:

@@ -72,6 +72,17 @@ def _delay_s(text: str) -> int:
     return int(found[1]) * _UNITS_S[found[2]]
 
 
+def first_day(report_from: str | None, source: Source, history: History) -> int:
+    """The day to report from: what was said, else --from, else the first one."""
+    first = int(history.days[0])
+    if report_from is not None:
+        return day_of(report_from, history)
+    if source.begin is None:
+        return first
+    wanted = int((source.begin.replace(tzinfo=UTC).timestamp() * 1000 - history.day_zero_ms) // DAY_MS)
+    return max(first, wanted)
+
+
 def day_of(text: str, history: History) -> int:
     """A day's number in the history, from its number or its date.  Raises StackError."""
     first, last = int(history.days[0]), int(history.days[-1])

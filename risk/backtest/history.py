@@ -14,6 +14,19 @@ from risk.backtest.timeline import NOBODY, Bools, Ints, Timeline, coded, paired
 from risk.velocity.spec import DIMENSIONS, LABEL_DELAY_S, Series
 
 DAY_MS: Final = 86_400_000
+FIELD_OF: Final = {
+    "merchant": "payment.merchant_id",
+    "store": "payment.store_id",
+    "terminal": "payment.terminal_id",
+    "operator": "payment.operator_id",
+    "region": "payment.region",
+    "code": "payment.code",
+    "card": "payment.card_bin",
+    "ip": "payment.ip",
+    "wallet": "payment.wallet",
+    "code_type": "payment.code_type",
+}
+"""Dimensions that rules can look at by themselves, and the names of these fields."""
 MERCHANTS_OWN: Final = frozenset({"store", "terminal", "operator", "code"})
 """Dimensions whose values are a merchant's own."""
 NEVER_MS: Final = 2**62

@@ -18,7 +18,7 @@ import numpy as np
 
 from gateway.kernel.expressions import FieldType, Value
 from risk.backtest.column import Column, plain_column
-from risk.backtest.history import NEVER_MS, History, known_after
+from risk.backtest.history import FIELD_OF, NEVER_MS, History, known_after
 from risk.backtest.timeline import Bools, Ints, Timeline
 from risk.fields import FIELDS
 from risk.velocity.spec import DIMENSIONS, LABEL_DELAY_S
@@ -39,18 +39,6 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     },
 }
 """Under which headings what is looked for; `--map NAME=HEADING` names another one."""
-_FIELD_OF: Final = {
-    "merchant": "payment.merchant_id",
-    "store": "payment.store_id",
-    "terminal": "payment.terminal_id",
-    "operator": "payment.operator_id",
-    "region": "payment.region",
-    "code": "payment.code",
-    "card": "payment.card_bin",
-    "ip": "payment.ip",
-    "wallet": "payment.wallet",
-    "code_type": "payment.code_type",
-}
 _TRUE: Final = frozenset({"1", "true", "t", "yes"})
 _FALSE: Final = frozenset({"0", "false", "f", "no"})
 
@@ -247,8 +235,8 @@ class _Found:
     def fields(self) -> Iterator[tuple[str, Sequence[Value | None]]]:
         """The request's fields: of the dimensions, and what --map or a heading calls by a field's own name."""
         for dimension, values in self.dimensions():
-            if dimension in _FIELD_OF:
-                yield _FIELD_OF[dimension], values
+            if dimension in FIELD_OF:
+                yield FIELD_OF[dimension], values
         for name, field in FIELDS.fields.items():
             heading = self._form.headings.get(name, name)
             if heading in self._table and name != "payment.amount":
