@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -17,6 +18,7 @@ from gateway.database.batches import BROKEN
 from gateway.database.pool import Connection
 from gateway.kernel.errors import ApiError
 from gateway.kernel.metrics import RISK_CASES_OLDEST_AGE, RISK_CASES_OPEN, RISK_CASES_OVERDUE
+from gateway.kernel.secrets import SealBroken
 from risk.cases.gauges import measured
 from risk.cases.store import SQL as CASES
 from risk.facts import Facts
@@ -25,6 +27,7 @@ from risk.velocity.spec import Series
 
 _log: Final = logging.getLogger("mashang.risk")
 _PAUSE_S: Final = 1.0
+_MEASURED_EVERY_S: Final = 5.0
 _AT_ONCE: Final = 100
 _ACKNOWLEDGED_WITHIN_S: Final = 2.0
 
@@ -47,13 +50,15 @@ class RiskTelling:
         self._pool = pool
         self._counters = counters
         self._facts_of = facts_of
+        self._measure_at_s = 0.0
 
     async def run(self) -> None:
         """Tell and measure, through any trouble; run until cancelled."""
         while True:
             told = 0
             try:
-                await self.measure()
+                if time.monotonic() >= self._measure_at_s:
+                    await self.measure()
                 told = await self.tell_frauds() + await self.tell_complaints()
             except (*BROKEN, asyncpg.PostgresError, ApiError) as error:
                 _log.warning("the velocity counters are not told: %s", type(error).__name__)
@@ -65,8 +70,8 @@ class RiskTelling:
         """Those that became known and are not told; how many are settled."""
         async with self._pool.acquire() as connection, connection.transaction():
             rows = await connection.fetch(LABELS["untold"], _AT_ONCE)
-            heard = await asyncio.gather(*[self._tell_fraud(row) for row in rows])
-            done = [row for row, is_had in zip(rows, heard, strict=True) if is_had]
+            telling = [await self._begin_fraud(row) for row in rows]
+            done = await _acknowledged(rows, telling)
             await _mark(connection, LABELS["told"], [(row["payment_id"], row["merchant_id"]) for row in done])
         return len(done)
 
@@ -74,33 +79,44 @@ class RiskTelling:
         """The same of complaints."""
         async with self._pool.acquire() as connection, connection.transaction():
             rows = await connection.fetch(CASES["untold"], _AT_ONCE)
-            heard = await asyncio.gather(*[self._tell(Series.COMPLAINTS, row, row["id"], row["at"]) for row in rows])
-            done = [row for row, is_had in zip(rows, heard, strict=True) if is_had]
+            telling = [await self._begin(Series.COMPLAINTS, row, row["id"], row["at"]) for row in rows]
+            done = await _acknowledged(rows, telling)
             await _mark(connection, CASES["told"], [(row["id"], row["merchant_id"]) for row in done])
         return len(done)
 
     async def measure(self) -> None:
         """Read the gauges of the queue."""
+        self._measure_at_s = time.monotonic() + _MEASURED_EVERY_S
         for kind, standing in (await measured(self._pool)).items():
             RISK_CASES_OPEN.labels(kind).set(standing.open)
             RISK_CASES_OVERDUE.labels(kind).set(standing.overdue)
             RISK_CASES_OLDEST_AGE.labels(kind).set(standing.oldest_s)
 
-    async def _tell_fraud(self, row: asyncpg.Record) -> bool:
+    async def _begin_fraud(self, row: asyncpg.Record) -> asyncio.Future[bool] | None:
         if row["needless"]:
-            return True
-        return await self._tell(Series.FRAUDS, row, row["payment_id"], row["known_at"])
+            return None
+        return await self._begin(Series.FRAUDS, row, row["payment_id"], row["known_at"])
 
-    async def _tell(self, series: Series, row: asyncpg.Record, identity: str, at: datetime) -> bool:
-        """Whether there is nothing left to tell."""
-        facts = await self._facts_of(row["payment_id"], row["merchant_id"])
-        if facts is None:
-            return True
-        told = self._counters.tell(series, facts, identity, row["amount_fen"], at)
+    async def _begin(
+        self, series: Series, row: asyncpg.Record, identity: str, at: datetime
+    ) -> asyncio.Future[bool] | None:
+        """None where there is nothing to tell: the payment is gone, or nobody can read its request any more."""
         try:
-            return await asyncio.wait_for(told, _ACKNOWLEDGED_WITHIN_S)
-        except TimeoutError:
-            return False
+            facts = await self._facts_of(row["payment_id"], row["merchant_id"])
+        except SealBroken:
+            _log.warning("a payment's request does not open", extra={"payment_id": row["payment_id"]})
+            return None
+        return None if facts is None else self._counters.tell(series, facts, identity, row["amount_fen"], at)
+
+
+async def _acknowledged(
+    rows: Sequence[asyncpg.Record], telling: Sequence[asyncio.Future[bool] | None]
+) -> list[asyncpg.Record]:
+    """The rows of which there is nothing left to tell."""
+    waited_for = [told for told in telling if told is not None]
+    if waited_for:
+        await asyncio.wait(waited_for, timeout=_ACKNOWLEDGED_WITHIN_S)
+    return [row for row, told in zip(rows, telling, strict=True) if told is None or (told.done() and told.result())]
 
 
 async def _mark(connection: Connection, statement: str, keys: list[tuple[str, str]]) -> None:

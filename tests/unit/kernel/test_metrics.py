@@ -19,8 +19,10 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from gateway.kernel import hot_metrics, metrics
 from gateway.kernel.failures import FailureCode
 from gateway.kernel.hot_metrics import flush_hot_metrics, hot_counter, hot_histogram
+from risk.cases.case import Channel, Kind
 from risk.counting import NAMED_MAX
 from risk.decision import Missed, Verdict
+from risk.labels.label import Source
 from risk.rules.rule import Mode
 from routing.choice import Reason, Why
 
@@ -84,6 +86,7 @@ def test_the_buckets_of_every_histogram_rise() -> None:
 
 SIZES = {
     "wallet": 8, "phase": 4, "call": 7, "account": 6, "batch": 6, "route": 60, "step": 4, "reason": 8,
+    "kind": len(Kind),
 }  # fmt: skip
 """How many values a label has in a busy process with six channel accounts; a new label has to be added here."""
 TOGETHER = {
@@ -111,6 +114,9 @@ TOGETHER = {
     "mashang_risk_decisions": len(Verdict) + 1,
     "mashang_risk_features_missed": len(Missed),
     "mashang_risk_rule_hits": NAMED_MAX + len(Mode),
+    "mashang_risk_case_verdicts": len(Kind) * 2,
+    "mashang_risk_complaints": len(Channel),
+    "mashang_risk_labels": len(Source) * 2,
 }
 
 
