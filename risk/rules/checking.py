@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 from gateway.kernel.documents import Problem, Problems
@@ -12,12 +13,18 @@ from gateway.kernel.expressions import Expression, ExpressionError, check
 from gateway.kernel.expressions.clauses import Clauses
 from gateway.kernel.expressions.complaints import closest, position_at
 from gateway.kernel.expressions.fields import Call
+from gateway.kernel.expressions.tree import FieldValue, Node, Operation, Operator, nodes_of
 from risk.fields import FIELDS, LISTED, MODEL_SCORE
 from risk.velocity import spec
 from risk.velocity.spec import VELOCITIES_MAX, Velocity
 
 LISTED_MAX: Final = 64
 """Different look-ups in lists in one rule set."""
+TERMS_MAX: Final = 1_000
+"""Different terms in one rule set that have to be worked out for each payment: all but a field or call that is compared
+with a literal, which the index looks up for any number of rules at once."""
+PATTERNS_MAX: Final = 64
+"""Different uses of matches() among them."""
 
 
 @lru_cache(4_096)
@@ -49,6 +56,9 @@ class SetChecks:
         self._lists = lists
         self._velocities: set[Velocity] = set()
         self._listed: set[str] = set()
+        self._clauses = Clauses()
+        self._looked_at = self._worked_out = self._patterns = 0
+        self._told_cost = False
 
     def look(self, when: Expression, path: str, *, scored: bool) -> None:
         """Note what is wrong with one more condition in this set; `scored` is whether the set names a model."""
@@ -60,8 +70,31 @@ class SetChecks:
         if MODEL_SCORE in when.names and not scored:
             hint = 'name one beside the rules: "model": 1'
             self._note(path, when, MODEL_SCORE, "the rule set names no model, so there is no score", hint)
-        if not Clauses().of(when.tree):
+        if not self._clauses.of(when.tree):
             self._problems.add(Problem(path, "can never be true", 1, 1, "its parts contradict each other"))
+        self._count_terms(path)
+
+    def _count_terms(self, path: str) -> None:
+        """The terms that the last condition brought, in the order in which the index makes them."""
+        terms = self._clauses.terms
+        if len(terms) == self._looked_at or self._told_cost:
+            return
+        for term in islice(terms.values(), self._looked_at, None):
+            if isinstance(term, FieldValue):
+                continue
+            self._worked_out += 1
+            self._patterns += sum(_is_pattern(node) for node in nodes_of(term))
+        self._looked_at = len(terms)
+        if self._worked_out > TERMS_MAX:
+            hint = "compare fields with literals, and put long lists of values into a list"
+            self._tell_cost(path, f"more than {TERMS_MAX} different computations in one rule set", hint)
+        elif self._patterns > PATTERNS_MAX:
+            message = f"more than {PATTERNS_MAX} different patterns in one rule set"
+            self._tell_cost(path, message, "write startsWith() or ==, or join patterns: 'one|other'")
+
+    def _tell_cost(self, path: str, message: str, hint: str) -> None:
+        self._told_cost = True
+        self._problems.add(Problem(path, message, 1, 1, hint))
 
     def _count_velocity(self, call: Call, when: Expression, path: str) -> None:
         velocity = Velocity.of(call)
@@ -90,3 +123,7 @@ class SetChecks:
         found = re.search(rf"\b{re.escape(word)}\b", when.text)
         line, column = position_at(when.text, 0 if found is None else found.start())
         self._problems.add(Problem(path, message, line, column, hint))
+
+
+def _is_pattern(node: Node) -> bool:
+    return isinstance(node, Operation) and node.operator is Operator.MATCHES

@@ -18,6 +18,8 @@ NOTE_LENGTH_MAX: Final = 500
 DESCRIPTION_LENGTH_MAX: Final = 500
 MERCHANTS_MAX: Final = 1_000
 """In one rule."""
+TESTS_MAX: Final = 2_000
+"""In one rule set: each is a decision of the whole set."""
 MODEL_MAX: Final = 2**31 - 1
 CODE: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,63}")
 _MERCHANT: Final = re.compile(r"mer_[0-9A-Za-z_-]{1,60}")
@@ -64,6 +66,8 @@ class _Reading:
         thresholds = self._thresholds(reader)
         model = self._model(reader)
         rules = tuple(self._rules(reader, scored=model is not None))
+        if sum(len(rule.examples) for rule in rules) > TESTS_MAX:
+            self.problems.note("rules", f"have more than {TESTS_MAX} tests together")
         return RuleSet(rules, thresholds, model, note, given)
 
     def _thresholds(self, reader: _Reader) -> Thresholds:

@@ -49,8 +49,9 @@ INSERT INTO risk_artefacts (version, format, piece, data) VALUES ($1, $2, $3, $4
 -- name: publish
 INSERT INTO risk_publications (version) VALUES ($1)
 
--- name: known_lists
-SELECT name FROM risk_lists
+-- name: known
+-- What a rule set can name.
+SELECT ARRAY(SELECT name FROM risk_lists) AS lists, ARRAY(SELECT version FROM risk_models) AS models
 
 -- name: difference
 -- The rules that two versions do not have in common, by code: before (the second one) and after (the first one).

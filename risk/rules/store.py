@@ -126,8 +126,9 @@ async def document_of(database: Database, stored: StoredRuleSet) -> dict[str, An
 
 async def known(database: Database) -> Known:
     """What a rule set that is written now can name."""
-    lists = frozenset(record["name"] for record in await database.fetch(SQL["known_lists"]))
-    return Known(lists, None)
+    record = await database.fetchrow(SQL["known"])
+    assert record is not None, "without a FROM there is one row"
+    return Known(frozenset(record["lists"]), frozenset(record["models"]))
 
 
 async def save(connection: Connection, vault: Vault, made: Made) -> int:

@@ -34,4 +34,5 @@ def rule_json(rule: Rule) -> dict[str, Any]:
 
 
 def _example_json(example: Example) -> dict[str, Any]:
-    return {"given": dict(example.given), "hits": example.hits, "verdict": example.verdict}
+    given = {name: list(value) if isinstance(value, tuple) else value for name, value in example.given.items()}
+    return {"given": given, "hits": example.hits, "verdict": example.verdict}
