@@ -33,36 +33,40 @@ async def fetched(pool: asyncpg.Pool, vault: Vault, version: int) -> CompiledSet
     if version == 0:
         return NO_RULES
     while True:
-        try:
-            return await _as_stored(pool, vault, version)
-        except ArtefactBroken as error:
-            _log.warning("a rule set is compiled anew", extra={"version": version, "reason": str(error)})
         async with pool.acquire() as connection:
+            if (found := await _as_stored(connection, vault, version)) is not None:
+                return found
             if await connection.fetchval(SQL["claim"], version):
-                try:
-                    return await _compiled_anew(connection, vault, version)
+                try:  # somebody else may just have done it
+                    again = await _as_stored(connection, vault, version)
+                    return await _compiled_anew(connection, vault, version) if again is None else again
                 finally:
                     await connection.execute(SQL["disclaim"], version)
         await asyncio.sleep(_WAIT_S)
 
 
-async def _as_stored(pool: asyncpg.Pool, vault: Vault, version: int) -> CompiledSet:
-    """Raises ArtefactBroken.  All pieces are of one moment: others may be writing them again."""
+async def _as_stored(connection: Connection, vault: Vault, version: int) -> CompiledSet | None:
+    """None where this code has not compiled it, or somebody else wrote it."""
     pieces: deque[bytes] = deque()
-    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+    async with connection.transaction(isolation="repeatable_read", readonly=True):  # others may be writing it again
         count: int = await connection.fetchval(SQL["piece_count"], version, artefact.FORMAT)
         for number in range(count):
             pieces.append(await connection.fetchval(SQL["piece"], version, artefact.FORMAT, number))
     if not pieces:
-        raise ArtefactBroken("no code like this one has compiled it")
+        return None
 
     def next_piece() -> bytes:
         return artefact.opened(vault, version, count - len(pieces), pieces.popleft()) if pieces else b""
 
-    return await asyncio.to_thread(artefact.read, version, next_piece)
+    try:
+        return await asyncio.to_thread(artefact.read, version, next_piece)
+    except ArtefactBroken as error:
+        _log.warning("a compiled rule set cannot be read", extra={"version": version, "reason": str(error)})
+        return None
 
 
 async def _compiled_anew(connection: Connection, vault: Vault, version: int) -> CompiledSet:
+    _log.info("a rule set is compiled anew", extra={"version": version})
     made = await make_apart(await _body(connection, version), Known(None, None))
     async with connection.transaction():
         await connection.execute(SQL["forget"], version, artefact.FORMAT)
