@@ -40,8 +40,8 @@ beside the event loop."""
 _LARGE_BYTES_MAX: Final = 64 << 20
 _LARGE_READ_TIMEOUT_S: Final = 60.0
 _LARGE_AT_A_TIME_MAX: Final = 2
-_MANY_ROWS_BYTES_MAX: Final = {"/admin/v1/risk/labels/bulk": 512 * 1024}
-"""Where a request has up to a thousand rows."""
+_MANY_ROWS_BYTES_MAX: Final = {"/admin/v1/risk/labels/bulk": 512 * 1024, "/admin/v1/risk/models": 2 << 20}
+"""Where a request has up to a thousand rows, or the trees of a model."""
 _ENTRIES: Final = re.compile(r"/admin/v1/risk/lists/[^/]+/(?:entries|entries/remove|imports/[^/]+/batches)")
 """Where one has up to some thousand entries of a list."""
 _ENTRIES_BYTES_MAX: Final = 1 << 20

@@ -51,6 +51,8 @@ ERRORS: Final = {
     "why. End this campaign and create another one.",
     "below_used": "The limit that `param` names would be below what payments have taken; `message` says how much that "
     "is. To give nothing more, pause or end the campaign.",
+    "model_refused": "The document is no model that can be used, and nothing was saved; `message` says why. "
+    "`mashang risk train` writes one.",
     "rule_set_refused": "The rule set has problems, and nothing was saved. `message` names each with its place; "
     "`POST /admin/v1/risk/rule_sets/check` lists them.",
     "rule_set_changed": "Another version of the risk rules is in force than the one that `base_version` names. Look at "

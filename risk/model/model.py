@@ -12,7 +12,6 @@ FORMAT: Final = 1
 TREES_MAX: Final = 200
 """More of them would not be asked in 50 µs."""
 NOTE_LENGTH_MAX: Final = 500
-DOCUMENT_BYTES_MAX: Final = 8 * 1024 * 1024
 
 
 class ModelError(Exception):
