@@ -162,6 +162,7 @@ def _lifespan(settings: Settings) -> Any:
                 campaign_gauges=CampaignGauges(base.pool),
                 receipts=ReceiptStore(base.pool, base.vault, base.store, base.refunds.store, settings.public_url),
                 webhooks=stack.enter_context(webhook_desk(base)),
+                risk=base.risk,
             )
             async with asyncio.TaskGroup() as tasks:
                 _settle_memory()

@@ -13,47 +13,32 @@ from gateway.campaigns import Campaigns
 from gateway.database.group_commit import GroupCommit
 from gateway.database.starting import once_there
 from gateway.database.valkey import Valkey
-from gateway.kernel.metrics import RISK_VERSION
 from gateway.kernel.secrets import Vault
+from gateway.merchants.stores import StoreBook
 from gateway.payments.counting import Counting
 from gateway.payments.recalled import Recalling
 from gateway.payments.screening import OrderScreening
 from gateway.payments.store import PaymentStore
 from gateway.settings import Settings
-from risk.decisions.replaying import compiled_version
+from risk.decisions.replaying import PastSets
 from risk.desk import Screening
 from risk.lists.book import ListBook
 from risk.model.book import ModelBook
 from risk.profiles.reading import Profile, ProfileReading, Profiles
-from risk.rules.compiled import NO_RULES
-from risk.rules.store import in_force
+from risk.rules.book import RuleBook
 from risk.velocity.reading import Velocities
 from risk.velocity.telling import Telling
-
-
-class PlainRuleBook:
-    """The rule set in force, read whole and compiled in this process."""
-
-    def __init__(self, pool: asyncpg.Pool, models: ModelBook) -> None:
-        self._pool = pool
-        self._models = models
-        self.current = NO_RULES
-
-    async def reload(self) -> None:
-        """Read and compile what is in force now, where that is another version."""
-        stored = await in_force(self._pool)
-        if stored.version == self.current.version:
-            return
-        self.current = await compiled_version(self._pool, stored, self._models)
-        RISK_VERSION.set(stored.version)
 
 
 @dataclass(frozen=True, slots=True)
 class Risk:
     """One per process."""
 
-    rules: PlainRuleBook
+    rules: RuleBook
+    past_sets: PastSets
     lists: ListBook
+    models: ModelBook
+    places: StoreBook
     telling: Telling
     counting: Counting
     desk: Screening
@@ -74,7 +59,7 @@ class Risk:
         """
         pool, hot_pool = pools
         models = ModelBook(pool)
-        rules, lists = PlainRuleBook(pool, models), ListBook(pool, vault)
+        rules, lists = RuleBook(pool, vault, models), ListBook(pool, vault)
         reading: GroupCommit[bytes, Profile] = GroupCommit(
             "profile",
             ProfileReading(hot_pool).flush,
@@ -94,7 +79,17 @@ class Risk:
         recalling = Recalling(PaymentStore(pool, vault), campaigns.places, vault)
         counting = Counting(telling, recalling, lambda: rules.current)
         orders = OrderScreening(desk, campaigns.places, vault, campaigns.clock.now, counting)
-        return cls(rules, lists, telling, counting, desk, orders)
+        return cls(
+            rules=rules,
+            past_sets=PastSets(pool, vault, models),
+            lists=lists,
+            models=models,
+            places=campaigns.places,
+            telling=telling,
+            counting=counting,
+            desk=desk,
+            orders=orders,
+        )
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
@@ -103,11 +98,12 @@ class Risk:
         try:
             yield
         finally:
+            await self.rules.aclose()
             await self.lists.aclose()
 
     async def load(self) -> None:
         """Have the rule set and the lists as they are now."""
-        await self.rules.reload()
+        await self.rules.load()
         await self.lists.load()
 
     async def reload(self) -> None:

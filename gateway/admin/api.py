@@ -21,9 +21,11 @@ from gateway.admin import (
     risk_case_steps,
     risk_cases,
     risk_complaints,
+    risk_decisions,
     risk_labels,
     risk_lists,
     risk_lists_imports,
+    risk_models,
     risk_rule_set_saving,
     risk_rule_set_steps,
     risk_rule_sets,
@@ -38,9 +40,9 @@ _PARTS: Final = (
     *(payments, reviews, audit_trail),
     *(routing_policy, routing_explain, routing_accounts),
     *(campaigns, campaign_steps, campaign_report, coupons),
-    *(risk_rule_set_saving, risk_rule_sets, risk_rule_set_steps),
+    *(risk_models, risk_rule_set_saving, risk_rule_sets, risk_rule_set_steps),
     *(risk_lists, risk_lists_imports),
-    *(risk_cases, risk_case_steps, risk_complaints, risk_labels),
+    *(risk_decisions, risk_cases, risk_case_steps, risk_complaints, risk_labels),
 )
 
 router = APIRouter(prefix="/admin/v1")

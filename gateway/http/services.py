@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # the rooms import this module for their endpoints
     from gateway.receipts.store import ReceiptStore
     from gateway.refunds.desk import RefundDesk
     from gateway.reports.store import ReportStore
+    from gateway.risk import Risk
     from gateway.webhooks.running import WebhookDesk
 
 
@@ -65,6 +66,7 @@ class Services:
     campaign_gauges: CampaignGauges
     receipts: ReceiptStore
     webhooks: WebhookDesk
+    risk: Risk
 
 
 def services_of(request: Request) -> Services:

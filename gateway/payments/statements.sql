@@ -47,6 +47,11 @@ WHERE merchant_id = $1
 ORDER BY id DESC
 LIMIT $13
 
+-- name: whole_rows
+-- Everything of these payments, their sealed requests too.
+SELECT p.* FROM unnest($1::text[], $2::text[]) AS wanted (id, merchant_id)
+JOIN payments p ON p.id = wanted.id AND p.merchant_id = wanted.merchant_id
+
 -- name: request_sealed
 SELECT request_sealed FROM payments WHERE id = $1 AND merchant_id = $2
 

@@ -129,6 +129,20 @@ class PaymentStore:
         fields: Mapping[str, Any] = orjson.loads(self._vault.open(sealed, payment.id.encode()))
         return fields
 
+    async def with_requests(
+        self, keys: Sequence[tuple[str, str]]
+    ) -> Mapping[str, tuple[Payment, Mapping[str, Any] | None]]:
+        """Payments (by their ids and merchants) with the fields of their requests, None where they were erased.
+
+        What stands in rows of its own (redemptions, reasons, late captures) is left out.
+        """
+        records = await self._pool.fetch(_SQL["whole_rows"], [key[0] for key in keys], [key[1] for key in keys])
+        return {record["id"]: (payment_of(record), self._request_of(record)) for record in records}
+
+    def _request_of(self, record: asyncpg.Record) -> Mapping[str, Any] | None:
+        sealed = record["request_sealed"]
+        return None if sealed is None else orjson.loads(self._vault.open(sealed, record["id"].encode()))
+
     async def request_fingerprint(self, payment: Payment) -> bytes:
         """The keyed hash of those fields, which outlives their erasure."""
         found: bytes = await self._pool.fetchval(

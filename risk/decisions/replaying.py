@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
+import asyncpg
+
+from gateway.kernel.secrets import Vault
 from risk.decision import Decision
-from risk.decisions.store import Database, StoredDecision
+from risk.decisions.store import StoredDecision
 from risk.engine import decide
 from risk.facts import Facts
 from risk.model.book import ModelBook
 from risk.rules.compiled import CompiledSet
-from risk.rules.document import parse
-from risk.rules.store import StoredRuleSet, document_of, find
+from risk.rules.fetching import fetched
 from risk.values import replayed
 
 COMPARED: Final = ("verdict", "score", "reasons", "no_discount", "shadow", "version", "features")
@@ -50,30 +51,23 @@ def again(was: Decision, compiled: CompiledSet, facts: Facts) -> Decision:
 
 
 class PastSets:
-    """Rule sets by version, compiled as they are asked for; only the latest few are kept."""
+    """Rule sets by version, got ready as they are asked for; only the latest few are kept."""
 
-    def __init__(self, database: Database, models: ModelBook) -> None:
-        self._database = database
+    def __init__(self, pool: asyncpg.Pool, vault: Vault, models: ModelBook) -> None:
+        self._pool = pool
+        self._vault = vault
         self._models = models
         self._kept: OrderedDict[int, CompiledSet] = OrderedDict()
 
     async def get(self, version: int) -> CompiledSet:
-        """The set of that version.  Raises LookupError for one that never was."""
+        """The set of that version, with what its model looks at.  Raises LookupError for one that never was."""
         if (known := self._kept.get(version)) is not None:
             self._kept.move_to_end(version)
             return known
-        stored = await find(self._database, version)
-        if stored is None:
-            raise LookupError(f"there is no version {version} of the rules")
-        compiled = self._kept[version] = await compiled_version(self._database, stored, self._models)
+        compiled = await fetched(self._pool, self._vault, version)
+        scorer = await self._models.load(compiled.model)
+        known = compiled if scorer is None else compiled.with_model(scorer.names, scorer.calls)
+        self._kept[version] = known
         if len(self._kept) > _KEPT_MAX:
             self._kept.popitem(last=False)
-        return compiled
-
-
-async def compiled_version(database: Database, stored: StoredRuleSet, models: ModelBook) -> CompiledSet:
-    """A version compiled, with what its model looks at."""
-    rule_set = parse(await document_of(database, stored), lists=None, models=None)
-    compiled = await asyncio.to_thread(CompiledSet.of, rule_set, stored.version)
-    scorer = await models.load(compiled.model)
-    return compiled if scorer is None else compiled.with_model(scorer.names, scorer.calls)
+        return known

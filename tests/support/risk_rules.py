@@ -7,14 +7,11 @@ from typing import Any, Final
 
 import asyncpg
 import httpx
-import orjson
 
-from risk.rules.lifecycle import publish, roll_back
-from risk.rules.making import make
-from risk.rules.store import known, save
 from tests.support.gateway import GatewayStack
 from tests.support.waiting import eventually
 
+RULE_SETS: Final = "/admin/v1/risk/rule_sets"
 _VERSION: Final = re.compile(r"^mashang_risk_rule_set_version (\d+)", re.MULTILINE)
 
 
@@ -26,25 +23,21 @@ def rule(when: str, action: str = "decline", **more: Any) -> dict[str, Any]:
 async def published(stack: GatewayStack, *rules: dict[str, Any], **more: Any) -> int:
     """Save and publish a rule set, and wait until every process goes by it; its version."""
     document = {"note": "a test", "rules": list(rules), **more}
-    connection = await asyncpg.connect(stack.database_url)
-    try:
-        async with connection.transaction():
-            version = await save(connection, stack.vault, make(orjson.dumps(document), await known(connection)))
-            await publish(connection, version)
-    finally:
-        await connection.close()
+    async with stack.admin() as admin:
+        saved = await admin.post(RULE_SETS, json=document)
+        assert saved.status_code == 201, saved.text
+        version: int = saved.json()["version"]
+        answer = await admin.post(f"{RULE_SETS}/{version}/publish")
+        assert answer.status_code == 200, answer.text
     await in_force(stack, version)
     return version
 
 
 async def without_rules(stack: GatewayStack) -> None:
     """Nothing is screened any more, in any process."""
-    connection = await asyncpg.connect(stack.database_url)
-    try:
-        async with connection.transaction():
-            await roll_back(connection, 0)
-    finally:
-        await connection.close()
+    async with stack.admin() as admin:
+        answer = await admin.post(f"{RULE_SETS}/0/roll_back")
+        assert answer.status_code == 200, answer.text
     await in_force(stack, 0)
 
 
