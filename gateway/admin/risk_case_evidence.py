@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any, Final
 
 from gateway.admin.risk_case_views import case_json, complaint_json, customer_json, label_json, step_json
+from gateway.admin.risk_decisions import decision_json
 from gateway.http.services import Services
 from gateway.kernel.clock import rfc3339
 from gateway.kernel.errors import not_found
 from gateway.payments.detail import detail_of
 from risk.cases.case import Case
 from risk.cases.store import SQL, complaints_of, find_case, steps_of
+from risk.decisions.store import find_decision
 from risk.labels.store import labels_of
 
 _NEAR_MAX: Final = 5_000
@@ -52,18 +54,6 @@ async def _recent(services: Services, case: Case) -> list[dict[str, Any]]:
 
 
 async def _decision(services: Services, case: Case) -> dict[str, Any] | None:
-    """SeenDecision; None where no rule set was in force."""
-    record = await services.pool.fetchrow(SQL["decision"], case.payment_id, case.merchant_id)
-    if record is None:
-        return None
-    return {
-        "version": record["version"],
-        "verdict": record["verdict"],
-        "score": record["score"],
-        "reasons": record["hits"] or [],
-        "shadow": record["shadow"] or [],
-        "no_discount": record["no_discount"],
-        "seen": {},
-        "missed": record["missed"],
-        "at": rfc3339(record["at"]),
-    }
+    """DecisionObject; None where no rule set was in force."""
+    stored = await find_decision(services.pool, case.payment_id, case.merchant_id)
+    return None if stored is None else await decision_json(services, stored)

@@ -97,19 +97,22 @@ def _customer(case: Mapping[str, Any]) -> str:
 def _decision(decision: Mapping[str, Any] | None) -> str:
     if decision is None:
         return "<h2>Decision</h2><p>No rule set was in force.</p>"
-    reasons = (
-        " ".join(f'<span class="badge bad">{escape(code)}</span>' for code in decision["reasons"]) or "no rule hit"
-    )
-    shadow = ", ".join(escape(code) for code in decision["shadow"])
-    head = f"<p>{badge(decision['verdict'])} {reasons} · rule set {decision['version']}, score {decision['score']}</p>"
-    head += f"<p>only counted: {shadow}</p>" if shadow else ""
-    head += f"<p>decided without some features ({decision['missed']})</p>" if decision["missed"] else ""
-    seen = [
-        (f'<span class="id">{escape(name)}</span>', escape(_text(value))) for name, value in decision["seen"].items()
+    stands = f"score {decision['score']} · rule set {decision['rule_set_version']}"
+    missed = f" · decided without some features ({decision['missed']})" if decision["missed"] else ""
+    rules = [
+        (
+            f'<span class="badge {"bad" if rule["mode"] == "live" else ""}">{escape(rule["code"])}</span>',
+            escape(rule["mode"] if rule["action"] is None else f"{rule['mode']}, {rule['action']}"),
+            f"{escape(rule['description'] or '')}<br><span class='when'>{escape(rule['when'] or '')}</span>",
+        )
+        for rule in decision["rules"]
     ]
-    return f"<h2>Decision</h2>{head}" + (
-        table(("what was seen", "value"), seen, numbers=frozenset({1})) if seen else ""
-    )
+    values = [
+        (f'<span class="id">{escape(name)}</span>', escape(_text(value))) for name, value in decision["values"].items()
+    ]
+    head = f"<h2>Decision</h2><p>{badge(decision['decision'])} {stands}{missed}</p>"
+    hit = table(("rule that hit", "as", "which is"), rules) if rules else "<p>no rule hit</p>"
+    return head + hit + (table(("what was seen", "value"), values, numbers=frozenset({1})) if values else "")
 
 
 def _complaints(complaints: Sequence[Mapping[str, Any]]) -> str:

@@ -10,6 +10,8 @@ from pydantic import BaseModel, Field
 
 from gateway.admin.access import AdminRequest, example
 from gateway.admin.risk_complaint_schemas import COMPLAINT, ComplaintObject, Prose
+from gateway.admin.risk_decisions import EXAMPLE as DECISION
+from gateway.admin.risk_decisions import DecisionObject
 from gateway.admin.risk_label_schemas import LABEL, LabelObject
 from gateway.payments import examples
 from gateway.payments.detail import PaymentDetail
@@ -71,17 +73,6 @@ RECENT: Final[dict[str, Any]] = {
     "terminal_id": "t-1",
     "risk_decision": "approve",
     "risk_score": 12,
-}
-DECISION: Final[dict[str, Any]] = {
-    "version": 7,
-    "verdict": "review",
-    "score": 61,
-    "reasons": ["R_FAST"],
-    "shadow": [],
-    "no_discount": False,
-    "seen": {"velocity('count', 'customer', '1h')": 6},
-    "missed": None,
-    "at": "2026-11-22T01:02:03.002Z",
 }
 DETAIL: Final[dict[str, Any]] = {
     **CASE,
@@ -166,23 +157,6 @@ class MaskedCustomer(BaseModel):
     location: MaskedLocation | None
 
 
-class SeenDecision(BaseModel):
-    """What the risk check decided, and what it saw."""
-
-    version: Annotated[int, Field(description="Of the rule set.")]
-    verdict: Literal["approve", "review", "decline"]
-    score: int
-    reasons: Annotated[list[str], Field(description="Codes of the rules that hit.")]
-    shadow: Annotated[list[str], Field(description="Of those that hit and are only counted.")]
-    no_discount: bool
-    seen: Annotated[
-        dict[str, Any],
-        Field(description="What was looked at beyond the request itself, by its name in the rules."),
-    ]
-    missed: Annotated[Literal["deadline", "away"] | None, Field(description="Why something could not be looked at.")]
-    at: datetime
-
-
 class RecentPayment(BaseModel):
     """Another payment of the customer."""
 
@@ -213,7 +187,7 @@ class CaseDetail(CaseObject):
 
     payment: PaymentDetail
     customer: Annotated[MaskedCustomer | None, Field(description="Null once the request was erased.")]
-    decision: Annotated[SeenDecision | None, Field(description="Null where no rule set was in force.")]
+    decision: Annotated[DecisionObject | None, Field(description="Null where no rule set was in force.")]
     refunds: list[RefundObject]
     recent_payments: Annotated[
         list[RecentPayment],

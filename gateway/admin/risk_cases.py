@@ -66,7 +66,7 @@ async def get_cases(
     wanted = CaseFilter(status == "decided", order, kind, merchant_id, payment_id, by, unclaimed, overdue)
     database = database_of(request)
     after = None if starting_after is None else await find_case(database, starting_after)
-    if starting_after is not None and (after is None or after.is_open == wanted.decided):
+    if starting_after is not None and (after is None or (wanted.decided and after.is_open)):
         raise InvalidRequest(
             "invalid_field", "“starting_after” is no case of this list any more.", param="starting_after"
         )

@@ -32,14 +32,14 @@ color:var(--dim);background:var(--card);border:1px solid var(--line)}
 .bad{color:var(--bad);background:var(--bad-bg);border-color:transparent}
 .warn{color:var(--warn);background:var(--warn-bg);border-color:transparent}
 .info{color:var(--info);background:var(--info-bg);border-color:transparent}
-.wide{overflow-x:auto}
+.wide{overflow-x:auto}.wide+.wide{margin-top:1rem}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:.35rem .5rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
 th{color:var(--dim);font-weight:500;font-size:.87rem}td.n,th.n{text-align:right;white-space:nowrap}
 .id{font:.82rem ui-monospace,SFMono-Regular,Menlo,monospace;color:var(--dim);overflow-wrap:anywhere}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1rem;margin:0}dt{color:var(--dim)}
 dd{margin:0;overflow-wrap:anywhere}
-.wide .id{white-space:nowrap}
+.wide .id{white-space:nowrap}.when{font:.82rem ui-monospace,SFMono-Regular,Menlo,monospace;color:var(--dim)}
 .two{display:grid;grid-template-columns:repeat(auto-fit,minmax(19rem,1fr));gap:0 2rem}
 blockquote{margin:.5rem 0;padding:.5rem .9rem;border-left:3px solid var(--line);background:var(--card);
 white-space:pre-wrap;overflow-wrap:anywhere}

@@ -160,10 +160,10 @@ def _customer(said: Mapping[str, Any] | None) -> str:
 def _decision(decision: Mapping[str, Any] | None) -> RenderableType:
     if decision is None:
         return "no rule set was in force"
-    reasons = ", ".join(decision["reasons"]) or "no rule hit"
-    more = f" · score {decision['score']} · rule set {decision['version']} · {reasons}"
-    seen = [f"\n{name} = {value}" for name, value in decision["seen"].items()]
-    return Text.assemble(_word(decision["verdict"]), more, ("".join(seen), "dim"))
+    rules = ", ".join(f"{rule['code']} ({rule['mode']})" for rule in decision["rules"]) or "no rule hit"
+    more = f" · score {decision['score']} · rule set {decision['rule_set_version']} · {rules}"
+    seen = [f"\n{name} = {value}" for name, value in decision["values"].items()]
+    return Text.assemble(_word(decision["decision"]), more, ("".join(seen), "dim"))
 
 
 def _complaint(complaint: Mapping[str, Any]) -> Panel:

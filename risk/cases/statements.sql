@@ -168,8 +168,3 @@ UPDATE risk_complaints SET told_at = now() WHERE id = $1 AND merchant_id = $2
 -- name: realm
 -- What the ids of a merchant's customers belong to.
 SELECT coalesce(customer_realm, id) FROM merchants WHERE id = $1
-
--- name: decision
-SELECT version, verdict, score, hits, shadow, no_discount, features, missed, at
-FROM risk_decisions
-WHERE payment_id = $1 AND merchant_id = $2

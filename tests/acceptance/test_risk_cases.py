@@ -243,6 +243,10 @@ async def test_the_queue_is_read_in_pages_that_lose_and_repeat_nothing(till: Til
         assert pages == whole
         assert set(ids) <= set(pages)
     assert whole[0] == ids[2], "what most is at stake in stands first"
+    first, second, third = (await listed(admin, limit=3, merchant_id=merchant))[:3]
+    await step(admin, second, "verdict", verdict="good", note="Decided while somebody reads the list.")
+    assert await listed(admin, limit=1, merchant_id=merchant, starting_after=second) == [third]
+    assert await listed(admin, limit=1, merchant_id=merchant, starting_after=first) == [third]
     gone = await admin.get(CASES, params={"starting_after": new_id("case")})
     error_of(gone, 400, "invalid_field", "starting_after")
 

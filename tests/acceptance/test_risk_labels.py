@@ -76,7 +76,10 @@ async def test_a_verdict_of_fraud_on_a_review_is_looked_at_by_the_rules(
     assert payment["risk"]["decision"] == "review"
     [case] = (await admin.get("/admin/v1/risk/cases", params={"payment_id": payment["id"]})).json()["data"]
     found = await detail(admin, case["id"])
-    assert (found["decision"]["verdict"], found["decision"]["reasons"]) == ("review", ["R_REVIEW"])
+    assert (found["decision"]["decision"], found["decision"]["reasons"]) == ("review", ["R_REVIEW"])
+    assert found["decision"]["values"]["payment.amount"] == 7_777
+    page = (await admin.get(f"/admin/v1/risk/cases/{case['id']}", params={"format": "html"})).text
+    assert "payment.amount == 7777" in page
     await step(admin, case["id"], "verdict", verdict="fraud", note="Confirmed.")
     await told(database, payment["id"])
     declined = await till.taken(customer=customer)

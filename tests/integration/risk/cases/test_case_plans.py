@@ -35,7 +35,6 @@ async def many_cases(pool: asyncpg.Pool) -> None:
         ("complaints", "risk_complaints", "payment_id = $1"),
         ("complaint_by_number", "risk_complaints", "channel_complaint_id = $3"),
         ("payment", "payments", "id = $1"),
-        ("decision", "risk_decisions", "payment_id = $1"),
         ("recent_payments", "payments", "merchant_id = $1"),
         ("untold", "payments", "id = c"),
     ],
