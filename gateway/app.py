@@ -153,7 +153,11 @@ def _lifespan(settings: Settings) -> Any:
                 attempts=attempts,
                 refunds=base.refunds,
                 quoting=Quoting(
-                    pool=base.pool, campaigns=base.campaigns, accounts=base.accounts, router=base.routing.router
+                    pool=base.pool,
+                    campaigns=base.campaigns,
+                    accounts=base.accounts,
+                    router=base.routing.router,
+                    screening=base.risk.orders,
                 ),
                 claiming=claiming(base),
                 callbacks=callbacks,

@@ -49,6 +49,14 @@ class OrderScreening:
         """The decision, within the deadline."""
         return APPROVED if begun is None else await self._desk.decide(begun)
 
+    async def look(self, order: PaymentOrder, wallet: Wallet | None) -> Decision:
+        """What would be decided about such an order now; nothing is counted."""
+        if not self._desk.in_force:
+            return APPROVED
+        place = await self._places.get(order.merchant_id, order.request.store_id)
+        facts = facts_of(order, wallet, place, self._vault, self._now())
+        return await self._desk.judge(self._desk.begin(facts, Tolerance(place.risk_open_amount_max), look=True))
+
     def bound(self, payment: Payment, begun: Begun) -> None:
         """The payment is durable; where it was declined here, that counts."""
         self._counting.ended(payment, begun.facts)

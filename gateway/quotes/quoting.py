@@ -17,7 +17,10 @@ from gateway.kernel.ids import new_ulid
 from gateway.kernel.money import Currency, Money
 from gateway.merchants.store import Merchant
 from gateway.merchants.stores import Place
+from gateway.payments.payment import PaymentOrder
 from gateway.payments.pricing import REPRICES_MAX, prices_of
+from gateway.payments.schemas import PaymentRequest
+from gateway.payments.screening import OrderScreening
 from gateway.payments.turns import zone
 from gateway.quotes.rooms import first_exhausted
 from gateway.quotes.schemas import QuoteRequest
@@ -86,8 +89,10 @@ class Quoting:
         campaigns: Campaigns,
         accounts: AccountBook,
         router: Router,
+        screening: OrderScreening,
     ) -> None:
         self._pool = pool
+        self._screening = screening
         self._promotions = campaigns.desk
         self._book = campaigns.book
         self._places = campaigns.places
@@ -100,7 +105,11 @@ class Quoting:
         place = await self._places.get(merchant.id, request.store_id)
         facts = await self._promotions.facts(_asked(merchant, request, wallet, place))
         sale = None if wallet is None else _sale(merchant, request, wallet, facts)
-        priced = await self._price(facts, sale)
+        risk = await self._screening.look(_order(merchant, request), wallet)
+        if risk.no_discount:
+            priced = self._on_account(Offers(self._promotions.unpromoted(facts)), sale, facts)
+        else:
+            priced = await self._price(facts, sale)
         considered = [*priced.offer.considered, *self._passed_over(facts, priced)]
         COUNTING.count_quote(priced.offer.considered)
         return Quote(priced.offer, considered, request, wallet, facts.at, priced.failure)
@@ -180,6 +189,24 @@ def _asked(merchant: Merchant, request: QuoteRequest, wallet: Wallet | None, pla
         device_id=None if customer is None else customer.device_id,
         coupons=tuple(request.coupons),
     )
+
+
+def _order(merchant: Merchant, request: QuoteRequest) -> PaymentOrder:
+    """The payment that would be asked for, under a number of its own."""
+    asked = PaymentRequest.model_construct(
+        merchant_order_no=new_ulid(),
+        amount=request.amount,
+        currency=request.currency,
+        method=request.method,
+        wallet=request.wallet,
+        store_id=request.store_id,
+        terminal_id=request.terminal_id,
+        operator_id=request.operator_id,
+        customer=request.customer,
+        coupons=request.coupons,
+        metadata={},
+    )
+    return PaymentOrder(merchant.id, merchant.name, asked, None, {}, timezone=merchant.timezone)
 
 
 def _sale(merchant: Merchant, request: QuoteRequest, wallet: Wallet, facts: Facts) -> Sale:

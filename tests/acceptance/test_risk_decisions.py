@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import asyncpg
+import pytest
 import pytest_asyncio
 
 from gateway.kernel.clock import utc_now
@@ -18,6 +19,7 @@ from tests.support.gateway import GatewayStack
 from tests.support.risk_rules import published, rule, without_rules
 from tests.support.till import Till, error_of
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 DECISIONS = "/admin/v1/risk/decisions"
 
 

@@ -9,11 +9,15 @@ import pytest
 import pytest_asyncio
 
 from gateway.kernel.ids import new_ulid
+from tests.support.cashier import Customer
 from tests.support.gateway import GatewayStack
+from tests.support.manager import Manager, manager
 from tests.support.risk_rules import decision_of, published, rule, without_rules
 from tests.support.till import Till, new_code, new_order, payment_of
 from tests.support.waiting import eventually
 
+__all__ = ["manager"]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 HIGH = rule("payment.amount > 50000")
 
 
@@ -179,3 +183,50 @@ async def test_declines_and_refunds_count_once_they_are_durable(stack: GatewaySt
     refund = {"payment_id": paid["id"], "amount": 700, "merchant_refund_no": new_ulid()}
     assert (await till.client.post("/v1/refunds", json=refund)).status_code == 201
     await eventually(lambda: hits("R_DECLINES", "R_REFUNDS"))
+
+
+async def test_a_payment_can_be_allowed_and_its_subsidy_refused_and_a_quote_says_so(
+    stack: GatewayStack, database: asyncpg.Connection, till: Till, manager: Manager
+) -> None:
+    campaign_id = await manager.start(limits={"budget": 10_000})
+    await published(stack, rule("velocity('count', 'device', '1h') >= 2", "no_discount"))
+    customer = {"device_id": new_ulid()}
+    sale = {"amount": 2599, "currency": "CNY", "wallet": "wechat", "customer": customer}
+    for _ in range(3):
+        quote = (await till.client.post("/v1/quotes", json=sale)).json()
+        assert quote["discount"] == 500, "a quote counts nothing"
+    assert (await till.paid(customer=customer))["discount"] == 500
+    quote = (await till.client.post("/v1/quotes", json=sale)).json()
+    assert (quote["discount"], quote["failure"]) == (0, None)
+    assert [(each["campaign_id"], each["reason"]) for each in quote["considered"]] == [(campaign_id, "not_promoted")]
+    paid = await till.paid(customer=customer)
+    assert (paid["discount"], paid["payable"], paid["promotions"]) == (0, 2_599, [])
+    assert paid["risk"] == {"decision": "approve", "score": 0, "reasons": ["R_NO_DISCOUNT"]}
+    async with stack.admin() as admin:
+        detail = (await admin.get(f"/admin/v1/payments/{paid['id']}")).json()
+    assert [(each["campaign_id"], each["reason"]) for each in detail["pricing"]] == [(campaign_id, "not_promoted")]
+    row = await decision_of(database, paid)
+    assert row is not None
+    assert row["no_discount"] is True
+    assert await manager.budget(campaign_id) == (500, 0, 9_500)
+
+
+async def test_a_code_on_the_wall_is_screened_when_somebody_pays_there(
+    stack: GatewayStack, database: asyncpg.Connection, till: Till
+) -> None:
+    await published(stack, rule("payment.code_type == 'static' && payment.method == 'page' && payment.amount > 50000"))
+    made = await till.client.post("/v1/codes", json={"name": "wall"})
+    assert made.status_code == 201, made.text
+    code = made.json()
+    async with Customer(stack, "wechat") as customer:
+        page = await customer.open(code["url"])
+        answer = await customer.pay(page, amount=50_001)
+        assert answer["status"] in {"refused", "over"}, answer
+        page = await customer.open(code["url"])
+        assert (await customer.pay(page, amount=1_000))["status"] == "ready"
+    rows = await database.fetch(
+        "SELECT d.verdict, p.customer IS NOT NULL AS is_known FROM payments p JOIN risk_decisions d"
+        " ON d.payment_id = p.id WHERE p.code_id = $1 ORDER BY p.id",
+        code["id"],
+    )
+    assert [tuple(row) for row in rows] == [("decline", True), ("approve", True)]
