@@ -1,4 +1,4 @@
-"""One payment per wallet over HTTP, as a till would take it, to show that the stack works."""
+"""One payment per wallet over HTTP, as a till would take it, to show that the stack works; and some bonus hunters."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from gateway.processes.errors import StackError
 
 _AMOUNT_FEN: Final = 2599
 _TIMEOUT_S: Final = 40.0
+_HUNTERS: Final = 3
 _CODE_PREFIXES: Final = {"wechat": "13", "alipay": "28", "unionpay": "62"}
 _CODE_LENGTHS: Final = {"wechat": 18, "alipay": 18, "unionpay": 19}
 
@@ -30,6 +31,7 @@ class DemoPayment:
     failure: str
     channel: str
     channel_trade_no: str
+    risk: str
     took_ms: float
 
 
@@ -45,10 +47,19 @@ async def take_demo_payments(gateway: str, api_key: str) -> list[DemoPayment]:
     # Proxies of the environment are not for the loopback.
     async with httpx.AsyncClient(base_url=gateway, timeout=_TIMEOUT_S, trust_env=False) as client:
         client.headers["Authorization"] = f"Bearer {api_key}"
-        return [await _take(client, wallet) for wallet in _CODE_PREFIXES]
+        return [await _take(client, wallet, {"id": f"demo-{wallet}"}) for wallet in _CODE_PREFIXES]
 
 
-async def _take(client: httpx.AsyncClient, wallet: str) -> DemoPayment:
+async def take_hunting_payments(gateway: str, api_key: str) -> list[DemoPayment]:
+    """Three new accounts on one new phone, one after another, for the same discount.  Raises StackError."""
+    phone = f"phone-{new_ulid()}"
+    async with httpx.AsyncClient(base_url=gateway, timeout=_TIMEOUT_S, trust_env=False) as client:
+        client.headers["Authorization"] = f"Bearer {api_key}"
+        accounts = [{"id": f"hunter-{new_ulid()}", "device_id": phone} for _ in range(_HUNTERS)]
+        return [await _take(client, "wechat", account) for account in accounts]
+
+
+async def _take(client: httpx.AsyncClient, wallet: str, customer: dict[str, str]) -> DemoPayment:
     order: dict[str, Any] = {
         "merchant_order_no": f"DEMO-{new_ulid()}",
         "amount": _AMOUNT_FEN,
@@ -56,7 +67,7 @@ async def _take(client: httpx.AsyncClient, wallet: str) -> DemoPayment:
         "method": "barcode",
         "auth_code": auth_code(wallet),
         "description": "latte",
-        "customer": {"id": f"demo-{wallet}"},
+        "customer": customer,
     }
     started = time.perf_counter()
     answer = await client.post("/v1/payments", json=order)
@@ -73,6 +84,7 @@ async def _take(client: httpx.AsyncClient, wallet: str) -> DemoPayment:
         failure=(payment["failure"] or {}).get("code", ""),
         channel=payment["channel"] or "",
         channel_trade_no=payment["channel_trade_no"] or "",
+        risk=", ".join([payment["risk"]["decision"], *payment["risk"]["reasons"]]),
         took_ms=took_ms,
     )
 

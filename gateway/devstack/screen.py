@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 
 from gateway.devstack.demo import DemoPayment
+
+_COLUMNS: Final[dict[str, Callable[[DemoPayment], str]]] = {
+    "wallet": lambda payment: payment.wallet,
+    "amount": lambda payment: yuan(payment.amount_fen),
+    "discount": lambda payment: yuan(payment.discount_fen),
+    "payable": lambda payment: yuan(payment.payable_fen),
+    "status": lambda payment: f"{payment.status} {payment.failure}".strip(),
+    "risk": lambda payment: payment.risk,
+    "channel": lambda payment: payment.channel,
+    "channel trade no": lambda payment: payment.channel_trade_no,
+    "ms": lambda payment: f"{payment.took_ms:.0f}",
+}
+_NUMBERS: Final = frozenset({"amount", "discount", "payable", "ms"})
 
 
 class Screen:
@@ -39,20 +53,24 @@ class Screen:
 
     def show_payments(self, payments: list[DemoPayment]) -> None:
         """The demo payments as a table; amounts in yuan."""
-        table = Table(title="The first payments", title_justify="left")
-        for heading in ("wallet", "amount", "discount", "payable", "status", "channel", "channel trade no", "ms"):
-            table.add_column(heading, justify="right" if heading in {"amount", "discount", "payable", "ms"} else "left")
+        self._show("The first payments", _COLUMNS, payments)
+
+    def show_hunting(self, payments: list[DemoPayment], options: str) -> None:
+        """The risk rules at work: accounts on one phone, of which the last one pays its full price; and the rules."""
+        headings = ("wallet", "amount", "discount", "payable", "status", "risk")
+        self._show("At the kiosk: three new accounts on one phone, one too many", headings, payments)
+        was_refused = not payments[-1].discount_fen  # features that come too late refuse nothing
+        self.say(f"\n  The risk rules{' let the last one pay, and refuse its discount' if was_refused else ''}:\n")
+        for command in ("rules show", "packs list"):
+            self.say(f"  {program()} risk {command}{options if command == 'rules show' else ''}")
+
+    def _show(self, title: str, headings: Iterable[str], payments: list[DemoPayment]) -> None:
+        chosen = {heading: _COLUMNS[heading] for heading in headings}
+        table = Table(title=title, title_justify="left")
+        for heading in chosen:
+            table.add_column(heading, justify="right" if heading in _NUMBERS else "left")
         for payment in payments:
-            table.add_row(
-                payment.wallet,
-                yuan(payment.amount_fen),
-                yuan(payment.discount_fen),
-                yuan(payment.payable_fen),
-                f"{payment.status} {payment.failure}".strip(),
-                payment.channel,
-                payment.channel_trade_no,
-                f"{payment.took_ms:.0f}",
-            )
+            table.add_row(*[shown(payment) for shown in chosen.values()])
         self._console.print()
         self._console.print(table)
 

@@ -13,7 +13,7 @@ from gateway.devstack.files import write_private
 
 
 class MerchantSecrets(BaseModel):
-    """The demo merchant and what its till holds."""
+    """A merchant of the demo and what its till holds."""
 
     id: str
     api_key: str
@@ -28,6 +28,7 @@ class StateSecrets(BaseModel):
     master_key: str
     admin_token: str
     merchant: MerchantSecrets | None = None
+    kiosk: MerchantSecrets | None = None
 
 
 def load_secrets(state: Path) -> StateSecrets:

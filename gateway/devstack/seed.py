@@ -8,6 +8,7 @@ from typing import Final
 
 import asyncpg
 
+from gateway.devstack.rules import seed_rules
 from gateway.devstack.secrets import MerchantSecrets, StateSecrets, save_secrets
 from gateway.kernel.secrets import Vault, secret_hash
 from gateway.merchants.store import ALL_SCOPES, create_key, create_merchant, find_holder
@@ -25,24 +26,44 @@ _EVERYTHING: Final = sorted(ALL_SCOPES)
 
 async def seed_merchant(connection: asyncpg.Connection, vault: Vault, state: Path, kept: StateSecrets) -> StateSecrets:
     """The demo merchant with a key that we know; made anew where this database does not know the key we kept."""
-    if kept.merchant is not None and await find_holder(connection, secret_hash(kept.merchant.api_key)):
+    merchant = await _seeded(connection, vault, "demo", kept.merchant)
+    return _kept(state, kept, kept.model_copy(update={"merchant": merchant}))
+
+
+async def seed_kiosk(database_url: str, vault: Vault, state: Path, kept: StateSecrets) -> tuple[StateSecrets, bool]:
+    """The same of a second merchant, at which the demo shows its risk rules; and whether they are in force."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        kiosk = await _seeded(connection, vault, "demo kiosk", kept.kiosk)
+        return (
+            _kept(state, kept, kept.model_copy(update={"kiosk": kiosk})),
+            await seed_rules(connection, vault, kiosk.id),
+        )
+    finally:
+        await connection.close()
+
+
+async def _seeded(
+    connection: asyncpg.Connection, vault: Vault, name: str, known: MerchantSecrets | None
+) -> MerchantSecrets:
+    if known is not None and await find_holder(connection, secret_hash(known.api_key)):
         # Made by an earlier version, it may lack a scope that has come since: the demo's key may do everything.
-        await connection.execute("UPDATE api_keys SET scopes = $2 WHERE id = $1", kept.merchant.key_id, _EVERYTHING)
-        return kept
-    created = await create_merchant(connection, vault, "demo")
+        await connection.execute("UPDATE api_keys SET scopes = $2 WHERE id = $1", known.key_id, _EVERYTHING)
+        return known
+    created = await create_merchant(connection, vault, name)
     key = await create_key(connection, vault, created.merchant.id)
-    kept = kept.model_copy(
-        update={
-            "merchant": MerchantSecrets(
-                id=created.merchant.id,
-                api_key=key.secret,
-                key_id=key.id,
-                signing_secret=key.signing_secret,
-                webhook_secret=created.webhook_secret,
-            )
-        }
+    return MerchantSecrets(
+        id=created.merchant.id,
+        api_key=key.secret,
+        key_id=key.id,
+        signing_secret=key.signing_secret,
+        webhook_secret=created.webhook_secret,
     )
-    save_secrets(state, kept)
+
+
+def _kept(state: Path, before: StateSecrets, kept: StateSecrets) -> StateSecrets:
+    if kept != before:
+        save_secrets(state, kept)
     return kept
 
 

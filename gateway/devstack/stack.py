@@ -9,17 +9,18 @@ import sys
 from gateway.database.migrate import migrate
 from gateway.devstack.campaign import NAME as CAMPAIGN
 from gateway.devstack.campaign import seed_campaign
-from gateway.devstack.demo import example_command, take_demo_payments
+from gateway.devstack.demo import example_command, take_demo_payments, take_hunting_payments
 from gateway.devstack.folders import StateLock, private_folder
 from gateway.devstack.options import DEFAULT_STATE, StackOptions
 from gateway.devstack.readiness import ReadyPipe, wait_until_answers
 from gateway.devstack.ready import Processes, ReadyFile
 from gateway.devstack.screen import Screen
 from gateway.devstack.secrets import MerchantSecrets, StateSecrets, load_secrets
-from gateway.devstack.seed import seed
+from gateway.devstack.seed import seed, seed_kiosk
 from gateway.devstack.simulators import STOP_S as SIMULATORS_STOP_S
 from gateway.devstack.simulators import SimulatorSet
 from gateway.devstack.stores import Stores
+from gateway.kernel.secrets import Vault
 from gateway.processes.children import Child, Command
 from gateway.processes.errors import StackError
 from gateway.processes.interrupts import Interrupted, Interrupts
@@ -72,6 +73,7 @@ class Stack:
         self._workers: list[Child] = []
         self._announced = False
         self._campaign_id: str | None = None
+        self._is_hunting_refused = False
         self._supervisor = Supervisor(
             Hooks(
                 say=screen.say,
@@ -100,6 +102,7 @@ class Stack:
             self._kept = await seed(self._settings, self._options.state, self._kept, self._simulators.accounts)
             if self._options.demo:
                 self._campaign_id = await seed_campaign(self._stores.database_url)
+                await self._seed_kiosk()
         with self._screen.step("Starting the gateway and its worker"):
             self._start_ours()
             await self._simulators.wait_ready()
@@ -114,15 +117,24 @@ class Stack:
         self._write_ready_file()
 
     async def show_demo(self) -> None:
-        """Take a payment on each wallet and show what became of it, and of the campaign that they draw from."""
+        """Take a payment on each wallet, show what became of it and what it drew from, and what the risk rules do."""
+        elsewhere = self._options.state != DEFAULT_STATE.absolute()
+        options = f" --state {self._options.state}" if elsewhere else ""
         try:
             self._screen.show_payments(await take_demo_payments(self.address, self._merchant.api_key))
             if self._campaign_id is not None:
-                elsewhere = self._options.state != DEFAULT_STATE.absolute()
-                options = f" --state {self._options.state}" if elsewhere else ""
                 self._screen.show_campaign(CAMPAIGN, self._campaign_id, options)
+            if self._is_hunting_refused and self._kept.kiosk is not None:
+                hunting = await take_hunting_payments(self.address, self._kept.kiosk.api_key)
+                self._screen.show_hunting(hunting, options)
         except StackError as error:
             self._screen.say(f"\n  {error}")
+
+    async def _seed_kiosk(self) -> None:
+        vault = Vault(self._settings.master_key_bytes)
+        self._kept, self._is_hunting_refused = await seed_kiosk(
+            self._stores.database_url, vault, self._options.state, self._kept
+        )
 
     def show_addresses(self) -> None:
         """Show where to go from here."""

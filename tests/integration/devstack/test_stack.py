@@ -147,6 +147,10 @@ async def test_the_first_start_shows_a_payment_on_each_wallet(shared_stack: Runn
     for wallet in ("wechat", "alipay", "unionpay"):
         line = next(line for line in shown.splitlines() if wallet in line and "¥25.99" in line)
         assert "succeeded" in line
+    *paid, refused = [line for line in shown[shown.index("At the kiosk") :].splitlines() if "¥25.99" in line]
+    assert ["¥5.00" in line for line in paid] == [True, True]
+    assert "bonus_hunting.device_of_many_today" in refused
+    assert "¥0.00" in refused
     # The command that is shown works as it stands, and so does the one that needs no key.
     [example] = [line for line in shown.splitlines() if line.startswith(f"curl -s {ready.gateway}/v1/payments")]
     answer = json.loads(run(["/bin/sh", "-c", example]))
