@@ -238,6 +238,7 @@ class CaseVerdictRequest(AdminRequest):
             "verdict": "fraud",
             "by": "li.wei",
             "note": "The customer's wallet was taken over; the bank confirms.",
+            "base_version": 3,
             "block": ["customer", "device"],
             "expires_in_days": 90,
         }
@@ -246,6 +247,14 @@ class CaseVerdictRequest(AdminRequest):
     verdict: Verdict
     by: Person
     note: Note
+    base_version: Annotated[
+        int | None,
+        Field(
+            strict=True,
+            ge=0,
+            description="The `version` that was read: if something came in since, 409 `case_changed`.",
+        ),
+    ] = None
     block: Listed = ()
     watch: Listed = ()
     allow: Listed = ()

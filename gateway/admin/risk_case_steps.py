@@ -20,6 +20,7 @@ from gateway.admin.risk_case_schemas import (
 from gateway.admin.risk_case_views import case_json
 from gateway.http.answers import json_answer
 from gateway.http.services import services_of
+from gateway.kernel.errors import Conflict
 from gateway.kernel.metrics import RISK_CASE_SECONDS, RISK_CASE_VERDICTS
 from gateway.trail.recording import tell
 from risk.cases.case import Case
@@ -68,6 +69,8 @@ async def post_verdict(request: Request, case_id: CaseId, wanted: CaseVerdictReq
     listing = Listing({"block": wanted.block, "watch": wanted.watch, "allow": wanted.allow}, wanted.expires_in_days)
     desk = _desk(request)
     held = await desk.hold(case_id)
+    if wanted.base_version not in {None, held.version}:
+        raise Conflict("case_changed", f"The case is at version {held.version} by now.", param="base_version")
     case, _ = await desk.decide(case_id, wanted.by, wanted.verdict, wanted.note, listing.told())
     if listing:
         reason = f"{wanted.verdict}: {case.id}"

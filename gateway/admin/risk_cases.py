@@ -27,6 +27,7 @@ from gateway.http.answers import json_answer
 from gateway.http.pages import wants_page
 from gateway.http.services import services_of
 from gateway.kernel.errors import InvalidRequest
+from gateway.payments.schemas import Text
 from gateway.trail.entry import changes
 from gateway.trail.recording import tell
 from risk.cases.case import Kind, Terms
@@ -37,7 +38,7 @@ router = admin_router()
 
 Format = Annotated[Literal["json", "html"] | None, Query(description="JSON by default, a page for a browser.")]
 By = Annotated[
-    str | None, Query(min_length=1, max_length=64, description="Who holds it, or of decided ones who decided it.")
+    Text | None, Query(min_length=1, max_length=64, description="Who holds it, or of decided ones who decided it.")
 ]
 
 

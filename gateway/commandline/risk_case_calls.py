@@ -141,7 +141,7 @@ def _case(case: Mapping[str, Any]) -> RenderableType:
         ("customer", _customer(case["customer"])),
         ("decision", _decision(case["decision"])),
         ("due", _due(case)),
-        ("stands", _standing(case)),
+        ("stands", f"{_standing(case)}, version {case['version']}"),
     ):
         head.add_row(Text(name, "dim"), value)
     title = Text.assemble(case["id"], " ", _word(case["kind"]), " ", _word(case["verdict"] or case["status"]))

@@ -123,14 +123,18 @@ def verdict(
     block: Listed = None,
     watch: Listed = None,
     allow: Listed = None,
+    base_version: Annotated[
+        int | None, typer.Option(min=0, help="As it was shown: refused where something came in since.")
+    ] = None,
     days: Annotated[int | None, typer.Option(min=1, help="So long they stay on the list; for ever without it.")] = None,
     url: AdminUrl = None,
     state: State = STATE,
     as_json: AsJson = False,
 ) -> None:
     """Decide a case; values of its payment can go on lists with it."""
+    seen = {"by": by, "note": note, "verdict": decided, "base_version": base_version}
     listed = {"block": block or None, "watch": watch or None, "allow": allow or None, "expires_in_days": days}
-    _step(case_id, "verdict", {"by": by, "note": note, "verdict": decided, **listed}, url, state, as_json=as_json)
+    _step(case_id, "verdict", seen | listed, url, state, as_json=as_json)
 
 
 @cases.command("reopen")

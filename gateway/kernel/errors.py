@@ -63,6 +63,7 @@ ERRORS: Final = {
     "it.",
     "list_exists": "There is a list of this name, or as many lists as there can be. Take another name.",
     "list_built_in": "The lists `block`, `allow` and `watch` are always there. Empty it instead.",
+    "list_in_use": "The rules in force ask for this list. Publish rules that do not, then delete it.",
     "list_full": "A list has at most ten million entries. Remove some, or replace the list by an import.",
     "import_open": "One import of a list is under way at a time; `message` names it. Finish or abandon that one.",
     "import_batch": "Batches of an import come in their order; `message` names the next one. Send that.",
@@ -86,6 +87,8 @@ ERRORS: Final = {
     "channel_away": "The verdict needs the channel's word, and the channel could not be asked. Send the same request "
     "again after `Retry-After`.",
     "case_claimed": "Somebody else works on the case; `message` says who, and how to take it over.",
+    "case_changed": "Something was added to the case since the version that `base_version` names. Read it again, and "
+    "decide then.",
     "case_decided": "The case is decided; `message` says by whom, and how. Reopen it if something new came to light.",
     "case_open": "The case is open already: note what is new, and decide it.",
     "complaint_reused": "The channel's number belongs to another complaint; `message` names it. Send a complaint again "

@@ -199,6 +199,19 @@ async def test_a_verdict_of_fraud_labels_the_payment_and_puts_its_customer_on_th
     assert "li.wei has decided the case as fraud" in error_of(again, 409, "case_decided")["message"]
 
 
+async def test_a_verdict_on_what_was_read_is_refused_where_something_came_in_since(
+    till: Till, admin: httpx.AsyncClient
+) -> None:
+    payment = await sold(till)
+    case_id = (await complained(admin, payment["id"]))["case_id"]
+    read = (await detail(admin, case_id))["version"]
+    await complained(admin, payment["id"], text="And once more.")
+    body = {"by": "li.wei", "verdict": "good", "note": "x", "base_version": read}
+    error_of(await admin.post(f"{CASES}/{case_id}/verdict", json=body), 409, "case_changed", "base_version")
+    decided = await step(admin, case_id, "verdict", verdict="good", note="x", base_version=read + 1)
+    assert decided["status"] == "decided"
+
+
 async def test_nothing_is_decided_where_a_value_to_be_listed_is_not_there(till: Till, admin: httpx.AsyncClient) -> None:
     payment = await sold(till, customer={"id": "without-a-device"})
     case_id = (await complained(admin, payment["id"]))["case_id"]
