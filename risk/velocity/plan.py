@@ -6,8 +6,9 @@ The script is scripts/velocities.lua with these tables before it, so that nothin
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final, Self
@@ -75,14 +76,20 @@ class Plan:
             by_key[velocity.key].append((name, velocity))
         if needs_travel:
             by_key.setdefault(_TRAVELLER, [])
-        kinds, tables = [], []
+        kinds, branches = [], []
         for number, (key, asked) in enumerate(sorted(by_key.items()), start=1):
             writing = _Writing(asked, needs_travel=needs_travel and key == _TRAVELLER)
-            tables.append(writing.table())
+            branches.append(writing.branch(number))
             kinds.append(writing.kind(number, key))
         names = [name for name, _ in velocities] + list(travel.NOWHERE) * needs_travel
         dimensions = {DISTINCT_DIMENSIONS[each.metric] for _, each in velocities if each.metric in DISTINCT_DIMENSIONS}
-        return cls(tuple(kinds), needs_travel, frozenset(dimensions), dict.fromkeys(names), _script(tables))
+        return cls(tuple(kinds), needs_travel, frozenset(dimensions), dict.fromkeys(names), _script(branches))
+
+
+_WITHOUT: Final = re.compile(r"^ *--.*\n", re.MULTILINE)
+_CONSTANT: Final = re.compile(r"^local ([A-Z_]+) = (.+)\n", re.MULTILINE)
+_NAMED: Final = re.compile(r"\b([A-Z_]{3,})\b")
+"""What the script names in capitals is written where it stands; KEYS and ARGV are the server's own."""
 
 
 class _Writing:
@@ -107,13 +114,10 @@ class _Writing:
         """What is written, as the gateway reads its answers."""
         return Kind(number, key, tuple(self._plain), tuple(self._shares), self._travel, self._width, self._series)
 
-    def table(self) -> str:
-        """What is written, as an entry of the table `kinds`."""
-        body = "\n".join((*self._lines, f"return {self._width}"))
-        return (
-            f"{{reach_s = {self._reach_s}, count = function(answers, filled)\n"
-            f"local count, sum, low, high, records\n{body}\nend}},"
-        )
+    def branch(self, number: int) -> str:
+        """What is written, as a branch of the script's loop over entities."""
+        body = "\n".join((f"open(key, {self._reach_s})", *self._lines, f"filled = filled + {self._width}"))
+        return f"if kind == {number} then\n{body}"
 
     def _write_rings(self) -> None:
         by_ring: defaultdict[tuple[Series, int], list[tuple[str, Metric]]] = defaultdict(list)
@@ -144,9 +148,9 @@ class _Writing:
         for number, metric in enumerate(DISTINCT_DIMENSIONS):
             asked = [(name, velocity) for name, velocity in self._asked if velocity.metric is metric]
             if asked:
-                self._lines.append(f"records = values({_tag('v', number)}, {number + 1})")
+                self._lines.append(f"values({_tag('v', number)}, {number + 1})")
             for name, velocity in asked:
-                self._put(name, f"distinct(records, {velocity.window_s})")
+                self._put(name, f"distinct({velocity.window_s})")
                 self._reach(velocity.window_s)
 
     def _write_places(self) -> int:
@@ -187,14 +191,15 @@ def _tag(letter: str, number: int) -> str:
     return f"'{letter}{digits}'"
 
 
-def _script(tables: Iterable[str]) -> Script:
-    constants = {
+def _script(branches: Sequence[str]) -> Script:
+    given = {
         "BUCKETS": BUCKETS,
         "LABEL_DELAY_MS": LABEL_DELAY_S * 1_000,
         "DUE_BUCKET_MS": DUE_BUCKET_S_MIN * 1_000,
         "PLACE_MS": travel.REACH_S * 1_000,
         "STRANGERS_MAX": STRANGERS_MAX,
+        "KINDS": "\nelse".join(branches) + "\nend" if branches else "",
     }
-    named = f"local {', '.join(constants)} = {', '.join(map(str, constants.values()))}"
-    text = "\n".join((named, _BODY, "return main({", *tables, "})"))
+    constants = dict(_CONSTANT.findall(_BODY)) | {name: str(value) for name, value in given.items()}
+    text = _NAMED.sub(lambda found: constants.get(found[1], found[1]), _CONSTANT.sub("", _WITHOUT.sub("", _BODY)))
     return Script(text, hashlib.sha1(text.encode()).hexdigest())  # noqa: S324 - how servers name scripts

@@ -3,8 +3,9 @@
 -- Returns the numbers of a kind, one entity after the other, whole, -1 for null; or, for what became known, whether it
 -- was counted now (1) or before (0).
 --
--- plan.py puts constants before it: BUCKETS, LABEL_DELAY_MS, DUE_BUCKET_MS, PLACE_MS, STRANGERS_MAX.  Behind it stands
--- a table `kinds`, in which each kind asks for its parts, and then the call of `main`.
+-- plan.py writes what capitals name into their places (BUCKETS, LABEL_DELAY_MS, DUE_BUCKET_MS, PLACE_MS and STRANGERS_MAX
+-- among them), since each local that a function captures costs the server an allocation per call.  At the end, it puts
+-- what each kind asks for into the loop, in place of KINDS.
 --
 -- An entity is one string.  First its clock, when it paid last and before that, for how long it is kept and since when
 -- that is asked for, and the ids of the payments that were counted last, the newest first.  Then parts in the order in
@@ -20,13 +21,32 @@
 local read, pack, sub, byte, find = struct.unpack, struct.pack, string.sub, string.byte, string.find
 local floor, ceil, min, max = math.floor, math.ceil, math.min, math.max
 
-local ID_BYTES, IDS_BYTES, VALUE_BYTES, VALUES_BYTES = 8, 32 * 8, 12, 64 * 12
-local HEAD, TAG, PLACES = '>I6I6I6I4I4I2', '>c5I2', '>c8I6i2i2I6i2i2'
-local RING, TAGGED_RING = '>I4I4I7I6I6I4I7I6I6I4', '>c5I2I4I4I7I6I6I4I7I6I6I4'
-local RING_BYTES, RING_ASKED, BUCKET, BUCKET_BYTES = 54, 50, '>I4I4I7I6I6', 27
-local DUE, TAGGED_DUE, DUE_BYTES, DUE_ASKED, DUE_BUCKET, DUE_BUCKET_BYTES = '>I4I4I2', '>c5I2I4I4I2', 10, 4, '>I4I4', 8
-local PAYMENTS, IDS, VALUES, PLACE, DUES = byte('psvlu', 1, 5)
-local NOBODY, NOWHERE = '\0\0\0\0\0\0', 32767
+local ID_BYTES = 8
+local IDS_BYTES = 256
+local VALUE_BYTES = 12
+local VALUES_BYTES = 768
+local HEAD = '>I6I6I6I4I4I2'
+local TAG = '>c5I2'
+local PLACES = '>c8I6i2i2I6i2i2'
+local RING = '>I4I4I7I6I6I4I7I6I6I4'
+local TAGGED_RING = '>c5I2I4I4I7I6I6I4I7I6I6I4'
+local RING_BYTES = 54
+local RING_ASKED = 50
+local BUCKET = '>I4I4I7I6I6'
+local BUCKET_BYTES = 27
+local DUE = '>I4I4I2'
+local TAGGED_DUE = '>c5I2I4I4I2'
+local DUE_BYTES = 10
+local DUE_ASKED = 4
+local DUE_BUCKET = '>I4I4'
+local DUE_BUCKET_BYTES = 8
+local PAYMENTS = 112
+local IDS = 115
+local VALUES = 118
+local PLACE = 108
+local DUES = 117
+local NOBODY = '\0\0\0\0\0\0'
+local NOWHERE = 32767
 
 local at, amount, series, is_look, id, latitude, longitude, customer, device, merchant, terminal, card, ip =
     read('>I8I8BBc8i2i2c6c6c6c6c6c6', ARGV[1])
@@ -34,7 +54,8 @@ local named = {customer, device, merchant, terminal, card, ip}
 local is_payment = series == PAYMENTS
 
 -- The entity that is at hand: its text and how far it was read, what was found out of order, and what is written.
-local text, cursor, starts, stops, tags, out, size
+local out = {}
+local text, cursor, starts, stops, tags, size
 local now, now_s, kept_s, previous, is_new, is_changed
 
 local function scatter()
@@ -71,13 +92,13 @@ local function put(tag, body)
     size = size + 2
 end
 
--- Where a record of so many bytes begins with that.
-local function record_at(records, wanted, bytes)
-    local place = find(records, wanted, 1, true)
-    while place and (place - 1) % bytes ~= 0 do
-        place = find(records, wanted, place + 1, true)
+-- Where, between two places of the text, a record of so many bytes begins with that.
+local function record_at(wanted, start, stop, bytes)
+    local place = find(text, wanted, start, true)
+    while place and place < stop and (place - start) % bytes ~= 0 do
+        place = find(text, wanted, place + 1, true)
     end
-    return place
+    return place and place < stop and place or nil
 end
 
 local function lowest_and_highest(buckets)
@@ -217,37 +238,49 @@ local function dues(tag, window_s)
     return 0
 end
 
--- The values of a dimension, with this payment's in front.
+-- Where the records of a dimension stand in the text, the text's end without any; and when this payment's value was there
+-- (nil: it was not, false: it does not count).
+local values_start, values_stop, was_there
+
+-- Puts this payment's value in front of those of its dimension.
 local function values(tag, dimension)
     local start, stop = part(tag)
-    local records = start and sub(text, start, stop) or ''
     local value = named[dimension]
-    if is_payment and value ~= NOBODY and (is_new or not start) then
-        local place = record_at(records, value, VALUE_BYTES)
-        if place then
-            records = sub(records, 1, place - 1) .. sub(records, place + VALUE_BYTES)
-        elseif #records >= VALUES_BYTES then
-            records = sub(records, 1, VALUES_BYTES - VALUE_BYTES)
-        end
-        records = pack('>c6I6', value, now) .. records
+    values_start, values_stop, was_there = start or 1, stop or 0, false
+    if not is_payment or value == NOBODY or (start and not is_new) then
+        return put(tag, start and sub(text, start, stop) or '')
     end
-    put(tag, records)
-    return records
+    local place = start and record_at(value, start, stop, VALUE_BYTES)
+    was_there = place and read('>I6', text, place + 6)
+    local length = values_stop - values_start + 1
+    if place then
+        out[size + 2] = sub(text, start, place - 1)
+        out[size + 3] = sub(text, place + VALUE_BYTES, stop)
+    else
+        length = min(length, VALUES_BYTES - VALUE_BYTES) + VALUE_BYTES
+        out[size + 2] = start and sub(text, start, start + length - VALUE_BYTES - 1) or ''
+        out[size + 3] = ''
+    end
+    out[size + 1] = pack('>c5I2c6I6', tag, length, value, now)
+    size = size + 3
 end
 
 -- How many values were there within the window.
-local function distinct(records, window_s)
+local function distinct(window_s)
     local time = now - window_s * 1000
-    local low, high = 0, #records / VALUE_BYTES
+    local low, high = 0, (values_stop - values_start + 1) / VALUE_BYTES
     while low < high do
         local middle = floor((low + high) / 2)
-        if read('>I6', records, middle * VALUE_BYTES + 7) > time then
+        if read('>I6', text, values_start + middle * VALUE_BYTES + 6) > time then
             low = middle + 1
         else
             high = middle
         end
     end
-    return low
+    if was_there == false or (was_there and was_there > time) then
+        return low
+    end
+    return min(low + 1, VALUES_BYTES / VALUE_BYTES)
 end
 
 -- The place before this payment's: how many ms ago (-1: none within reach), latitude and longitude.
@@ -279,7 +312,7 @@ local function ids(tag, letter)
     local start, stop = part(tag)
     local records = start and sub(text, start, stop) or ''
     if letter == series then
-        is_new = not record_at(records, id, ID_BYTES)
+        is_new = not (start and record_at(id, start, stop, ID_BYTES))
         if is_new then
             records = id .. sub(records, 1, IDS_BYTES - ID_BYTES)
         end
@@ -331,13 +364,11 @@ end
 
 -- Opens an entity that is to be kept for so long.
 local function open(key, reach_s)
-    text, cursor, starts, out, size, is_changed = redis.call('GET', key) or '', 1, nil, {}, 1, false
-    local clock, last, before, kept_since, length, records = 0, 0, 0, 0, 0, ''
+    text, cursor, starts, size, is_changed = redis.call('GET', key) or '', 1, nil, 3, false
+    local clock, last, before, kept_since, length, place = 0, 0, 0, 0, 0, nil
     kept_s = 0
     if #text > 0 then
         clock, last, before, kept_s, kept_since, length, cursor = read(HEAD, text)
-        records = sub(text, cursor, cursor + length - 1)
-        cursor = cursor + length
     end
     now = max(at, clock)
     now_s = floor(now / 1000)
@@ -345,38 +376,38 @@ local function open(key, reach_s)
         kept_s, kept_since = reach_s, now_s
     end
     previous = last
+    out[2] = ''
+    local kept = length
     if is_payment then
-        local place = record_at(records, id, ID_BYTES)
+        place = record_at(id, cursor, cursor + length - 1, ID_BYTES)
         is_new = not place
         if is_new then
-            records = id .. (#records < IDS_BYTES and records or sub(records, 1, IDS_BYTES - ID_BYTES))
-            last, before = now, last
-        elseif place == 1 then
+            last, before, kept = now, last, min(length, IDS_BYTES - ID_BYTES)
+            out[2] = id
+        elseif place == cursor then
             previous = before
         end
     end
-    out[1] = pack(HEAD, now, last, before, kept_s, kept_since, #records) .. records
+    out[3] = sub(text, cursor, cursor + kept - 1)
+    out[1] = pack(HEAD, now, last, before, kept_s, kept_since, #out[2] + kept)
+    cursor = cursor + length
 end
 
 local function close(key)
     strangers()
     if is_look == 0 and (is_new or is_changed) then
-        redis.call('SET', key, table.concat(out), 'EX', kept_s)
+        redis.call('SET', key, table.concat(out, '', 1, size), 'EX', kept_s)
     end
 end
 
-local function main(kinds)
-    local answers, filled = {}, 0
-    for number, key in ipairs(KEYS) do
-        local kind = kinds[byte(ARGV[2], number)]
-        open(key, kind.reach_s)
-        local width = kind.count(answers, filled)
-        close(key)
-        if is_payment then
-            filled = filled + width
-        else
-            answers[number] = is_new and 1 or 0
-        end
+local answers, filled = {}, 0
+for number, key in ipairs(KEYS) do
+    local kind = byte(ARGV[2], number)
+    local count, sum, low, high
+    KINDS
+    close(key)
+    if not is_payment then
+        answers[number] = is_new and 1 or 0
     end
-    return answers
 end
+return answers

@@ -207,3 +207,25 @@ async def test_a_share_is_never_more_than_one(counters: Counters) -> None:
     for number in range(3):
         await counters.tell(Series.FRAUDS, payment(0, **named), f"fraud {number}", LABEL_DELAY_S)
     assert await counters.one(payment(LABEL_DELAY_S, **named)) == 1.0
+
+
+@pytest.mark.parametrize("window", ["1h", "1d", "7d", "90d"])
+@pytest.mark.parametrize("since_s", [0, 1, 5_399, 20_000, 37_799])
+async def test_a_payment_falls_due_after_the_delay_and_stays_so_for_the_window(
+    counters: Counters, window: str, since_s: int
+) -> None:
+    counters.in_force = compiled(("fraud_share", "terminal", window))
+    named = {"terminal_id": "t1", "merchant_id": f"mer_due_{window}_{since_s}"}
+    window_s = window_s_of(window)
+    bucket_s = max(window_s / BUCKETS, DUE_BUCKET_S_MIN)
+    await counters.count(payment(since_s, **named))
+    shares = {}
+    for age_s in (
+        LABEL_DELAY_S - bucket_s - 1,
+        LABEL_DELAY_S,
+        LABEL_DELAY_S + window_s - 1,
+        LABEL_DELAY_S + window_s + 2 * bucket_s + 1,
+    ):
+        await counters.tell(Series.FRAUDS, payment(**named), f"fraud {age_s}", since_s + age_s)
+        shares[age_s] = await counters.one(payment(since_s + age_s, **named), look=True)
+    assert list(shares.values()) == [None, 1.0, 1.0, None]
