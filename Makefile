@@ -99,6 +99,10 @@ risk-report: setup ## choose rules and train a model on the Fraud Detection Hand
 bench-flash-sale: setup ## 1,000 coupons, 20,000 customers at the same second (秒杀), with the audit of who got one
 	$(BIN)/python -m loadtests.flash_sale $(ARGS)
 
+.PHONY: bench-risk
+bench-risk: setup ## what a risk decision costs in CPU by the number of rules, and all of it in a payment; ARGS="--quick"
+	$(BIN)/python -m loadtests.risk $(ARGS)
+
 .PHONY: bench-risk-lists
 bench-risk-lists: setup ## ten million entries on a list of the risk check: import, lookups, memory, the event loop's longest pause
 	$(BIN)/python -m loadtests.risk_lists $(ARGS)

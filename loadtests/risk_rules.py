@@ -10,7 +10,6 @@ from typing import Any, Final, TypeAlias
 
 from gateway.kernel.expressions import Value
 from risk.facts import CodeType, Facts, Location
-from risk.velocity.spec import Metric
 
 SEED: Final = 20_261_122
 MERCHANTS: Final = 20_000
@@ -24,18 +23,39 @@ SHANGHAI: Final = Location(31.2304, 121.4737)
 
 Chooser: TypeAlias = random.Random
 
-_COUNTS: Final = ("count", "sum_amount", "max_amount", "distinct_merchants", "decline_count")
-_OF_KEYS: Final = (
-    *(("customer", metric, window) for metric in _COUNTS for window in ("10m", "1h", "1d", "7d")),
-    *(("device", metric, window) for metric in ("count", "distinct_customers", "sum_amount") for window in ("1h", "1d")),
-    *(("ip", metric, window) for metric in ("count", "distinct_customers") for window in ("10m", "1d")),
-    *(("card", metric, window) for metric in ("count", "decline_count") for window in ("1h", "7d")),
-    *(("customer+merchant", metric, window) for metric in ("count", "sum_amount") for window in ("1h", "1d", "30d")),
-    *(("terminal", metric, window) for metric in ("fraud_count", "distinct_cards", "count") for window in ("1d", "28d")),
-    *(("merchant", metric, window) for metric in ("refund_count", "complaint_count") for window in ("1d", "7d")),
+_TYPICAL: Final = (
+    *(("count", "customer", window) for window in ("1h", "1d", "30d")),
+    *(("sum_amount", "customer", window) for window in ("1d", "30d")),
+    ("seconds_since_last", "customer", "30d"),
+    ("distinct_devices", "customer", "7d"),
+    ("distinct_merchants", "customer", "1h"),
+    ("count", "device", "1h"),
+    ("distinct_customers", "device", "7d"),
+    ("count", "ip", "10m"),
+    ("distinct_customers", "ip", "1d"),
+    ("count", "terminal", "10m"),
+    ("distinct_customers", "terminal", "1d"),
+    ("fraud_share", "terminal", "28d"),
+    ("count", "merchant", "1h"),
+    ("mean_amount", "merchant", "7d"),
+    ("decline_count", "merchant", "1d"),
+    ("count", "customer+merchant", "1d"),
+    ("sum_amount", "customer+merchant", "7d"),
 )
-VELOCITIES: Final = tuple(f"velocity('{metric}', '{key}', '{window}')" for key, metric, window in _OF_KEYS)
+"""Twenty over six keys, as an acquirer's rules ask."""
+_OTHERS: Final = (
+    *(("max_amount", "customer", window) for window in ("10m", "1h", "1d", "7d")),
+    *(("decline_count", "customer", window) for window in ("10m", "1h", "1d", "7d")),
+    *((metric, "device", "1d") for metric in ("count", "distinct_customers", "sum_amount")),
+    *((metric, "ip", "1h") for metric in ("count", "distinct_customers", "distinct_cards")),
+    *((metric, "card", window) for metric in ("count", "decline_count") for window in ("1h", "7d")),
+    *((metric, "customer+merchant", "30d") for metric in ("count", "sum_amount", "max_amount")),
+    *((metric, "terminal", window) for metric in ("fraud_count", "distinct_cards", "count") for window in ("1h", "7d")),
+    *((metric, "merchant", "30d") for metric in ("refund_count", "complaint_count", "refund_amount")),
+)
+VELOCITIES: Final = tuple(f"velocity('{metric}', '{key}', '{window}')" for metric, key, window in _TYPICAL + _OTHERS)
 """Fifty: within what one rule set may look up."""
+TYPICAL_VELOCITIES: Final = len(_TYPICAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +64,7 @@ class Draw:
 
     choose: Chooser
     velocities: Sequence[str]
+    all_live: bool
 
     def document(self, rules: int) -> dict[str, Any]:
         """A rule set as it is sent."""
@@ -62,7 +83,7 @@ class Draw:
             "when": self.condition(),
             "action": action,
             "score": choose.randrange(1, 40) if action != "approve" else 0,
-            "mode": "live" if choose.random() < 0.9 else "shadow",
+            "mode": "live" if choose.random() < 0.9 or self.all_live else "shadow",
             "rollout": choose.choice((10, 50)) if choose.random() < 0.05 else 100,
             "priority": choose.randrange(100),
         }
@@ -80,6 +101,10 @@ class Draw:
     def velocity(self) -> str:
         """A bound on what was counted."""
         name = self.choose.choice(self.velocities)
+        if "fraud_share" in name:
+            return f"{name} >= {self.choose.randrange(5, 60) / 100}"
+        if "seconds_since" in name:
+            return f"{name} < {self.choose.randrange(2, 60)}"
         bound = self.choose.randrange(100, 500_000) if "_amount" in name else self.choose.randrange(3, 60)
         return f"{name} >= {bound}"
 
@@ -103,13 +128,16 @@ _PARTS: Final[tuple[tuple[float, Callable[[Draw], str]], ...]] = (
     (0.7, Draw.velocity),
     (0.3, Draw.velocity),
     (0.1, lambda _: "payment.amount % 100 == 0"),
-    (0.1, lambda d: f"(payment.store_id == 's{d.choose.randrange(40)}' || merchant.tier == 't{d.choose.randrange(4)}')"),
+    (
+        0.1,
+        lambda d: f"(payment.store_id == 's{d.choose.randrange(40)}' || merchant.tier == 't{d.choose.randrange(4)}')",
+    ),
 )
 
 
-def document_of(rules: int, velocities: int = len(VELOCITIES)) -> dict[str, Any]:
+def document_of(rules: int, velocities: int = len(VELOCITIES), *, all_live: bool = False) -> dict[str, Any]:
     """A rule set of so many rules over so many velocities: the same every time."""
-    return Draw(random.Random(SEED), VELOCITIES[:velocities]).document(rules)
+    return Draw(random.Random(SEED), VELOCITIES[:velocities], all_live).document(rules)
 
 
 def payments_of(number: int, velocities: int = len(VELOCITIES)) -> list[tuple[Facts, Mapping[str, Value | None]]]:
@@ -147,9 +175,12 @@ def _features(choose: Chooser, velocities: Sequence[str]) -> dict[str, Value | N
     return {name: _counted(choose, name) if choose.random() < 0.8 else None for name in velocities}
 
 
-def _counted(choose: Chooser, name: str) -> int:
-    if f"'{Metric.COUNT}'" in name or "distinct_" in name:
-        return int(choose.paretovariate(1.2))
+def _counted(choose: Chooser, name: str) -> Value:
+    if "fraud_share" in name:
+        return max(0.0, choose.gauss(0.0, 0.05))
+    if "seconds_since" in name:
+        return int(choose.expovariate(1 / 86_400))
     if "_amount" in name:
         return int(choose.paretovariate(1.2) * choose.lognormvariate(8, 1))
-    return int(choose.paretovariate(1.2)) - 1
+    least = 1 if "'count'" in name or "distinct_" in name else 0
+    return int(choose.paretovariate(1.2)) - 1 + least
