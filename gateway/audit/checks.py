@@ -29,6 +29,7 @@ class Check(StrEnum):
     ORPHAN_ROW = "I3.orphan_row"
     REFUND_EVENTS = "I3.refund_events"
     VERDICTS = "I3.verdicts"
+    DECISION = "I3.decision"
     CALLBACK_RESULT = "I3.callback"
     WEBHOOK_DELIVERY = "I3.webhook_delivery"
     WEBHOOK_MESSAGE = "I3.webhook_message"
@@ -87,6 +88,7 @@ HOLDS: Final[dict[Check, str]] = {
     Check.ORPHAN_ROW: "every event, attempt, transfer, refund, late capture and task belongs to a payment",
     Check.REFUND_EVENTS: "each refund was taken once, and ended once where it has ended, as the events tell",
     Check.VERDICTS: "every verdict of a person has its event, and every such event its verdict",
+    Check.DECISION: "a payment that was screened has its decision, agrees with it, and has its case where it is due",
     Check.CALLBACK_RESULT: "what became of a notification is what its payment shows",
     Check.WEBHOOK_DELIVERY: "whoever wants an event has its delivery, or it is in the outbox; a delivery has its event",
     Check.WEBHOOK_MESSAGE: "a message has its event's id, public type, sequence, time and status",

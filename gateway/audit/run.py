@@ -29,6 +29,7 @@ from gateway.audit.refunds import check_refunds, report_refund_lost
 from gateway.audit.rows import Dossier
 from gateway.audit.scene import BOUND_S, Scene
 from gateway.audit.scratch import Scratch
+from gateway.audit.screening import check_decisions
 from gateway.audit.simulators import SimulatorBooks
 from gateway.audit.totals import Totals
 from gateway.audit.webhooks import WebhookTally, check_webhooks
@@ -182,6 +183,7 @@ class _Audit:
         self._require_all_walked(walked, count["payments"])
         await database.check_numbers(connection, count, findings)
         webhooks = await check_webhooks(connection, scene, findings)
+        await check_decisions(connection, findings)
         clientlog.check_orders(self._scratch, findings)
         campaigns = await check_budgets(connection, self._scratch, scene.now, findings)
         pool = None if self._options.redis_url is None else await survey_pool(connection, self._options.redis_url)

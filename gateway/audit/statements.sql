@@ -228,3 +228,40 @@ SELECT
         + (SELECT count(*) FROM webhook_outbox WHERE retry_at IS NULL OR retry_at <= now())
         + (SELECT count(*) FROM webhook_queue WHERE next_at <= now()) AS due,
     concat((SELECT max(id) FROM payments), ' ', (SELECT max(id) FROM refunds)) AS newest
+
+-- name: screened
+SELECT count(*) FROM risk_decisions
+
+-- name: decisions_astray
+-- Payments and decisions that do not belong together.  A payment that was refused at once needs no case; one that failed
+-- before any channel was asked was refused.
+WITH screened AS (
+    SELECT id, merchant_id, risk_version, risk_decision, risk_score, status, failure_code,
+        status = 'failed' AND attempt_seq = 0 AS is_refused
+    FROM payments
+    WHERE risk_version IS NOT NULL OR risk_decision <> 'approve' OR risk_score <> 0
+        OR failure_code IN ('risk_declined', 'risk_unavailable')
+), judged AS (
+    SELECT coalesce(p.id, d.payment_id) AS payment_id, CASE
+        WHEN d.payment_id IS NULL THEN concat('no decision, but the payment says ', p.risk_decision)
+        WHEN p.id IS NULL THEN 'a decision, but no payment that says it was screened'
+        WHEN p.risk_version IS DISTINCT FROM d.version
+            THEN concat('decided by version ', d.version, '; the payment says ', p.risk_version)
+        WHEN p.risk_decision <> d.verdict OR p.risk_score <> d.score
+            THEN concat('decided ', d.verdict, ' at ', d.score, '; the payment says ', p.risk_decision, ' at ',
+                p.risk_score)
+        WHEN d.verdict = 'decline' AND NOT p.is_refused THEN concat('declined, but the payment is ', p.status)
+        WHEN d.beyond_tolerance AND NOT p.is_refused
+            THEN concat('beyond the tolerance, but the payment is ', p.status)
+        WHEN p.failure_code = 'risk_declined' AND d.verdict <> 'decline' THEN 'refused as declined, but it was not'
+        WHEN p.failure_code = 'risk_unavailable' AND NOT d.beyond_tolerance
+            THEN 'refused as beyond the tolerance, but it was not'
+        WHEN d.verdict = 'review' AND NOT p.is_refused AND NOT EXISTS (
+            SELECT FROM risk_cases c
+            WHERE c.payment_id = p.id AND c.merchant_id = p.merchant_id AND c.kind = 'review'
+        ) THEN 'to be reviewed, but there is no case'
+    END AS why
+    FROM screened p FULL JOIN risk_decisions d ON d.payment_id = p.id AND d.merchant_id = p.merchant_id
+)
+SELECT payment_id, why FROM judged WHERE why IS NOT NULL
+ORDER BY payment_id

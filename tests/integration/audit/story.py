@@ -50,11 +50,23 @@ class Story:
     callbacks: list[Row] = field(default_factory=list)
     verdicts: list[Row] = field(default_factory=list)
     redemptions: list[Row] = field(default_factory=list)
+    risk_decisions: list[Row] = field(default_factory=list)
+    risk_cases: list[Row] = field(default_factory=list)
 
     @property
     def id(self) -> str:
         """The payment's id."""
         return str(self.payment["id"])
+
+    def screened(self, verdict: str = "approve", score: int = 0, version: int = 7) -> None:
+        """The risk check looked at it."""
+        self.payment |= {"risk_version": version, "risk_decision": verdict, "risk_score": score}
+        fields = {"version": version, "verdict": verdict, "score": score, "no_discount": False}
+        at = self.payment["created_at"]
+        self.risk_decisions.append(self.key(**fields, features="[]", beyond_tolerance=False, at=at))
+        if verdict == "review":
+            case = {"id": f"case_{new_ulid()}", "kind": "review", "amount": self.payment["amount"], "score": score}
+            self.risk_cases.append(self.key(**case, opened_at=at))
 
     def event(self, kind: str, to: str, at: datetime, refund_id: str | None = None) -> None:
         """One more event, of the payment or of one of its refunds."""

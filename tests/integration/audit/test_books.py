@@ -56,6 +56,11 @@ def whole_world() -> World:
         world.discounted(channel, coupon=True)
         world.promoted_and_declined(channel)
     world.refused()
+    world.refused().screened("decline", 90)
+    world.refused().screened("review", 40)
+    world.succeeded().screened()
+    world.succeeded().screened("review", 40)
+    world.stories[-3].risk_cases.clear()
     world.failed_over("unsent")
     world.failed_over("refused")
     first = world.stories[0]

@@ -15,11 +15,12 @@ from tests.integration.audit import (
     news_plants,
     record_plants,
     refund_plants,
+    risk_plants,
 )
 from tests.integration.audit.planting import PLANTS, Plant
 from tests.integration.audit.world import World
 
-_MODULES = (campaign_plants, code_plants, money_plants, news_plants, record_plants, refund_plants)
+_MODULES = (campaign_plants, code_plants, money_plants, news_plants, record_plants, refund_plants, risk_plants)
 """Importing them registers what they plant."""
 
 

@@ -48,6 +48,8 @@ _TABLES = (
     "webhook_deliveries",
     "webhook_queue",
     "redemptions",
+    "risk_decisions",
+    "risk_cases",
     *campaigns.TABLES,
 )
 _WEBHOOKS = tuple([table for table in _TABLES if table.startswith("webhook_")])
