@@ -25,6 +25,7 @@ SELECT at - interval '1 day' FROM events ORDER BY payment_id LIMIT 1
 -- name: changes
 -- Captures and reversals of what was captured, from $1 until just before $2, the oldest first; no more than $3.  A
 -- reversal comes with the hour of the capture that it takes back.  The customer is null where the till named none.
+-- OFFSET 0 has each payment looked up by its key: a plan made while the tables were empty would go through a merchant's.
 WITH e AS MATERIALIZED (
     SELECT payment_id, merchant_id, seq, type, at
     FROM events
@@ -37,11 +38,25 @@ SELECT e.at, p.customer, e.type = 'payment.captured' AS is_capture, p.amount,
     extract(hour FROM c.at AT TIME ZONE m.timezone)::integer AS hour, coalesce(s.region, m.region) AS region,
     coalesce(m.customer_realm, m.id) AS realm, a.payer_hash
 FROM e
-JOIN payments p ON p.id = e.payment_id AND p.merchant_id = e.merchant_id
-JOIN events c ON c.payment_id = e.payment_id AND c.merchant_id = e.merchant_id AND c.type = 'payment.captured'
-JOIN merchants m ON m.id = e.merchant_id
-LEFT JOIN stores s ON s.merchant_id = e.merchant_id AND s.store_id = p.store_id
-LEFT JOIN attempts a ON a.payment_id = e.payment_id AND a.merchant_id = e.merchant_id AND a.seq = p.attempt_seq
+CROSS JOIN LATERAL (
+    SELECT customer, amount, store_id, attempt_seq FROM payments
+    WHERE id = e.payment_id AND merchant_id = e.merchant_id
+    OFFSET 0
+) p
+CROSS JOIN LATERAL (
+    SELECT at FROM events
+    WHERE payment_id = e.payment_id AND merchant_id = e.merchant_id AND type = 'payment.captured'
+    OFFSET 0
+) c
+CROSS JOIN LATERAL (SELECT id, timezone, region, customer_realm FROM merchants WHERE id = e.merchant_id OFFSET 0) m
+LEFT JOIN LATERAL (
+    SELECT region FROM stores WHERE merchant_id = e.merchant_id AND store_id = p.store_id OFFSET 0
+) s ON true
+LEFT JOIN LATERAL (
+    SELECT payer_hash FROM attempts
+    WHERE payment_id = e.payment_id AND merchant_id = e.merchant_id AND seq = p.attempt_seq
+    OFFSET 0
+) a ON true
 ORDER BY e.at, e.payment_id, e.seq
 
 -- name: known_pairs
