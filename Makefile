@@ -96,6 +96,9 @@ risk-report: setup ## choose rules and train a model on the Fraud Detection Hand
 	@test -n "$(DATA)" || { echo "make risk-report needs DATA=FILE: the handbook's simulated payments in CSV"; exit 1; }
 	$(BIN)/python -m loadtests.fraud_handbook $(DATA) $(ARGS)
 
+bench-velocity: setup ## what counting a payment costs Valkey and the gateway, and the memory that entities take
+	$(BIN)/python -m loadtests.velocity $(ARGS)
+
 bench-flash-sale: setup ## 1,000 coupons, 20,000 customers at the same second (秒杀), with the audit of who got one
 	$(BIN)/python -m loadtests.flash_sale $(ARGS)
 
@@ -110,7 +113,7 @@ bench-risk-lists: setup ## ten million entries on a list of the risk check: impo
 load: setup ## Locust against a stack of its own, or ARGS="--ready-file FILE", with the audit at the end
 	$(BIN)/python -m loadtests.load $(ARGS)
 
-.PHONY: bench bench-profile bench-webhooks bench-pool bench-routing bench-promotions bench-flash-sale load
+.PHONY: bench bench-profile bench-webhooks bench-pool bench-routing bench-promotions bench-velocity bench-flash-sale load
 
 clean: ## remove the environment and the state of `make run`
 	rm -rf $(VENV) .venv-sdk $(STATE)

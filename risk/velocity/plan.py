@@ -200,6 +200,8 @@ def _script(branches: Sequence[str]) -> Script:
         "STRANGERS_MAX": STRANGERS_MAX,
         "KINDS": "\nelse".join(branches) + "\nend" if branches else "",
     }
-    constants = dict(_CONSTANT.findall(_BODY)) | {name: str(value) for name, value in given.items()}
-    text = _NAMED.sub(lambda found: constants.get(found[1], found[1]), _CONSTANT.sub("", _WITHOUT.sub("", _BODY)))
+    constants: dict[str, str] = dict(_CONSTANT.findall(_BODY)) | {name: str(value) for name, value in given.items()}
+    text = _NAMED.sub(
+        lambda found: constants.get(str(found[1]), str(found[1])), _CONSTANT.sub("", _WITHOUT.sub("", _BODY))
+    )
     return Script(text, hashlib.sha1(text.encode()).hexdigest())  # noqa: S324 - how servers name scripts
