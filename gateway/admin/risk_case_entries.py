@@ -13,7 +13,7 @@ from gateway.kernel.errors import InvalidRequest
 from risk.cases.case import Case
 from risk.cases.store import SQL
 from risk.lists.entry import OF_MERCHANTS, OF_REALMS, Entry, Hasher, Value, value_of
-from risk.lists.keeping import ListFull, hold, put_entries
+from risk.lists.keeping import ListFull, hold_all, put_entries
 
 _OF_CUSTOMER: Final = {"customer": "id", "device": "device_id", "ip": "ip", "card": "card_bin"}
 _OF_PAYMENT: Final = {"store": "store_id", "terminal": "terminal_id"}
@@ -38,22 +38,20 @@ class Listing:
 async def list_values(
     services: Services, connection: Connection, case: Case, listing: Listing, *, by: str, reason: str
 ) -> None:
-    """In the transaction that is open, list by list in the order of their names, as everybody takes them.
+    """In the transaction that is open.
 
     Raises InvalidRequest for a field that the payment does not name, or a list that is full.
     """
     request = await _request_of(services, case)
     realm: str = await connection.fetchval(SQL["realm"], case.merchant_id)
     hasher, expires_at = Hasher(services.vault), _expiry(case.read_at, listing.expires_in_days)
-    for name, fields in sorted(listing.fields.items()):
-        if not fields:
-            continue
+    wanted = {name: fields for name, fields in sorted(listing.fields.items()) if fields}
+    held = await hold_all(connection, wanted)
+    for name, fields in wanted.items():
         values = [_value(case, request, realm, name, field) for field in sorted(set(fields))]
         entries = [Entry(value.field, hasher.of(value), value, expires_at) for value in values]
-        held = await hold(connection, name)
-        assert held is not None, "block, watch and allow are always there"
         try:
-            await put_entries(connection, services.vault, held, entries, person=by, reason=reason)
+            await put_entries(connection, services.vault, held[name], entries, person=by, reason=reason)
         except ListFull:
             raise InvalidRequest("invalid_field", f"The list {name} is full.", param=name, status=422) from None
 

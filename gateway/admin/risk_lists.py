@@ -113,11 +113,13 @@ async def get_list(request: Request, name: ListName) -> Response:
 
 @router.delete("/risk/lists/{name}", response_model=DeletedList, name="risk_list.deleted", summary="Delete a list")
 async def delete(request: Request, name: ListName) -> Response:
-    """With all that stands on it.  A rule that still asks for it does not hit any more: publish others first."""
+    """With all that stands on it.  As long as the rules in force ask for it, it stays."""
     connection = transaction_of(request)
     held = await held_list(connection, name)
     if name in BUILT_IN:
         raise Conflict("list_built_in", f"The list {name} is always there; an empty import with `replace` empties it.")
+    if any(asked == name for _, asked, _ in services_of(request).risk.rules.current.listed):
+        raise Conflict("list_in_use", f"The rules in force ask for the list {name}: publish others first.")
     await delete_list(connection, name)
     tell(request, name, {"entries": held.entries})
     return json_answer(200, {"object": "risk_list", "name": name, "deleted": True}).to_response()

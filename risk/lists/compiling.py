@@ -59,7 +59,7 @@ async def keep_lists(pool: asyncpg.Pool) -> None:
 async def _sweep_some(pool: asyncpg.Pool, name: str) -> bool:
     """Sweep or compile a bounded number; whether there may be more."""
     async with pool.acquire() as connection, connection.transaction():
-        held = await connection.fetchrow(SQL["hold"], name)
+        held = await connection.fetchrow(SQL["hold"], [name])
         if held is None:
             return False
         if await connection.fetchval(SQL["sweep_expired"], held["edition"], _SWEPT_AT_ONCE) == _SWEPT_AT_ONCE:
@@ -75,6 +75,8 @@ async def _sweep_some(pool: asyncpg.Pool, name: str) -> bool:
 async def _drop_some(pool: asyncpg.Pool, edition: int) -> bool:
     """Drop some of an edition that is nobody's; whether there is more of it."""
     async with pool.acquire() as connection, connection.transaction():
+        if await connection.fetchval(SQL["take_edition"], edition) is None:
+            return False
         if await connection.fetchval(SQL["sweep_edition"], edition, _SWEPT_AT_ONCE):
             return True
         for statement in ("forget_parts", "forget_stale", "forget_edition"):

@@ -57,6 +57,7 @@ _WIDTHS: Final = (
     *(f"bin/{digits}" for digits in (6, 7, 8)),
 )
 _MAPPED: Final = bytes(10) + b"\xff\xff"
+_SIGN: Final = 1 << 64
 _HASHES_KEPT: Final = 16_384
 
 
@@ -186,7 +187,8 @@ class Hasher:
 
 def hash_of_hex(keyed: str) -> int:
     """The 64 bits of a keyed hash that a payment carries as hex (a customer, a device, a payer)."""
-    return _first(bytes.fromhex(keyed[:16]))
+    number = int(keyed[:16], 16)
+    return number - _SIGN if number >> 63 else number
 
 
 def _first(keyed: bytes) -> int:

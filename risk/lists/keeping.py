@@ -68,8 +68,13 @@ class ListFull(Exception):
 
 async def hold(connection: Connection, name: str) -> ListRow | None:
     """A list, which nobody else changes until the transaction ends; None where there is none."""
-    record = await connection.fetchrow(SQL["hold"], name)
-    return None if record is None else ListRow(*record)
+    return (await hold_all(connection, [name])).get(name)
+
+
+async def hold_all(connection: Connection, names: Iterable[str]) -> Mapping[str, ListRow]:
+    """Several lists, by name: whoever changes more than one in a transaction holds all of them first."""
+    rows = [ListRow(*record) for record in await connection.fetch(SQL["hold"], sorted(names))]
+    return {row.name: row for row in rows}
 
 
 async def read_lists(database: Database, name: str | None = None) -> Sequence[ListRow]:

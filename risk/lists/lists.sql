@@ -15,10 +15,12 @@ LIMIT $5
 SELECT part, hashes, expiries FROM risk_list_parts WHERE edition = $1 AND field = $2 AND part = ANY ($3::smallint[])
 
 -- name: hold
--- One changes a list at a time: what is compiled must have seen what others have written.
+-- One changes a list at a time: what is compiled must have seen what others have written.  Several are held in the order
+-- of their names, and before any of them is changed: a change holds up every other one that processes are to hear of.
 SELECT l.name, l.description, l.edition, l.created_at, e.revision, e.entries
 FROM risk_lists l JOIN risk_list_editions e ON e.id = l.edition
-WHERE l.name = $1
+WHERE l.name = ANY ($1::text[])
+ORDER BY l.name
 FOR NO KEY UPDATE OF l
 
 -- name: list
@@ -208,6 +210,10 @@ RETURNING c.removed
 SELECT id FROM risk_list_editions d
 WHERE NOT EXISTS (SELECT FROM risk_lists l WHERE l.edition = d.id)
     AND NOT EXISTS (SELECT FROM risk_list_imports i WHERE i.edition = d.id AND i.status IN ('open', 'compiling'))
+
+-- name: take_edition
+-- One worker drops it at a time: whoever finds nothing left of it is the last.
+SELECT id FROM risk_list_editions WHERE id = $1 FOR UPDATE SKIP LOCKED
 
 -- name: sweep_edition
 WITH gone AS (

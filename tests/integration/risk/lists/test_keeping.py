@@ -12,8 +12,9 @@ from gateway.kernel.secrets import Vault
 from risk.lists import keeping
 from risk.lists.book import ListBook
 from risk.lists.entry import Entry, Value, hash_of_hex, value_of
-from risk.lists.keeping import ListFull, Put, find_value, put_entries, read_entries
+from risk.lists.keeping import ListFull, Put, find_value, hold_all, put_entries, read_entries
 from tests.support.risk_lists import Desk
+from tests.support.waiting import eventually
 
 UNTIL = datetime(2027, 1, 1, tzinfo=UTC)
 
@@ -101,6 +102,35 @@ async def test_two_who_change_one_list_at_once_both_find_their_entries_in_force(
     table = book.current.by_name["race"].tables["region"]
     assert [table.holds(entry.hash, 0.0) for entry in hashes] == [True] * 40
     assert not table.holds(40, 0.0)
+
+
+async def test_whoever_changes_several_lists_holds_all_of_them_first_and_nobody_waits_for_ever(
+    desk: Desk, pool: asyncpg.Pool
+) -> None:
+    for name in ("both-a", "both-b"):
+        await desk.make(name)
+    both_held = asyncio.Event()
+
+    async def other_waits() -> bool:
+        statement = (
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        return bool(await pool.fetchval(statement))
+
+    async def put_on_both() -> None:
+        async with pool.acquire() as connection, connection.transaction():
+            held = await hold_all(connection, ["both-b", "both-a"])
+            both_held.set()
+            await eventually(other_waits)
+            for name in ("both-a", "both-b"):
+                await put_entries(connection, desk.vault, held[name], [Entry("region", 1)], person=None, reason="both")
+
+    async def put_on_one() -> None:
+        await both_held.wait()
+        await desk.put("both-b", "region", "上海")
+
+    await asyncio.gather(put_on_both(), put_on_one())
+    assert [row.entries for name in ("both-a", "both-b") for row in await keeping.read_lists(pool, name)] == [1, 2]
 
 
 async def test_a_list_takes_no_more_than_its_bound(
