@@ -1,6 +1,6 @@
 """Gives the score of one payment in some tens of microseconds, and its reasons where somebody asks for them.
 
-The trees are walked by treelite's GTIL; the reasons are SHAP values, which XGBoost works out.
+The reasons are SHAP values, which XGBoost works out; a process that only scores loads no more than numpy.
 """
 
 # ruff: noqa: PLC0415
@@ -28,34 +28,32 @@ class Reason(NamedTuple):
 
 
 class Scorer:
-    """A model that is ready to be asked.  Making it takes some milliseconds and loads numpy and treelite.
+    """A model that is ready to be asked.  Making it takes some milliseconds.
 
     `names` are the fields and calls that it looks at, `calls` the calls among them.
     """
 
     def __init__(self, model: Model) -> None:
         """Raises ModelError for trees that cannot be read."""
-        import numpy as np
-        import treelite
-        from treelite import gtil
+        from risk.model.trees import Trees, TreesError
 
         try:
-            self._trees = treelite.frontend.from_xgboost_json(json.dumps(model.trees))
-        except treelite.TreeliteError as error:
-            raise ModelError(f"The trees cannot be read: {str(error).splitlines()[0]}.") from None
+            self._trees = Trees(model.trees, len(model.features))
+        except TreesError as error:
+            raise ModelError(f"The trees cannot be read: {error}.") from None
         self.model = model
         self.names, self.calls = names_of(model.features)
-        self._predict = gtil.predict
-        self._row = np.empty((1, len(model.features)), dtype=np.float32)
 
     names: frozenset[str]
     calls: tuple[Call, ...]
 
     def score(self, values: Mapping[str, Value | None]) -> float | None:
         """How likely a fraud, 0 to 1; `values` are those that rules see, by name."""
-        row = self._row
-        row[0] = [feature.of(values) for feature in self.model.features]
-        return float(self._predict(self._trees, row, nthread=1).flat[0])
+        return self._trees.score([feature.of(values) for feature in self.model.features])
+
+    def score_all(self, rows: Any) -> Any:
+        """The scores of many payments: rows of shape (n, features), NaN where null; gives shape (n,)."""
+        return self._trees.score_all(rows)
 
     def reasons(self, values: Mapping[str, Value | None]) -> tuple[Reason, ...]:
         """The features that moved the score most, at most REASONS_MAX.  Takes milliseconds and loads XGBoost."""
@@ -77,9 +75,3 @@ class Scorer:
             xgboost.DMatrix(np.array([row], dtype=np.float32)), pred_contribs=True
         ).tolist()
         return found[0]
-
-    def score_all(self, rows: Any) -> Any:
-        """The scores of many payments: rows of shape (n, features), NaN where null; gives shape (n,)."""
-        import numpy as np
-
-        return self._predict(self._trees, np.ascontiguousarray(rows, dtype=np.float32), nthread=1).reshape(-1)

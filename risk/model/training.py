@@ -20,7 +20,7 @@ from risk.backtest.timeline import Bools, Ints
 from risk.model.feature import Feature
 from risk.model.model import Model
 
-Floats: TypeAlias = npt.NDArray[np.float32]
+Floats: TypeAlias = npt.NDArray[np.float64]
 Say: TypeAlias = Callable[[str], None]
 
 DEPTHS: Final = (3, 4, 5)
@@ -65,7 +65,7 @@ class Size:
 
 def matrix(features: Sequence[Feature], columns: Columns, places: Ints) -> Floats:
     """The features of payments, NaN where null; shape (m, features)."""
-    rows = np.full((len(places), len(features)), np.nan, dtype=np.float32)
+    rows = np.full((len(places), len(features)), np.nan)
     for number, feature in enumerate(features):
         top = columns.of(feature.name)
         over = None if feature.over is None else columns.of(feature.over)

@@ -31,17 +31,17 @@ class Sold(NamedTuple):
 
 
 def payments(seed: int = 1, days: int = DAYS) -> list[Sold]:
-    """High amounts are fraud, and so is everything at a terminal for ten days after it was broken into."""
+    """High amounts are fraud, and so is everything at a terminal for three weeks after it was broken into."""
     chance = random.Random(seed)
     usual = [chance.randrange(2_000, 8_000) for _ in range(_CUSTOMERS)]
-    broken = {terminal: chance.randrange(days) for terminal in range(0, _TERMINALS, 5)}
+    broken = {terminal: chance.randrange(days) for terminal in range(0, _TERMINALS, 3)}
     found = []
     for day in range(days):
         for at_s in sorted(chance.randrange(DAY_S) for _ in range(_A_DAY)):
             customer, terminal = chance.randrange(_CUSTOMERS), chance.randrange(_TERMINALS)
             amount = max(100, round(chance.gauss(usual[customer], usual[customer] / 3)))
             high = chance.random() < 0.005
-            fraud = high or (terminal in broken and 0 <= day - broken[terminal] < 10)
+            fraud = high or (terminal in broken and 0 <= day - broken[terminal] < 21)
             amount = HIGH_FEN + amount if high else amount
             found.append(Sold(len(found), day * DAY_S + at_s, customer, terminal, amount, fraud))
     return found
