@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from gateway.admin.access import AdminRequest, example
 from gateway.payments.schemas import PAYMENT_ID_PATTERN, Moment, Text
 from risk.labels.label import Source
+from risk.labels.store import SEQ_MAX
 
 LABELS_MAX: Final = 1_000
 """In one request."""
@@ -36,7 +37,8 @@ _NEW: Final[dict[str, Any]] = {
     "known_at": "2026-11-29T02:00:00Z",
 }
 
-OfLabelled = Annotated[str, Query(pattern=PAYMENT_ID_PATTERN)]
+OfPayment = Annotated[str | None, Query(pattern=PAYMENT_ID_PATTERN)]
+Before = Annotated[int | None, Query(ge=1, le=SEQ_MAX, description="Lower `seq` than this: for the next page.")]
 
 
 class LabelRequest(AdminRequest):
@@ -115,7 +117,7 @@ class LabelResults(BaseModel):
 
 
 class LabelList(BaseModel):
-    """A payment's labels, the oldest first: the last one stands."""
+    """A page of labels, newest first: of a payment's labels the first one stands."""
 
     model_config = example({"object": "list", "data": [LABEL], "has_more": False})
 

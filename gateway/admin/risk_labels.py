@@ -4,29 +4,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Annotated
 
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
 
 from gateway.admin.access import admin_router
 from gateway.admin.campaigns import transaction_of
 from gateway.admin.once import database_of
 from gateway.admin.risk_case_views import label_json
 from gateway.admin.risk_label_schemas import (
+    Before,
     LabelList,
     LabelObject,
     LabelRequest,
     LabelResults,
     LabelsRequest,
-    OfLabelled,
+    OfPayment,
 )
 from gateway.http.answers import json_answer
-from gateway.http.services import services_of
 from gateway.kernel.errors import InvalidRequest, not_found
 from gateway.kernel.metrics import RISK_LABELS
 from gateway.trail.recording import tell, tell_nothing
 from risk.labels.label import Label, NewLabel
 from risk.labels.recording import Recorded, Result, record
-from risk.labels.store import labels_of
+from risk.labels.store import newest_labels
 
 router = admin_router()
 
@@ -80,25 +81,23 @@ async def post_labels(request: Request, wanted: LabelsRequest) -> Response:
     return json_answer(200, {"object": "risk_label_results", **counts, "results": rows}).to_response()
 
 
-@router.get("/risk/labels", response_model=LabelList, summary="List a payment's labels")
-async def get_labels(request: Request, payment_id: OfLabelled) -> Response:
-    """The oldest first: the last one stands."""
-    merchant_id = await _merchant_of(request, payment_id)
-    data = [label_json(label) for label in await labels_of(database_of(request), payment_id, merchant_id)]
-    return json_answer(200, {"object": "list", "data": data, "has_more": False}).to_response()
+@router.get("/risk/labels", response_model=LabelList, summary="List labels")
+async def get_labels(
+    request: Request,
+    *,
+    payment_id: OfPayment = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    before: Before = None,
+) -> Response:
+    """The newest first: of a payment's labels the first one stands."""
+    found = await newest_labels(database_of(request), limit + 1, before, payment_id)
+    data = [label_json(label) for label in found[:limit]]
+    return json_answer(200, {"object": "list", "data": data, "has_more": len(found) > limit}).to_response()
 
 
 async def _standing(request: Request, payment_id: str) -> Label:
-    merchant_id = await _merchant_of(request, payment_id)
-    return (await labels_of(database_of(request), payment_id, merchant_id))[-1]
-
-
-async def _merchant_of(request: Request, payment_id: str) -> str:
-    """Raises the 404."""
-    payment = await services_of(request).store.find_anywhere(payment_id)
-    if payment is None:
-        raise not_found("payment", "payment_id")
-    return payment.merchant_id
+    [label] = await newest_labels(database_of(request), 1, payment_id=payment_id)
+    return label
 
 
 def _new(wanted: LabelRequest) -> NewLabel:

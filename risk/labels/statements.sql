@@ -19,6 +19,20 @@ FROM risk_labels
 WHERE payment_id = $1 AND merchant_id = $2
 ORDER BY seq
 
+-- name: newest
+SELECT seq, payment_id, merchant_id, fraud, source, by, note, known_at, recorded_at, told_at
+FROM risk_labels
+WHERE seq < $1
+ORDER BY seq DESC
+LIMIT $2
+
+-- name: newest_of_payment
+SELECT seq, payment_id, merchant_id, fraud, source, by, note, known_at, recorded_at, told_at
+FROM risk_labels
+WHERE payment_id = $3 AND seq < $1
+ORDER BY seq DESC
+LIMIT $2
+
 -- name: owners
 -- Whose payments they are, and when they were made; those that are none are left out.
 SELECT id, merchant_id, created_at, now() AS now FROM payments WHERE id = ANY ($1::text[])

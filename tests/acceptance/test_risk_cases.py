@@ -291,7 +291,15 @@ async def test_labels_are_added_once_one_by_one_or_many_each_with_its_result(
     assert [each.result for each in found.results] == ["unchanged", "added", "no_payment", "bad_time", "added"]
     assert (found.added, found.unchanged, found.refused) == (2, 1, 2)
     listed_ = await admin.get(LABELS, params={"payment_id": payments[0]["id"]})
-    assert [each.fraud for each in LabelList.model_validate_json(listed_.content).data] == [True, False]
+    found_ = LabelList.model_validate_json(listed_.content).data
+    assert [each.fraud for each in found_] == [False, True]
+    newest = await admin.get(LABELS, params={"limit": 1})
+    assert (newest.json()["data"][0]["seq"], newest.json()["has_more"]) == (found_[0].seq, True)
+    behind = await admin.get(LABELS, params={"limit": 100, "before": found_[0].seq})
+    assert [each["seq"] for each in behind.json()["data"]] == sorted(
+        (each["seq"] for each in behind.json()["data"]), reverse=True
+    )
+    assert found_[1].seq in {each["seq"] for each in behind.json()["data"]}
 
 
 async def test_a_thousand_labels_fit_into_one_request_and_one_more_does_not(admin: httpx.AsyncClient) -> None:

@@ -14,13 +14,14 @@ import httpx
 
 from gateway.kernel.ids import new_id, new_ulid
 from tests.fuzz.contract import Operation
+from tests.fuzz.risk_shelf import case_bodies, decided_case, open_case
 from tests.support import refunds
 from tests.support.cashier import CashierPage, Customer
 from tests.support.channels import QUICK_RHYTHM
 from tests.support.gateway import GatewayStack
 from tests.support.till import Till, new_code, new_order, payment_of
 
-_DOOMED: Final = ("DELETE ", "/revoke", "/cancel", "/settle", "/void", "campaign_id}/end")
+_DOOMED: Final = ("DELETE ", "/revoke", "/cancel", "/settle", "/void", "campaign_id}/end", "/verdict")
 
 _POLICY: Final[Mapping[str, Any]] = {
     "note": "of nothing",
@@ -65,6 +66,8 @@ class Shelf:
             ids["token"] = self.receipt_token
         if "qr_code" in operation.path:
             ids["payment_id"] = ids["code_payment_id"]
+        if operation.path.endswith("/reopen"):
+            ids["case_id"] = ids["decided_case_id"]
         return operation.at(ids | others)
 
     def headers(self, operation: Operation) -> dict[str, str]:
@@ -121,6 +124,7 @@ class Shelf:
                 "merchant_id": self.ids["merchant_id"], "customers": ["c"],
             },
             "POST /admin/v1/routing/explain": {"amount": 2599, "wallet": "wechat", "store_id": "s-1"},
+            **case_bodies(self.ids["payment_id"]),
         }  # fmt: skip
         return dict(bodies[str(operation)])
 
@@ -143,6 +147,9 @@ async def fill_shelf(stack: GatewayStack, till: Till, webhook_url: str) -> Shelf
             await admin.post(f"/admin/v1/campaigns/{campaign['id']}/activate")
         for store_id in ("s-1", "s-2"):
             await admin.put(f"/admin/v1/merchants/{victim.id}/stores/{store_id}", json={"region": "上海"})
+        suspects = [(await till.paid())["id"] for _ in range(3)]
+        cases = [await open_case(admin, payment_id) for payment_id in suspects[:2]]
+        cases.append(await decided_case(admin, suspects[2]))
     claim = {"campaign_id": campaigns[0]["id"], "customer": {"id": "c"}}
     coupons = [await _made(till.client, "/v1/coupons", claim) for _ in range(2)]
     mistaken = [await _in_review(till) for _ in range(2)]
@@ -168,10 +175,13 @@ async def fill_shelf(stack: GatewayStack, till: Till, webhook_url: str) -> Shelf
         "campaign_id": campaigns[0]["id"],
         "store_id": "s-1",
         "coupon_id": coupons[0]["id"],
+        "case_id": cases[0],
+        "decided_case_id": cases[2],
     }
     doomed = {"payment_id": shown["id"], "code_id": codes[1]["id"], "endpoint_id": endpoints[1]["id"],
               "key_id": stack.new_key(victim).id, "review_id": mistaken[1]["id"],
-              "campaign_id": campaigns[1]["id"], "store_id": "s-2", "coupon_id": coupons[1]["id"]}  # fmt: skip
+              "campaign_id": campaigns[1]["id"], "store_id": "s-2", "coupon_id": coupons[1]["id"],
+              "case_id": cases[1]}  # fmt: skip
     receipt_token = urlsplit(receipt["receipt_url"]).path.rpartition("/")[2]
     return Shelf(stack, ids, doomed, receipt_token, payment, customer, page, webhook_url)
 
@@ -201,5 +211,5 @@ def absent(name: str) -> str:
     """A well-formed value for a place in a path that leads to nothing."""
     prefixes = {"payment_id": "pay", "refund_id": "ref", "code_id": "cod", "endpoint_id": "we", "event_id": "evt",
                 "merchant_id": "mer", "key_id": "key", "review_id": "pay", "campaign_id": "cam",
-                "coupon_id": "cpn"}  # fmt: skip
+                "coupon_id": "cpn", "case_id": "case"}  # fmt: skip
     return new_id(prefixes[name]) if name in prefixes else _ABSENT.get(name, "nobody")

@@ -45,6 +45,8 @@ _FORMS: Final = (
 """What notifications look like, without proof."""
 _JUDGES: Final = frozenset({"POST /admin/v1/routing/policy/check", "POST /admin/v1/campaigns/check"})
 """Where telling what is wrong is the answer."""
+_LARGE: Final = frozenset({"POST /admin/v1/risk/labels/bulk"})
+"""Where more fits into a body."""
 _ONLY_READS: Final = frozenset({"POST /v1/quotes"})
 """POST only because it takes much."""
 _LAST: Final = ("DELETE ", "/revoke", "/cancel")
@@ -208,7 +210,8 @@ def test_a_hostile_body_is_refused_everywhere(clerk: Clerk, name: str) -> None:
             assert not answer.json()["valid"], name
             continue
         assert answer.status_code in {400, 413}, f"{operation}: {answer.status_code} {answer.text}"
-        assert (answer.status_code == 413) == (len(HOSTILE[name]) > _BODY_BYTES_MAX)
+        if str(operation) not in _LARGE:
+            assert (answer.status_code == 413) == (len(HOSTILE[name]) > _BODY_BYTES_MAX)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,12 @@ async def test_a_page_of_the_queue_is_read_along_an_index_and_not_sorted(
 
 @pytest.mark.parametrize(
     ("name", "index"),
-    [("untold", "risk_labels_untold"), ("add", "risk_labels_pkey"), ("of_payment", "risk_labels_pkey")],
+    [
+        ("untold", "risk_labels_untold"),
+        ("add", "risk_labels_pkey"),
+        ("of_payment", "risk_labels_pkey"),
+        ("newest", "risk_labels_by_seq"),
+    ],
 )
 async def test_labels_are_found_by_their_payments_or_because_they_are_not_told(
     pool: asyncpg.Pool, name: str, index: str
