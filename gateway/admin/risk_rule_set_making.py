@@ -1,6 +1,6 @@
 """The route of requests that bring a rule set: it is made before the request's transaction begins.
 
-Checking 100,000 rules takes most of a minute, and no transaction stays open for so long.
+Checking 100,000 rules takes half a minute and more, and no transaction stays open for so long.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ IN_A_THREAD_BYTES_MAX: Final = 64 * 1024
 """Some two hundred rules: less than a tenth of a second, of which the event loop gets its share."""
 AT_A_TIME_MAX: Final = 2
 """Processes for one gateway process; each can take a gigabyte."""
-_MAKE_S_MAX: Final = 300.0
+_MAKE_S_MAX: Final = 600.0
 _OF_METRICS: Final = "PROMETHEUS_MULTIPROC_DIR"
 """A process that only works for another one has no metrics."""
 
@@ -36,7 +36,7 @@ class MakersBusy(Exception):
 async def make_apart(body: bytes, known: Known) -> Made:
     """The version that a document in JSON makes.
 
-    Raises NoDocument, RuleSetError with all problems, MakersBusy, and TimeoutError past five minutes.
+    Raises NoDocument, RuleSetError with all problems, MakersBusy, and TimeoutError past ten minutes.
     """
     if len(body) <= IN_A_THREAD_BYTES_MAX:
         return await asyncio.to_thread(make, body, known)

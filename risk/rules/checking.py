@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from functools import lru_cache
 from itertools import islice
 from typing import Final
 
 from gateway.kernel.documents import Problem, Problems
-from gateway.kernel.expressions import Expression, ExpressionError, check
+from gateway.kernel.expressions import Expression, ExpressionError
 from gateway.kernel.expressions.clauses import Clauses
 from gateway.kernel.expressions.complaints import closest, position_at
 from gateway.kernel.expressions.fields import Call
+from gateway.kernel.expressions.shapes import Shapes
 from gateway.kernel.expressions.tree import FieldValue, Node, Operation, Operator, nodes_of
 from risk.fields import FIELDS, LISTED, MODEL_SCORE
 from risk.velocity import spec
@@ -25,15 +25,7 @@ TERMS_MAX: Final = 1_000
 with a literal, which the index looks up for any number of rules at once."""
 PATTERNS_MAX: Final = 64
 """Different uses of matches() among them."""
-
-
-@lru_cache(4_096)
-def condition(text: str) -> Expression:
-    """A condition over the fields of risk, remembered: most rules of a new version are those of the one before.
-
-    Raises ExpressionError.
-    """
-    return check(text, FIELDS)
+_SHAPES: Final = Shapes(FIELDS)
 
 
 def condition_of(value: object, path: str, problems: Problems, *, given: bool) -> Expression | None:
@@ -42,7 +34,7 @@ def condition_of(value: object, path: str, problems: Problems, *, given: bool) -
         problems.note(path, "takes a condition, a text" if given else "is required")
         return None
     try:
-        return condition(value)
+        return _SHAPES.check(value)
     except ExpressionError as error:
         problems.add(Problem(path, error.message, error.line, error.column, error.hint))
         return None

@@ -24,7 +24,7 @@ REFUSED: Final = "refused.json"
 NO_DOCUMENT: Final = "no_document.txt"
 RULES: Final = "rules"
 ARTEFACT: Final = "artefact"
-_NICENESS: Final = 10
+_NICENESS: Final = 5
 """Payments go first."""
 
 
