@@ -271,6 +271,11 @@ RISK_LOAD_FAILURES: Final = Counter(
     "mashang_risk_rule_set_failures_total",
     "Times that a process could not take over the rule set in force, and went on with the one before.",
 )
+RISK_PROFILES_BEHIND: Final = Gauge(
+    "mashang_risk_profiles_behind_seconds",
+    "How far customers' profiles are behind; two seconds are usual.",
+    multiprocess_mode="mostrecent",
+)
 RISK_CASES_OPEN: Final = Gauge(
     "mashang_risk_cases_open", "Cases that wait for a verdict.", ["kind"], multiprocess_mode="mostrecent"
 )

@@ -9,6 +9,7 @@ from typing import Final
 import asyncpg
 
 from gateway.database.batches import BROKEN
+from gateway.kernel.metrics import RISK_PROFILES_BEHIND
 from risk.profiles.following import Following
 
 _log = logging.getLogger("mashang.profiling")
@@ -22,6 +23,8 @@ async def keep_profiles(pool: asyncpg.Pool) -> None:
         more = False
         try:
             more = await following.step()
+            if following.behind_s is not None:
+                RISK_PROFILES_BEHIND.set(following.behind_s)
         except (*BROKEN, asyncpg.PostgresError) as error:
             _log.warning("customers' profiles stand still: %s", type(error).__name__)
         except Exception:  # the end of this loop would be the worker's

@@ -39,6 +39,8 @@ class Following:
         self._lag_s = lag_s
         self._changes_max = changes_max
         self._span = _SPAN_MIN
+        self.behind_s: float | None = None
+        """How far the profiles were behind the database's time at this worker's last turn; None before the first."""
 
     async def step(self) -> bool:
         """Count what has happened since, in one transaction.  Returns whether more is there already.
@@ -51,15 +53,15 @@ class Following:
             return turn is not None and await self._follow(connection, turn["followed_until"])
 
     async def _follow(self, connection: Connection, since: datetime | None) -> bool:
-        horizon: datetime = await connection.fetchval(SQL["horizon"], self._lag_s)
+        now, horizon = await _times(connection, self._lag_s)
         since = since or await connection.fetchval(SQL["first_event"]) or horizon
         until = min(horizon, since + self._span)
-        if until <= since:
-            return False
-        changes, until = await self._read(connection, since, until)
-        if changes:
-            await _count(connection, changes)
-        await connection.execute(SQL["go_on"], until)
+        if since < until:
+            changes, until = await self._read(connection, since, until)
+            if changes:
+                await _count(connection, changes)
+            await connection.execute(SQL["go_on"], until)
+        self.behind_s = (now - max(since, until)).total_seconds()
         return until < horizon
 
     async def _read(self, connection: Connection, since: datetime, until: datetime) -> tuple[list[Change], datetime]:
@@ -72,6 +74,13 @@ class Following:
         elif len(rows) < self._changes_max // 4:
             self._span = min(_SPAN_MAX, 2 * self._span)
         return [Change(*tuple(row)[1:]) for row in rows if row["customer"] is not None], until
+
+
+async def _times(connection: Connection, lag_s: float) -> tuple[datetime, datetime]:
+    """The database's time, and up to when nothing is still to come."""
+    row = await connection.fetchrow(SQL["horizon"], lag_s)
+    assert row is not None
+    return row["now"], row["horizon"]
 
 
 async def _count(connection: Connection, changes: Sequence[Change]) -> None:

@@ -8,7 +8,7 @@ SELECT followed_until FROM risk_profiling FOR UPDATE SKIP LOCKED
 -- Up to when all events are visible to the NEXT statement of this transaction: an event has the time at which its
 -- transaction began, so that none that is still to come is older than the oldest transaction now under way.  Whoever has
 -- written nothing for minutes only reads (a backup); the gateway's own transactions end long before.
-SELECT least(
+SELECT now() AS now, least(
     now() - make_interval(secs => $1),
     (
         SELECT min(a.xact_start)
@@ -16,7 +16,7 @@ SELECT least(
         WHERE a.datname = current_database() AND a.backend_type = 'client backend' AND a.pid <> pg_backend_pid()
             AND (a.backend_xid IS NOT NULL OR a.xact_start > now() - interval '2 minutes')
     )
-)
+) AS horizon
 
 -- name: first_event
 -- Where following begins: a day before the first payment's, for ids carry the times of the processes that made them.

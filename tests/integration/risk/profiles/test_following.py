@@ -107,6 +107,17 @@ async def test_the_last_seconds_are_left_to_come(pool: asyncpg.Pool) -> None:
     assert await stored(pool) == {}
 
 
+async def test_a_turn_tells_how_far_behind_the_profiles_are(pool: asyncpg.Pool, following: Following) -> None:
+    await pay(pool, ADA)
+    assert following.behind_s is None
+    await catch_up(pool, following)
+    assert following.behind_s is not None
+    assert 0.0 <= following.behind_s < 5.0
+    await pool.execute("UPDATE risk_profiling SET followed_until = now() - interval '1 day'")
+    await following.step()
+    assert 86_400 - 4_000 < following.behind_s < 86_401
+
+
 async def test_what_is_too_much_for_one_transaction_comes_in_several(pool: asyncpg.Pool) -> None:
     for _ in range(12):
         await pay(pool, ADA)
