@@ -29,7 +29,8 @@ class TreesError(ValueError):
 
 
 class Trees:
-    """Of XGBoost's JSON for binary:logistic.  Numbers are compared as doubles; NaN goes where the tree says."""
+    """Of XGBoost's JSON for binary:logistic.  Numbers are rounded to 32 bits, as the trees were trained with; NaN goes
+    where the tree says."""
 
     def __init__(self, document: Mapping[str, Any], features: int) -> None:
         """Raises TreesError."""
@@ -71,7 +72,7 @@ class Trees:
         """Of one payment, 0 to 1."""
         places = [
             begin + (bisect_right(thresholds, value) if value == value else len(thresholds) + 1)  # noqa: PLR0124  (NaN)
-            for begin, thresholds, value in zip(self._begins, self._thresholds, row, strict=True)
+            for begin, thresholds, value in zip(self._begins, self._thresholds, _rounded(row), strict=True)
         ]
         return _probability(float(self._margins(np.bitwise_and.reduce(self._table[places], axis=0))))
 
@@ -79,7 +80,7 @@ class Trees:
         """Of many, shape (n, features); exactly what `score` gives of each."""
         found = np.empty(len(rows))
         for begin in range(0, len(rows), _ROWS_AT_ONCE):
-            some = rows[begin : begin + _ROWS_AT_ONCE]
+            some = rows[begin : begin + _ROWS_AT_ONCE].astype(np.float32).astype(np.float64)
             words = np.full((len(some), len(self._firsts)), np.iinfo(self._table.dtype).max, dtype=self._table.dtype)
             for feature, (first, thresholds) in enumerate(zip(self._begins, self._thresholds, strict=True)):
                 values = some[:, feature]
@@ -92,6 +93,11 @@ class Trees:
         """The sums of the leaves; the bits below the lowest one say its number."""
         leaf = np.bitwise_count((words - self._one) & ~words)
         return self._base + self._leaves[self._firsts + leaf].sum(axis=-1)
+
+
+def _rounded(row: Sequence[float]) -> list[float]:
+    found: list[float] = np.array(row, dtype=np.float32).tolist()
+    return found
 
 
 def _probability(margin: float) -> float:
@@ -140,7 +146,7 @@ class _Tree:
         return [
             (
                 given["split_indices"][node],
-                float(given["split_conditions"][node]),
+                float(np.float32(given["split_conditions"][node])),
                 number,
                 (1 << end) - (1 << begin),
                 bool(given["default_left"][node]),

@@ -74,7 +74,7 @@ def test_labels_that_became_known_after_the_training_days_teach_nothing(history:
 def test_the_scores_are_those_of_xgboost_one_by_one_and_all_at_once(history: History, model: Model) -> None:
     columns = Columns(history)
     places = np.arange(2_000, 4_000)
-    rows = matrix(_FEATURES, columns, places).astype(np.float32).astype(np.float64)
+    rows = matrix(_FEATURES, columns, places)
     rows[::3, 1] = rows[::5, 2] = np.nan
     booster = xgboost.Booster(model_file=bytearray(json.dumps(model.trees).encode()))
     expected = booster.predict(xgboost.DMatrix(rows))
