@@ -13,6 +13,7 @@ from gateway.kernel.secrets import Vault
 from loadtests.risk_rules import document_of
 from risk.rules import apart, artefact, book, fetching
 from risk.rules.book import RuleBook
+from risk.rules.compiled import CompiledSet
 from risk.rules.document import RuleSetError
 from tests.support.analyst import Analyst
 from tests.support.waiting import until
@@ -94,6 +95,32 @@ async def test_no_rules_at_all_are_taken_over_like_any_others(analyst: Analyst) 
     await running.reload()
     await until(lambda: running.current.version == 0)
     assert not running.current
+
+
+async def test_a_large_set_that_was_followed_by_another_is_let_go_after_a_while(
+    analyst: Analyst, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(book, "PART_RULES", RULES)
+    monkeypatch.setattr(book, "GRACE_S", 0.05)
+    let_go = book.let_go
+    gone: list[int] = []
+
+    def noted(held: list[CompiledSet]) -> None:
+        versions = [each.version for each in held]
+        let_go(held)
+        assert not held
+        gone.extend(versions)
+
+    monkeypatch.setattr(book, "let_go", noted)
+    running = analyst.book()
+    large, small = await analyst.published(*rules()), await analyst.save(*rules(4))
+    await running.load()
+    for version in (small, large):
+        await analyst.publish(version)
+        await running.reload()
+        await until(lambda version=version: running.current.version == version)  # type: ignore[misc]
+    await until(lambda: gone == [large])
+    assert len(running.current.codes) == RULES
 
 
 async def test_a_set_of_other_code_is_compiled_anew_and_kept_for_the_next_process(
