@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple, Self
 
@@ -202,17 +202,6 @@ def joined(parts: Iterable[Any], version: int) -> CompiledSet:
     return CompiledSet(version, tuple(codes), tuple(effects), priorities, matcher, needs, thresholds, model)
 
 
-def compiled_without_rules() -> CompiledSet:
-    """What stands where no rule set is in force."""
-    return CompiledSet(0, (), (), array("I"), Matcher([]), Needs())
-
-
-NO_RULES: Final = compiled_without_rules()
+NO_RULES: Final = CompiledSet(0, (), (), array("I"), Matcher([]), Needs())
 """No rule set is in force: every payment is approved."""
 assert FIELDS.fields[_MERCHANT].type is FieldType.STRING, "a rule's merchants are compared with it"
-
-
-def positions_of(compiled: CompiledSet, codes: Sequence[str]) -> tuple[int, ...]:
-    """Where these rules stand.  Raises KeyError for a code that is none of the set's."""
-    places = {code: position for position, code in enumerate(compiled.codes)}
-    return tuple(places[code] for code in codes)
