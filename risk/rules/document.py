@@ -23,9 +23,9 @@ TESTS_MAX: Final = 2_000
 MODEL_MAX: Final = 2**31 - 1
 CODE: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,63}")
 _MERCHANT: Final = re.compile(r"mer_[0-9A-Za-z_-]{1,60}")
-_FIELDS: Final = frozenset({"note", "rules", "thresholds", "model"})
+SET_FIELDS: Final = frozenset({"note", "rules", "thresholds", "model"})
 _THRESHOLDS: Final = frozenset({"review", "decline"})
-_RULE_FIELDS: Final = frozenset(
+RULE_FIELDS: Final = frozenset(
     {"code", "when", "action", "score", "mode", "rollout", "priority", "description", "merchants", "tests"}
 )
 
@@ -61,7 +61,7 @@ class _Reading:
 
     def rule_set(self, given: dict[str, Any]) -> RuleSet:
         reader = _Reader(given, "", self.problems)
-        reader.refuse_unknown(_FIELDS)
+        reader.refuse_unknown(SET_FIELDS)
         note = reader.text("note", NOTE_LENGTH_MAX)
         thresholds = self._thresholds(reader)
         model = self._model(reader)
@@ -114,7 +114,7 @@ class _Reading:
     def _rule(self, given: dict[str, Any], path: str, *, scored: bool) -> Rule | None:
         """None where it says no code, condition or action; the document is refused then."""
         reader = _Reader(given, path, self.problems)
-        reader.refuse_unknown(_RULE_FIELDS)
+        reader.refuse_unknown(RULE_FIELDS)
         code = self._code(reader)
         when = condition_of(reader.value("when"), reader.at("when"), self.problems, given=reader.has("when"))
         if when is not None:
