@@ -12,7 +12,7 @@ from gateway.admin.merchants import MERCHANT_ID_PATTERN
 from gateway.payments.schemas import Moment, Text
 from risk.fields import LIST_NAME
 from risk.lists.entry import VALUE_LENGTH_MAX
-from risk.lists.importing import BATCH_MAX, IMPORT_ID_PATTERN, Mode, Status
+from risk.lists.importing import BATCH_MAX, GROUPS_MAX, IMPORT_ID_PATTERN, Mode, Status
 
 ENTRIES_AT_ONCE_MAX: Final = 1_000
 ListedField = Literal["customer", "device", "ip", "card", "merchant", "store", "terminal", "region", "payer"]
@@ -255,7 +255,7 @@ class BatchRequest(AdminRequest):
 
     number: Annotated[int, Field(ge=1, le=2**31 - 1, description="1, 2, 3 …")]
     groups: Annotated[
-        list[Group], Field(min_length=1, max_length=BATCH_MAX, description=f"Together at most {BATCH_MAX} values.")
+        list[Group], Field(min_length=1, max_length=GROUPS_MAX, description=f"Together at most {BATCH_MAX} values.")
     ]
 
 

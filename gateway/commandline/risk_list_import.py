@@ -30,7 +30,7 @@ from gateway.commandline.risk_list_calls import LISTS, Owner
 from gateway.commandline.shown import print_json, say
 from gateway.processes.errors import StackError
 from risk.lists.entry import NUMBERS, OF_MERCHANTS, OF_REALMS, ValueRefused, value_of
-from risk.lists.importing import BATCH_MAX
+from risk.lists.importing import BATCH_MAX, GROUPS_MAX
 
 _COLUMNS: Final = frozenset({"field", "value", "merchant_id", "realm", "expires_at", "reason"})
 _BATCH_BYTES_MAX: Final = 400_000
@@ -92,7 +92,8 @@ class _File:
             more = len(row.value.encode(errors="replace")) + 8
             if row.group not in groups:
                 more += _GROUP_BYTES + sum(len(text.encode(errors="replace")) for _, text in row.group)
-            if batch and (len(batch) == BATCH_MAX or size + more > _BATCH_BYTES_MAX):
+            is_full = len(batch) == BATCH_MAX or size + more > _BATCH_BYTES_MAX or len(groups) == GROUPS_MAX
+            if batch and is_full:
                 yield batch
                 batch, size, groups = [], 0, set()
             batch.append(row)

@@ -22,6 +22,8 @@ from risk.lists.keeping import Database, ListRow, store_entries
 
 BATCH_MAX: Final = 5_000
 """Entries of a batch."""
+GROUPS_MAX: Final = 500
+"""Of entries with everything but their value in common: checking more of them would hold the event loop for long."""
 IMPORT_PREFIX: Final = "imp"
 IMPORT_ID_PATTERN: Final = r"^imp_[0-9A-HJKMNP-TV-Z]{26}$"
 _STEP_S: Final = 0.5

@@ -69,18 +69,18 @@ def test_a_list_is_made_and_deleted(state: Path) -> None:
 
 def test_a_file_is_imported_and_replaces_what_was_there(state: Path, tmp_path: Path) -> None:
     file = tmp_path / "ranges.csv"
-    rows = [f"ip,203.0.113.{number},,botnet {number % 3}" for number in range(100)]
+    rows = [f"ip,203.0.{number // 250}.{number % 250},,botnet {number}" for number in range(700)]
     rows += [f"region,region {number},2027-01-01T00:00:00Z," for number in range(6_000)]
     file.write_text("field,value,expires_at,reason\n" + "\n".join(rows) + "\n", encoding="utf-8")
     mashang(state, "add", "watch", "region", "old", "--reason", "before")
     merged = as_json(state, "import", str(file), "--list", "watch")
-    assert (merged["status"], merged["batches"], merged["added"], merged["mode"]) == ("done", 2, 6_100, "merge")
-    assert [each["reason"] for each in as_json(state, "find", "ip", "203.0.113.4")] == ["botnet 1"]
+    assert (merged["status"], merged["batches"], merged["added"], merged["mode"]) == ("done", 3, 6_700, "merge")
+    assert [each["reason"] for each in as_json(state, "find", "ip", "203.0.2.4")] == ["botnet 504"]
     [region] = as_json(state, "find", "region", "region 5999")
     assert (region["reason"], region["expires_at"]) == ("ranges.csv", "2027-01-01T00:00:00.000Z")
     assert len(as_json(state, "find", "region", "old")) == 1
     _, said = mashang(state, "import", str(file), "--list", "watch", "--replace", "--reason", "the bank's list")
-    assert "6,100 added to watch, 0 renewed" in said
+    assert "6,700 added to watch, 0 renewed" in said
     assert as_json(state, "find", "region", "old") == []
 
 
