@@ -22,9 +22,12 @@ from gateway.workers.risk_telling import RiskTelling
 from risk.cases.case import Verdict
 from risk.facts import Facts
 from risk.velocity.spec import Series
+from risk.velocity.telling import Telling
 from routing.channels.base import Wallet
 from tests.integration.risk.cases.conftest import Office
 from tests.support.rows import intent
+from tests.support.velocities import Counters as Real
+from tests.support.velocities import compiled
 
 SAID: Mapping[str, Any] = {
     "merchant_order_no": "POS7-1",
@@ -65,7 +68,7 @@ class Counters:
         return [identity for series, _, identity, _, _ in self.told if series is Series.FRAUDS]
 
 
-def telling(office: Office, counters: Counters) -> RiskTelling:
+def telling(office: Office, counters: Counters | Telling) -> RiskTelling:
     store = PaymentStore(office.pool, office.vault)
     return RiskTelling(office.pool, counters, Recalling(store, StoreBook(office.pool), office.vault))
 
@@ -86,6 +89,27 @@ async def test_what_is_not_acknowledged_is_told_again_and_then_never_more(office
         (Series.FRAUDS, key, row.payment_id, row.amount, known_at),
         (Series.COMPLAINTS, key, complaint.id, row.amount, complaint.at),
     ]
+
+
+async def test_a_fraud_that_became_known_while_valkey_was_away_is_counted_when_it_is_back(
+    office: Office, redis_url: str
+) -> None:
+    asked = compiled(("fraud_count", "terminal", "30d"))
+    row = await office.paid(terminal_id="t-bad")
+    place, store = StoreBook(office.pool), PaymentStore(office.pool, office.vault)
+    facts = await Recalling(store, place, office.vault)(row.payment_id, row.merchant_id)
+    assert facts is not None
+    away, back = Real.at("redis://127.0.0.1:1/0", asked, timeout_s=0.2), Real.at(redis_url, asked)
+    try:
+        await office.label(row.payment_id)
+        assert await telling(office, away.telling).tell_frauds() == 0
+        assert await back.one(facts, look=True) == 0
+        assert await telling(office, back.telling).tell_frauds() == 1
+        later = facts._replace(order_key="another", at=datetime.now(UTC) + timedelta(seconds=1))
+        assert await back.one(later, look=True) == 1
+    finally:
+        await away.valkey.aclose()
+        await back.valkey.aclose()
 
 
 async def test_a_fraud_is_told_once_however_many_say_so_and_whenever(office: Office) -> None:
