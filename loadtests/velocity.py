@@ -1,9 +1,9 @@
 """`make bench-velocity`: what counting a payment costs Valkey and the gateway, and the memory that entities take.
 
-20 velocities over six keys (customer, device, ip, terminal, merchant, customer and merchant), as an acquirer's rules ask;
+20 velocities over six keys (customer, device, ip, terminal, merchant, customer and merchant), as an acquirer asks them;
 payments of 20,000 customers at 200 merchants over 30 days, 64 at once.  CPU is of the processes themselves (user and
 system); what a pipelined call costs the gateway by itself is measured with a script that does nothing, and taken off.
-"durable" is with the append-only file that `mashang run` writes.  Memory is Valkey's own figure (MEMORY USAGE) for a key.
+"durable" is with the append-only file that `mashang run` writes.  Memory is Valkey's own figure for a key.
 """
 
 from __future__ import annotations

@@ -48,6 +48,7 @@ async def test_a_retry_with_another_rule_set_counts_where_it_was_not_counted(ope
     await old.count(facts)
     for _ in range(2):
         assert list((await new.count(facts)).values()) == [1, 1, 1]
+    assert list((await new.count(payment(customer=facts.customer))).values()) == [2, 2, 1]
 
 
 async def test_rolling_back_within_the_window_finds_what_was_counted_meanwhile(opening: Opening) -> None:
