@@ -9,6 +9,7 @@ from fastapi import Path, Query
 from pydantic import BaseModel, Field
 
 from gateway.admin.access import AdminRequest, example
+from gateway.admin.merchants import MERCHANT_ID_PATTERN
 from gateway.admin.risk_complaint_schemas import COMPLAINT, ComplaintObject, Prose
 from gateway.admin.risk_decisions import EXAMPLE as DECISION
 from gateway.admin.risk_decisions import DecisionObject
@@ -18,8 +19,6 @@ from gateway.payments.detail import PaymentDetail
 from gateway.payments.schemas import PAYMENT_ID_PATTERN, Text
 from gateway.refunds.schemas import RefundObject
 from risk.cases.case import CASE_ID_PATTERN, Kind, StepKind, Verdict
-
-MERCHANT_ID_PATTERN: Final = r"^mer_[0-9A-HJKMNP-TV-Z]{26}$"
 
 CaseId = Annotated[str, Path(pattern=CASE_ID_PATTERN)]
 AfterCaseId = Annotated[str | None, Query(pattern=CASE_ID_PATTERN)]

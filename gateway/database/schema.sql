@@ -1778,7 +1778,6 @@ CREATE INDEX risk_complaints_by_payment ON risk_complaints (payment_id, id);
 CREATE INDEX risk_complaints_untold ON risk_complaints (at) WHERE (told_at IS NULL);
 CREATE INDEX risk_decisions_at ON risk_decisions USING brin (at) WITH (autosummarize='on');
 CREATE INDEX risk_labels_by_seq ON risk_labels (seq);
-CREATE INDEX risk_labels_known ON risk_labels (known_at);
 CREATE INDEX risk_labels_untold ON risk_labels (seq) WHERE (fraud AND (told_at IS NULL));
 CREATE INDEX risk_list_entries_expiring ON risk_list_entries (edition, expires_at) WHERE (expires_at IS NOT NULL);
 

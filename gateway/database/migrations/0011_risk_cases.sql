@@ -92,7 +92,6 @@ CREATE TABLE risk_labels (
     PRIMARY KEY (payment_id, merchant_id, seq)
 );
 CREATE INDEX risk_labels_by_seq ON risk_labels (seq);
-CREATE INDEX risk_labels_known ON risk_labels (known_at);
 CREATE INDEX risk_labels_untold ON risk_labels (seq) WHERE fraud AND told_at IS NULL;
 
 CREATE FUNCTION refuse_change_of_risk_record() RETURNS trigger LANGUAGE plpgsql AS $$
