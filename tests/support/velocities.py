@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from gateway.database.valkey import Valkey
 from gateway.kernel.expressions import Value
@@ -97,3 +97,5 @@ class Counters:
 
 
 _VAULT: Final = Vault(bytes(32))
+Opening: TypeAlias = Callable[[Compiled], Counters]
+"""Opens the counters of a process with a rule set in force."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
 from tests.support.servers import TestServers
-from tests.support.velocities import Compiled, Counters
-
-Opening = Callable[[Compiled], Counters]
+from tests.support.velocities import Compiled, Counters, Opening
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ from datetime import timedelta
 
 from risk.facts import Location
 from risk.velocity.spec import Metric
-from tests.integration.risk.velocity.conftest import Opening
-from tests.support.velocities import PATIENCE_S, compiled, name_of, payment
+from tests.support.velocities import PATIENCE_S, Opening, compiled, name_of, payment
 
 COUNT = compiled(("count", "customer", "1h"))
 EVERYTHING = compiled(*((metric, "customer", "1d") for metric in Metric), needs_travel=True)

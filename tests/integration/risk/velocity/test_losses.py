@@ -14,8 +14,7 @@ from gateway.database.valkey import ValkeyAway
 from gateway.devstack.folders import private_folder, socket_folder
 from gateway.devstack.valkey import Valkey as ValkeyServer
 from risk.velocity.spec import Series
-from tests.integration.risk.velocity.conftest import Opening
-from tests.support.velocities import Counters, compiled, payment
+from tests.support.velocities import Counters, Opening, compiled, payment
 from tests.support.waiting import eventually
 
 ASKED = compiled(("count", "customer", "1h"), ("fraud_count", "customer", "1h"))

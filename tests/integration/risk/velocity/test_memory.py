@@ -8,8 +8,7 @@ import pytest
 
 from risk.velocity.memory import STRANGERS_BYTES_MAX, entity_bytes_max
 from risk.velocity.spec import VELOCITIES_MAX, Metric, Series
-from tests.integration.risk.velocity.conftest import Opening
-from tests.support.velocities import Compiled, Counters, compiled, payment
+from tests.support.velocities import Compiled, Counters, Opening, compiled, payment
 
 _OVERHEAD_BYTES: Final = 25_600
 """What the server keeps beside a long value: its allocator rounds up by a quarter at most."""

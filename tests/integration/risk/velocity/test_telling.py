@@ -7,8 +7,7 @@ import asyncio
 import pytest
 
 from risk.velocity.spec import Series
-from tests.integration.risk.velocity.conftest import Opening
-from tests.support.velocities import compiled, name_of, payment
+from tests.support.velocities import Opening, compiled, name_of, payment
 
 ASKED = compiled(
     ("decline_count", "customer", "1h"),

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from risk.velocity.plan import STRANGERS_MAX
-from risk.velocity.spec import Metric
-from tests.integration.risk.velocity.conftest import Opening
-from tests.support.velocities import Counters, compiled, name_of, payment
+from risk.velocity.spec import LABEL_DELAY_S, Metric, Series
+from tests.support.velocities import Counters, Opening, compiled, name_of, payment
 
 HOUR_S = 3_600
 
@@ -116,3 +115,15 @@ async def test_the_parts_of_the_rule_set_before_are_kept_before_those_of_older_o
     assert set(before.values()) == {3}  # its own, the third one's, and this one
     oldest = await versions[0].count(payment(4, customer=facts.customer))
     assert set(oldest.values()) == {1}
+
+
+async def test_payments_wait_for_their_labels_while_another_rule_set_is_in_force(opening: Opening) -> None:
+    old = opening(compiled(("fraud_share", "customer", "1d")))
+    new = opening(compiled(("count", "customer", "1d")))
+    first = payment()
+    await old.one(first)
+    for number in range(1, 4):
+        await new.one(payment(number, customer=first.customer))
+    due_s = LABEL_DELAY_S + HOUR_S
+    await old.tell(Series.FRAUDS, first, "fraud", due_s)
+    assert await old.one(payment(due_s, customer=first.customer)) == 0.25
