@@ -484,9 +484,11 @@ END
 $$;
 
 CREATE FUNCTION risk_case_due(of_kind text) RETURNS timestamp with time zone
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     AS $$
-    SELECT now() + make_interval(hours => due_hours) FROM risk_case_terms WHERE kind = of_kind
+BEGIN
+    RETURN (SELECT now() + make_interval(hours => t.due_hours) FROM risk_case_terms t WHERE t.kind = of_kind);
+END
 $$;
 
 CREATE FUNCTION take_coupons(ids text[], campaign_ids text[], customers bytea[], merchant_ids text[], realms text[], sources text[], claim_keys text[], earned_bys text[], rewards_of text[], numbers smallint[], versions integer[], stocks bigint[], per_customers integer[], opens timestamp with time zone[], closes timestamp with time zone[], valid_hours integer[]) RETURNS TABLE(refusal text, replayed boolean, id text, campaign_id text, created_at timestamp with time zone, expires_at timestamp with time zone, at timestamp with time zone)

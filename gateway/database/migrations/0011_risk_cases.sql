@@ -7,8 +7,10 @@ CREATE TABLE risk_case_terms (
     claim_minutes integer NOT NULL CHECK (claim_minutes BETWEEN 1 AND 1440)
 );
 INSERT INTO risk_case_terms (kind, due_hours, claim_minutes) VALUES ('review', 24, 30), ('complaint', 72, 30);
-CREATE FUNCTION risk_case_due(of_kind text) RETURNS timestamptz LANGUAGE sql STABLE AS $$
-    SELECT now() + make_interval(hours => due_hours) FROM risk_case_terms WHERE kind = of_kind
+CREATE FUNCTION risk_case_due(of_kind text) RETURNS timestamptz LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT now() + make_interval(hours => t.due_hours) FROM risk_case_terms t WHERE t.kind = of_kind);
+END
 $$;
 
 -- A case is open until somebody has decided it.  `version` is the number of its last step; nobody looks at one payment
