@@ -43,6 +43,8 @@ REPORT_FROM: Final = 90
 EXAMPLES: Final = Path("risk/backtest/examples")
 _RULES: Final = EXAMPLES / "fraud_handbook.json"
 _ALERTS_MIN: Final = 20
+_REVIEW_PRECISION_MIN: Final = 0.8
+"""Of what the model sends to people."""
 _PACE_RULES: Final = 100
 _PACE_PAYMENTS: Final = 200_000
 _SCORE_RULE: Final = "model.score >= {:.2f}"
@@ -196,17 +198,17 @@ def _best(candidates: Iterator[Candidate], left: Bools, fraud: Bools, precision_
 
 
 def with_model(rules: Sequence[dict[str, Any]], town: Town, scores: npt.NDArray[Any]) -> dict[str, Any]:
-    """The rules, and one more: payments that they leave and the model is sure of go to review.
+    """The rules, and one more: what the model flags goes to review, from the score on at which four of five are fraud.
 
-    Its threshold is chosen as theirs are.  The model knows the training days by heart, so they are scored by one that
-    learned from their first half only.
+    The threshold is chosen on the training days too.  The model knows these by heart, so that they are scored by one
+    that learned from their first half only, and the second half is looked at.
     """
     history = town.history
     end_ms = history.day_zero_ms + (TRAINING.last + 1) * DAY_MS
     middle = (TRAINING.first + TRAINING.last) // 2
     left = (history.days > middle) & (history.days <= TRAINING.last) & (history.known_ms < end_ms)
     grid = (Candidate(_SCORE_RULE.format(step / 100), scores >= step / 100) for step in range(5, 100))
-    best = _best(grid, left, history.fraud, 0.8)
+    best = _best(grid, left, history.fraud, _REVIEW_PRECISION_MIN)
     assert best is not None, "some threshold reaches it"
     rule = {
         "code": "FH_MODEL",
