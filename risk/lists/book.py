@@ -28,6 +28,9 @@ SQL: Final = named_statements("risk.lists", "lists.sql")
 PARTS: Final = 4_096
 PART_SHIFT: Final = 52
 """The first 12 bits of a hash (signed) are its part."""
+_IN_PART: Final = (1 << PART_SHIFT) - 1
+_NEAR: Final = 64
+"""Two and a half standard deviations of where a hash is among the 2,441 that a part of ten million entries has."""
 PIECE_BYTES_MAX: Final = 256 * 1024
 """Fetched at once: taking it over holds the event loop for well below a millisecond."""
 _ENTRY_BYTES: Final = 12
@@ -58,8 +61,8 @@ class Table(NamedTuple):
         if part is None:
             return False
         hashes, expiries = part
-        place = bisect_left(hashes, sought)
-        if place == len(hashes) or hashes[place] != sought:
+        place, end = _place(hashes, sought), len(hashes)
+        if place == end or hashes[place] != sought:
             return False
         return expiries is None or expiries[place] > at_s
 
@@ -67,6 +70,19 @@ class Table(NamedTuple):
     def entries(self) -> int:
         """How many there are, expired ones among them until they are swept."""
         return sum(len(part.hashes) for part in self.parts if part is not None)
+
+
+def _place(hashes: array[int], sought: int) -> int:
+    """Where a hash stands or would stand.
+
+    Hashes are spread evenly, so it is near where its own size says: fewer steps, and far fewer cache lines of a part
+    that no payment has asked for just now.  Where it is not, all of them are searched.
+    """
+    end = len(hashes)
+    near = (sought & _IN_PART) * end >> PART_SHIFT
+    first, last = max(near - _NEAR, 0), min(near + _NEAR, end)
+    place = bisect_left(hashes, sought, first, last)
+    return place if first < place < last else bisect_left(hashes, sought)
 
 
 class ListInForce(NamedTuple):
