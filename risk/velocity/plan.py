@@ -37,7 +37,6 @@ LETTERS: Final = {
     Series.FRAUDS: "f",
 }
 """Of the series' rings."""
-_BODY: Final = (files("risk.velocity") / "scripts" / "velocities.lua").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ class Plan:
         return cls(tuple(kinds), needs_travel, frozenset(dimensions), dict.fromkeys(names), _script(branches))
 
 
-_WITHOUT: Final = re.compile(r"^ *--.*\n", re.MULTILINE)
+_COMMENT: Final = re.compile(r"^ *--.*\n", re.MULTILINE)
 _CONSTANT: Final = re.compile(r"^local ([A-Z_]+) = (.+)\n", re.MULTILINE)
 _NAMED: Final = re.compile(r"\b([A-Z_]{3,})\b")
 """What the script names in capitals is written where it stands; KEYS and ARGV are the server's own."""
@@ -191,17 +190,23 @@ def _tag(letter: str, number: int) -> str:
     return f"'{letter}{digits}'"
 
 
-def _script(branches: Sequence[str]) -> Script:
+def _in_place(body: str) -> str:
+    """The script without comments, with its constants and these written where they stand."""
     given = {
         "BUCKETS": BUCKETS,
         "LABEL_DELAY_MS": LABEL_DELAY_S * 1_000,
         "DUE_BUCKET_MS": DUE_BUCKET_S_MIN * 1_000,
         "PLACE_MS": travel.REACH_S * 1_000,
         "STRANGERS_MAX": STRANGERS_MAX,
-        "KINDS": "\nelse".join(branches) + "\nend" if branches else "",
     }
-    constants: dict[str, str] = dict(_CONSTANT.findall(_BODY)) | {name: str(value) for name, value in given.items()}
-    text = _NAMED.sub(
-        lambda found: constants.get(str(found[1]), str(found[1])), _CONSTANT.sub("", _WITHOUT.sub("", _BODY))
-    )
+    constants: dict[str, str] = dict(_CONSTANT.findall(body)) | {name: str(value) for name, value in given.items()}
+    bare = _CONSTANT.sub("", _COMMENT.sub("", body))
+    return _NAMED.sub(lambda found: constants.get(str(found[1]), str(found[1])), bare)
+
+
+_BODY: Final = _in_place((files("risk.velocity") / "scripts" / "velocities.lua").read_text(encoding="utf-8"))
+
+
+def _script(branches: Sequence[str]) -> Script:
+    text = _BODY.replace("KINDS", "\nelse".join(branches) + "\nend" if branches else "")
     return Script(text, hashlib.sha1(text.encode()).hexdigest())  # noqa: S324 - how servers name scripts
