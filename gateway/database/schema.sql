@@ -1393,6 +1393,8 @@ CREATE TABLE risk_decisions (
     CONSTRAINT risk_decisions_pkey PRIMARY KEY (payment_id, merchant_id)
 ) PARTITION BY RANGE (payment_id);
 
+CREATE TABLE risk_decisions_default PARTITION OF risk_decisions DEFAULT;
+
 CREATE TABLE risk_labels (
     seq bigint NOT NULL,
     payment_id text NOT NULL COLLATE "C",

@@ -34,6 +34,8 @@ TABLES: Final = {
     "events": "payment_id, merchant_id, seq, type, from_status, to_status",
     "transfers": "payment_id, merchant_id, seq, kind, debit, credit, amount",
     "recovery_tasks": "payment_id, merchant_id, purpose, tries",
+    "risk_decisions": "payment_id, merchant_id, version, verdict, score, hits, shadow, no_discount, features, at",
+    "risk_cases": "id, merchant_id, kind, payment_id, amount, score",
 }
 
 

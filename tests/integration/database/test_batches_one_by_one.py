@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import asyncpg
@@ -16,6 +17,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from gateway.database.batches import Batch
+from gateway.database.decisions import DecisionRow
 from gateway.database.intents import IntentResult, IntentRow, intent_batch
 from gateway.database.outcomes import OutcomeResult, OutcomeRow, outcome_batch
 from gateway.payments.states import TRANSITIONS, Event, Status
@@ -23,6 +25,7 @@ from tests.support.rows import content, intent, outcome
 
 SETTLING: Final = (Event.CAPTURED, Event.DECLINED, Event.UNSENT, Event.NOT_CREATED, Event.CLOSED, Event.REVERSED)
 _EXAMPLES = itertools.count(1)
+_SCREENED_AT: Final = datetime(2026, 11, 22, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -138,8 +141,18 @@ class World:
             f"o{order.order_no}",
             key=None if order.key is None else f"k{order.key}",
             account_id=None if order.refused else "wechat_direct",
+            **self.screened(order),
         )
         return row._replace(**BAD[order.bad]) if order.bad else row
+
+    def screened(self, order: Order) -> dict[str, Any]:
+        """Some are screened, and some of them are to be reviewed."""
+        if order.number % 2:
+            return {}
+        case_id = None if order.number % 4 or order.refused else f"case_{self.name}_{order.number:02}"
+        verdict = "approve" if case_id is None else "review"
+        decision = DecisionRow(7, verdict, 3, "R_A\nR_B", None, False, "[1,null]", None, False, _SCREENED_AT, case_id)
+        return {"risk_version": 7, "risk_decision": verdict, "risk_score": 3, "decision": decision}
 
     async def content(self) -> str:
         return repr(await content(self.pool, self.merchants)).replace(self.name, "world")

@@ -33,6 +33,7 @@ KEYS: Final = {
     "late_captures": ("payment_id",),
     "refunds": ("id", "payment_id"),
     "redemptions": ("payment_id",),
+    "risk_decisions": ("payment_id",),
     "campaigns": ("id",),
     "campaign_slices": ("campaign_id",),
     "callbacks": ("payment_id", "next_at", "received_at"),
