@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
+from itertools import chain
 from typing import Any, Final
 
 from gateway.kernel.expressions.index import Shared
@@ -53,7 +54,8 @@ FORMAT: Final = _format()
 def pieces_of(compiled: CompiledSet) -> tuple[bytes, ...]:
     """The set in pieces of PIECE_BYTES, whatever its version: that is told when it is read."""
     shared: dict[int, int] = {}
-    pickled = b"".join(_pickled(part, shared) for part in parts_of(compiled))
+    written = chain(compiled.matcher.shared(), parts_of(compiled), (None,))
+    pickled = b"".join(_pickled(part, shared) for part in written)
     return tuple(pickled[start : start + PIECE_BYTES] for start in range(0, len(pickled), PIECE_BYTES))
 
 
@@ -92,7 +94,10 @@ def let_go(held: list[CompiledSet]) -> None:
 
     To be called in a thread, once nobody else has the sets.
     """
-    parts = [part for compiled in held for part in parts_of(compiled)]
+    parts: list[object] = []
+    for part in chain.from_iterable(map(parts_of, held)):
+        parts.append(part)
+        time.sleep(PAUSE_S)
     held.clear()
     while parts:
         parts.pop()
@@ -127,12 +132,16 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _unpickled(paused: _Paused) -> Iterator[object]:
-    """The parts.  Each has a memory of its own: what a pickle remembers is let go at its end, all at once."""
+    """The parts, up to the None behind them, without what they share.
+
+    Each has a memory of its own: what a pickle remembers is let go at its end, all at once.
+    """
     shared: list[object] = []
     while (part := _Unpickler(paused, shared).load()) is not None:
         if isinstance(part, Shared):
             shared += part
-        yield part
+        else:
+            yield part
 
 
 class _Paused:

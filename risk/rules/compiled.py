@@ -177,17 +177,16 @@ def _condition(rule: Rule) -> Expression:
 
 
 def parts_of(compiled: CompiledSet) -> Iterator[object]:
-    """What a set is put together of, each of some thousand rules, but for its version; None behind the last."""
+    """What a set is put together of, each of some thousand rules, but for its version."""
     size = len(compiled.codes)
     yield compiled.thresholds, compiled.model, compiled.priorities
     for start in range(0, size, PART_RULES):
         yield compiled.codes[start : start + PART_RULES], compiled.effects[start : start + PART_RULES]
     yield from compiled.matcher.parts()
-    yield None
 
 
 def joined(parts: Iterable[Any], version: int) -> CompiledSet:
-    """The set of these parts, in their order and without the None."""
+    """The set of these parts, in their order."""
     given = iter(parts)
     thresholds, model, priorities = next(given)
     codes: list[str] = []

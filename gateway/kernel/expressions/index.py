@@ -69,11 +69,15 @@ class Shared(tuple[Check, ...]):
     __slots__ = ()
 
 
-def parts_of(index: Index) -> Iterator[Shared | Part]:
-    """What the index is put together of again by `joined`, behind what is shared."""
+def shared_of(index: Index) -> Iterator[Shared]:
+    """All that its rows share, in some thousand checks each."""
     checks = list({id(check): check for checks in _checks_of(index) for check in checks}.values())
     for start in range(0, len(checks), PART_ROWS):
         yield Shared(checks[start : start + PART_ROWS])
+
+
+def parts_of(index: Index) -> Iterator[Part]:
+    """What the index is put together of again by `joined`."""
     for slot, buckets in index.keyed:
         some: dict[Any, Bucket] = {}
         rows = 0
@@ -87,14 +91,14 @@ def parts_of(index: Index) -> Iterator[Shared | Part]:
     yield from index.blocks
 
 
-def joined(parts: Iterable[Shared | Part]) -> Index:
+def joined(parts: Iterable[Part]) -> Index:
     """The index of these parts, in their order."""
     keyed: dict[int, dict[Any, Bucket]] = {}
     blocks: list[Block] = []
     for part in parts:
         if isinstance(part, Block):
             blocks.append(part)
-        elif not isinstance(part, Shared):
+        else:
             keyed.setdefault(part[0], {}).update(part[1])
     return Index(tuple(keyed.items()), tuple(blocks))
 

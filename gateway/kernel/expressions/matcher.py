@@ -11,7 +11,7 @@ from gateway.kernel.expressions.constraints import Constraint
 from gateway.kernel.expressions.evaluation import evaluator
 from gateway.kernel.expressions.expression import Expression
 from gateway.kernel.expressions.fields import Call, Value
-from gateway.kernel.expressions.index import Index, index_of, joined, parts_of
+from gateway.kernel.expressions.index import Index, Shared, index_of, joined, parts_of, shared_of
 from gateway.kernel.expressions.tree import FieldValue, Node
 
 
@@ -50,6 +50,10 @@ class Matcher:
         self._pending = [PENDING] * len(self._terms)
         asked = [(slot, self._terms[slot]) for slot in sorted(self._index.slots)]
         self._asked_first = tuple((slot, node.name) for slot, node in asked if isinstance(node, FieldValue))
+
+    def shared(self) -> Iterator[Shared]:
+        """What several of its parts refer to: to be written before them, and once."""
+        return shared_of(self._index)
 
     def parts(self) -> Iterator[object]:
         """What it is put together of, each some thousand rows, so that it can be read or let go a little at a time."""
