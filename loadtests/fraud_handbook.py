@@ -275,7 +275,8 @@ def main(
     both = with_model(rules, town, scored)
     _write(EXAMPLES / "fraud_handbook_with_model.json", both)
     alone = play(document, town, town.columns)
-    columns = Columns(town.history, {MODEL_SCORE: score_column(model, town.columns, len(town.history))})
+    begin = begin_of_day(town.history, REPORT_FROM)
+    columns = Columns(town.history, {MODEL_SCORE: score_column(model, town.columns, len(town.history), begin)})
     together = play(both, town, columns)
     for title, outcome in (("rules alone", alone), ("rules with the model", together)):
         told.rule(title)

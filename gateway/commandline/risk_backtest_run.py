@@ -62,8 +62,9 @@ def run(asked: Played, source: Source, *, as_json: bool) -> None:
         console = Console(width=None if sys.stdout.isatty() else _WIDTH)
         for table in tables_of(outcome):
             console.print(table, markup=False)
-        rate = outcome.whole.payments / seconds
-        say(f"{outcome.whole.payments:,} payments in {seconds:.1f} s of CPU time ({rate:,.0f} a second)")
+        payments = outcome.whole.payments
+        told = f"{payments:,} payments decided and {len(history):,} counted in {seconds:.1f} s of CPU time"
+        say(f"{told} ({payments / seconds:,.0f} a second)")
     if asked.html is not None:
         asked.html.write_text(page_of(outcome, asked.rule_set), encoding="utf-8")
         say(f"Written: {asked.html}")
@@ -74,10 +75,11 @@ def _play(wanted: Wanted, history: History, model: Model | None, *, quiet: bool)
     bars = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     began = time.process_time()
     with Progress(*bars, console=Console(stderr=True), transient=True, disable=quiet) as progress:
-        total = (len(history) - begin_of_day(history, wanted.report_from_day)) * (1 if wanted.live is None else 2)
+        begin = begin_of_day(history, wanted.report_from_day)
+        total = (len(history) - begin) * (1 if wanted.live is None else 2)
         task = progress.add_task("counting", total=None)
         if model is not None:
-            columns = Columns(history, {MODEL_SCORE: score_column(model, columns, len(history))})
+            columns = Columns(history, {MODEL_SCORE: score_column(model, columns, len(history), begin)})
         names = wanted.compiled.names | (frozenset() if wanted.live is None else wanted.live.names)
         for name in sorted(names):
             progress.update(task, description=f"counting {name}")

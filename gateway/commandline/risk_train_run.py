@@ -86,7 +86,7 @@ def _reported(model: Model, history: History, columns: Columns, day: int) -> dic
     begin = begin_of_day(history, day)
     if begin == len(history):
         return None
-    scores = score_column(model, columns, len(history)).values[begin:]
+    scores = score_column(model, columns, len(history), begin).values[begin:]
     fraud, days = history.fraud[begin:], history.days[begin:]
     return {
         "days": [int(days[0]), int(days[-1])],

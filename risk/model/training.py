@@ -140,13 +140,13 @@ def _boosted(rows: Floats, fraud: Bools, size: Size, threads: int) -> Any:
     return xgboost.train({**_FIXED, "max_depth": size.depth, "nthread": threads}, data, size.trees)
 
 
-def score_column(model: Model, columns: Columns, count: int) -> Column:
-    """The model's score of every payment of a history, `count` of them, as the gateway would give it."""
+def score_column(model: Model, columns: Columns, count: int, begin: int = 0) -> Column:
+    """The model's score of the payments of a history, `count` of them, as the gateway gives it; null before `begin`."""
     from risk.model.scorer import Scorer
 
     scorer = Scorer(model)
-    scores = np.empty(count, dtype=np.float64)
-    for begin in range(0, count, _ROWS_PER_CALL):
-        places = np.arange(begin, min(begin + _ROWS_PER_CALL, count))
+    scores, known = np.zeros(count), np.arange(count) >= begin
+    for first in range(begin, count, _ROWS_PER_CALL):
+        places = np.arange(first, min(first + _ROWS_PER_CALL, count))
         scores[places] = scorer.score_all(matrix(model.features, columns, places))
-    return Column(scores)
+    return Column(scores, known)
