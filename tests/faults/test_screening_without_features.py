@@ -15,7 +15,7 @@ from tests.faults.own_servers import database_url, stack, stores
 from tests.support.gateway import GatewayStack, kill
 from tests.support.risk_rules import decision_of, published, rule, without_rules
 from tests.support.street import Stores
-from tests.support.till import Till
+from tests.support.till import Till, new_order, payment_of
 from tests.support.waiting import eventually
 
 __all__ = ["database_url", "stack", "stores"]
@@ -156,6 +156,26 @@ async def test_an_emptied_valkey_counts_from_the_beginning_and_no_payment_fails(
             getattr(client, loss)()
             assert (await till.paid(amount=4_000, customer={"id": new_ulid()}))["risk"]["decision"] == "approve"
     await counts(database, till)
+
+
+async def test_a_retry_long_after_its_claim_has_expired_counts_once(
+    stack: GatewayStack, stores: Stores, database: asyncpg.Connection, till: Till
+) -> None:
+    customer = {"id": new_ulid()}
+    order = new_order(customer=customer)
+    first = payment_of(await till.pay(order), 201)
+    with stores.client as client:
+
+        async def claim_is_gone() -> bool:
+            return not client.exists(f"claim:{{{stack.shop.id}:{order['merchant_order_no']}}}")
+
+        for _ in range(2):
+            await eventually(claim_is_gone)
+            again = await till.pay(order)
+            assert (again.headers["idempotent-replayed"], again.json()["id"]) == ("true", first["id"])
+    row = await decision_of(database, await till.paid(customer=customer))
+    assert row is not None
+    assert row["features"] == "[2]"
 
 
 async def is_refused(till: Till, amount: int) -> bool:

@@ -125,6 +125,13 @@ def test_what_is_stored_compares_equal_to_the_same_request_sent_again() -> None:
     assert first_difference(order().comparable(), order(auth_code="134567890123456788").comparable()) == "auth_code"
 
 
+def test_a_request_from_before_there_was_a_field_for_rooted_devices_stays_the_same() -> None:
+    assert b"device_rooted" not in order().canonical(), "its fingerprint was stored without it"
+    said = order(customer={"id": "c-42", "device_rooted": False})
+    assert said.comparable()["customer"]["device_rooted"] is False
+    assert first_difference(order(customer={"id": "c-42"}).comparable(), said.comparable()) == "customer.device_rooted"
+
+
 def test_a_payment_object_shows_the_discount_the_failure_and_every_late_capture() -> None:
     late = LateCaptureView(2_000, "wechat_direct", "42", "pending", CREATED, None)
     shown = payment(
