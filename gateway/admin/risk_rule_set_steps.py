@@ -9,10 +9,11 @@ from fastapi import Request, Response
 
 from gateway.admin.access import admin_router
 from gateway.admin.once import database_of
-from gateway.admin.risk_rule_set_schemas import Publish, RuleSetSummary, RuleSetVersion
+from gateway.admin.risk_rule_set_schemas import Publish, PublishRequest, RuleSetSummary, RuleSetVersion
 from gateway.admin.risk_rule_set_views import SUBJECT, refusals, summary_json, told_json
 from gateway.database.pool import Connection
 from gateway.http.answers import json_answer
+from gateway.kernel.errors import InvalidRequest
 from gateway.trail.recording import tell, tell_nothing
 from risk.rules.lifecycle import Publication, publish, roll_back
 
@@ -35,7 +36,7 @@ async def post_publish(request: Request, version: RuleSetVersion, wanted: Publis
     """
     connection = cast("Connection", database_of(request))
     with refusals():
-        published = await publish(connection, version, None if wanted is None else wanted.base_version)
+        published = await publish(connection, version, await _base_version(request, wanted))
     return _published(request, published)
 
 
@@ -49,8 +50,17 @@ async def post_roll_back(request: Request, version: RuleSetVersion, wanted: Publ
     """Go back to a version that was in force before; to 0 to end all rules."""
     connection = cast("Connection", database_of(request))
     with refusals():
-        published = await roll_back(connection, version, None if wanted is None else wanted.base_version)
+        published = await roll_back(connection, version, await _base_version(request, wanted))
     return _published(request, published)
+
+
+async def _base_version(request: Request, wanted: PublishRequest | None) -> int | None:
+    """None where it is not said.  Raises InvalidRequest for a body of null: to say nothing is to send none."""
+    if wanted is not None:
+        return wanted.base_version
+    if await request.body():
+        raise InvalidRequest("invalid_json", "The body is not a JSON object.", param="body")
+    return None
 
 
 def _published(request: Request, published: Publication) -> Response:

@@ -1,4 +1,4 @@
-"""What the shelf has of risk cases: some of each, and a valid request for every operation on them."""
+"""What the shelf has of risk: some cases of each kind, and a valid request for every operation on cases and rules."""
 
 from __future__ import annotations
 
@@ -10,6 +10,35 @@ import httpx
 from gateway.kernel.ids import new_ulid
 
 _CASES = "/admin/v1/risk/cases/{case_id}"
+_RULE_SET: Mapping[str, Any] = {
+    "note": "of nothing",
+    "thresholds": {"review": 99, "decline": 100},
+    "rules": [
+        {
+            "code": "R_NOTHING",
+            "when": "payment.amount < 1",
+            "action": "score",
+            "score": 1,
+            "mode": "shadow",
+            "rollout": 1,
+            "priority": 1,
+            "description": "a",
+            "merchants": ["mer_1"],
+            "tests": [{"given": {"payment.amount": 1}, "hits": False, "verdict": "approve"}],
+        }
+    ],
+}
+"""That hits no payment."""
+
+
+def rule_bodies() -> Mapping[str, Mapping[str, Any]]:
+    """Requests about rule sets that are taken; version 0 has no rules."""
+    return {
+        "POST /admin/v1/risk/rule_sets": _RULE_SET,
+        "POST /admin/v1/risk/rule_sets/check": _RULE_SET,
+        "POST /admin/v1/risk/rule_sets/{version}/publish": {"base_version": 0},
+        "POST /admin/v1/risk/rule_sets/{version}/roll_back": {"base_version": 0},
+    }
 
 
 def case_bodies(payment_id: str) -> Mapping[str, Mapping[str, Any]]:

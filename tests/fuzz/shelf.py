@@ -14,7 +14,7 @@ import httpx
 
 from gateway.kernel.ids import new_id, new_ulid
 from tests.fuzz.contract import Operation
-from tests.fuzz.risk_shelf import case_bodies, decided_case, open_case
+from tests.fuzz.risk_shelf import case_bodies, decided_case, open_case, rule_bodies
 from tests.support import refunds
 from tests.support.cashier import CashierPage, Customer
 from tests.support.channels import QUICK_RHYTHM
@@ -125,6 +125,7 @@ class Shelf:
             },
             "POST /admin/v1/routing/explain": {"amount": 2599, "wallet": "wechat", "store_id": "s-1"},
             **case_bodies(self.ids["payment_id"]),
+            **rule_bodies(),
         }  # fmt: skip
         return dict(bodies[str(operation)])
 

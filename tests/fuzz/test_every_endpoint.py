@@ -43,9 +43,12 @@ _FORMS: Final = (
     b'{"id":"1","event_type":"TRANSACTION.SUCCESS","resource":{"ciphertext":"AAAA","nonce":"1","associated_data":""}}',
 )
 """What notifications look like, without proof."""
-_JUDGES: Final = frozenset({"POST /admin/v1/routing/policy/check", "POST /admin/v1/campaigns/check"})
+_RULE_SETS: Final = "POST /admin/v1/risk/rule_sets"
+_JUDGES: Final = frozenset(
+    {"POST /admin/v1/routing/policy/check", "POST /admin/v1/campaigns/check", f"{_RULE_SETS}/check"}
+)
 """Where telling what is wrong is the answer."""
-_LARGE: Final = frozenset({"POST /admin/v1/risk/labels/bulk"})
+_LARGE: Final = frozenset({"POST /admin/v1/risk/labels/bulk", _RULE_SETS, f"{_RULE_SETS}/check"})
 """Where more fits into a body."""
 _ONLY_READS: Final = frozenset({"POST /v1/quotes"})
 """POST only because it takes much."""
