@@ -42,7 +42,7 @@ SIZES: Final = (10, 100, 1_000, 10_000, 100_000)
 TARGETS_US: Final = {1_000: 50.0, 100_000: 300.0}
 """P6: values, match and decision; with 100,000 rules at up to 100 hits."""
 TARGET_PAYMENT_US: Final = 80.0
-MANY_HITS: Final = 50
+MANY_HITS: Final = (50, 100)
 CERTAIN_RULES: Final = 100
 CERTAIN: Final = "of them always hit"
 _PAYMENTS: Final = 500
@@ -104,8 +104,8 @@ def _curves(rules: int, rounds: int, readings: list[Reading]) -> Iterator[Curve]
     meter = _Meter(compiled, build_s, rules, rounds)
     payments = payments_of(_PAYMENTS)
     yield meter.curve("all", payments)
-    if many := [each for each in payments if meter.hits(*each) >= MANY_HITS]:
-        yield meter.curve(f"{MANY_HITS} hits or more", many)
+    if many := [each for each in payments if MANY_HITS[0] <= meter.hits(*each) <= MANY_HITS[1]]:
+        yield meter.curve(f"{MANY_HITS[0]}–{MANY_HITS[1]} hits", many)
     if rules >= max(TARGETS_US):
         readings.append(reading_of(compiled))
         certain = tuple(

@@ -91,12 +91,20 @@ class Block:
 
 
 def holds(checks: Checks, held: list[Any], compute: Compute) -> bool:
-    """Whether the values meet all of these."""
-    for slot, constraint in checks:
+    """Whether the values meet all of these: `Constraint.met_by` of each, written out, as this is asked most of all."""
+    for slot, (low, high, avoided, among) in checks:
         value = held[slot]
         if value is PENDING:
             value = compute(slot)
-        if not constraint.met_by(value):
+        if among is not None:
+            if value not in among:
+                return False
+        elif (
+            value is None
+            or (low is not None and not value >= low)  # of NaN every comparison is false
+            or (high is not None and not value < high)
+            or value in avoided
+        ):
             return False
     return True
 
