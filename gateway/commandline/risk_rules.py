@@ -128,3 +128,28 @@ def show_rules(
     from gateway.commandline.risk_rules_calls import show
 
     show(AdminTarget(url, state.absolute()), version, limit, as_json=as_json)
+
+
+@rules.command("change")
+def change_rule(
+    code: Annotated[str, typer.Argument(metavar="CODE", help="The rule's code.")],
+    *,
+    mode: Annotated[str | None, typer.Option(help="live or shadow.")] = None,
+    rollout: Annotated[int | None, typer.Option(min=0, max=100, help="To so many percent of the customers.")] = None,
+    priority: Annotated[int | None, typer.Option(min=0, help="The highest that hits decides.")] = None,
+    score: Annotated[int | None, typer.Option(min=0, max=100, help="What a hit adds to the payment's score.")] = None,
+    version: Annotated[int | None, typer.Option(min=0, help="Of which version; of that in force without it.")] = None,
+    note: Annotated[str | None, typer.Option(help="Why; without it, what was changed.")] = None,
+    url: AdminUrl = None,
+    state: State = STATE,
+    as_json: AsJson = False,
+) -> None:
+    """Save a draft that differs from a version in one rule; publish it to have it in force."""
+    from gateway.commandline.admin import AdminTarget
+    from gateway.commandline.risk_rules_calls import change
+
+    changes = {"mode": mode, "rollout": rollout, "priority": priority, "score": score}
+    given = {name: value for name, value in changes.items() if value is not None}
+    if not given:
+        raise typer.BadParameter("say what is to change: --mode, --rollout, --priority or --score")
+    change(AdminTarget(url, state.absolute()), version, code, given, note, as_json=as_json)

@@ -44,6 +44,25 @@ def create(target: AdminTarget, file: Path, note: str | None, *, as_json: bool) 
     given = _read(file)
     if note is not None:
         given["note"] = note
+    _save(target, given, as_json=as_json)
+
+
+def change(
+    target: AdminTarget, version: int | None, code: str, changes: dict[str, Any], note: str | None, *, as_json: bool
+) -> None:
+    """Save a draft with one rule changed.  Raises StackError where there is no such rule."""
+    found = _shown(target, version)
+    found["rules"] = list(_rules(target, found["version"], found["rule_count"]))
+    rule = next((rule for rule in found["rules"] if rule["code"] == code), None)
+    if rule is None:
+        raise StackError(f"Version {found['version']} of the risk rules has no rule {code}.")
+    rule.update(changes)
+    told = ", ".join(f"{name} {value}" for name, value in changes.items())
+    document = {name: found[name] for name in _DOCUMENT}
+    _save(target, {**document, "note": note or f"{code} of version {found['version']}: {told}"}, as_json=as_json)
+
+
+def _save(target: AdminTarget, given: dict[str, Any], *, as_json: bool) -> None:
     with _working(f"Checking {_counted(given)}"):
         found = call_admin(target, "POST", _PATH, timeout_s=_TIMEOUT_S, json=given)
     if as_json:
@@ -87,7 +106,7 @@ def versions(target: AdminTarget, limit: int, *, as_json: bool) -> None:
 
 def show(target: AdminTarget, version: int | None, limit: int, *, as_json: bool) -> None:
     """Print a version, or the one in force."""
-    found = call_admin(target, "GET", f"{_PATH}/{'live' if version is None else version}", params={"rules": False})
+    found = _shown(target, version)
     wanted = found["rule_count"] if as_json else min(limit, found["rule_count"])
     with _working(f"Reading {wanted} rules"):
         found["rules"] = list(_rules(target, found["version"], wanted))
@@ -95,6 +114,11 @@ def show(target: AdminTarget, version: int | None, limit: int, *, as_json: bool)
         print_json(found)
     else:
         print_rule_set(found)
+
+
+def _shown(target: AdminTarget, version: int | None) -> dict[str, Any]:
+    """A version, or the one in force, without its rules."""
+    return call_admin(target, "GET", f"{_PATH}/{'live' if version is None else version}", params={"rules": False})
 
 
 def _rules(target: AdminTarget, version: int, wanted: int) -> Iterator[dict[str, Any]]:

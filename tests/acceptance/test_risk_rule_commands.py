@@ -101,6 +101,18 @@ def test_a_version_is_put_in_force_again_and_a_race_is_told(state: Path) -> None
     assert "rule_set_changed" in rules(state, "publish", str(third), "--base", str(second), status=2)[1]
 
 
+def test_one_rule_is_changed_without_sending_the_others(state: Path) -> None:
+    before = as_json(state, "create", "-", given=DOCUMENT)["version"]
+    rules(state, "publish", str(before))
+    after = as_json(state, "change", "R_FAST", "--mode", "shadow", "--rollout", "5")
+    assert after["note"] == f"R_FAST of version {before}: mode shadow, rollout 5"
+    [changed] = as_json(state, "diff", str(after["version"]))["rules"]
+    assert changed["fields"] == {"mode": {"before": "live", "after": "shadow"}, "rollout": {"before": 100, "after": 5}}
+    assert "has no rule R_NONE" in rules(state, "change", "R_NONE", "--score", "5", status=2)[1]
+    assert "rule_set_refused" in rules(state, "change", "R_FAST", "--mode", "off", status=2)[1]
+    assert "--rollout" in rules(state, "change", "R_FAST", status=2)[1]
+
+
 def test_what_is_wrong_and_what_fails_is_a_table(state: Path) -> None:
     wrong = {"rules": [rule("R_A", "payment.amout > 1"), rule("R_A")]}
     printed, _ = rules(state, "check", "-", status=1, given=wrong)
