@@ -34,6 +34,7 @@ from risk.rules import store as rule_sets
 from risk.rules.document import parse
 from risk.rules.rule import RuleSet
 from risk.velocity.spec import LABEL_DELAY_S, WINDOW_S_MAX, Series
+from risk.velocity.travel import Place
 
 _SQL: Final = named_statements("gateway.commandline", "risk_stored.sql")
 _PAGE: Final = 20_000
@@ -163,6 +164,7 @@ def _row(record: asyncpg.Record, vault: Vault) -> dict[str, Any]:
         "fraud": bool(record["fraud"]),
         "known_ms": NEVER_MS if record["known_at"] is None else _ms(record["known_at"]),
         "fields": _fields(record, said, customer, keys),
+        "place": _place(record, customer.get("location")),
     }
 
 
@@ -200,6 +202,14 @@ def _fields(
     }
 
 
+def _place(record: asyncpg.Record, location: Mapping[str, float] | None) -> Place | None:
+    """Where the customer is, or else the store."""
+    latitude, longitude = (
+        (record["latitude"], record["longitude"]) if location is None else (location["latitude"], location["longitude"])
+    )
+    return None if latitude is None else Place(round(latitude * 100), round(longitude * 100))
+
+
 def _distance_km(record: asyncpg.Record, location: Mapping[str, float] | None) -> float | None:
     if location is None or record["latitude"] is None:
         return None
@@ -223,6 +233,7 @@ def _history(rows: Sequence[Mapping[str, Any]], told: Mapping[Series, Iterable[a
         known_ms=np.array([row["known_ms"] for row in rows], dtype=np.int64),
         day_zero_ms=first_ms - first_ms % DAY_MS,
         later={series: _later(records, places) for series, records in told.items()},
+        places=[row["place"] for row in rows],
     )
 
 

@@ -12,9 +12,10 @@ from gateway.kernel.expressions.fields import Call
 from risk.backtest.calendar import calendar_columns
 from risk.backtest.column import Column
 from risk.backtest.history import History
+from risk.backtest.journeys import travel_columns
 from risk.backtest.past import PAST_FIELDS, past_column
 from risk.backtest.timeline import NOBODY, Bools, Grouped, Ints, Told
-from risk.fields import FIELDS
+from risk.fields import FIELDS, TRAVEL_FIELDS
 from risk.velocity.spec import (
     DISTINCT_DIMENSIONS,
     DISTINCT_MAX,
@@ -68,6 +69,8 @@ class Columns:
         given = history.fields.get(name)
         if given is not None:
             return {name: given}
+        if name in TRAVEL_FIELDS:
+            return travel_columns(history)
         if name in PAST_FIELDS:
             return {name: past_column(name, history, self._group(("customer",)))}
         made = {each: Column(values) for each, values in calendar_columns(history.timeline, history.timezones).items()}

@@ -12,6 +12,7 @@ import numpy as np
 from risk.backtest.column import Column
 from risk.backtest.timeline import NOBODY, Bools, Ints, Timeline, coded, paired
 from risk.velocity.spec import DIMENSIONS, LABEL_DELAY_S, Series
+from risk.velocity.travel import Place
 
 DAY_MS: Final = 86_400_000
 FIELD_OF: Final = {
@@ -51,7 +52,8 @@ class History:
     `fields` are those of the request by their names in rules; a name that is not there is null in all.
     `keys` has the values of the dimensions of velocities.  `fraud` is what became known in the end and `known_ms` when
     it did (ms since the epoch, NEVER_MS where nobody said): a payment without a label counts as good.  `discount_fen`
-    is the subsidy of each.  `day_zero_ms` is the midnight from which days are numbered.
+    is the subsidy of each, `places` where it was made (empty where nothing is known of any).  `day_zero_ms` is the
+    midnight from which days are numbered.
     """
 
     ids: Sequence[str]
@@ -65,6 +67,7 @@ class History:
     known_ms: Ints
     day_zero_ms: int
     later: Mapping[Series, Later] = field(default_factory=dict)
+    places: Sequence[Place | None] = ()
     _codes: dict[tuple[str, ...], Ints] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:

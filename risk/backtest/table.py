@@ -22,6 +22,7 @@ from risk.backtest.history import FIELD_OF, NEVER_MS, History, known_after
 from risk.backtest.timeline import Bools, Ints, Timeline
 from risk.fields import FIELDS
 from risk.velocity.spec import DIMENSIONS, LABEL_DELAY_S
+from risk.velocity.travel import Place
 
 _MS: Final = 1_000
 _NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
@@ -33,6 +34,8 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "fraud": ("fraud", "is_fraud", "tx_fraud"),
     "known_at": ("known_at", "label_known_at"),
     "timezone": ("timezone",),
+    "latitude": ("latitude",),
+    "longitude": ("longitude",),
     **{
         dimension: (dimension, f"{dimension}_id", *(("card_bin",) if dimension == "card" else ()))
         for dimension in DIMENSIONS
@@ -115,7 +118,7 @@ def _history(table: Mapping[str, Sequence[str]], form: TableForm) -> History:
     places = order.tolist() if (np.diff(unsorted_ms) < 0).any() else None
 
     def ordered(values: Sequence[Any]) -> Sequence[Any]:
-        return values if places is None else [values[place] for place in places]
+        return values if places is None or not values else [values[place] for place in places]
 
     amount_fen = found.whole("amount")[order]
     fraud, known_ms = found.labels(at_ms, ordered, order)
@@ -138,6 +141,7 @@ def _history(table: Mapping[str, Sequence[str]], form: TableForm) -> History:
         fraud=fraud,
         known_ms=known_ms,
         day_zero_ms=_day_zero_ms(at_ms, form, relative=found.relative),
+        places=ordered(found.places()),
     )
 
 
@@ -210,6 +214,16 @@ class _Found:
             raise ValueError(f"{text} has no time zone")
         return round(moment.timestamp() * _MS)
 
+    def places(self) -> Sequence[Place | None]:
+        """Where payments were made; empty where the file does not say.  Raises TableError."""
+        latitudes, longitudes = self.text("latitude"), self.text("longitude")
+        if latitudes is None or longitudes is None:
+            return ()
+        try:
+            return [_place(*both) if all(both) else None for both in zip(latitudes, longitudes, strict=True)]
+        except ValueError as error:
+            raise TableError(f"A place is in degrees: {error}.") from None
+
     def labels(self, at_ms: Ints, ordered: Callable[[Sequence[Any]], Sequence[Any]], order: Ints) -> tuple[Bools, Ints]:
         """Whether it was fraud, and when that is known; shape (n,) by time.  An empty label is none."""
         texts = self.text("fraud")
@@ -241,6 +255,10 @@ class _Found:
             heading = self._form.headings.get(name, name)
             if heading in self._table and name != "payment.amount":
                 yield name, [_value(text, field.type, name) for text in self._table[heading]]
+
+
+def _place(latitude: str, longitude: str) -> Place:
+    return Place(round(float(latitude) * 100), round(float(longitude) * 100))
 
 
 def _flag(text: str) -> bool | None:

@@ -16,9 +16,10 @@ from risk.backtest.column import Column
 from risk.backtest.columns import Columns
 from risk.backtest.history import DAY_MS, NEVER_MS, History, Later
 from risk.backtest.timeline import Timeline
-from risk.facts import CodeType, Facts
+from risk.facts import CodeType, Facts, Location
 from risk.velocity.exact import ExactVelocities
 from risk.velocity.spec import Metric, Series, Velocity, key_of, window_s_of
+from risk.velocity.travel import place_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KEYS = ("customer", "terminal", "merchant", "customer+terminal", "device", "ip+card")
@@ -28,9 +29,9 @@ _NAMES = [call_name("velocity", call) for call in _CALLS]
 
 
 def _facts(seed: int, count: int = 400) -> list[Facts]:
-    """Payments of few people over 40 days, some in the same millisecond, some that name nobody."""
+    """Payments of few people over 40 days, some at the same time, some that name nobody."""
     chance = random.Random(seed)
-    times = sorted(chance.randrange(40 * DAY_MS) for _ in range(count))
+    times = sorted(chance.randrange(0, 40 * DAY_MS, 1_000) for _ in range(count))
     times = [times[max(0, place - 1)] if chance.random() < 0.1 else at for place, at in enumerate(times)]
 
     def some(name: str, many: int) -> str | None:
@@ -50,6 +51,8 @@ def _facts(seed: int, count: int = 400) -> list[Facts]:
             device=some("d", 5),
             ip=some("10.0.0.", 3),
             card_bin=some("62220", 3),
+            region=some("r", 6),
+            location=None if chance.random() < 0.2 else Location(31 + 3 * chance.random(), 121.47),
         )
         for place, at in enumerate(sorted(times))
     ]
@@ -71,6 +74,7 @@ def _history(facts: Sequence[Facts], known_ms: Sequence[int], later: dict[Series
             "device": [each.device for each in facts],
             "ip": [each.ip for each in facts],
             "card": [each.card_bin for each in facts],
+            "region": [each.region for each in facts],
         },
         amount_fen=amounts,
         discount_fen=np.zeros(len(facts), dtype=np.int64),
@@ -78,6 +82,7 @@ def _history(facts: Sequence[Facts], known_ms: Sequence[int], later: dict[Series
         known_ms=known,
         day_zero_ms=0,
         later=later or {},
+        places=[place_of(each) for each in facts],
     )
 
 
@@ -88,10 +93,13 @@ def _ms(at: datetime) -> int:
 def _told(facts: Sequence[Facts], seed: int) -> tuple[list[int], dict[Series, list[tuple[int, int, int]]]]:
     """When a fifth of the payments became known as fraud, and what else was told of some: place, time, amount."""
     chance = random.Random(f"told {seed}")
-    known = [_ms(each.at) + chance.randrange(1, 10 * DAY_MS) if chance.random() < 0.2 else NEVER_MS for each in facts]
+    known = [
+        _ms(each.at) + chance.randrange(1_000, 10 * DAY_MS, 1_000) if chance.random() < 0.2 else NEVER_MS
+        for each in facts
+    ]
     other = {
         series: [
-            (place, _ms(each.at) + chance.randrange(1, DAY_MS), chance.randrange(1, each.amount_fen + 1))
+            (place, _ms(each.at) + chance.randrange(1_000, DAY_MS, 1_000), chance.randrange(1, each.amount_fen + 1))
             for place, each in enumerate(facts)
             if chance.random() < 0.3
         ]
@@ -108,7 +116,7 @@ def _exactly(
         (name, Velocity(Metric(metric), key_of(key), window_s_of(window)))
         for name, (metric, key, window) in zip(_NAMES, _CALLS, strict=True)
     ]
-    exact = ExactVelocities(velocities)
+    exact = ExactVelocities(velocities, needs_travel=True)
     told = [(at, Series.FRAUDS, place, facts[place].amount_fen) for place, at in enumerate(known) if at < NEVER_MS]
     told += [(at, series, place, amount) for series, some in other.items() for place, at, amount in some]
     told.sort(key=lambda each: each[0])
@@ -128,7 +136,7 @@ def test_every_velocity_of_a_random_history_is_that_of_the_exact_computation(see
     later = {series: Later(*np.array(some, dtype=np.int64).reshape(-1, 3).T) for series, some in other.items()}
     columns = Columns(_history(facts, known, later))
     expected = _exactly(facts, known, other)
-    for name in _NAMES:
+    for name in (*_NAMES, "travel.distance_km", "travel.speed_kmh"):
         column = columns.of(name)
         assert column is not None
         assert column.listed(0, len(facts)) == [values[name] for values in expected], name
@@ -158,7 +166,8 @@ def test_what_a_customer_did_before_is_counted_from_the_history_itself() -> None
     columns = Columns(_history(facts, [NEVER_MS] * len(facts)))
     names = ("orders", "spent", "first_payment", "days_since_first", "days_since_last", "usual_amount")
     past: dict[str, list[Facts]] = {}
-    rows = columns.rows([f"customer.{name}" for name in (*names, "highest_amount")], 0, len(facts))
+    others = ("highest_amount", "usual_hour", "usual_region")
+    rows = columns.rows([f"customer.{name}" for name in (*names, *others)], 0, len(facts))
     for each, values in zip(facts, rows, strict=True):
         if each.customer is None:
             assert set(values.values()) == {None}
@@ -175,8 +184,18 @@ def test_what_a_customer_did_before_is_counted_from_the_history_itself() -> None
                 (2 * sum(amounts) + len(amounts)) // (2 * len(amounts)) if len(amounts) >= 3 else None
             ),
             "customer.highest_amount": max(amounts, default=None),
+            "customer.usual_hour": _is_usual_hour(each, before) if len(before) >= 10 else None,
+            "customer.usual_region": (
+                any(payment.region == each.region for payment in before)
+                if each.region is not None and len(before) >= 3
+                else None
+            ),
         }
         before.append(each)
+
+
+def _is_usual_hour(payment: Facts, before: Sequence[Facts]) -> bool:
+    return any((each.at.hour - payment.at.hour + 1) % 24 <= 2 for each in before)
 
 
 def test_hours_and_days_are_those_of_the_merchants_clock() -> None:
@@ -201,7 +220,7 @@ def test_hours_and_days_are_those_of_the_merchants_clock() -> None:
 
 def test_what_the_history_says_nothing_about_is_named() -> None:
     columns = Columns(_history(_facts(2, count=5), [NEVER_MS] * 5))
-    names = ("payment.amount", "payment.region", "listed('block', 'customer')", "customer.segments")
+    names = ("payment.amount", "payment.category", "listed('block', 'customer')", "customer.segments")
     assert columns.unknown(names) == names[1:]
 
 
