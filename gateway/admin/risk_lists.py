@@ -195,7 +195,7 @@ async def post_remove(request: Request, name: ListName, wanted: ValuesRequest) -
 @router.delete(
     "/risk/lists/{name}/entries/{entry_id}",
     response_model=EntriesRemoved,
-    name="risk_list.entries_removed",
+    name="risk_list.entry_removed",
     summary="Take an entry off a list",
 )
 async def delete_entry(request: Request, name: ListName, entry_id: EntryId) -> Response:

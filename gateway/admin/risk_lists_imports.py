@@ -65,7 +65,10 @@ async def get_import(request: Request, name: ListName, import_id: ImportId) -> R
 
 
 @router.post(
-    "/risk/lists/{name}/imports/{import_id}/batches", response_model=ImportObject, summary="Send a batch of an import"
+    "/risk/lists/{name}/imports/{import_id}/batches",
+    name="risk_list.batch_put",
+    response_model=ImportObject,
+    summary="Send a batch of an import",
 )
 async def post_batch(request: Request, name: ListName, import_id: ImportId, wanted: BatchRequest) -> Response:
     """Batches are numbered from 1 and come in their order.  One that is sent again changes nothing."""

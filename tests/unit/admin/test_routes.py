@@ -10,7 +10,13 @@ from fastapi.routing import APIRoute
 from gateway.admin import api
 from gateway.admin.access import CHANGING, AdminRoute
 
-CHANGES_NOTHING: Final = {"/routing/policy/check", "/routing/explain", "/campaigns/check", "/risk/rule_sets/check"}
+CHANGES_NOTHING: Final = {
+    "/routing/policy/check",
+    "/routing/explain",
+    "/campaigns/check",
+    "/risk/rule_sets/check",
+    "/risk/lists/find",
+}
 """POST only because they take much; they leave no entry (tell_nothing)."""
 
 
