@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+import orjson
+
 from risk.model.feature import FEATURES_MAX, Feature, FeatureError, feature_of
 
 FORMAT: Final = 1
@@ -52,7 +54,19 @@ class Model:
             raise ModelError("It has no trees.")
         features = _features(given.get("features"))
         _refuse_other_trees(trees, len(features))
-        return cls(features, trees, trained, note)
+        model = cls(features, trees, trained, note)
+        _refuse_unstorable(model)
+        return model
+
+
+def _refuse_unstorable(model: Model) -> None:
+    """PostgreSQL's JSON has no NUL, ours no integer beyond 64 bits and no half of a character."""
+    try:
+        stored = orjson.dumps(model.to_json())
+    except (TypeError, orjson.JSONEncodeError):
+        raise ModelError("It holds a number or a text that cannot be kept.") from None
+    if b"\\u0000" in stored:
+        raise ModelError("It holds a NUL character.")
 
 
 def _features(given: object) -> tuple[Feature, ...]:

@@ -131,7 +131,25 @@ def _without_trees(document: dict[str, Any]) -> None:
     document["trees"] = {}
 
 
-@pytest.mark.parametrize("spoil", [_without_features, _of_another_kind, _of_another_format, _without_trees])
+def _with_a_nul(document: dict[str, Any]) -> None:
+    document["trained"] = {"by": "nobody\0"}
+
+
+def _with_a_large_number(document: dict[str, Any]) -> None:
+    document["trained"] = {"payments": 2**70}
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        _without_features,
+        _of_another_kind,
+        _of_another_format,
+        _without_trees,
+        _with_a_nul,
+        _with_a_large_number,
+    ],
+)
 def test_a_document_that_is_no_model_is_refused(model: Model, spoil: Any) -> None:
     document = deepcopy(model.to_json())
     spoil(document)
