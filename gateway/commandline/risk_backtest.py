@@ -27,6 +27,7 @@ _To = Annotated[datetime | None, typer.Option("--to", help="Stored payments up t
 _ModelFile = Annotated[
     Path | None, typer.Option(help="The model that gives model.score, as `risk train` wrote it; else the stored one.")
 ]
+_ReportTo = Annotated[str | None, typer.Option(help="The last day to report, it too; later payments are not read.")]
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001  (typer knows no zones: it is read as UTC)
 
 
@@ -49,6 +50,7 @@ def backtest(
     report_from: Annotated[
         str | None, typer.Option(help="A day's number or date: earlier payments only count in the windows.")
     ] = None,
+    report_to: _ReportTo = None,
     against: Annotated[
         str | None, typer.Option(help="A file or a version to compare with; the set in force for stored payments.")
     ] = None,
@@ -61,7 +63,7 @@ def backtest(
     from gateway.commandline.risk_backtest_run import Played, run
     from gateway.commandline.risk_history import Source
 
-    source = Source(tuple(data or ()), tuple(mapped or ()), start, timezone, label_delay, begin, end, state)
+    source = Source(tuple(data or ()), tuple(mapped or ()), start, timezone, label_delay, begin, end, state, report_to)
     run(Played(rule_set, report_from, against, model, html), source, as_json=as_json)
 
 
@@ -79,6 +81,7 @@ def train(
     report_from: Annotated[
         str | None, typer.Option(help="Report from this day on; without it from the day after the last one.")
     ] = None,
+    report_to: _ReportTo = None,
     features: Annotated[
         Path | None, typer.Option(help="What it looks at: a JSON list of fields and velocities; ours without it.")
     ] = None,
@@ -91,5 +94,5 @@ def train(
     from gateway.commandline.risk_history import Source
     from gateway.commandline.risk_train_run import Lesson, run
 
-    source = Source(tuple(data or ()), tuple(mapped or ()), start, timezone, label_delay, begin, end, state)
+    source = Source(tuple(data or ()), tuple(mapped or ()), start, timezone, label_delay, begin, end, state, report_to)
     run(Lesson(out, train_days, report_from, features, threads, note), source, as_json=as_json)

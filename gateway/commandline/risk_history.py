@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gateway.commandline.shown import say
 from gateway.processes.errors import StackError
-from risk.backtest.history import DAY_MS, History
+from risk.backtest.history import DAY_MS, History, up_to
 from risk.backtest.table import TableError, TableForm, read_tables
 
 _DELAY: Final = re.compile(r"([0-9]{1,4})([mhd])")
@@ -31,10 +31,16 @@ class Source:
     begin: datetime | None
     end: datetime | None
     state: Path
+    report_to: str | None = None
 
 
 def history_of(source: Source) -> History:
-    """Read it.  Raises StackError with a sentence."""
+    """Read it, up to the last day that is to be reported.  Raises StackError with a sentence."""
+    history = _read(source)
+    return history if source.report_to is None else up_to(history, day_of(source.report_to, history))
+
+
+def _read(source: Source) -> History:
     stored = source.begin is not None or source.end is not None
     if bool(source.files) == stored:
         raise StackError("Name the payments: --data FILE, or --from and --to for those that are stored.")

@@ -111,6 +111,29 @@ class History:
         return self.later.get(series, Later(nothing, nothing, nothing))
 
 
+def up_to(history: History, day: int) -> History:
+    """The payments of the days up to this one, it too; what was told later of them stays as it is."""
+    end = int(np.searchsorted(history.days, day, side="right"))
+    later = {series: Later(*(part[told.places < end] for part in told)) for series, told in history.later.items()}
+    return History(
+        ids=history.ids[:end],
+        timeline=Timeline(history.timeline.at_ms[:end]),
+        timezones=history.timezones if len(history.timezones) == 1 else history.timezones[:end],
+        fields={
+            name: Column(values[:end], None if known is None else known[:end])
+            for name, (values, known) in history.fields.items()
+        },
+        keys={name: values[:end] for name, values in history.keys.items()},
+        amount_fen=history.amount_fen[:end],
+        discount_fen=history.discount_fen[:end],
+        fraud=history.fraud[:end],
+        known_ms=history.known_ms[:end],
+        day_zero_ms=history.day_zero_ms,
+        later=later,
+        places=history.places[:end],
+    )
+
+
 def known_after(at_ms: Ints, delay_ms: int = LABEL_DELAY_S * 1_000) -> Ints:
     """When labels are known that come so long after their payments."""
     return at_ms + delay_ms

@@ -64,6 +64,14 @@ def test_the_same_as_json_from_a_day_or_its_date(town: Path) -> None:
     assert by_number["against"] is None
 
 
+def test_the_last_days_can_be_left_out_and_nothing_else_changes(town: Path) -> None:
+    whole = _found(_backtest(town, "--report-from", "40", "--json"))
+    part = _found(_backtest(town, "--report-from", "40", "--report-to", "49", "--json"))
+    assert len(whole["days"]) == 20
+    assert part["days"] == whole["days"][:10]
+    assert part["together"]["alerts"] == sum(day["tally"]["alerts"] for day in part["days"])
+
+
 def test_another_file_can_be_compared_with(town: Path) -> None:
     (town / "other.json").write_text(json.dumps({"rules": [_RULES["rules"][0]]}))
     found = _found(_backtest(town, "--against", str(town / "other.json"), "--json"))

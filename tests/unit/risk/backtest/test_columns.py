@@ -14,7 +14,7 @@ from gateway.kernel.expressions import Value
 from gateway.kernel.expressions.fields import call_name
 from risk.backtest.column import Column
 from risk.backtest.columns import Columns
-from risk.backtest.history import DAY_MS, NEVER_MS, History, Later
+from risk.backtest.history import DAY_MS, NEVER_MS, History, Later, up_to
 from risk.backtest.timeline import Timeline
 from risk.facts import CodeType, Facts, Location
 from risk.velocity.exact import ExactVelocities
@@ -159,6 +159,22 @@ def test_a_label_changes_nothing_before_it_is_known_and_something_afterwards() -
             assert old.listed(0, first) == new.listed(0, first), name
             changed += old.listed(first, len(facts)) != new.listed(first, len(facts))
     assert changed
+
+
+def test_a_history_that_ends_with_a_day_has_the_same_windows_up_to_there() -> None:
+    facts = _facts(5)
+    known, other = _told(facts, 5)
+    later = {series: Later(*np.array(some, dtype=np.int64).reshape(-1, 3).T) for series, some in other.items()}
+    history = _history(facts, known, later)
+    ended = up_to(history, 24)
+    assert 0 < len(ended) < len(history)
+    assert ended.days[-1] <= 24 < history.days[len(ended)]
+    whole, part = Columns(history), Columns(ended)
+    for name in (*_NAMES, "payment.amount", "payment.hour", "travel.distance_km", "customer.usual_hour"):
+        one, other_one = whole.of(name), part.of(name)
+        assert one is not None
+        assert other_one is not None
+        assert other_one.listed(0, len(ended)) == one.listed(0, len(ended)), name
 
 
 def test_what_a_customer_did_before_is_counted_from_the_history_itself() -> None:
