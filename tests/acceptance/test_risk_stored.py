@@ -123,6 +123,28 @@ async def test_a_saved_model_scores_payments_once_a_rule_set_names_it(
     assert found["ranking"] is not None
 
 
+async def test_models_are_saved_listed_and_shown_by_the_command(
+    stack: GatewayStack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MASHANG_ADMIN_TOKEN", stack.admin_token)
+    document = await _model(tmp_path)
+
+    async def models(*arguments: str) -> str:
+        command = ["risk", "models", *arguments, "--url", stack.url]
+        result = await asyncio.to_thread(CliRunner().invoke, app, command)
+        assert result.exit_code == 0, result.exception
+        return result.stdout
+
+    saved = json.loads(await models("save", str(tmp_path / "model.json"), "--json"))
+    listed = json.loads(await models("list", "--json"))
+    assert listed["data"][0] == saved
+    assert str(saved["version"]) in await models("list")
+    shown = json.loads(await models("show", str(saved["version"])))
+    assert shown["features"] == document["features"]
+    await models("show", str(saved["version"]), "--out", str(tmp_path / "again.json"))
+    assert json.loads((tmp_path / "again.json").read_text()) == document
+
+
 async def test_stored_payments_stay_shut_without_the_master_key(
     stack: GatewayStack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
