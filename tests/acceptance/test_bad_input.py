@@ -75,6 +75,7 @@ WRONG: Final[list[tuple[str, Any]]] = [
     *_wrong("customer.location.latitude", 90.1, -91, "31.2", True, [], 10**400),
     *_wrong("customer.location.longitude", 180.5, -181, "121", False, {}),
     *_wrong("customer.card_bin", "", "12345", "123456789", "62220a", "６２２２０２", *NO_TEXTS),
+    *_wrong("customer.device_rooted", "true", 1, 0, "", [], {}),
     *_wrong("coupons", "SPRING5", {}, 5, True, ["x"] * 11),
     *_wrong("coupons.0", "", "x" * 33, 5, True, [], {}, *CONTROL),
     *_wrong("replaces", "", "pay_x", "ref_01JD5ZV8W3M0Q9C6R1T2X4Y7KB", "pay_01JD5ZV8W3M0Q9C6R1T2X4Y7KI", *NO_TEXTS),
