@@ -65,6 +65,7 @@ async def test_a_payment_to_be_reviewed_goes_through_and_a_case_is_opened_with_i
     paid = await till.paid(amount=60_000)
     assert paid["risk"] == {"decision": "review", "score": 30, "reasons": ["R_REVIEW"]}
     case = await database.fetchrow("SELECT * FROM risk_cases WHERE payment_id = $1", paid["id"])
+    assert case is not None
     assert (case["kind"], case["merchant_id"], case["amount"], case["score"]) == ("review", stack.shop.id, 60_000, 30)
 
 
@@ -155,7 +156,8 @@ async def test_the_tills_word_on_the_device_and_the_stores_place_can_be_looked_a
     far = {"location": {"latitude": 35.0, "longitude": 121.0}}
 
     async def is_there() -> bool:
-        return (await till.taken(store_id="far", customer=far))["risk"]["reasons"] == ["R_FAR"]
+        found: list[str] = (await till.taken(store_id="far", customer=far))["risk"]["reasons"]
+        return found == ["R_FAR"]
 
     await eventually(is_there)
     assert (await till.paid(store_id="far", customer=near))["risk"]["reasons"] == []
@@ -177,7 +179,8 @@ async def test_declines_and_refunds_count_once_they_are_durable(stack: GatewaySt
     assert by_the_wallet["failure"]["code"] == "insufficient_funds"
 
     async def hits(*reasons: str) -> bool:
-        return (await till.paid(customer=customer))["risk"]["reasons"] == list(reasons)
+        found: list[str] = (await till.paid(customer=customer))["risk"]["reasons"]
+        return found == list(reasons)
 
     await eventually(lambda: hits("R_DECLINES"))
     refund = {"payment_id": paid["id"], "amount": 700, "merchant_refund_no": new_ulid()}

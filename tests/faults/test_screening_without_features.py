@@ -121,7 +121,8 @@ async def test_a_merchant_that_is_closed_takes_nothing_without_features_and_anot
         await tolerate(stack, None)
 
         async def takes_much() -> bool:
-            return (await till.taken(amount=899_999, customer={"id": new_ulid()}))["status"] == "succeeded"
+            taken = await till.taken(amount=899_999, customer={"id": new_ulid()})
+            return bool(taken["status"] == "succeeded")
 
         await eventually(takes_much)
         assert (await till.taken(amount=900_001))["failure"]["code"] == "risk_declined"
