@@ -123,12 +123,18 @@ async def put_entries(
 
 
 async def remove_entries(connection: Connection, held: ListRow, keys: Iterable[tuple[str, int]]) -> int:
-    """Take entries (field and hash) off a list that is held; how many stood there."""
+    """Take entries (field and hash) off a list that is held; how many stood there.
+
+    Where an import is about to replace it, they come off that edition too: what was put in both is gone from both.
+    """
     wanted = set(keys)
     fields, hashes = [NUMBERS[field] for field, _ in wanted], [hash_ for _, hash_ in wanted]
     removed: int = await connection.fetchval(SQL["remove"], held.edition, fields, hashes)
     if removed:
         await compile_these(connection, held.edition, wanted)
+    filling = await connection.fetchval(SQL["filling"], held.name)
+    if filling is not None:
+        await connection.execute(SQL["remove"], filling, fields, hashes)
     return removed
 
 

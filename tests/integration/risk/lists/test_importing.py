@@ -129,6 +129,20 @@ async def test_what_is_put_on_a_list_while_it_is_replaced_stays_on_it(desk: Desk
     assert await listed(desk, importing.name, "上海", "广州") == [True, True]
 
 
+async def test_what_is_taken_off_a_list_while_it_is_replaced_does_not_come_back_with_the_replacement(
+    desk: Desk, importing: Importing
+) -> None:
+    await importing.begin(Mode.REPLACE)
+    await importing.send(1, await desk.entries("region", "广州", "深圳"))
+    await desk.put(importing.name, "region", "上海")
+    assert await desk.remove(importing.name, "region", "上海") == 1
+    assert await desk.remove(importing.name, "region", "深圳") == 0
+    done = await importing.finish()
+    assert await listed(desk, importing.name, "上海", "广州", "深圳") == [False, True, False]
+    counts = await count_by_field(desk.pool, [done.edition])
+    assert counts[done.edition] == {"region": 1}
+
+
 async def test_a_single_change_during_a_merge_counts_at_once_and_leaves_the_rest_to_the_end(
     desk: Desk, importing: Importing, pool: asyncpg.Pool
 ) -> None:
