@@ -40,7 +40,10 @@ def differences(stored: StoredDecision, compiled: CompiledSet, facts: Facts) -> 
     """
     was = stored.decision
     assert was.version == compiled.version, "a decision is replayed by its own rule set"
-    now = again(was, compiled, facts)
+    try:
+        now = again(was, compiled, facts)
+    except ValueError:  # other names than were seen: a model that could not be loaded then, or cannot be now
+        return (Difference("features", was.features, f"values of {len(compiled.seen)} names are wanted"),)
     pairs = [(field, getattr(was, field), getattr(now, field)) for field in COMPARED]
     return tuple(Difference(*pair) for pair in pairs if pair[1] != pair[2])
 
