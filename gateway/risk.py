@@ -37,7 +37,7 @@ class Risk:
     rules: RuleBook
     past_sets: PastSets
     lists: ListBook
-    models: ModelBook
+    past_models: ModelBook
     places: StoreBook
     telling: Telling
     counting: Counting
@@ -58,7 +58,8 @@ class Risk:
         Of the two pools the second one carries what payments wait for.
         """
         pool, hot_pool = pools
-        models = ModelBook(pool)
+        # A book keeps few models: whoever explains old decisions must not take the place of the one in force.
+        models, past_models = ModelBook(pool), ModelBook(pool)
         rules, lists = RuleBook(pool, vault, models), ListBook(pool, vault)
         reading: GroupCommit[bytes, Profile] = GroupCommit(
             "profile",
@@ -81,9 +82,9 @@ class Risk:
         orders = OrderScreening(desk, campaigns.places, vault, campaigns.clock.now, counting)
         return cls(
             rules=rules,
-            past_sets=PastSets(pool, vault, models),
+            past_sets=PastSets(pool, vault, past_models),
             lists=lists,
-            models=models,
+            past_models=past_models,
             places=campaigns.places,
             telling=telling,
             counting=counting,

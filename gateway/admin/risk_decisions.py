@@ -129,7 +129,9 @@ async def decision_json(services: Services, stored: StoredDecision) -> dict[str,
         "no_discount": decision.no_discount,
         "rules": [_rule_json(rule) for rule in rules],
         "values": values.masked,
-        "model_reasons": [reason._asdict() for reason in await model_reasons(risk.models, compiled.model, values.seen)],
+        "model_reasons": [
+            reason._asdict() for reason in await model_reasons(risk.past_models, compiled.model, values.seen)
+        ],
         "missed": decision.missed,
         "beyond_tolerance": decision.beyond_tolerance,
         "decided_at": rfc3339(decision.at),
