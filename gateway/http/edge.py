@@ -173,13 +173,18 @@ class _Answering:
         await self._send(message)
 
 
+_ADMIN: Final = "/admin/v1/"
+_ADMIN_ROOMS: Final = frozenset({"risk", "routing"})
 _METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
 
 def _route_of(scope: Scope) -> str:
-    """The template of the route, never the path itself: labels are a closed set."""
-    route = scope.get("route")
-    return getattr(route, "path", "none")
+    """The template of the route, never the path itself: labels are a closed set.  Of the admin API its nouns."""
+    path: str = getattr(scope.get("route"), "path", "none")
+    if not path.startswith(_ADMIN):
+        return path
+    nouns = path.removeprefix(_ADMIN).split("/")
+    return _ADMIN + "/".join(nouns[: 2 if nouns[0] in _ADMIN_ROOMS else 1])
 
 
 async def _read_body(headers: dict[bytes, bytes], receive: Receive, limit: int, timeout_s: float) -> bytes:
