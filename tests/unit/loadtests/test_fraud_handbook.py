@@ -27,7 +27,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> History:
 
 
 def _chosen(history: History) -> list[dict[str, Any]]:
-    return choose(Town(history), Console(file=StringIO()))
+    return choose(Town(history), Console(file=StringIO()))[0]
 
 
 @pytest.mark.slow
