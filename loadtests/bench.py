@@ -25,9 +25,21 @@ from loadtests.discounts import measure_discounts
 from loadtests.document import make_document, read_previous, store_versions, write_document
 from loadtests.generators import GeneratorName, Load
 from loadtests.measure import measure
-from loadtests.outcome import HOT_CAMPAIGN, KEYED_FULL, NO_CAMPAIGN, YARDSTICK, Audit, Outcome, Run
+from loadtests.outcome import (
+    CAMPAIGNS,
+    FULL,
+    HOT_CAMPAIGN,
+    KEYED_FULL,
+    NO_CAMPAIGN,
+    RULES,
+    YARDSTICK,
+    Audit,
+    Outcome,
+    Run,
+)
 from loadtests.processes import memory
 from loadtests.report import one_line, show
+from loadtests.rule_sets import RuleSets, rule_sets
 from loadtests.servers import Server, TransportName, baselines, yardstick
 from loadtests.signatures import measure_signatures
 from loadtests.stack import RunningStack, own_stack, running_stack
@@ -69,6 +81,7 @@ class Turn:
     times_open: int = 1
     """UnionPay accepts, and tells the result when asked 0.3 s later: 128 open requests leave the gateway idle."""
     campaigns: InForce = InForce.HUNDRED
+    rules: bool = True
     every_round: bool = False
     """Whether it takes turns with the yardstick and the baseline."""
 
@@ -76,9 +89,11 @@ class Turn:
 _TURNS: Final = {
     turn.name: turn
     for turn in (
-        Turn("wechat", "wechat", every_round=True),
-        Turn(HOT_CAMPAIGN, "wechat", campaigns=InForce.HOT, every_round=True),
-        Turn(NO_CAMPAIGN, "wechat", campaigns=InForce.NONE, every_round=True),
+        Turn(FULL, "wechat", every_round=True),
+        Turn(RULES, "wechat", campaigns=InForce.NONE, every_round=True),
+        Turn(NO_CAMPAIGN, "wechat", campaigns=InForce.NONE, rules=False, every_round=True),
+        Turn(HOT_CAMPAIGN, "wechat", campaigns=InForce.HOT, rules=False, every_round=True),
+        Turn(CAMPAIGNS, "wechat", rules=False, every_round=True),
         Turn("alipay", "alipay"),
         Turn("unionpay", "unionpay"),
         Turn("unionpay keyed", "unionpay", keyed=True),
@@ -86,6 +101,14 @@ _TURNS: Final = {
         Turn("mix", "mix"),
     )
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Sets:
+    """What can be put in force."""
+
+    campaigns: CampaignSets
+    rules: RuleSets
 
 
 class Bench:
@@ -96,7 +119,7 @@ class Bench:
         self._plan = plan
         self._client_log = client_log
         self._console = console
-        self._campaigns: CampaignSets | None = None
+        self._sets: _Sets | None = None
         self.outcome = Outcome()
 
     def run(self) -> Outcome:
@@ -105,17 +128,18 @@ class Bench:
         parts = self._plan.parts
         with ExitStack() as servers:
             if Part.GATEWAY in parts:
-                self._campaigns = servers.enter_context(campaign_sets(self._stack.ready))
+                ready = self._stack.ready
+                self._sets = _Sets(servers.enter_context(campaign_sets(ready)), servers.enter_context(rule_sets(ready)))
             no_op = servers.enter_context(yardstick()) if Part.YARDSTICK in parts else None
             plain = servers.enter_context(baselines(self._stack)) if Part.BASELINE in parts else {}
             for transport, server in plain.items():
                 self._scan(transport, server)
             for _ in range(self._plan.rounds):
                 self._round(no_op, plain)
-            if self._campaigns is not None:
+            if self._sets is not None:
                 for turn in self._plan.turns:
                     if not turn.every_round:
-                        self._take(turn, self._campaigns)
+                        self._take(turn, self._sets)
         if Part.GATEWAY in parts:
             self._audit()
         return self.outcome
@@ -127,11 +151,11 @@ class Bench:
         if no_op is not None:
             load = self._load(no_op.url, "wechat", self._plan.open_requests, self._plan.seconds * _YARDSTICK_SHARE)
             self._note(YARDSTICK, Run(measure(load, no_op.process_groups), load.open_requests))
-        if self._campaigns is not None:
+        if self._sets is not None:
             for turn in self._plan.turns:
                 if turn.every_round:
-                    self._take(turn, self._campaigns)
-            self._price(self._campaigns)
+                    self._take(turn, self._sets)
+            self._price(self._sets.campaigns)
         for transport, server in plain.items():
             open_requests = self.outcome.best_open(transport)
             self._note(f"baseline {transport}", self._plain(server, open_requests, self._plan.seconds))
@@ -158,9 +182,10 @@ class Bench:
             highlight=False,
         )
 
-    def _take(self, turn: Turn, campaigns: CampaignSets) -> None:
+    def _take(self, turn: Turn, sets: _Sets) -> None:
         """One turn of the gateway."""
-        campaigns.put_in_force(turn.campaigns)
+        sets.campaigns.put_in_force(turn.campaigns)
+        sets.rules.put_in_force(rules=turn.rules)
         with self._stack.only_keyed_unionpay() if turn.keyed else nullcontext():
             url, open_requests = f"{self._stack.ready.gateway}/v1/payments", self._plan.open_requests * turn.times_open
             load = self._load(url, turn.wallet, open_requests, self._plan.seconds, self._client_log)
@@ -168,8 +193,18 @@ class Bench:
             measured = measure(load, self._stack.process_groups)
             counted = self._stack.counts() - before
         held = memory(self._stack.ready.processes.gateway)
-        run = Run(measured, open_requests, counted.signed_calls_per_payment, counted.rows_per_batch, held)
-        self._note(turn.name, run)
+        self._note(
+            turn.name,
+            Run(
+                measured,
+                open_requests,
+                counted.signed_calls_per_payment,
+                counted.rows_per_batch,
+                held,
+                counted.decisions_per_payment,
+                counted.missed_share,
+            ),
+        )
 
     def _load(self, url: str, wallet: str, open_requests: int, seconds: float, client_log: Path | None = None) -> Load:
         key = self._stack.ready.merchant.api_key

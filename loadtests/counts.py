@@ -1,4 +1,4 @@
-"""What the gateway's own metrics say of a stretch of load: rows per batch, signed channel calls per payment."""
+"""What the gateway's own metrics say of a stretch of load: rows per batch, signed calls and decisions per payment."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ class Counts:
 
     payments: float
     signed_calls: float
+    decisions: float = 0.0
+    missed: float = 0.0
+    """Decisions without some features: they had not come by the deadline, or nobody could be asked."""
     rows: Counter[str] = field(default_factory=Counter)
     batches: Counter[str] = field(default_factory=Counter)
 
@@ -26,6 +29,8 @@ class Counts:
         return Counts(
             self.payments - earlier.payments,
             self.signed_calls - earlier.signed_calls,
+            self.decisions - earlier.decisions,
+            self.missed - earlier.missed,
             self.rows - earlier.rows,
             self.batches - earlier.batches,
         )
@@ -40,10 +45,20 @@ class Counts:
         """Calls with a signature of ours and one of the channel's: UnionPay asks for the result, so it takes two."""
         return self.signed_calls / self.payments if self.payments else 0.0
 
+    @property
+    def decisions_per_payment(self) -> float:
+        """One where risk rules are in force."""
+        return self.decisions / self.payments if self.payments else 0.0
+
+    @property
+    def missed_share(self) -> float:
+        """Of the decisions."""
+        return self.missed / self.decisions if self.decisions else 0.0
+
 
 def read_counts(exposition: str) -> Counts:
     """Read them from what /metrics answers."""
-    payments = signed_calls = 0.0
+    payments = signed_calls = decisions = missed = 0.0
     rows: Counter[str] = Counter()
     batches: Counter[str] = Counter()
     for name, labels, value in _samples(exposition):
@@ -52,11 +67,15 @@ def read_counts(exposition: str) -> Counts:
                 payments += value
             case "mashang_channel_calls_total" if labels["account"] not in KEYED_ACCOUNTS:
                 signed_calls += value
+            case "mashang_risk_decisions_total":
+                decisions += value
+            case "mashang_risk_features_missed_total":
+                missed += value
             case "mashang_batch_rows_sum":
                 rows[labels["batch"]] += value  # type: ignore[assignment]  # whole numbers, as floats
             case "mashang_batch_rows_count":
                 batches[labels["batch"]] += value  # type: ignore[assignment]
-    return Counts(payments, signed_calls, rows, batches)
+    return Counts(payments, signed_calls, decisions, missed, rows, batches)
 
 
 def _samples(exposition: str) -> Iterator[tuple[str, dict[str, str], float]]:

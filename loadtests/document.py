@@ -97,6 +97,8 @@ def _run(run: Run, outcome: Outcome, name: str) -> dict[str, Any]:
         "open_requests": run.open_requests,
         "batch_rows_mean": run.batches,
         "signed_calls_per_payment": run.signed_calls,
+        "risk_decisions_per_payment": run.screened,
+        "risk_decisions_without_features": run.missed_share,
         "memory_mib": None if run.memory is None else {"rss": run.memory.rss_mib, "pss": run.memory.pss_mib},
     }
 

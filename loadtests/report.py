@@ -101,10 +101,11 @@ def _scan_table(outcome: Outcome) -> Table:
 def _batch_table(outcome: Outcome) -> Table:
     kinds = sorted({kind for run in outcome.runs.values() for kind in run.batches})
     table = Table(
-        title="Mean rows per batch, RSA-signed channel calls per payment, memory of the gateway", title_justify="left"
+        title="Mean rows per batch, RSA-signed channel calls and risk decisions per payment, memory of the gateway",
+        title_justify="left",
     )
     table.add_column("run")
-    for kind in (*kinds, "RSA calls", "RSS MiB", "PSS MiB"):
+    for kind in (*kinds, "RSA calls", "risk", "RSS MiB", "PSS MiB"):
         table.add_column(kind, justify="right")
     for name, run in outcome.runs.items():
         if run.batches:
@@ -113,6 +114,7 @@ def _batch_table(outcome: Outcome) -> Table:
                 name,
                 *[f"{run.batches[kind]:.1f}" if kind in run.batches else "" for kind in kinds],
                 f"{run.signed_calls:.2f}",
+                f"{run.screened:.2f}",
                 "" if memory is None else f"{memory.rss_mib:.0f}",
                 "" if memory is None else f"{memory.pss_mib:.0f}",
             )

@@ -18,6 +18,13 @@ mashang_payments_total{status="succeeded",wallet="wechat"} 40.0
 mashang_channel_calls_total{account="wechat_direct",call="charge"} 40.0
 mashang_channel_calls_total{account="unionpay_keyed",call="charge"} 5.0
 mashang_channel_calls_total{account="unionpay_front",call="charge"} 3.0
+# HELP mashang_risk_decisions_total Decisions.
+# TYPE mashang_risk_decisions_total counter
+mashang_risk_decisions_total{verdict="approve"} 20.0
+mashang_risk_decisions_total{verdict="review"} 1.0
+# HELP mashang_risk_features_missed_total Decisions without features.
+# TYPE mashang_risk_features_missed_total counter
+mashang_risk_features_missed_total{reason="deadline"} 2.0
 """
 AFTER = (
     BEFORE.replace(" 10.0", " 15.0")
@@ -26,6 +33,9 @@ AFTER = (
     .replace('call="charge"} 40.0', 'call="charge"} 120.0')
     .replace('call="charge"} 5.0', 'call="charge"} 9.0')
     .replace('call="charge"} 3.0', 'call="charge"} 8.0')
+    .replace('verdict="approve"} 20.0', 'verdict="approve"} 49.0')
+    .replace('verdict="review"} 1.0', 'verdict="review"} 2.0')
+    .replace('reason="deadline"} 2.0', 'reason="deadline"} 5.0')
 )
 
 
@@ -38,6 +48,12 @@ def test_what_happened_in_between_is_the_difference() -> None:
 def test_calls_with_a_keyed_hash_are_not_signed_calls() -> None:
     between = read_counts(AFTER) - read_counts(BEFORE)
     assert between.signed_calls_per_payment == pytest.approx(2.0)
+
+
+def test_decisions_are_those_of_all_verdicts_and_those_without_features_a_share_of_them() -> None:
+    between = read_counts(AFTER) - read_counts(BEFORE)
+    assert between.decisions_per_payment == pytest.approx(0.75)
+    assert between.missed_share == pytest.approx(0.1)
 
 
 def test_without_payments_there_are_no_calls_per_payment() -> None:

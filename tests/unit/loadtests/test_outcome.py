@@ -1,10 +1,12 @@
 """Ratios, the baseline's best concurrency, and the verdicts."""
 
+from dataclasses import replace
+
 import pytest
 
 from loadtests.discounts import DiscountCost
 from loadtests.measure import CORES, Measurement
-from loadtests.outcome import HOT_CAMPAIGN, NO_CAMPAIGN, Outcome, Run, Verdict, verdicts
+from loadtests.outcome import CAMPAIGNS, HOT_CAMPAIGN, NO_CAMPAIGN, RULES, Outcome, Run, Verdict, verdicts
 from loadtests.processes import Memory
 from loadtests.samples import Figures
 from loadtests.signatures import SignatureCost
@@ -66,11 +68,39 @@ def test_a_hot_campaign_costs_at_most_a_fifth_more_than_none(outcome: Outcome, h
 
 
 def test_what_a_hundred_campaigns_add_is_shown_and_the_price_by_itself_is_judged(outcome: Outcome) -> None:
+    outcome.add(CAMPAIGNS, run("gateway", 800))
     outcome.add(NO_CAMPAIGN, run("gateway", 700))
     outcome.discounts = [DiscountCost(50.0, 0.9), DiscountCost(72.0, 0.9)]
     assert verdict_of(outcome, "100 campaigns add").measured == pytest.approx(100)
     assert verdict_of(outcome, "100 campaigns add").met is None
     assert verdict_of(outcome, "price and reservation").met is False
+
+
+def test_what_a_thousand_rules_add_is_shown_for_each_process(outcome: Outcome) -> None:
+    outcome.add(NO_CAMPAIGN, run("gateway", 700, PostgreSQL=150, Valkey=10))
+    outcome.add(RULES, run("gateway", 780, PostgreSQL=160, Valkey=40))
+    added = {verdict.what.rpartition(" ")[2]: verdict for verdict in verdicts(outcome) if "rules add" in verdict.what}
+    assert {name: round(verdict.measured) for name, verdict in added.items()} == {
+        "gateway": 80,
+        "PostgreSQL": 10,
+        "Valkey": 30,
+    }
+    assert not any(verdict.judged for verdict in added.values())
+
+
+def test_decisions_without_features_are_told_where_payments_are_screened(outcome: Outcome) -> None:
+    assert not [verdict for verdict in verdicts(outcome) if "without features" in verdict.what]
+    outcome.add(RULES, replace(run("gateway", 780), screened=1.0, missed_share=0.02))
+    outcome.add(RULES, replace(run("gateway", 780), screened=1.0, missed_share=0.04))
+    assert verdict_of(outcome, "without features").measured == pytest.approx(3)
+
+
+def test_everything_in_force_is_judged_by_the_full_ratios_and_nothing_in_force_by_smaller_ones(
+    outcome: Outcome,
+) -> None:
+    outcome.add(NO_CAMPAIGN, run("gateway", 801))
+    assert verdict_of(outcome, "rules and 100 campaigns ÷ no-op").met is True
+    assert verdict_of(outcome, "without rules and campaigns ÷ no-op").met is False
 
 
 def test_rounds_are_added_by_payments_and_not_averaged_by_round() -> None:
