@@ -23,7 +23,7 @@ SHANGHAI: Final = Location(31.2304, 121.4737)
 
 Chooser: TypeAlias = random.Random
 
-_TYPICAL: Final = (
+TYPICAL: Final = (
     *(("count", "customer", window) for window in ("1h", "1d", "30d")),
     *(("sum_amount", "customer", window) for window in ("1d", "30d")),
     ("seconds_since_last", "customer", "30d"),
@@ -42,7 +42,7 @@ _TYPICAL: Final = (
     ("count", "customer+merchant", "1d"),
     ("sum_amount", "customer+merchant", "7d"),
 )
-"""Twenty over six keys, as an acquirer's rules ask."""
+"""Metric, key and window of twenty velocities over six keys, as an acquirer's rules ask."""
 _OTHERS: Final = (
     *(("max_amount", "customer", window) for window in ("10m", "1h", "1d", "7d")),
     *(("decline_count", "customer", window) for window in ("10m", "1h", "1d", "7d")),
@@ -53,9 +53,9 @@ _OTHERS: Final = (
     *((metric, "terminal", window) for metric in ("fraud_count", "distinct_cards", "count") for window in ("1h", "7d")),
     *((metric, "merchant", "30d") for metric in ("refund_count", "complaint_count", "refund_amount")),
 )
-VELOCITIES: Final = tuple(f"velocity('{metric}', '{key}', '{window}')" for metric, key, window in _TYPICAL + _OTHERS)
+VELOCITIES: Final = tuple(f"velocity('{metric}', '{key}', '{window}')" for metric, key, window in TYPICAL + _OTHERS)
 """Fifty: within what one rule set may look up."""
-TYPICAL_VELOCITIES: Final = len(_TYPICAL)
+TYPICAL_VELOCITIES: Final = len(TYPICAL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from gateway.devstack.valkey import Valkey as ValkeyServer
 from gateway.kernel.expressions.fields import call_name
 from gateway.kernel.secrets import Vault
 from loadtests.pool import settings_of
+from loadtests.risk_rules import TYPICAL
 from risk.facts import CodeType, Facts, Location
 from risk.velocity.reading import Asked, Velocities
 from risk.velocity.spec import Metric, Velocity, key_of, window_s_of
@@ -47,26 +48,6 @@ TARGET_GATEWAY_US: Final = 30
 _AT_ONCE: Final = 64
 _SINCE: Final = datetime(2026, 10, 1, tzinfo=UTC)
 _DAYS: Final = 30
-TYPICAL: Final = (
-    *(("count", "customer", window) for window in ("1h", "1d", "30d")),
-    *(("sum_amount", "customer", window) for window in ("1d", "30d")),
-    ("seconds_since_last", "customer", "30d"),
-    ("distinct_devices", "customer", "7d"),
-    ("distinct_merchants", "customer", "1h"),
-    ("count", "device", "1h"),
-    ("distinct_customers", "device", "7d"),
-    ("count", "ip", "10m"),
-    ("distinct_customers", "ip", "1d"),
-    ("count", "terminal", "10m"),
-    ("distinct_customers", "terminal", "1d"),
-    ("fraud_share", "terminal", "28d"),
-    ("count", "merchant", "1h"),
-    ("mean_amount", "merchant", "7d"),
-    ("decline_count", "merchant", "1d"),
-    ("count", "customer+merchant", "1d"),
-    ("sum_amount", "customer+merchant", "7d"),
-)
-"""Metric, key and window of each velocity."""
 WORST: Final = tuple(("fraud_share", "customer", f"{minutes}m") for minutes in range(1_377, 1_441))
 """64 velocities on one key that take the most memory: each with a ring, and the finest buckets for the longest time."""
 _WORST_DAYS: Final = 9
