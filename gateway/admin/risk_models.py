@@ -26,6 +26,7 @@ from risk.model import store
 from risk.model.model import Model, ModelError
 from risk.model.scorer import Scorer
 from risk.model.store import StoredModel
+from risk.model.trial import refuse_unexplainable
 
 _SUBJECT: Final = "risk_model"
 
@@ -41,10 +42,12 @@ async def post_model(request: Request, wanted: ModelRequest) -> Response:
     try:
         model = Model.of(wanted.model_dump())
         await asyncio.to_thread(Scorer, model)
+        await refuse_unexplainable(model)
     except ModelError as error:
-        raise InvalidRequest("model_refused", str(error)) from None
+        raise InvalidRequest("model_refused", str(error), param=error.part) from None
     except ImportError:
-        raise InvalidRequest("model_refused", "Models need an installation with mashang[analysis].") from None
+        message = "Models need an installation with mashang[analysis]."
+        raise InvalidRequest("model_refused", message, param="trees") from None
     version = await store.save(connection, model)
     stored = (await store.history(connection, 1, below=version + 1))[0]
     tell(request, f"{_SUBJECT}:{version}", {"note": stored.note, "features": list(stored.features)})
@@ -65,9 +68,10 @@ async def get_models(
 async def get_model(request: Request, version: ModelVersion) -> Response:
     """As it was saved."""
     database = database_of(request)
-    model, found = await store.find(database, version), await store.history(database, 1, below=version + 1)
+    model = await store.find(database, version)
     if model is None:
         raise not_found("model", "version")
+    found = await store.history(database, 1, below=version + 1)
     return json_answer(200, {**_summary(found[0]), "trees": model.trees}).to_response()
 
 

@@ -17,7 +17,11 @@ NOTE_LENGTH_MAX: Final = 500
 
 
 class ModelError(Exception):
-    """A document that is no model; the message is a sentence."""
+    """A document that is no model; the message is a sentence, `part` the field of the document that it is about."""
+
+    def __init__(self, message: str, part: str = "trees") -> None:
+        super().__init__(message)
+        self.part = part
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +50,13 @@ class Model:
     def of(cls, given: object) -> Self:
         """From a document of unknown origin.  Raises ModelError."""
         if not isinstance(given, dict) or given.get("format") != FORMAT:
-            raise ModelError(f'A model is a JSON object with "format": {FORMAT}, as `mashang risk train` writes it.')
+            said = f'A model is a JSON object with "format": {FORMAT}, as `mashang risk train` writes it.'
+            raise ModelError(said, "format")
         note, trained, trees = given.get("note", ""), given.get("trained", {}), given.get("trees")
-        if not isinstance(note, str) or len(note) > NOTE_LENGTH_MAX or not isinstance(trained, dict):
-            raise ModelError(f"The note is a text of at most {NOTE_LENGTH_MAX} characters, “trained” an object.")
+        if not isinstance(note, str) or len(note) > NOTE_LENGTH_MAX:
+            raise ModelError(f"The note is a text of at most {NOTE_LENGTH_MAX} characters.", "note")
+        if not isinstance(trained, dict):
+            raise ModelError("“trained” is an object.", "trained")
         if not isinstance(trees, dict):
             raise ModelError("It has no trees.")
         features = _features(given.get("features"))
@@ -61,21 +68,22 @@ class Model:
 
 def _refuse_unstorable(model: Model) -> None:
     """PostgreSQL's JSON has no NUL, ours no integer beyond 64 bits and no half of a character."""
-    try:
-        stored = orjson.dumps(model.to_json())
-    except (TypeError, orjson.JSONEncodeError):
-        raise ModelError("It holds a number or a text that cannot be kept.") from None
-    if b"\\u0000" in stored:
-        raise ModelError("It holds a NUL character.")
+    for name, part in model.to_json().items():
+        try:
+            stored = orjson.dumps(part)
+        except (TypeError, orjson.JSONEncodeError):
+            raise ModelError(f"“{name}” holds a number or a text that cannot be kept.", name) from None
+        if b"\\u0000" in stored:
+            raise ModelError(f"“{name}” holds a NUL character.", name)
 
 
 def _features(given: object) -> tuple[Feature, ...]:
     if not isinstance(given, list) or not 1 <= len(given) <= FEATURES_MAX:
-        raise ModelError(f"The features are a list of 1 to {FEATURES_MAX} texts.")
+        raise ModelError(f"The features are a list of 1 to {FEATURES_MAX} texts.", "features")
     try:
         return tuple(feature_of(str(text)) for text in given)
     except FeatureError as error:
-        raise ModelError(f"A feature cannot be used: {error}.") from None
+        raise ModelError(f"A feature cannot be used: {error}.", "features") from None
 
 
 def _refuse_other_trees(trees: Mapping[str, Any], features: int) -> None:

@@ -8,6 +8,7 @@ The reasons are SHAP values, which XGBoost works out; a process that only scores
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -65,6 +66,12 @@ class Scorer:
             for feature, value, by in ordered[:REASONS_MAX]
             if by
         )
+
+    def try_reasons(self) -> None:
+        """Raises ValueError or TypeError where XGBoost has no reasons to give; of some damaged trees it dies."""
+        moved = self._contributions([math.nan] * len(self.model.features))
+        if not math.isfinite(math.fsum(moved)):
+            raise ValueError("its reasons are no numbers")
 
     def _contributions(self, row: list[float]) -> list[float]:
         import numpy as np

@@ -22,6 +22,8 @@ LEAVES_MAX: Final = 64
 """Of one tree."""
 _WORDS: Final = ((16, np.uint16), (32, np.uint32), (64, np.uint64))
 _ROWS_AT_ONCE: Final = 10_000
+_LEAF_MAX: Final = 1e6
+"""Log-odds beyond that no training gives; the sum of all leaves stays a number."""
 
 
 class TreesError(ValueError):
@@ -39,6 +41,8 @@ class Trees:
             given = learner["gradient_booster"]["model"]["trees"]
             base = float(str(learner["learner_model_param"]["base_score"]).strip("[]"))
             trees = [_Tree(each) for each in given]
+            if not 0 < base < 1:
+                raise TreesError("the base score is no probability")
             self._base = math.log(base / (1 - base))
             self._build(trees, features)
         except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError, RecursionError) as error:
@@ -130,9 +134,14 @@ class _Tree:
 
     def _walk(self, node: int) -> None:
         left, right = self._given["left_children"][node], self._given["right_children"][node]
+        condition = float(self._given["split_conditions"][node])
         if left == -1:
-            self.leaves.append(float(self._given["split_conditions"][node]))
+            if not abs(condition) <= _LEAF_MAX:
+                raise TreesError("a leaf is no log-odds")
+            self.leaves.append(condition)
             return
+        if condition != condition:  # noqa: PLR0124  (NaN)
+            raise TreesError("a threshold is no number")
         if left <= node or right <= node:
             raise TreesError("a node stands before its parent")
         begin = len(self.leaves)

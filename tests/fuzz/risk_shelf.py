@@ -1,14 +1,28 @@
-"""What the shelf has of risk: some cases of each kind, and a valid request for every operation on cases and rules."""
+"""What the shelf has of risk: cases, lists, a model, and a valid request for every operation on them and on rules."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
 import httpx
+import numpy as np
+import xgboost
 
 from gateway.kernel.ids import new_ulid
+from tests.support.gateway import GatewayStack
+from tests.support.risk_rules import published, rule, without_rules
+from tests.support.till import Till
 
+_LISTS: Final = "/admin/v1/risk/lists"
+_LIST: Final = f"{_LISTS}/{{name}}"
+_IMPORT: Final = f"{_LIST}/imports/{{import_id}}"
+_MODELS: Final = "/admin/v1/risk/models"
+_LISTED: Final = {"field": "ip", "value": "203.0.113.0/24"}
+_DOOMED: Final = {"field": "ip", "value": "198.51.100.7"}
+_IMPORTED: Final = {"mode": "merge", "reason": "a", "source": "a"}
 _CASES = "/admin/v1/risk/cases/{case_id}"
 _RULE_SET: Mapping[str, Any] = {
     "note": "of nothing",
@@ -31,6 +45,15 @@ _RULE_SET: Mapping[str, Any] = {
 """That hits no payment."""
 
 
+@cache
+def _model() -> Mapping[str, Any]:
+    """One tree of one leaf."""
+    rows = xgboost.DMatrix(np.array([[1.0], [2.0]]), label=[0, 1])
+    trees = xgboost.train({"objective": "binary:logistic", "base_score": 0.5}, rows, 1).save_raw("json")
+    features = ["payment.amount"]
+    return {"format": 1, "note": "a", "features": features, "trained": {"payments": 2}, "trees": json.loads(trees)}
+
+
 def rule_bodies() -> Mapping[str, Mapping[str, Any]]:
     """Requests about rule sets that are taken; version 0 has no rules."""
     return {
@@ -38,6 +61,67 @@ def rule_bodies() -> Mapping[str, Mapping[str, Any]]:
         "POST /admin/v1/risk/rule_sets/check": _RULE_SET,
         "POST /admin/v1/risk/rule_sets/{version}/publish": {"base_version": 0},
         "POST /admin/v1/risk/rule_sets/{version}/roll_back": {"base_version": 0},
+    }
+
+
+def model_bodies() -> Mapping[str, Mapping[str, Any]]:
+    """Requests about models that are taken."""
+    return {f"POST {_MODELS}": _model()}
+
+
+def list_bodies() -> Mapping[str, Mapping[str, Any]]:
+    """Requests about lists that are taken; the import's only batch has arrived."""
+    entry = {**_LISTED, "expires_at": None, "reason": "b"}
+    return {
+        f"POST {_LISTS}": {"name": f"fuzz_{new_ulid().lower()}", "description": "a"},
+        f"POST {_LISTS}/find": {"field": "ip", "value": "203.0.113.9"},
+        f"POST {_LIST}/entries": {"reason": "a", "entries": [entry]},
+        f"POST {_LIST}/entries/remove": {"entries": [{"field": "card", "value": "622202"}]},
+        f"POST {_LIST}/imports": _IMPORTED,
+        f"POST {_IMPORT}/batches": {"number": 1, "groups": [{"field": "ip", "values": ["203.0.113.0/25"]}]},
+    }
+
+
+def risk_ids(operation: str, ids: Mapping[str, str]) -> Mapping[str, str]:
+    """The ids of an operation on what is its own: a list that may go, an import that is over, a model, a decision."""
+    found = {
+        f"DELETE {_LIST}": {"name": ids["doomed_list"]},
+        f"POST {_IMPORT}/finish": {"name": ids["finished_list"], "import_id": ids["finished_import_id"]},
+        f"DELETE {_IMPORT}": {"name": ids["finished_list"], "import_id": ids["doomed_import_id"]},
+        f"GET {_MODELS}/{{version}}": {"version": ids["model_version"]},
+        "GET /admin/v1/risk/decisions/{payment_id}": {"payment_id": ids["screened_payment_id"]},
+    }
+    return found.get(operation, {})
+
+
+async def fill_risk_shelf(stack: GatewayStack, till: Till, admin: httpx.AsyncClient) -> dict[str, str]:
+    """Three lists, imports of each kind, a model and a payment that was screened; no rules are in force after that."""
+    names = {kind: f"{kind}_{new_ulid().lower()}" for kind in ("kept", "doomed", "finished")}
+    for name in names.values():
+        await _posted(admin, _LISTS, {"name": name})
+    kept, finished = (f"{_LISTS}/{names[kind]}" for kind in ("kept", "finished"))
+    await _posted(admin, f"{kept}/entries", {"reason": "a", "entries": [_LISTED, _DOOMED]})
+    entries = (await admin.get(f"{kept}/entries")).json()["data"]
+    doomed = next(entry for entry in entries if not entry["value"].endswith("/24"))
+    begun = await _posted(admin, f"{kept}/imports", _IMPORTED)
+    await _posted(admin, f"{kept}/imports/{begun['id']}/batches", list_bodies()[f"POST {_IMPORT}/batches"], 200)
+    done = await _posted(admin, f"{finished}/imports", _IMPORTED)
+    done = await _posted(admin, f"{finished}/imports/{done['id']}/finish", {}, 200)
+    given_up = await _posted(admin, f"{finished}/imports", _IMPORTED)
+    model = await _posted(admin, _MODELS, _model())
+    await published(stack, rule("payment.amount > 0", "score", score=1))
+    screened = await till.paid()
+    await without_rules(stack)
+    return {
+        "name": names["kept"],
+        "doomed_list": names["doomed"],
+        "finished_list": names["finished"],
+        "import_id": begun["id"],
+        "finished_import_id": done["id"],
+        "doomed_import_id": given_up["id"],
+        "entry_id": doomed["id"],
+        "model_version": str(model["version"]),
+        "screened_payment_id": screened["id"],
     }
 
 
@@ -82,3 +166,10 @@ def _complaint(payment_id: str) -> dict[str, Any]:
         "by": "li.wei",
         "evidence": [{"kind": "text", "name": "a", "text": "b"}],
     }
+
+
+async def _posted(admin: httpx.AsyncClient, path: str, body: Mapping[str, Any], status: int = 201) -> dict[str, Any]:
+    answer = await admin.post(path, json=body)
+    assert answer.status_code == status, answer.text
+    found: dict[str, Any] = answer.json()
+    return found

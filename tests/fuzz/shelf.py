@@ -14,7 +14,16 @@ import httpx
 
 from gateway.kernel.ids import new_id, new_ulid
 from tests.fuzz.contract import Operation
-from tests.fuzz.risk_shelf import case_bodies, decided_case, open_case, rule_bodies
+from tests.fuzz.risk_shelf import (
+    case_bodies,
+    decided_case,
+    fill_risk_shelf,
+    list_bodies,
+    model_bodies,
+    open_case,
+    risk_ids,
+    rule_bodies,
+)
 from tests.support import refunds
 from tests.support.cashier import CashierPage, Customer
 from tests.support.channels import QUICK_RHYTHM
@@ -68,7 +77,7 @@ class Shelf:
             ids["payment_id"] = ids["code_payment_id"]
         if operation.path.endswith("/reopen"):
             ids["case_id"] = ids["decided_case_id"]
-        return operation.at(ids | others)
+        return operation.at({**ids, **risk_ids(str(operation), ids), **others})
 
     def headers(self, operation: Operation) -> dict[str, str]:
         """Whoever may do it, from an address of his own: nobody is to be slowed down by the others."""
@@ -126,6 +135,8 @@ class Shelf:
             "POST /admin/v1/routing/explain": {"amount": 2599, "wallet": "wechat", "store_id": "s-1"},
             **case_bodies(self.ids["payment_id"]),
             **rule_bodies(),
+            **list_bodies(),
+            **model_bodies(),
         }  # fmt: skip
         return dict(bodies[str(operation)])
 
@@ -151,6 +162,7 @@ async def fill_shelf(stack: GatewayStack, till: Till, webhook_url: str) -> Shelf
         suspects = [(await till.paid())["id"] for _ in range(3)]
         cases = [await open_case(admin, payment_id) for payment_id in suspects[:2]]
         cases.append(await decided_case(admin, suspects[2]))
+        risk = await fill_risk_shelf(stack, till, admin)
     claim = {"campaign_id": campaigns[0]["id"], "customer": {"id": "c"}}
     coupons = [await _made(till.client, "/v1/coupons", claim) for _ in range(2)]
     mistaken = [await _in_review(till) for _ in range(2)]
@@ -178,6 +190,7 @@ async def fill_shelf(stack: GatewayStack, till: Till, webhook_url: str) -> Shelf
         "coupon_id": coupons[0]["id"],
         "case_id": cases[0],
         "decided_case_id": cases[2],
+        **risk,
     }
     doomed = {"payment_id": shown["id"], "code_id": codes[1]["id"], "endpoint_id": endpoints[1]["id"],
               "key_id": stack.new_key(victim).id, "review_id": mistaken[1]["id"],
@@ -205,12 +218,13 @@ async def _made(client: httpx.AsyncClient, path: str, body: Mapping[str, Any]) -
     return found
 
 
-_ABSENT: Final = {"token": "s" + "A" * 22, "kind": "png", "version": "2147483647"}
+_ABSENT: Final = {"token": "s" + "A" * 22, "kind": "png", "version": "2147483647",
+                  "entry_id": "ip-0123456789abcdef"}  # fmt: skip
 
 
 def absent(name: str) -> str:
     """A well-formed value for a place in a path that leads to nothing."""
     prefixes = {"payment_id": "pay", "refund_id": "ref", "code_id": "cod", "endpoint_id": "we", "event_id": "evt",
                 "merchant_id": "mer", "key_id": "key", "review_id": "pay", "campaign_id": "cam",
-                "coupon_id": "cpn", "case_id": "case"}  # fmt: skip
+                "coupon_id": "cpn", "case_id": "case", "import_id": "imp"}  # fmt: skip
     return new_id(prefixes[name]) if name in prefixes else _ABSENT.get(name, "nobody")

@@ -48,7 +48,18 @@ _JUDGES: Final = frozenset(
     {"POST /admin/v1/routing/policy/check", "POST /admin/v1/campaigns/check", f"{_RULE_SETS}/check"}
 )
 """Where telling what is wrong is the answer."""
-_LARGE: Final = frozenset({"POST /admin/v1/risk/labels/bulk", _RULE_SETS, f"{_RULE_SETS}/check"})
+_LISTS: Final = "POST /admin/v1/risk/lists"
+_LARGE: Final = frozenset(
+    {
+        "POST /admin/v1/risk/labels/bulk",
+        "POST /admin/v1/risk/models",
+        _RULE_SETS,
+        f"{_RULE_SETS}/check",
+        f"{_LISTS}/{{name}}/entries",
+        f"{_LISTS}/{{name}}/entries/remove",
+        f"{_LISTS}/{{name}}/imports/{{import_id}}/batches",
+    }
+)
 """Where more fits into a body."""
 _ONLY_READS: Final = frozenset({"POST /v1/quotes"})
 """POST only because it takes much."""
@@ -91,6 +102,9 @@ class Clerk:
             assert self.world.written_by_requests() == before, f"{operation} wrote something: {answer.text}"
         elif operation.path == "/v1/webhook_endpoints":  # a merchant has sixteen
             self.world.request("DELETE", f"{operation.path}/{answer.json()['id']}")
+        elif str(operation) == _LISTS:  # there are a hundred
+            path, headers = f"{operation.path}/{answer.json()['name']}", self.shelf.headers(operation)
+            assert self.world.request("DELETE", path, headers=headers).status_code == 200
         return answer
 
 

@@ -29,6 +29,16 @@ _BY_REQUESTS: Final = (
     "refund_keys",
     "callbacks",
     "admin_requests",
+    "risk_rule_sets",
+    "risk_publications",
+    "risk_models",
+    "risk_lists",
+    "risk_list_entries",
+    "risk_list_imports",
+    "risk_cases",
+    "risk_case_steps",
+    "risk_complaints",
+    "risk_labels",
 )
 _KEPT: Final = ("merchants", "api_keys", "channel_accounts", "codes", "webhook_endpoints")
 

@@ -115,6 +115,10 @@ def test_too_few_days_teach_nothing(history: History, days: Days) -> None:
         train(history, Columns(history), _FEATURES, days, threads=1, say=lambda _: None)
 
 
+def _with_half_a_character(document: dict[str, Any]) -> None:
+    document["trained"] = {"by": "\ud83d"}
+
+
 def _without_features(document: dict[str, Any]) -> None:
     document["features"] = document["features"][:-1]
 
@@ -140,21 +144,23 @@ def _with_a_large_number(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    ("spoil", "part"),
     [
-        _without_features,
-        _of_another_kind,
-        _of_another_format,
-        _without_trees,
-        _with_a_nul,
-        _with_a_large_number,
+        (_without_features, "trees"),
+        (_of_another_kind, "trees"),
+        (_of_another_format, "format"),
+        (_without_trees, "trees"),
+        (_with_a_nul, "trained"),
+        (_with_a_large_number, "trained"),
+        (_with_half_a_character, "trained"),
     ],
 )
-def test_a_document_that_is_no_model_is_refused(model: Model, spoil: Any) -> None:
+def test_a_document_that_is_no_model_is_refused_by_its_part(model: Model, spoil: Any, part: str) -> None:
     document = deepcopy(model.to_json())
     spoil(document)
-    with pytest.raises(ModelError):
+    with pytest.raises(ModelError) as refused:
         Model.of(document)
+    assert refused.value.part == part
 
 
 def _asks_of_nothing(tree: dict[str, Any]) -> None:
@@ -169,9 +175,33 @@ def _ends_early(tree: dict[str, Any]) -> None:
     tree["right_children"][0] = 10_000
 
 
-@pytest.mark.parametrize("spoil", [_asks_of_nothing, _goes_round, _ends_early])
+def _says_no_number(tree: dict[str, Any]) -> None:
+    leaf = tree["left_children"].index(-1)
+    tree["split_conditions"][leaf] = "nan"
+
+
+def _compares_with_no_number(tree: dict[str, Any]) -> None:
+    tree["split_conditions"][0] = "nan"
+
+
+def _is_beyond_all_doubt(tree: dict[str, Any]) -> None:
+    leaf = tree["left_children"].index(-1)
+    tree["split_conditions"][leaf] = 1e308
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [_asks_of_nothing, _goes_round, _ends_early, _says_no_number, _compares_with_no_number, _is_beyond_all_doubt],
+)
 def test_trees_that_cannot_be_walked_are_refused(model: Model, spoil: Any) -> None:
     document = deepcopy(model.to_json())
     spoil(document["trees"]["learner"]["gradient_booster"]["model"]["trees"][0])
+    with pytest.raises(ModelError):
+        Scorer(Model.of(document))
+
+
+def test_a_base_score_that_is_no_probability_is_refused(model: Model) -> None:
+    document = deepcopy(model.to_json())
+    document["trees"]["learner"]["learner_model_param"]["base_score"] = "nan"
     with pytest.raises(ModelError):
         Scorer(Model.of(document))
