@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from risk.rules.compiled import CompiledSet
 
 Read: TypeAlias = Callable[[Any], Value | None]
+
+
+class Reads(NamedTuple):
+    """How a rule set's own names are read: of the facts, and of the time in the merchant's zone."""
+
+    of_facts: tuple[tuple[str, Read], ...] = ()
+    of_time: tuple[tuple[str, Read], ...] = ()
+
+
+NO_READS: Final = Reads()
 
 
 def _age_days(facts: Facts) -> int | None:
@@ -71,22 +81,28 @@ IN_THE_REQUEST: Final = frozenset(_OF_THE_REQUEST)
 _OF_FACTS: Final = {**_OF_THE_REQUEST, **_OF_ITS_PLACE}
 
 
+def reads_of(names: Collection[str]) -> Reads:
+    """Of the names that a rule set looks at."""
+    return Reads(
+        tuple((name, read) for name, read in _OF_FACTS.items() if name in names),
+        tuple((name, read) for name, read in _OF_ITS_TIME.items() if name in names),
+    )
+
+
 def values_of(compiled: CompiledSet, facts: Facts, features: Mapping[str, Value | None]) -> dict[str, Value | None]:
     """What the set looks at, by the names of fields and calls.
 
     `features` are velocities and listings by the names of their calls, and customer.*, travel.* and model.score; one
     that is left out is null.
     """
-    names = compiled.names
+    of_facts, of_time = compiled.needs.reads
     values = dict(features)
-    for name, read in _OF_FACTS.items():
-        if name in names:
-            values[name] = read(facts)
-    if not names.isdisjoint(_OF_ITS_TIME):
+    for name, read in of_facts:
+        values[name] = read(facts)
+    if of_time:
         at = facts.at.astimezone(ZoneInfo(facts.timezone))
-        for name, read in _OF_ITS_TIME.items():
-            if name in names:
-                values[name] = read(at)
+        for name, read in of_time:
+            values[name] = read(at)
     return values
 
 

@@ -23,7 +23,8 @@ class Vault:
 
     def __init__(self, master_key: bytes) -> None:
         self._aead = AESGCM(_derive(master_key, b"mashang seal v1"))
-        self._hash_key = _derive(master_key, b"mashang hash v1")
+        # a copy has the key in it already: half the price of a new one
+        self._keyed = hashlib.blake2b(digest_size=16, key=_derive(master_key, b"mashang hash v1"))
 
     def seal(self, plain: bytes, place: bytes) -> bytes:
         """Encrypt.  `place` (a column or an id) is bound to it: sealed bytes do not open anywhere else."""
@@ -39,7 +40,9 @@ class Vault:
 
     def keyed_hash(self, value: bytes) -> bytes:
         """16 bytes that stand for a value that is not stored itself: the same for the same value, useless to others."""
-        return hashlib.blake2b(value, digest_size=16, key=self._hash_key).digest()
+        hashed = self._keyed.copy()
+        hashed.update(value)
+        return hashed.digest()
 
 
 def secret_hash(secret: str) -> bytes:

@@ -13,7 +13,7 @@ from gateway.kernel.expressions.tree import Choices, Constant, FieldValue, Opera
 from risk.decision import Action, Verdict
 from risk.fields import FIELDS, LISTED, MODEL_SCORE, PROFILE_FIELDS, TRAVEL_FIELDS
 from risk.rules.rule import NO_THRESHOLDS, Mode, Rule, RuleSet, Thresholds
-from risk.values import IN_THE_REQUEST
+from risk.values import IN_THE_REQUEST, NO_READS, Reads, reads_of
 from risk.velocity import spec
 from risk.velocity.spec import Velocity
 
@@ -43,7 +43,7 @@ class Needs:
     """What has to be known of a payment before rules can judge it.
 
     `names` are the fields and calls that they look at, `seen` those of them that are not in the request itself, sorted:
-    a decision keeps their values in this order.
+    a decision keeps their values in this order.  `reads` gives those that need no feature.
     """
 
     names: frozenset[str] = frozenset()
@@ -53,6 +53,7 @@ class Needs:
     needs_profile: bool = False
     needs_travel: bool = False
     needs_model: bool = False
+    reads: Reads = NO_READS
 
     @classmethod
     def of(cls, names: Collection[str], calls: Iterable[Call]) -> Self:
@@ -72,6 +73,7 @@ class Needs:
             needs_profile=asks_payers or not named.isdisjoint(PROFILE_FIELDS),
             needs_travel=not named.isdisjoint(TRAVEL_FIELDS),
             needs_model=MODEL_SCORE in named,
+            reads=reads_of(named),
         )
 
 
