@@ -26,7 +26,8 @@ from risk.lists.book import Lists
 from risk.model.book import ModelBook
 from risk.profiles.reading import Profile, profile_values
 from risk.rules.compiled import CompiledSet
-from risk.values import values_of
+from risk.values import kept, values_of
+from risk.velocity.calling import Claim
 from risk.velocity.reading import Asked, Velocities
 
 _log: Final = logging.getLogger("mashang.risk")
@@ -91,12 +92,16 @@ class Screening:
         """False where no rule set is: then nobody needs to be screened."""
         return self._rules.current
 
-    def begin(self, facts: Facts, tolerance: Tolerance, *, look: bool = False) -> Begun:
-        """Ask what the set in force looks at; a look counts nothing."""
+    def begin(self, facts: Facts, tolerance: Tolerance, *, look: bool = False, claim: Claim | None = None) -> Begun:
+        """Ask what the set in force looks at; a look counts nothing, nor does who does not get the claim."""
         compiled, began = self._rules.current, time.monotonic()
         begun = Begun(compiled, facts, tolerance, began, began + self._deadline_s)
         if compiled.velocities or compiled.needs_travel:
-            begun.asked = self._velocities.begin(compiled, facts, look=look)
+            try:
+                begun.asked = self._velocities.begin(compiled, facts, look=look, claim=claim)
+            except Exception:
+                _log.exception("velocities could not be asked")
+                begun.missed = Missed.AWAY
         if compiled.needs_profile and facts.customer is not None:
             try:
                 begun.profile = self._customers.begin(facts.customer)
@@ -115,14 +120,22 @@ class Screening:
         compiled, facts = begun.compiled, begun.facts
         if not compiled:
             return APPROVED
-        values = values_of(compiled, facts, await self._features(begun))
-        if compiled.model is not None:
-            scorer = self._models.scorer(compiled.model)
-            values[MODEL_SCORE] = None if scorer is None else scorer.score(values)
-        decision = decide(compiled, values, facts)
+        try:
+            decision = self._decided(compiled, facts, await self._features(begun))
+        except Exception:  # a bug there is no reason to lose payments: nothing of it is known, as if all were away
+            _log.exception("a payment could not be judged", extra={"version": compiled.version})
+            begun.missed = Missed.AWAY
+            decision = APPROVED._replace(version=compiled.version, features=kept(compiled, {}))
         if begun.missed is None:
             return decision._replace(at=facts.at)
         return decision._replace(at=facts.at, missed=begun.missed, beyond_tolerance=_is_beyond(facts, begun.tolerance))
+
+    def _decided(self, compiled: CompiledSet, facts: Facts, features: Mapping[str, Value | None]) -> Decision:
+        values = values_of(compiled, facts, features)
+        if compiled.model is not None:
+            scorer = self._models.scorer(compiled.model)
+            values[MODEL_SCORE] = None if scorer is None else scorer.score(values)
+        return decide(compiled, values, facts)
 
     async def _features(self, begun: Begun) -> dict[str, Value | None]:
         compiled, facts = begun.compiled, begun.facts

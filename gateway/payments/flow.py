@@ -26,7 +26,7 @@ from gateway.kernel.ids import new_id
 from gateway.kernel.metrics import PHASE_SECONDS
 from gateway.kernel.secrets import Vault
 from gateway.payments.charging import Answer, Charging, is_pending
-from gateway.payments.claims import Claims
+from gateway.payments.claims import Claiming, Claims
 from gateway.payments.failing_over import FailingOver
 from gateway.payments.intent import Plan, Screened, intent_row, payment_of_intent
 from gateway.payments.payment import Payment, PaymentOrder
@@ -105,8 +105,9 @@ class PaymentFlow:
     async def take(self, taking: Taking) -> Payment:
         """Take one payment.  Raises ApiError for what binds nothing; every other end is a payment.  I1–I5."""
         order = taking.order
-        begun = await self._screening.begin(order)
-        payment_id = await self._claim(taking)
+        claiming = self._claims.begin(*order.key, new_id("pay"))
+        begun = await self._begin_screening(order, claiming)
+        payment_id = await self._claim(taking, claiming)
         if payment_id is None:
             return await self._replay(taking)
 
@@ -164,12 +165,20 @@ class PaymentFlow:
                 return turn, answer
             turn, taking.payment = following, following.payment
 
-    async def _claim(self, taking: Taking) -> str | None:
-        """Claim the order number for a new payment id; None where another request has it and made a payment of it."""
+    async def _begin_screening(self, order: PaymentOrder, claiming: Claiming) -> Begun | None:
+        try:
+            return await self._screening.begin(order, claiming.claim)
+        except Exception:  # where the order is made could not be read: let the next request try at once
+            await self._claims.release(*order.key, claiming.payment_id)
+            raise
+
+    async def _claim(self, taking: Taking, claiming: Claiming) -> str | None:
+        """The payment id that has the order number; None where another request has it and made a payment of it."""
         began = time.monotonic()
-        payment_id = new_id("pay")
+        payment_id = claiming.payment_id
         order, deadline = taking.order, taking.deadline
-        while not await self._claims.claim(*order.key, payment_id):
+        is_won = await self._claims.won(claiming)
+        while not is_won:
             winner = await self._replays.await_winner(order, deadline)
             if winner is not None:
                 taking.payment = winner
@@ -180,6 +189,7 @@ class PaymentFlow:
                     "An earlier request with this number is still at work. Send the same request again: it is safe.",
                     retry_after_s=1,
                 )
+            is_won = await self._claims.claim(*order.key, payment_id)
         _CLAIM_PHASE.observe(time.monotonic() - began)
         return payment_id
 

@@ -15,6 +15,7 @@ from gateway.payments.schemas import Customer, PaymentRequest
 from risk.decision import APPROVED, Decision, Verdict
 from risk.desk import Begun, Screening
 from risk.facts import CodeType, Facts, Location, Tolerance
+from risk.velocity.calling import Claim
 from routing.channels.base import Wallet
 from routing.channels.codes import wallet_of
 
@@ -33,17 +34,17 @@ class OrderScreening:
         self._vault = vault
         self._now = now
 
-    async def begin(self, order: PaymentOrder) -> Begun | None:
+    async def begin(self, order: PaymentOrder, claim: Claim) -> Begun | None:
         """Count the payment and ask what rules look at; None where no rule set is in force.
 
         Returns without a trip through the event loop where the place is known, so that what is asked leaves together
-        with the claim.
+        with the claim, which was sent before.  Without that claim the request is a retry, and counts nothing.
         """
         if not self._desk.in_force:
             return None
         place = await self._places.get(order.merchant_id, order.request.store_id)
         facts = facts_of(order, wallet_of_order(order.request), place, self._vault, self._now())
-        return self._desk.begin(facts, Tolerance(place.risk_open_amount_max))
+        return self._desk.begin(facts, Tolerance(place.risk_open_amount_max), claim=claim)
 
     async def decide(self, begun: Begun | None) -> Decision:
         """The decision, within the deadline."""

@@ -7,7 +7,7 @@ import hashlib
 import logging
 import struct
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from redis.exceptions import NoScriptError, RedisError
 
@@ -26,6 +26,13 @@ _log: Final = logging.getLogger("mashang.risk")
 
 Heard: TypeAlias = Callable[[Sequence[Kind], list[int] | None], None]
 """Called once, with what the script answered; None where Valkey could not be asked."""
+
+
+class Claim(NamedTuple):
+    """Where Valkey has the claim of an order number, and who is to hold it: a retry that does not is not counted."""
+
+    key: str
+    holder: str
 
 
 def event_of(
@@ -55,13 +62,23 @@ class Call:
     __slots__ = ("_arguments", "_heard", "_is_in_full", "_keys", "_kinds", "_plan", "_valkey")
 
     def __init__(
-        self, valkey: Valkey, plan: Plan, found: Sequence[tuple[Kind, str]], event: bytes, heard: Heard
+        self,
+        valkey: Valkey,
+        plan: Plan,
+        found: Sequence[tuple[Kind, str]],
+        event: bytes,
+        heard: Heard,
+        *,
+        claim: Claim | None = None,
     ) -> None:
         self._valkey = valkey
         self._plan = plan
         self._kinds = [kind for kind, _ in found]
         self._keys = [key for _, key in found]
-        self._arguments = (event, bytes([kind.number for kind in self._kinds]))
+        self._arguments: tuple[bytes | str, ...] = (event, bytes([kind.number for kind in self._kinds]))
+        if claim is not None:
+            self._keys.append(claim.key)
+            self._arguments = (*self._arguments, claim.holder)
         self._heard = heard
         self._is_in_full = False
         self._send()
@@ -88,7 +105,17 @@ class Call:
             self._heard(self._kinds, None)
 
 
-def calls_of(valkey: Valkey, plan: Plan, found: Sequence[tuple[Kind, str]], event: bytes, heard: Heard) -> list[Call]:
-    """One call on a single server, one for each slot of a cluster."""
+def calls_of(
+    valkey: Valkey,
+    plan: Plan,
+    found: Sequence[tuple[Kind, str]],
+    event: bytes,
+    heard: Heard,
+    *,
+    claim: Claim | None = None,
+) -> list[Call]:
+    """One call on a single server, one for each slot of a cluster, where the claim lies in another one."""
     groups = valkey.together([key for _, key in found])
-    return [Call(valkey, plan, [found[place] for place in group], event, heard) for group in groups]
+    if claim is not None and len(valkey.together([found[0][1], claim.key])) > 1:
+        claim = None
+    return [Call(valkey, plan, [found[place] for place in group], event, heard, claim=claim) for group in groups]

@@ -10,7 +10,7 @@ from gateway.database.valkey import Valkey, ValkeyAway
 from gateway.kernel.expressions import Value
 from risk.facts import Facts
 from risk.velocity import travel
-from risk.velocity.calling import calls_of, event_of, value_of
+from risk.velocity.calling import Claim, calls_of, event_of, value_of
 from risk.velocity.entities import Hasher, Names, milliseconds
 from risk.velocity.plan import Kind, Plan
 from risk.velocity.spec import DISTINCT_DIMENSIONS, Series, Velocity
@@ -38,10 +38,11 @@ class Velocities:
         self._hasher = hasher
         self._plans = Plans()
 
-    def begin(self, compiled: Compiled, facts: Facts, *, look: bool = False) -> Asked:
+    def begin(self, compiled: Compiled, facts: Facts, *, look: bool = False, claim: Claim | None = None) -> Asked:
         """Count the payment and ask for its velocities; with `look` they are told as if it counted, which it does not.
 
-        Returns at once.  Whatever is retried with the same order key counts once.
+        Returns at once.  Whatever is retried with the same order key counts once; with a `claim` that was sent before,
+        however many others have come in between.
         """
         plan = self._plans.of(compiled)
         names = Names(self._hasher, facts)
@@ -56,7 +57,7 @@ class Velocities:
             Series.PAYMENTS, facts.order_key, facts.amount_fen, at_ms, place=place, values=values, look=look
         )
         asked.expect(len(self._valkey.together([key for _, key in found])))
-        calls_of(self._valkey, plan, found, event, asked.hear)
+        calls_of(self._valkey, plan, found, event, asked.hear, claim=claim)
         return asked
 
 

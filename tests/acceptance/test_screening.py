@@ -114,6 +114,21 @@ async def test_velocities_count_every_payment_of_a_customer_and_a_retry_only_onc
     assert other["risk"]["decision"] == "approve"
 
 
+async def test_what_is_sent_again_counts_once_at_a_busy_till_and_a_refused_order_number_nowhere(
+    stack: GatewayStack, database: asyncpg.Connection, till: Till
+) -> None:
+    await published(stack, rule("velocity('count', 'terminal', '1h') + velocity('count', 'customer', '1h') < 0"))
+    terminal, stranger = new_ulid(), {"id": new_ulid()}
+    orders = [new_order(terminal_id=terminal, customer={"id": new_ulid()}) for _ in range(40)]
+    for order in orders * 2:
+        assert payment_of(await till.pay(order), 201)["status"] == "succeeded"
+    for order in orders:
+        assert (await till.pay({**order, "customer": stranger})).status_code == 409
+    last = await decision_of(database, await till.paid(terminal_id=terminal, customer=stranger))
+    assert last is not None
+    assert last["features"] == "[1,41]", "of the customer, and of the till"
+
+
 async def test_a_payment_of_nobody_has_no_velocity_and_rules_that_need_one_do_not_hit(
     stack: GatewayStack, database: asyncpg.Connection, till: Till
 ) -> None:

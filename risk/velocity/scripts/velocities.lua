@@ -1,5 +1,6 @@
 -- Counts a payment, or what became known of one, at each of its entities, and answers with their velocities.
--- KEYS: the entities; ARGV[1]: what happened, packed (calling.py); ARGV[2]: the number of each entity's kind, a byte each.
+-- KEYS: the entities, and behind them, where this server has it, the claim of the payment's order number; ARGV[1]: what
+-- happened, packed (calling.py); ARGV[2]: the number of each entity's kind, a byte each; ARGV[3]: who is to hold the claim.
 -- Returns the numbers of a kind, one entity after the other, whole, -1 for null; or, for what became known, whether it
 -- was counted now (1) or before (0).
 --
@@ -52,6 +53,13 @@ local at, amount, series, is_look, id, latitude, longitude, customer, device, me
     read('>I8I8BBc8i2i2c6c6c6c6c6c6', ARGV[1])
 local named = {customer, device, merchant, terminal, card, ip}
 local is_payment = series == PAYMENTS
+
+-- Whoever does not hold the claim sends again what another request has counted: it looks.
+local claim = KEYS[#ARGV[2] + 1]
+local holder = claim and redis.call('GET', claim)
+if holder and holder ~= ARGV[3] then
+    is_look = 1
+end
 
 -- The entity that is at hand: its text and how far it was read, what was found out of order, and what is written.
 local out = {}
@@ -401,8 +409,8 @@ local function close(key)
 end
 
 local answers, filled = {}, 0
-for number, key in ipairs(KEYS) do
-    local kind = byte(ARGV[2], number)
+for number = 1, #ARGV[2] do
+    local key, kind = KEYS[number], byte(ARGV[2], number)
     local count, sum, low, high
     KINDS
     close(key)

@@ -111,6 +111,27 @@ async def test_trouble_with_counters_never_fails_a_payment(trouble: Exception) -
     assert (decision.verdict, decision.missed) == (Verdict.APPROVE, Missed.AWAY)
 
 
+class Broken:
+    """Counters with a bug where they are asked."""
+
+    def begin(self, *_: Any, **__: Any) -> Counters:
+        raise KeyError("a bug")
+
+
+@pytest.mark.parametrize(("open_fen", "is_refused"), [(None, False), (0, True)])
+@pytest.mark.parametrize(
+    ("when", "counters"),
+    [(f"{COUNT} >= 3", Broken()), ("listed('block', 'customer')", None), (f"{COUNT} >= 3", Counters({COUNT: "three"}))],
+)
+async def test_a_bug_in_the_check_is_as_if_features_were_away(
+    when: str, counters: Any, open_fen: int | None, *, is_refused: bool
+) -> None:
+    decision = await judged(compiled(when), counters, open_fen=open_fen)
+    assert (decision.verdict, decision.missed, decision.at) == (Verdict.APPROVE, Missed.AWAY, FACTS.at)
+    assert (decision.version, decision.features) == (1, "[null]")
+    assert decision.beyond_tolerance is is_refused
+
+
 @pytest.mark.parametrize(
     ("answer", "missed"),
     [

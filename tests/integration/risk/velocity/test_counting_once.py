@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 
 from risk.facts import Location
+from risk.velocity.calling import Claim
 from risk.velocity.spec import Metric
 from tests.support.velocities import PATIENCE_S, Opening, compiled, name_of, payment
 
@@ -53,6 +54,26 @@ async def test_an_entity_that_others_have_kept_busy_is_the_only_one_where_a_retr
     for _ in range(32):
         await counters.count(payment())
     assert list((await counters.count(first)).values()) == [1, 34]
+
+
+async def test_a_retry_that_does_not_hold_the_claim_counts_nowhere_however_many_others_came_in_between(
+    opening: Opening,
+) -> None:
+    counters = opening(compiled(("count", "customer", "1h"), ("count", "merchant", "1h")))
+    payments = [payment() for _ in range(60)]
+    for holder in ("pay_1", "pay_2"):
+        for facts in payments:
+            claim = Claim(f"claim:{{{facts.order_key}}}", holder)
+            await counters.valkey.call("SET", claim.key, holder, "NX")
+            await counters.velocities.begin(counters.in_force, facts, claim=claim).features(PATIENCE_S)
+    assert list((await counters.count(payment())).values()) == [1, 61]
+
+
+async def test_a_claim_that_is_gone_is_nobodys_so_that_the_payment_counts(opening: Opening) -> None:
+    counters = opening(COUNT)
+    first = payment()
+    await counters.velocities.begin(COUNT, first, claim=Claim("claim:{gone}", "pay_1")).features(PATIENCE_S)
+    assert await counters.one(payment(customer=first.customer)) == 2
 
 
 async def test_a_look_is_told_what_it_would_be_told_if_it_counted_and_writes_nothing(opening: Opening) -> None:
