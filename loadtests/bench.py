@@ -289,7 +289,7 @@ def main(
     path = write_document(results, make_document(outcome, options, at, stores), at)
     show(console, outcome, previous)
     console.print(f"Written: {path}")
-    if outcome.audit is not None and not outcome.audit.passed:
+    if not outcome.is_audited:
         raise typer.Exit(1)
 
 

@@ -50,7 +50,13 @@ def make_document(
             }
             for verdict in verdicts(outcome)
         ],
-        "audit": None if outcome.audit is None else {"passed": outcome.audit.passed, "summary": outcome.audit.summary},
+        "audit": None
+        if outcome.audit is None
+        else {
+            "passed": outcome.is_audited,
+            "summary": outcome.audit.summary,
+            "risk_decisions": outcome.audit.decisions,
+        },
     }
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Final
 
+from gateway.audit.checks import Check
 from loadtests.discounts import DiscountCost
 from loadtests.measure import CORES, GENERATOR, Measurement
 from loadtests.processes import Memory
@@ -28,6 +30,7 @@ RULES: Final = "wechat, 1,000 rules"
 """Without campaigns."""
 FULL: Final = "wechat"
 """A thousand risk rules and a hundred campaigns, as all other runs of the gateway have them."""
+_DECISIONS: Final = re.compile(rf"\b{re.escape(Check.DECISION.value)}\b\W+([\d,]+)")
 _OTHERS_SHARE_MAX: Final = 0.05
 """With more than this of the machine in strangers' hands, a throughput that falls short says nothing."""
 
@@ -77,6 +80,12 @@ class Audit:
         """Its last line, which says what was compared."""
         return self.output.rpartition("\n")[2]
 
+    @property
+    def decisions(self) -> int:
+        """How many risk decisions it held against their payments."""
+        found = _DECISIONS.search(self.output)
+        return 0 if found is None else int(found[1].replace(",", ""))
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -89,6 +98,12 @@ class Outcome:
     discounts: list[DiscountCost] = field(default_factory=list)
     """The price and the reservation by themselves, with a hundred campaigns."""
     audit: Audit | None = None
+
+    @property
+    def is_audited(self) -> bool:
+        """Whether everything agrees, the decisions of screened payments among it; True where nothing was to audit."""
+        screened = any(run.screened for run in self.runs.values())
+        return self.audit is None or (self.audit.passed and (self.audit.decisions > 0 or not screened))
 
     def add(self, name: str, run: Run) -> None:
         """Add a run to those of the same name."""

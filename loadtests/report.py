@@ -30,8 +30,8 @@ def show(console: Console, outcome: Outcome, previous: dict[str, Any] | None) ->
         )
     console.print(_target_table(outcome, previous))
     if outcome.audit is not None:
-        verdict = "[green]everything agrees[/green]" if outcome.audit.passed else "[red]FAILED[/red]"
-        console.print(f"Audit: {verdict}")
+        verdict = "[green]everything agrees[/green]" if outcome.is_audited else "[red]FAILED[/red]"
+        console.print(f"Audit: {verdict}; {outcome.audit.decisions:,} risk decisions compared")
         shown = outcome.audit.summary if outcome.audit.passed else outcome.audit.output
         console.print(shown, markup=False, highlight=False)
 

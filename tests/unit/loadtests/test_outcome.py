@@ -6,7 +6,7 @@ import pytest
 
 from loadtests.discounts import DiscountCost
 from loadtests.measure import CORES, Measurement
-from loadtests.outcome import CAMPAIGNS, HOT_CAMPAIGN, NO_CAMPAIGN, RULES, Outcome, Run, Verdict, verdicts
+from loadtests.outcome import CAMPAIGNS, HOT_CAMPAIGN, NO_CAMPAIGN, RULES, Audit, Outcome, Run, Verdict, verdicts
 from loadtests.processes import Memory
 from loadtests.samples import Figures
 from loadtests.signatures import SignatureCost
@@ -101,6 +101,18 @@ def test_everything_in_force_is_judged_by_the_full_ratios_and_nothing_in_force_b
     outcome.add(NO_CAMPAIGN, run("gateway", 801))
     assert verdict_of(outcome, "rules and 100 campaigns ÷ no-op").met is True
     assert verdict_of(outcome, "without rules and campaigns ÷ no-op").met is False
+
+
+def test_an_audit_that_compared_no_decision_of_screened_payments_has_failed(outcome: Outcome) -> None:
+    table = "│ ✓ │ I3.decision │ {} │ 0 │ a screened payment has its decision │\nThe books agree: 9 payments"
+    outcome.audit = Audit(passed=True, output=table.format("0"))
+    assert outcome.is_audited
+    outcome.add(RULES, replace(run("gateway", 780), screened=1.0))
+    assert not outcome.is_audited
+    outcome.audit = Audit(passed=True, output=table.format("12,345"))
+    assert outcome.audit.decisions == 12_345
+    assert outcome.is_audited
+    assert not Outcome(audit=Audit(passed=False, output=table.format("12,345"))).is_audited
 
 
 def test_rounds_are_added_by_payments_and_not_averaged_by_round() -> None:
