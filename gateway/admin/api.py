@@ -32,6 +32,7 @@ from gateway.admin import (
     routing_accounts,
     routing_explain,
     routing_policy,
+    segments,
     stores,
 )
 
@@ -39,7 +40,7 @@ _PARTS: Final = (
     *(merchants, merchant_settings, stores, channel_accounts, maintenance),
     *(payments, reviews, audit_trail),
     *(routing_policy, routing_explain, routing_accounts),
-    *(campaigns, campaign_steps, campaign_report, coupons),
+    *(campaigns, campaign_steps, campaign_report, coupons, segments),
     *(risk_models, risk_rule_set_saving, risk_rule_sets, risk_rule_set_steps),
     *(risk_lists, risk_lists_imports),
     *(risk_decisions, risk_cases, risk_case_steps, risk_complaints, risk_labels),

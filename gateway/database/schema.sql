@@ -1634,6 +1634,15 @@ CREATE TABLE schema_migrations (
     CONSTRAINT schema_migrations_pkey PRIMARY KEY (number)
 );
 
+CREATE TABLE segments (
+    name text NOT NULL COLLATE "C",
+    customers bigint DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    changed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT segments_customers_check CHECK ((customers >= 0)),
+    CONSTRAINT segments_pkey PRIMARY KEY (name)
+) WITH (fillfactor='50');
+
 CREATE TABLE stores (
     merchant_id text NOT NULL COLLATE "C",
     store_id text NOT NULL COLLATE "C",
@@ -1757,6 +1766,7 @@ CREATE INDEX coupons_by_realm ON coupons (realm, id);
 CREATE UNIQUE INDEX coupons_by_reward ON coupons (earned_by, reward_of, number) WHERE (earned_by IS NOT NULL);
 
 CREATE INDEX coupons_free ON coupons (customer, expires_at, id) WHERE ((payment_id IS NULL) AND (voided_at IS NULL));
+CREATE INDEX customers_by_segment ON customers USING gin (segments) WHERE (segments <> '{}'::text[]);
 CREATE INDEX events_at ON events USING brin (at) WITH (autosummarize='on');
 CREATE INDEX events_by_merchant ON events (merchant_id, id) WHERE (id IS NOT NULL);
 CREATE INDEX late_captures_for_review ON late_captures (payment_id) WHERE (status = 'review'::text);

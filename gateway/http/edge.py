@@ -44,8 +44,11 @@ _JOINED_HERE_BYTES_MAX: Final = 1 << 20
 """Joining 64 MiB takes 30 ms, and more than 1 MiB is joined without the interpreter's lock: in a thread."""
 _MANY_ROWS_BYTES_MAX: Final = {"/admin/v1/risk/labels/bulk": 512 * 1024, "/admin/v1/risk/models": 2 << 20}
 """Where a request has up to a thousand rows, or the trees of a model."""
-_ENTRIES: Final = re.compile(r"/admin/v1/risk/lists/[^/]+/(?:entries|entries/remove|imports/[^/]+/batches)")
-"""Where one has up to some thousand entries of a list."""
+_ENTRIES: Final = re.compile(
+    r"/admin/v1/(?:risk/lists/[^/]+/(?:entries|entries/remove|imports/[^/]+/batches)"
+    r"|segments/[^/]+/customers(?:/remove)?)"
+)
+"""Where one has up to some thousand entries of a list, or customers of a segment."""
 _ENTRIES_BYTES_MAX: Final = 512 * 1024
 _RETURN_PAGE: Final = re.compile(r"/q/[0-9A-Za-z_-]{20,64}")
 """UnionPay can send its customer back to the cashier page by a form; nothing in it is read."""

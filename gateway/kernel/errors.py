@@ -115,6 +115,9 @@ ERRORS: Final = {
     "wrong_card": "The campaign's coupons are for the cards of other banks than the one that `card_bin` names.",
     "no_coupons": "The campaign's discount is had without a coupon, or by a code that everybody may know.",
     "coupon_not_free": "The coupon was redeemed by a payment, or is void already; `message` says which.",
+    "too_many_segments": "There are as many segments as there can be. Delete one that is no longer needed.",
+    "customer_full": "A customer is in at most 32 segments, and one of these would be in more: nobody was put in. "
+    "`POST /admin/v1/segments/find` tells a customer's; take him out of one.",
     "no_receipt": "Nothing was paid for this payment, so there is no receipt of it.",
     "report_too_large": "The report would hold too much. Ask for a shorter time, or one store, terminal or operator.",
     "address_refused": "Webhooks go to http(s) addresses on the public internet only; `message` says what is wrong "
