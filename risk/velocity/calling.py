@@ -6,12 +6,12 @@ import asyncio
 import hashlib
 import logging
 import struct
-from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple, Protocol
 
 from redis.exceptions import NoScriptError, RedisError
 
-from gateway.database.valkey import Valkey, ValkeyAway
+from gateway.database.valkey import Script, Valkey, ValkeyAway
 from risk.velocity.plan import LETTERS, Kind, Plan
 from risk.velocity.spec import DISTINCT_DIMENSIONS, Series
 from risk.velocity.travel import Place
@@ -24,8 +24,15 @@ NOBODIES: Final = (_NOBODY,) * len(DISTINCT_DIMENSIONS)
 _CODES: Final = {series: ord(letter) for series, letter in LETTERS.items()}
 _log: Final = logging.getLogger("mashang.risk")
 
-Heard: TypeAlias = Callable[[Sequence[Kind], list[int] | None], None]
-"""Called once, with what the script answered; None where Valkey could not be asked."""
+
+class Hears(Protocol):
+    """Who waits for the answers."""
+
+    def expect(self, calls: int) -> None:
+        """So many are to come; said once, before the first."""
+
+    def hear(self, kinds: Sequence[Kind], answer: list[int] | None) -> None:
+        """What the script answered to one call; None where Valkey could not be asked."""
 
 
 class Claim(NamedTuple):
@@ -59,50 +66,47 @@ def value_of(name: bytes | None) -> bytes:
 class Call:
     """Sent when it is made; sent again in full where the server has forgotten the script."""
 
-    __slots__ = ("_arguments", "_heard", "_is_in_full", "_keys", "_kinds", "_plan", "_valkey")
+    __slots__ = ("_arguments", "_hears", "_is_in_full", "_keys", "_kinds", "_script", "_valkey")
 
     def __init__(
         self,
         valkey: Valkey,
-        plan: Plan,
-        found: Sequence[tuple[Kind, str]],
-        event: bytes,
-        heard: Heard,
+        script: Script,
+        kinds: Sequence[Kind],
+        keys: Sequence[str],
+        arguments: Sequence[bytes | str],
         *,
-        claim: Claim | None = None,
+        hears: Hears,
     ) -> None:
         self._valkey = valkey
-        self._plan = plan
-        self._kinds = [kind for kind, _ in found]
-        self._keys = [key for _, key in found]
-        self._arguments: tuple[bytes | str, ...] = (event, bytes([kind.number for kind in self._kinds]))
-        if claim is not None:
-            self._keys.append(claim.key)
-            self._arguments = (*self._arguments, claim.holder)
-        self._heard = heard
+        self._script = script
+        self._kinds = kinds
+        self._keys = keys
+        self._arguments = arguments
+        self._hears = hears
         self._is_in_full = False
         self._send()
 
     def _send(self) -> None:
-        make = self._plan.script.in_full if self._is_in_full else self._plan.script.by_hash
+        make = self._script.in_full if self._is_in_full else self._script.by_hash
         try:
             done = self._valkey.submit(self._keys[0], make(self._keys, self._arguments))
         except ValkeyAway:
-            self._heard(self._kinds, None)
+            self._hears.hear(self._kinds, None)
         else:
             done.add_done_callback(self._answered)
 
     def _answered(self, done: asyncio.Future[Any]) -> None:
         error = asyncio.CancelledError() if done.cancelled() else done.exception()
         if error is None:
-            self._heard(self._kinds, done.result())
+            self._hears.hear(self._kinds, done.result())
         elif isinstance(error, NoScriptError) and not self._is_in_full:
             self._is_in_full = True
             self._send()
         else:
             if not isinstance(error, (ValkeyAway, asyncio.CancelledError)):
                 _log.warning("velocities could not be counted: %s", error, exc_info=not isinstance(error, RedisError))
-            self._heard(self._kinds, None)
+            self._hears.hear(self._kinds, None)
 
 
 def calls_of(
@@ -110,12 +114,20 @@ def calls_of(
     plan: Plan,
     found: Sequence[tuple[Kind, str]],
     event: bytes,
-    heard: Heard,
+    hears: Hears,
     *,
     claim: Claim | None = None,
-) -> list[Call]:
-    """One call on a single server, one for each slot of a cluster, where the claim lies in another one."""
-    groups = valkey.together([key for _, key in found])
-    if claim is not None and len(valkey.together([found[0][1], claim.key])) > 1:
-        claim = None
-    return [Call(valkey, plan, [found[place] for place in group], event, heard, claim=claim) for group in groups]
+) -> None:
+    """Send one call to a single server, one for each slot of a cluster; the claim is looked at where it lies."""
+    kinds, keys = [kind for kind, _ in found], [key for _, key in found]
+    claimed_at = len(keys)
+    if claim is not None:
+        keys.append(claim.key)
+    groups = [places for places in valkey.together(keys) if places[0] != claimed_at]
+    hears.expect(len(groups))
+    for places in groups:
+        here = [kinds[place] for place in places if place != claimed_at]
+        arguments: tuple[bytes | str, ...] = (event, bytes([kind.number for kind in here]))
+        if claim is not None and places[-1] == claimed_at:
+            arguments = (*arguments, claim.holder)
+        Call(valkey, plan.script, here, [keys[place] for place in places], arguments, hears=hears)

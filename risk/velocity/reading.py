@@ -56,8 +56,7 @@ class Velocities:
         event = event_of(
             Series.PAYMENTS, facts.order_key, facts.amount_fen, at_ms, place=place, values=values, look=look
         )
-        asked.expect(len(self._valkey.together([key for _, key in found])))
-        calls_of(self._valkey, plan, found, event, asked.hear, claim=claim)
+        calls_of(self._valkey, plan, found, event, asked, claim=claim)
         return asked
 
 

@@ -39,9 +39,8 @@ class Telling:
         if not found:
             told.set_result(True)
             return told
-        hearing = _Hearing(told, len(self._valkey.together([key for _, key in found])))
         event = event_of(series, identity, amount_fen, milliseconds(at))
-        calls_of(self._valkey, plan, found, event, hearing.hear)
+        calls_of(self._valkey, plan, found, event, _Hearing(told))
         return told
 
 
@@ -50,10 +49,14 @@ class _Hearing:
 
     __slots__ = ("_is_had", "_left", "_told")
 
-    def __init__(self, told: asyncio.Future[bool], calls: int) -> None:
+    def __init__(self, told: asyncio.Future[bool]) -> None:
         self._told = told
-        self._left = calls
+        self._left = 0
         self._is_had = True
+
+    def expect(self, calls: int) -> None:
+        """So many answers are to come."""
+        self._left = calls
 
     def hear(self, kinds: Sequence[Kind], answer: list[int] | None) -> None:  # noqa: ARG002 - every call is heard alike
         self._left -= 1
