@@ -116,8 +116,8 @@ def _address(text: str) -> Value:
     """An address or a range of addresses, v4 or v6; a v4 address that is written as a v6 one is the v4 one."""
     try:
         network = ipaddress.ip_network(text)
-    except ValueError as error:
-        raise ValueRefused(f"takes an address or a range such as 203.0.113.0/24: {error}") from None
+    except ValueError:  # whose words repeat the value
+        raise ValueRefused("takes an address, or a range without host bits such as 203.0.113.0/24") from None
     if getattr(network.network_address, "scope_id", None) is not None:
         raise ValueRefused("takes an address without a zone")
     bits, address = network.prefixlen, network.network_address

@@ -1,4 +1,4 @@
-"""What the shelf has of risk: cases, lists, a model, and a valid request for every operation on them and on rules."""
+"""What the shelf has of risk: cases, lists, segments, a model, and a valid request for every operation on these."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from tests.support.till import Till
 _LISTS: Final = "/admin/v1/risk/lists"
 _LIST: Final = f"{_LISTS}/{{name}}"
 _IMPORT: Final = f"{_LIST}/imports/{{import_id}}"
+_SEGMENT: Final = "/admin/v1/segments/{name}"
 _MODELS: Final = "/admin/v1/risk/models"
 _LISTED: Final = {"field": "ip", "value": "203.0.113.0/24"}
 _DOOMED: Final = {"field": "ip", "value": "198.51.100.7"}
@@ -82,9 +83,20 @@ def list_bodies() -> Mapping[str, Mapping[str, Any]]:
     }
 
 
+def segment_bodies(merchant_id: str) -> Mapping[str, Mapping[str, Any]]:
+    """Requests about segments that are taken."""
+    whose = {"merchant_id": merchant_id}
+    return {
+        "POST /admin/v1/segments/find": {**whose, "customer": "c"},
+        f"PUT {_SEGMENT}/customers": {**whose, "customers": ["c"]},
+        f"POST {_SEGMENT}/customers/remove": {**whose, "customers": ["c"]},
+    }
+
+
 def risk_ids(operation: str, ids: Mapping[str, str]) -> Mapping[str, str]:
     """The ids of an operation on what is its own: a list that may go, an import that is over, a model, a decision."""
     found = {
+        f"DELETE {_SEGMENT}": {"name": ids["doomed_segment"]},
         f"DELETE {_LIST}": {"name": ids["doomed_list"]},
         f"POST {_IMPORT}/finish": {"name": ids["finished_list"], "import_id": ids["finished_import_id"]},
         f"DELETE {_IMPORT}": {"name": ids["finished_list"], "import_id": ids["doomed_import_id"]},
@@ -95,7 +107,7 @@ def risk_ids(operation: str, ids: Mapping[str, str]) -> Mapping[str, str]:
 
 
 async def fill_risk_shelf(stack: GatewayStack, till: Till, admin: httpx.AsyncClient) -> dict[str, str]:
-    """Three lists, imports of each kind, a model and a payment that was screened; no rules are in force after that."""
+    """Lists, segments, imports of each kind, a model, a payment that was screened; no rules are in force after that."""
     names = {kind: f"{kind}_{new_ulid().lower()}" for kind in ("kept", "doomed", "finished")}
     for name in names.values():
         await _posted(admin, _LISTS, {"name": name})
@@ -109,12 +121,16 @@ async def fill_risk_shelf(stack: GatewayStack, till: Till, admin: httpx.AsyncCli
     done = await _posted(admin, f"{finished}/imports/{done['id']}/finish", {}, 200)
     given_up = await _posted(admin, f"{finished}/imports", _IMPORTED)
     model = await _posted(admin, _MODELS, _model())
+    for name in (names["kept"], names["doomed"]):
+        body = segment_bodies(stack.shop.id)[f"PUT {_SEGMENT}/customers"]
+        await admin.put(f"{_SEGMENT.format(name=name)}/customers", json=body)
     await published(stack, rule("payment.amount > 0", "score", score=1))
     screened = await till.paid()
     await without_rules(stack)
     return {
         "name": names["kept"],
         "doomed_list": names["doomed"],
+        "doomed_segment": names["doomed"],
         "finished_list": names["finished"],
         "import_id": begun["id"],
         "finished_import_id": done["id"],

@@ -26,16 +26,19 @@ from tests.support.till import WALLETS, auth_code, new_code, new_order, payment_
 
 CARD_NUMBER: Final = "6222021001116245702"
 PERSON: Final = {"id": "customer-4711-in-person", "ip": "198.51.100.77", "device_id": "device-0815-in-person"}
+LOCATION: Final = {"latitude": 31.230416, "longitude": 121.473701}
+CUSTOMER: Final = {**PERSON, "card_bin": "622202", "location": LOCATION}
 _SHORTEST: Final = 8
 """Shorter texts would be found everywhere."""
 
 
 @dataclass(slots=True)
 class Sought:
-    """What must not be seen, by what it is; and every error that a caller was shown."""
+    """What must not be seen, by what it is; every error that a caller was shown, and what is shown masked."""
 
     texts: dict[str, str] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
+    masked: list[str] = field(default_factory=list)
 
     def add(self, name: str, text: str) -> str:
         """One more text to look for, in whichever form it could be written."""
@@ -73,6 +76,16 @@ class Scenes:
         """In the world's loop."""
         return self.world.run(work)
 
+    def hear(self, answer: httpx.Response) -> None:
+        """Keep a refusal."""
+        assert answer.is_client_error, answer.text
+        self.sought.hear(answer)
+
+    def overhear(self, answer: httpx.Response) -> None:
+        """Keep what may be read, but for who the customer is."""
+        assert answer.status_code == 200, answer.text
+        self.sought.masked.append(answer.text)
+
     async def bar_codes(self) -> None:
         """Paid, declined, unknown, malformed, and a card number instead of a code."""
         magics = (None, "9001", "9002", "9006", "9008", "9009", "9010", "9012")
@@ -81,7 +94,7 @@ class Scenes:
             self.sought.hear(await self.world.till.pay(new_order(auth_code=wrong)))
 
     async def _bar_code(self, wallet: str, magic: str | None) -> None:
-        order = new_order(wallet, magic, customer={**PERSON, "card_bin": "622202"}, description=CARD_NUMBER)
+        order = new_order(wallet, magic, customer=CUSTOMER, description=CARD_NUMBER)
         self.sought.add("auth code", order["auth_code"])
         self.sought.hear(await self.world.till.pay(order, wait_s=1))
         code = self.sought.add("auth code", auth_code(wallet))
@@ -193,7 +206,7 @@ class Scenes:
         await asyncio.to_thread(self.stack.simulators.clear_faults)
 
     async def _trouble(self, wallet: str) -> None:
-        order = new_order(wallet, customer=PERSON)
+        order = new_order(wallet, customer=CUSTOMER)
         self.sought.add("auth code", order["auth_code"])
         self.sought.hear(await self.world.till.pay(order, wait_s=1))
         self.sought.hear(await self.world.till.pay(new_code(wallet), wait_s=1))

@@ -23,6 +23,7 @@ from tests.fuzz.risk_shelf import (
     open_case,
     risk_ids,
     rule_bodies,
+    segment_bodies,
 )
 from tests.support import refunds
 from tests.support.cashier import CashierPage, Customer
@@ -137,6 +138,7 @@ class Shelf:
             **rule_bodies(),
             **list_bodies(),
             **model_bodies(),
+            **segment_bodies(self.ids["merchant_id"]),
         }  # fmt: skip
         return dict(bodies[str(operation)])
 

@@ -1,19 +1,21 @@
-"""I8: no secret, card number, auth code, payer or callback body reaches a log, a metric or an error, nor rests in the
-clear in PostgreSQL; whatever fails, and with everything logged that can be."""
+"""I8: no secret, card number, auth code, payer, customer or callback body reaches a log, a metric or an error, nor
+rests in the clear in PostgreSQL or Valkey; whatever fails, with everything logged, and every payment screened."""
 
 from __future__ import annotations
 
 import base64
 import json
 import secrets
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
 
 import pytest
+import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fuzz.scenes import CARD_NUMBER, PERSON, Scenes, Sought
+from tests.fuzz import risk_scenes
+from tests.fuzz.scenes import CARD_NUMBER, LOCATION, PERSON, Scenes, Sought
 from tests.fuzz.shelf import fill_shelf
 from tests.fuzz.values import bounded, changed, fields_of
 from tests.fuzz.world import World
@@ -21,6 +23,14 @@ from tests.support.gateway import GatewayStack
 from tests.support.receivers import start_receiver
 
 pytestmark = pytest.mark.slow
+_READS: Final[Mapping[bytes, Callable[[redis.Redis, bytes], Any]]] = {
+    b"string": redis.Redis.get,
+    b"hash": redis.Redis.hgetall,
+    b"set": redis.Redis.smembers,
+    b"stream": redis.Redis.xrange,
+    b"list": lambda valkey, key: valkey.lrange(key, 0, -1),
+    b"zset": lambda valkey, key: valkey.zrange(key, 0, -1, withscores=True),
+}
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +59,15 @@ def scenes(world: World, stack: GatewayStack) -> Iterator[Scenes]:
     sought.add("card number", CARD_NUMBER)
     for name, value in PERSON.items():
         sought.add(f"customer {name}", value)
+    for name, degrees in LOCATION.items():
+        sought.add(f"customer {name}", str(degrees))
     with start_receiver() as receiver:
         played = Scenes(world, world.run(fill_shelf(stack, world.till, receiver.url)), sought)
+        played.run(risk_scenes.put_in_force(played))
         for scene in (played.accounts, played.keys, played.webhooks, played.bar_codes, played.pages, played.callbacks,
                       played.troubles):  # fmt: skip
             played.run(scene())
+        played.run(risk_scenes.look_into_it(played))
         yield played
         world.run(played.shelf.customer.client.aclose())
 
@@ -90,6 +104,29 @@ def test_nothing_that_is_secret_rests_in_the_clear(scenes: Scenes) -> None:
         for row in scenes.run(scenes.rows(f"SELECT t::text AS whole FROM {table['tablename']} t")):
             found = [one for one in scenes.sought.found_in(row["whole"]) if not one.startswith("card number")]
             assert found == [], f"{table['tablename']}: {row['whole'][:1_000]}"
+
+
+def test_nothing_that_is_secret_rests_in_valkey(scenes: Scenes, stack: GatewayStack) -> None:
+    with redis.Redis.from_url(stack.redis_url) as valkey:
+        keys = list(valkey.scan_iter(count=1_000))
+        assert len([key for key in keys if key.startswith(b"risk:")]) > 5
+        for key in keys:
+            held = f"{key!r} {_held(valkey, key)!r}"
+            assert scenes.sought.found_in(held) == [], held[:1_000]
+
+
+def _held(valkey: redis.Redis, key: bytes) -> Any:
+    """All that stands there, of whatever kind it is; None where it has expired meanwhile."""
+    kind = valkey.type(key)
+    read = _READS.get(kind)
+    assert read is not None or kind == b"none", f"{key!r} is a {kind!r}"
+    return None if read is None else read(valkey, key)
+
+
+def test_who_the_customer_is_is_shown_masked(scenes: Scenes) -> None:
+    assert len(scenes.sought.masked) > 5
+    for text in scenes.sought.masked:
+        assert scenes.sought.found_in(text) == [], text
 
 
 @bounded(200, per_minute=300)

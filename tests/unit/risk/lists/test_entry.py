@@ -75,3 +75,13 @@ def test_a_value_is_held_by_itself_and_by_every_wider_range_or_shorter_bin() -> 
     assert hasher.of(value_of("ip", "10.1.3.0/24", None)) not in held
     cards = hasher.holding(value_of("card", "6222021", None))
     assert set(cards) == {hasher.of(value_of("card", each, None)) for each in ("622202", "6222021")}
+
+
+def test_a_refusal_does_not_repeat_the_value() -> None:
+    for field in ("ip", "card", "merchant"):
+        with pytest.raises(ValueRefused) as refused:
+            value_of(field, "somebody-in-person", None)
+        assert "somebody" not in str(refused.value)
+    with pytest.raises(ValueRefused) as refused:
+        value_of("ip", "203.0.113.77/24", None)
+    assert "77" not in str(refused.value)
