@@ -34,11 +34,11 @@ class OrderScreening:
         self._vault = vault
         self._now = now
 
-    async def begin(self, order: PaymentOrder, claim: Claim) -> Begun | None:
+    async def begin(self, order: PaymentOrder, claim: Claim | None = None) -> Begun | None:
         """Count the payment and ask what rules look at; None where no rule set is in force.
 
         Returns without a trip through the event loop where the place is known, so that what is asked leaves together
-        with the claim, which was sent before.  Without that claim the request is a retry, and counts nothing.
+        with the claim, which was sent before: who does not get it sends a payment again, and counts nothing.
         """
         if not self._desk.in_force:
             return None

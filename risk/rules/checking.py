@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from itertools import islice
-from typing import Final
+from typing import Final, TypeGuard
 
 from gateway.kernel.documents import Problem, Problems
 from gateway.kernel.expressions import Expression, ExpressionError
 from gateway.kernel.expressions.clauses import Clauses
 from gateway.kernel.expressions.complaints import closest, position_at
 from gateway.kernel.expressions.fields import Call
+from gateway.kernel.expressions.patterns import size_at_most
 from gateway.kernel.expressions.shapes import Shapes
-from gateway.kernel.expressions.tree import FieldValue, Node, Operation, Operator, nodes_of
+from gateway.kernel.expressions.tree import Constant, FieldValue, Node, Operation, Operator, nodes_of
 from risk.fields import FIELDS, LISTED, MODEL_SCORE
 from risk.velocity import spec
 from risk.velocity.spec import VELOCITIES_MAX, Velocity
@@ -23,8 +24,12 @@ LISTED_MAX: Final = 64
 TERMS_MAX: Final = 1_000
 """Different terms in one rule set that have to be worked out for each payment: all but a field or call that is compared
 with a literal, which the index looks up for any number of rules at once."""
+STEPS_MAX: Final = 10_000
+"""Operations and look-ups in all of these together: some 2 ms for each payment."""
 PATTERNS_MAX: Final = 64
 """Different uses of matches() among them."""
+PATTERNS_SIZE_MAX: Final = 1_024
+"""Of all their patterns (`size_at_most`), each of which is compiled for each payment: some 4 ms at worst."""
 _SHAPES: Final = Shapes(FIELDS)
 
 
@@ -32,6 +37,9 @@ def condition_of(value: object, path: str, problems: Problems, *, given: bool) -
     """The condition in a JSON value; what is wrong with it is noted with its line and column, and it is None."""
     if not isinstance(value, str) or not value.strip():
         problems.note(path, "takes a condition, a text" if given else "is required")
+        return None
+    if "\0" in value:
+        problems.note(path, "has a NUL character: in a text it is written as \\x00")
         return None
     try:
         return _SHAPES.check(value)
@@ -49,7 +57,7 @@ class SetChecks:
         self._velocities: set[Velocity] = set()
         self._listed: set[str] = set()
         self._clauses = Clauses()
-        self._looked_at = self._worked_out = self._patterns = 0
+        self._looked_at = self._worked_out = self._steps = self._patterns = self._patterns_size = 0
         self._told_cost = False
 
     def look(self, when: Expression, path: str, *, scored: bool) -> None:
@@ -75,14 +83,25 @@ class SetChecks:
             if isinstance(term, FieldValue):
                 continue
             self._worked_out += 1
-            self._patterns += sum(_is_pattern(node) for node in nodes_of(term))
+            for node in nodes_of(term):
+                self._steps += not isinstance(node, Constant)
+                if _is_pattern(node):
+                    self._patterns += 1
+                    self._patterns_size += _pattern_size(node)
         self._looked_at = len(terms)
+        self._judge_cost(path)
+
+    def _judge_cost(self, path: str) -> None:
+        simpler = "compare fields with literals, and put long lists of values into a list"
+        fewer = "write startsWith() or ==, or join patterns: 'one|other'"
         if self._worked_out > TERMS_MAX:
-            hint = "compare fields with literals, and put long lists of values into a list"
-            self._tell_cost(path, f"more than {TERMS_MAX} different computations in one rule set", hint)
+            self._tell_cost(path, f"more than {TERMS_MAX} different computations in one rule set", simpler)
+        elif self._steps > STEPS_MAX:
+            self._tell_cost(path, f"more than {STEPS_MAX} steps of computations in one rule set", simpler)
         elif self._patterns > PATTERNS_MAX:
-            message = f"more than {PATTERNS_MAX} different patterns in one rule set"
-            self._tell_cost(path, message, "write startsWith() or ==, or join patterns: 'one|other'")
+            self._tell_cost(path, f"more than {PATTERNS_MAX} different patterns in one rule set", fewer)
+        elif self._patterns_size > PATTERNS_SIZE_MAX:
+            self._tell_cost(path, "the patterns of the rule set are too large together", fewer)
 
     def _tell_cost(self, path: str, message: str, hint: str) -> None:
         self._told_cost = True
@@ -117,5 +136,11 @@ class SetChecks:
         self._problems.add(Problem(path, message, line, column, hint))
 
 
-def _is_pattern(node: Node) -> bool:
+def _is_pattern(node: Node) -> TypeGuard[Operation]:
     return isinstance(node, Operation) and node.operator is Operator.MATCHES
+
+
+def _pattern_size(matches: Operation) -> int:
+    pattern = matches.operands[1]
+    assert isinstance(pattern, Constant), "the checker takes no other"
+    return size_at_most(str(pattern.value))

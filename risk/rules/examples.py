@@ -113,4 +113,5 @@ def _value(wanted: FieldType, value: Any) -> Value | None:
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) and len(value) <= TEXT_LENGTH_MAX
+    """PostgreSQL's JSON has no NUL."""
+    return isinstance(value, str) and len(value) <= TEXT_LENGTH_MAX and "\0" not in value

@@ -12,7 +12,7 @@ from cel_expr_python import cel  # type: ignore[import-untyped]
 PATTERN_LENGTH_MAX: Final = 256
 """Characters."""
 PATTERN_SIZE_MAX: Final = 256
-"""What `_size_at_most` may give. CEL compiles the pattern anew for every text: of this size that takes up to 0.5 ms."""
+"""What `size_at_most` may give. CEL compiles the pattern anew for every text: of this size that takes up to 0.5 ms."""
 _ANY_CHARACTER: Final = 4
 """The size of what matches one of many characters, beside the 1 of a literal: RE2 makes several byte ranges of it."""
 _UNSUPPORTED: Final = re.compile(r"\\[pPQ]|(?<!^)\(\?[A-Za-z-]+\)")
@@ -32,7 +32,7 @@ def pattern_problem(pattern: str) -> str | None:
     unsupported = _UNSUPPORTED.search(pattern)
     if unsupported:
         return f"{unsupported[0]} is not supported here"
-    if _size_at_most(pattern) > PATTERN_SIZE_MAX:
+    if size_at_most(pattern) > PATTERN_SIZE_MAX:
         return "it repeats too much"
     result = _program(pattern).eval(data={"text": ""})
     return None if result.type() == cel.Type.BOOL else str(result.value()).rpartition("regular expression: ")[2]
@@ -55,7 +55,7 @@ def pattern_test(pattern: str) -> Callable[[str], bool | None]:
     return test
 
 
-def _size_at_most(pattern: str) -> int:
+def size_at_most(pattern: str) -> int:
     """At least how large a program RE2 makes of the pattern, in literals: what may occur n times counts n times."""
     sizes = [0]
     atom = position = 0

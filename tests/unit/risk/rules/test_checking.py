@@ -90,6 +90,34 @@ def test_a_set_has_64_different_patterns_at_most() -> None:
     assert told(*patterns) == [("rules.64.when", 1, 1, "more than 64 different patterns in one rule set")]
 
 
+def test_the_patterns_of_a_set_are_bounded_together_as_each_is_by_itself() -> None:
+    large = [f"payment.operator_id.matches('a{{200}}b{number:02}')" for number in range(6)]
+    assert len(read(*large[:5]).rules) == 5
+    assert told(*large) == [("rules.5.when", 1, 1, "the patterns of the rule set are too large together")]
+
+
+def test_what_a_few_long_conditions_work_out_is_bounded_as_what_many_short_ones_do() -> None:
+    worked_out = ", ".join(f"payment.hour + {number}" for number in range(200))
+    long = [f"payment.amount + {number} in [{worked_out}]" for number in range(40)]
+    assert len(read(*long[:20]).rules) == 20
+    assert told(*long) == [("rules.24.when", 1, 1, "more than 10000 steps of computations in one rule set")]
+
+
+def test_a_literal_in_a_list_is_no_step() -> None:
+    listed = ", ".join(str(number) for number in range(1_000))
+    assert len(read(*(f"payment.amount % {number} in [{listed}]" for number in range(2, 62))).rules) == 60
+
+
+def test_a_nul_is_written_as_an_escape_as_no_database_could_tell_of_it() -> None:
+    assert told("payment.region != 'a\0b'") == [
+        ("rules.0.when", None, None, "has a NUL character: in a text it is written as \\x00")
+    ]
+    assert len(read("payment.region != 'a\\x00b'").rules) == 1
+    tested = rule("R", "payment.region == 'a'", tests=[{"given": {"payment.region": "a\0"}, "hits": False}])
+    with pytest.raises(RuleSetError, match="takes a text, or null"):
+        parse({"rules": [tested]}, lists=None, models=None)
+
+
 def test_any_number_of_rules_compares_fields_with_literals() -> None:
     conditions = [f"payment.merchant_id == 'mer_{number}' && payment.amount > {number}" for number in range(3_000)]
     assert len(read(*conditions).rules) == 3_000
