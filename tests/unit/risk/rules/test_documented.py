@@ -8,7 +8,7 @@ from pathlib import Path
 
 from risk.decision import Action
 from risk.fields import FIELDS
-from risk.rules.checking import LISTED_MAX, PATTERNS_MAX, TERMS_MAX
+from risk.rules.checking import LISTED_MAX, PATTERNS_MAX, PATTERNS_SIZE_MAX, STEPS_MAX, TERMS_MAX
 from risk.rules.compiled import CompiledSet
 from risk.rules.document import RULE_FIELDS, SET_FIELDS, parse
 from risk.rules.trying import failures
@@ -37,11 +37,10 @@ def test_every_field_of_a_document_and_every_action_is_explained() -> None:
 
 
 def test_the_bounds_are_those_that_hold() -> None:
-    told = [
-        int(bound.replace(",", ""))
-        for bound in re.findall(r"^\| ([\d,]+) \|", section("What is refused"), re.MULTILINE)
-    ]
-    assert told == [VELOCITIES_MAX, LISTED_MAX, TERMS_MAX, PATTERNS_MAX]
+    bounds = re.findall(r"^\| ([\d,]+) \|", section("What is refused"), re.MULTILINE)
+    told = [int(bound.replace(",", "")) for bound in bounds]
+    assert told == [VELOCITIES_MAX, LISTED_MAX, TERMS_MAX, STEPS_MAX, PATTERNS_MAX]
+    assert f"of {PATTERNS_SIZE_MAX:,} characters together" in section("What is refused")
 
 
 def test_what_is_shown_is_a_rule_set_whose_tests_hold() -> None:
