@@ -33,8 +33,10 @@ from hypothesis.stateful import (
 )
 
 from tests.faults.conftest import FAULT_SETTINGS
+from tests.fuzz import screening
 from tests.fuzz.sales import Sale, Street
 from tests.fuzz.town import Town
+from tests.fuzz.troubles import ASTRAY, CALLS, FAULTS, POSSIBLE_CALLS, REFUSED_REFUND
 from tests.fuzz.truth import dossier, wrong, wrong_in_the_end
 from tests.fuzz.values import MINUTES
 from tests.fuzz.world import World
@@ -42,6 +44,7 @@ from tests.support.audits import audit_command
 from tests.support.book import ClientBook
 from tests.support.channels import Simulators, start_simulators
 from tests.support.gateway import GatewayStack, kill
+from tests.support.manager import Manager
 from tests.support.receivers import start_receiver
 from tests.support.shop_day.hooks import Hooks
 from tests.support.shop_day.switches import switched
@@ -65,42 +68,6 @@ SETTINGS: Final = {
     "MASHANG_WEBHOOK_TIMEOUT_S": "1.5",
     "MASHANG_WEBHOOK_LEASE_S": "3",
 }
-FAULTS: Final[tuple[Mapping[str, Any], ...]] = (
-    {"kind": "timeout_after_charging", "hold_s": 2},
-    {"kind": "timeout_before_charging", "hold_s": 2},
-    {"kind": "reset_after_charging"},
-    {"kind": "reset_before_charging"},
-    {"kind": "reset_mid_answer"},
-    {"kind": "server_error_after_charging"},
-    {"kind": "malformed_answer"},
-    {"kind": "unsigned_answer"},
-    {"kind": "badly_signed_answer"},
-    {"kind": "wrong_order"},
-    {"kind": "rate_limit"},
-    {"kind": "outage"},
-    {"kind": "slow_down", "latency_ms": 400},
-    {"kind": "error_code", "code": None},
-    {"kind": "late_order", "after_s": 1, "hold_s": 1},
-    {"kind": "refund_ends", "as": "closed"},
-    {"kind": "wrong_amount"},
-)
-POSSIBLE_CALLS: Final[Mapping[str, tuple[str, ...]]] = {
-    "error_code": ("refund",),
-    "late_order": ("pay",),
-    "refund_ends": ("refund",),
-    "wrong_amount": ("pay", "scan"),
-}
-REFUSED_REFUND: Final = {"wechat": "NOT_ENOUGH", "alipay": "ACQ.SELLER_BALANCE_NOT_ENOUGH", "unionpay": "36"}
-CALLS: Final = ("pay", "query", "reverse", "close", "refund", "refund_query", "create_code", "create_page")
-ASTRAY: Final[tuple[Mapping[str, Any], ...]] = (
-    {"kind": "notify", "effect": "drop"},
-    {"kind": "notify", "effect": "delay", "after_s": 1},
-    {"kind": "notify", "effect": "reorder", "after_s": 1},
-    {"kind": "notify", "effect": "duplicate", "copies": 20},
-    {"kind": "notify", "effect": "forged"},
-    {"kind": "notify", "effect": "before_answer"},
-)
-
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300 + 2 * 60 * MINUTES)]
 
 
@@ -150,6 +117,7 @@ MOVES: Final[Mapping[str, Move]] = {
     "decide to accept it": lambda street, sale: street.decide(sale, "accept_capture"),
     "decide to give it back": lambda street, sale: street.decide(sale, "give_back"),
     "let refunds rest": lambda street, sale: street.clock.let_refunds_rest(sale.id),
+    **screening.MOVES,
 }
 
 
@@ -187,6 +155,8 @@ def town(world: World, stack: GatewayStack, book: ClientBook, redis_url: str) ->
         made = await street.client.post(f"{stack.url}/v1/webhook_endpoints", json={"url": receiver.url})
         hooks.secret = made.json()["secret"]
         wall = await street.client.post(f"{stack.url}/v1/codes", json={"name": "wall"})
+        async with stack.admin() as admin:
+            await Manager(stack, admin).start()
         return street, wall.json()["url"]
 
     with start_receiver() as receiver:
@@ -211,11 +181,17 @@ class WholeMachine(RuleBasedStateMachine):
         self.dead = 0
         self.is_spoilt = False
 
-    @initialize(target=sales, wanted=st.lists(WANTED, min_size=2, max_size=4))
-    def open_the_shop(self, wanted: list[Wanted]) -> Any:
-        """The first customers come at the same time."""
+    @initialize(
+        target=sales,
+        wanted=st.lists(WANTED, min_size=2, max_size=4),
+        rules=st.sampled_from(sorted(screening.RULE_BOOKS)),
+    )
+    def open_the_shop(self, wanted: list[Wanted], rules: str) -> Any:
+        """The first customers come at the same time, under the rules of the day."""
 
         async def sell_all() -> list[Sale | None]:
+            await screening.publish(self.street, rules)
+            await asyncio.sleep(screening.KNOWN_S)
             return await asyncio.gather(*[self._sell(one) for one in wanted])
 
         sold = [sale for sale in self.town.run(sell_all()) if sale is not None]
@@ -289,6 +265,11 @@ class WholeMachine(RuleBasedStateMachine):
         elif isinstance(what, int):
             self.street.stack.workers[what].send(signal.SIGSTOP)
 
+    @rule(rules=st.sampled_from(sorted(screening.RULE_BOOKS)))
+    def change_the_rules(self, rules: str) -> None:
+        """Other rules are published; each process goes by them as soon as it knows."""
+        self.town.run(screening.publish(self.street, rules))
+
     @rule(wallet=st.sampled_from(WALLETS), to_next=st.booleans())
     def rotate_credentials(self, wallet: str, *, to_next: bool) -> None:
         """An account gets other keys, which its channel knows already; those before them are still good."""
@@ -323,6 +304,7 @@ class WholeMachine(RuleBasedStateMachine):
         for sale in self.known:
             seen = self.town.run(dossier(self.street, sale, self.town.hooks))
             assert wrong(seen) == []
+            assert self.town.run(screening.screening_of(self.street, sale)) == []
 
     def teardown(self) -> None:
         """Mend everything; every sale comes to its end, and the books agree."""
@@ -336,6 +318,9 @@ class WholeMachine(RuleBasedStateMachine):
             assert wrong_in_the_end(seen) == [], seen
             self.town.run(self.street.read(sale))
             self.town.run(self.street.turn_back(sale))
+        count, otherwise = self.town.run(screening.replays(self.street, self.known))
+        self.town.screened += count
+        assert otherwise == []
 
     async def _sell(self, wanted: Wanted) -> Sale | None:
         sale = await self._shown(wanted)
@@ -383,6 +368,8 @@ def test_whatever_happens_to_a_sale_all_books_agree_in_the_end(
         number += 1
         sys.stderr.write(f"seed {number}, {town.examples} examples so far\n")
         _search(town, number, EXAMPLES)
+    assert town.screened > EXAMPLES
     report = town.run(audit_command(stack.database_url, stack.simulators, book))
     counts = {name: report[name] for name in ("payments", "refunds", "simulators", "client_log")}
-    sys.stderr.write(f"seeds {SEED} to {number}: {town.examples} examples\n{orjson.dumps(counts).decode()}\n")
+    told = f"seeds {SEED} to {number}: {town.examples} examples, {town.screened} screened"
+    sys.stderr.write(f"{told}\n{orjson.dumps(counts).decode()}\n")

@@ -32,6 +32,7 @@ class Town:
         self.stack = world.stack
         self.wall = wall
         self.examples = 0
+        self.screened = 0
         self._redis_url = redis_url
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
