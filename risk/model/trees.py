@@ -50,9 +50,7 @@ class Trees:
 
     def _build(self, trees: Sequence[_Tree], features: int) -> None:
         leaves = max(len(tree.leaves) for tree in trees)
-        word = next((kind for bits, kind in _WORDS if leaves <= bits), None)
-        if word is None:
-            raise TreesError(f"a tree has more than {LEAVES_MAX} leaves")
+        word = next(kind for bits, kind in _WORDS if leaves <= bits)
         splits = [split for number, tree in enumerate(trees) for split in tree.splits(number)]
         if any(not 0 <= split[0] < features for split in splits):
             raise TreesError("a node asks of a feature that there is not")
@@ -138,6 +136,8 @@ class _Tree:
         if left == -1:
             if not abs(condition) <= _LEAF_MAX:
                 raise TreesError("a leaf is no log-odds")
+            if len(self.leaves) == LEAVES_MAX:  # nodes that share their children would have no end of them
+                raise TreesError(f"a tree has more than {LEAVES_MAX} leaves")
             self.leaves.append(condition)
             return
         if condition != condition:  # noqa: PLR0124  (NaN)

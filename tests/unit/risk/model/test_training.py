@@ -189,9 +189,24 @@ def _is_beyond_all_doubt(tree: dict[str, Any]) -> None:
     tree["split_conditions"][leaf] = 1e308
 
 
+def _shares_children(tree: dict[str, Any]) -> None:
+    """Two to the power of 40 ways to a leaf, in 41 nodes."""
+    tree["left_children"] = tree["right_children"] = [*range(1, 41), -1]
+    tree["split_conditions"] = [0.5] * 41
+    tree["split_indices"] = tree["split_type"] = tree["default_left"] = [0] * 41
+
+
 @pytest.mark.parametrize(
     "spoil",
-    [_asks_of_nothing, _goes_round, _ends_early, _says_no_number, _compares_with_no_number, _is_beyond_all_doubt],
+    [
+        _asks_of_nothing,
+        _goes_round,
+        _ends_early,
+        _says_no_number,
+        _compares_with_no_number,
+        _is_beyond_all_doubt,
+        _shares_children,
+    ],
 )
 def test_trees_that_cannot_be_walked_are_refused(model: Model, spoil: Any) -> None:
     document = deepcopy(model.to_json())
