@@ -34,6 +34,7 @@ from gateway.commandline.options import (
 from gateway.commandline.payments import payment
 from gateway.commandline.risk import risk
 from gateway.commandline.routing import routing
+from gateway.commandline.segments import segments
 
 if TYPE_CHECKING:
     from gateway.client.objects import Wallet
@@ -54,6 +55,7 @@ app.add_typer(campaign, name="campaign")
 app.add_typer(coupon, name="coupon")
 app.add_typer(payment, name="payment")
 app.add_typer(risk, name="risk")
+app.add_typer(segments, name="segments")
 accounts.register(routing)
 
 

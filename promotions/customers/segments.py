@@ -87,9 +87,9 @@ async def delete_some(connection: Connection, name: str) -> tuple[int, bool]:
     How many were taken out, and whether it is gone: a large one takes more than one transaction, so that no payment of
     its customers waits for long.
     """
-    found = await connection.fetch(SQL["any_of"], name, CUSTOMERS_AT_ONCE_MAX)
-    removed = await remove_customers(connection, name, [row["customer"] for row in found])
-    is_gone = len(found) < CUSTOMERS_AT_ONCE_MAX
+    found = await connection.fetch(SQL["any_of"], name, CUSTOMERS_AT_ONCE_MAX + 1)
+    customers = [row["customer"] for row in found[:CUSTOMERS_AT_ONCE_MAX]]
+    removed, is_gone = await remove_customers(connection, name, customers), len(found) <= CUSTOMERS_AT_ONCE_MAX
     if is_gone:
         await connection.execute(SQL["delete"], name)
     return removed, is_gone
