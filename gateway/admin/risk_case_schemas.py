@@ -80,7 +80,7 @@ DETAIL: Final[dict[str, Any]] = {
         "id": "…42",
         "device": "…-9",
         "ip": "203.0.113.…",
-        "card_bin": "622202",
+        "card_bin": "62…",
         "location": {"latitude": 31.2, "longitude": 121.5},
     },
     "decision": DECISION,

@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.kernel.clock import rfc3339
 from risk.cases.case import Case, Complaint, Step
-from risk.cases.masks import masked_id, masked_ip
+from risk.cases.masks import masked_bin, masked_id, masked_ip
 from risk.labels.label import Label
 
 
@@ -94,6 +94,6 @@ def customer_json(fields: Mapping[str, Any] | None) -> dict[str, Any] | None:
         "id": None if said.get("id") is None else masked_id(said["id"]),
         "device": None if said.get("device_id") is None else masked_id(said["device_id"]),
         "ip": None if said.get("ip") is None else masked_ip(said["ip"]),
-        "card_bin": said.get("card_bin"),
+        "card_bin": None if said.get("card_bin") is None else masked_bin(said["card_bin"]),
         "location": None if place is None else {name: round(degrees, 1) for name, degrees in place.items()},
     }

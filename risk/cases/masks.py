@@ -15,6 +15,11 @@ def masked_id(text: str) -> str:
     return f"…{text[-_SHOWN:]}" if len(text) >= _SHOWN + _HIDDEN_MIN else "…"
 
 
+def masked_bin(text: str) -> str:
+    """The first two digits of a card, which tell its scheme: `62…`."""
+    return f"{text[:_SHOWN]}…"
+
+
 def masked_ip(text: str) -> str:
     """Without its host: `203.0.113.…`, `2001:db8:1:…`."""
     address = ipaddress.ip_address(text)

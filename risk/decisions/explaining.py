@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from gateway.kernel.expressions import Value
-from risk.cases.masks import masked_ip
+from risk.cases.masks import masked_bin, masked_ip
 from risk.decision import Decision
 from risk.decisions.store import Database, rules_named
 from risk.facts import Facts
@@ -18,8 +18,6 @@ from risk.model.scorer import Reason
 from risk.rules.compiled import CompiledSet
 from risk.rules.rule import Mode
 from risk.values import replayed
-
-_SHOWN_OF_BIN: Final = 2
 
 
 class ExplainedRule(NamedTuple):
@@ -69,8 +67,4 @@ def _explained(code: str, mode: Mode, written: Mapping[str, Any]) -> ExplainedRu
     return ExplainedRule(code, mode, *known)
 
 
-def _masked_bin(card_bin: str) -> str:
-    return f"{card_bin[:_SHOWN_OF_BIN]}…"
-
-
-_MASKS: Final = {"payment.ip": masked_ip, "payment.card_bin": _masked_bin}
+_MASKS: Final = {"payment.ip": masked_ip, "payment.card_bin": masked_bin}

@@ -34,7 +34,7 @@ NUMBERS: Final = {
 NAMES: Final = {number: name for name, number in NUMBERS.items()}
 assert set(NUMBERS) == set(LISTED_FIELDS)
 
-OF_PERSONS: Final = frozenset({"customer", "device", "ip", "payer"})
+OF_PERSONS: Final = frozenset({"customer", "device", "ip", "card", "payer"})
 """Their values are stored sealed, and shown masked."""
 OF_KEYED_HASHES: Final = frozenset({"customer", "device", "payer"})
 """A payment carries keyed hashes of these, as hex."""
@@ -219,6 +219,8 @@ def masked(value: Value) -> str:
         begin = text.split(":")[0] + ":" if ":" in text else ".".join(text.split(".")[:2]) + "."
         _, slash, bits = text.partition("/")
         return f"{begin}…{slash}{bits}"
+    if value.field == "card":
+        return f"{text[:2]}…"
     return f"{text[:2]}…{text[-2:]}" if len(text) >= 8 else f"{text[:1]}…"
 
 

@@ -83,7 +83,7 @@ def test_an_address_is_found_by_its_range_and_a_card_by_its_bin(admin: httpx.Cli
     put(admin, "block", {"field": "ip", "value": "198.51.100.0/24"}, {"field": "card", "value": "622202"})
     [range_] = found(admin, field="ip", value="198.51.100.77")
     assert (range_["list"], range_["value"]) == ("block", "198.51.…/24")
-    assert [each["value"] for each in found(admin, field="card", value="62220288")] == ["622202"]
+    assert [each["value"] for each in found(admin, field="card", value="62220288")] == ["62…"]
     assert found(admin, field="ip", value="198.51.101.77") == []
 
 

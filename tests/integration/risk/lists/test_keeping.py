@@ -48,8 +48,10 @@ async def test_ranges_and_bins_that_hold_a_value_are_found_with_it(desk: Desk, p
 async def test_values_of_persons_are_sealed_and_open_nowhere_else(desk: Desk, pool: asyncpg.Pool) -> None:
     await desk.put("allow", "device", "d-secret", scope="realm-1")
     await desk.put("allow", "region", "上海")
+    await desk.put("allow", "card", "621483")
     stored = {row["field"]: row for row in await pool.fetch("SELECT * FROM risk_list_entries WHERE edition = 1")}
     assert b"d-secret" not in stored[2]["value"]
+    assert b"621483" not in stored[4]["value"]
     assert "上海".encode() in stored[8]["value"]
     await pool.execute("UPDATE risk_list_entries SET hash = hash + 1 WHERE field = 2 AND edition = 1")
     [moved] = await read_entries(pool, desk.vault, "allow", field="device", after=None, limit=5)
