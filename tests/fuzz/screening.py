@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+import asyncpg
 import httpx
 
 from gateway.kernel.ids import new_ulid
@@ -15,6 +16,7 @@ from risk.decisions.replaying import PastSets
 from risk.decisions.store import find_decision
 from risk.model.book import ModelBook
 from tests.fuzz.sales import Sale, Street
+from tests.support.gateway import GatewayStack
 from tests.support.risk_rules import RULE_SETS, rule
 from tests.support.till import WALLETS
 
@@ -109,16 +111,18 @@ def _astray(payment: Mapping[str, Any], decisions: Sequence[Any], cases: Sequenc
         yield f"no discount, but {payment['payable']} of {payment['amount']} were payable"
 
 
-async def replays(street: Street, sales: Sequence[Sale]) -> tuple[int, list[str]]:
+async def replayed(stack: GatewayStack, payment_ids: Sequence[str]) -> tuple[int, list[str]]:
     """How many decisions there are, and which of them are not made again as they were."""
-    vault, count, found = street.stack.vault, 0, []
-    past_sets = PastSets(street.pool, vault, ModelBook(street.pool))
-    replaying = Replaying(PaymentStore(street.pool, vault), past_sets, vault)
-    for sale in sales:
-        stored = await find_decision(street.pool, sale.id)
-        if stored is not None:
-            count += 1
-            found += [f"made again: {one}" async for one in replaying.replay([stored]) if not one.agrees]
+    count, found = 0, []
+    async with asyncpg.create_pool(stack.database_url, min_size=1, max_size=2) as pool:
+        replaying = Replaying(
+            PaymentStore(pool, stack.vault), PastSets(pool, stack.vault, ModelBook(pool)), stack.vault
+        )
+        for payment_id in payment_ids:
+            stored = await find_decision(pool, payment_id)
+            if stored is not None:
+                count += 1
+                found += [f"made again: {one}" async for one in replaying.replay([stored]) if not one.agrees]
     return count, found
 
 

@@ -318,7 +318,7 @@ class WholeMachine(RuleBasedStateMachine):
             assert wrong_in_the_end(seen) == [], seen
             self.town.run(self.street.read(sale))
             self.town.run(self.street.turn_back(sale))
-        count, otherwise = self.town.run(screening.replays(self.street, self.known))
+        count, otherwise = self.town.run(screening.replayed(self.town.stack, [sale.id for sale in self.known]))
         self.town.screened += count
         assert otherwise == []
 
