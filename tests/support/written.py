@@ -39,6 +39,7 @@ _BY_REQUESTS: Final = (
     "risk_case_steps",
     "risk_complaints",
     "risk_labels",
+    "segments",
 )
 _KEPT: Final = ("merchants", "api_keys", "channel_accounts", "codes", "webhook_endpoints")
 
