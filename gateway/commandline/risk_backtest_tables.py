@@ -50,7 +50,9 @@ def _measures(tally: Tally) -> tuple[str, ...]:
 
 
 def _table(first: Sequence[str], title: str) -> Table:
-    table = Table(*first, title=title, title_justify="left")
+    table = Table(title=title, title_justify="left")
+    for heading in first:
+        table.add_column(heading, overflow="fold")
     for heading in _MEASURES:
         table.add_column(heading, justify="right")
     return table

@@ -46,7 +46,7 @@ def list_cases(
     if as_json:
         print_json(found)
     elif found:
-        Console().print(_queue(found), markup=False)
+        Console().print(queue_table(found), markup=False)
     else:
         say("There are no such cases.")
 
@@ -104,24 +104,26 @@ def _standing(case: Mapping[str, Any]) -> str:
     return f"is with {case['claimed_by']} until {case['claimed_until']}" if case["claimed_by"] else "waits"
 
 
-def _queue(found: Sequence[Mapping[str, Any]]) -> Table:
+def queue_table(found: Sequence[Mapping[str, Any]]) -> Table:
+    """A line for each; as wide as a terminal of 80 columns, for ids are there to be copied."""
     table = Table()
-    table.add_column("case, payment", overflow="fold", min_width=_ID_LENGTH)
-    table.add_column("kind")
-    for heading in ("amount", "score"):
-        table.add_column(heading, justify="right")
-    table.add_column("due, or decided")
-    table.add_column("with")
+    table.add_column("case, payment", overflow="fold", min_width=_ID_LENGTH, no_wrap=True)
+    table.add_column("kind, score", min_width=len("complaint"))
+    table.add_column("amount", justify="right", no_wrap=True)
+    table.add_column("due or decided, with", overflow="fold")
     for case in found:
         table.add_row(
             Text.assemble(case["id"], "\n", (case["payment_id"], "dim")),
-            _word(case["kind"]),
+            Text.assemble(_word(case["kind"]), "" if case["score"] is None else f"\n{case['score']}"),
             yuan(case["amount"]),
-            "" if case["score"] is None else str(case["score"]),
-            _due(case),
-            case["claimed_by"] or case["decided_by"] or "",
+            _due_with(case),
         )
     return table
+
+
+def _due_with(case: Mapping[str, Any]) -> Text:
+    who = case["claimed_by"] or case["decided_by"]
+    return Text.assemble(_due(case), f"\n{who}" if who else "")
 
 
 def _due(case: Mapping[str, Any]) -> Text:

@@ -102,7 +102,7 @@ def release(case_id: CaseName, *, by: By, url: AdminUrl = None, state: State = S
 @cases.command("note")
 def note(
     case_id: CaseName,
-    text: Annotated[str, typer.Argument(help="What was seen, and where.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What was seen, and where.")],
     *,
     by: By,
     url: AdminUrl = None,
@@ -140,7 +140,7 @@ def verdict(
 @cases.command("reopen")
 def reopen(
     case_id: CaseName,
-    text: Annotated[str, typer.Argument(help="What came to light.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What came to light.")],
     *,
     by: By,
     url: AdminUrl = None,
@@ -154,7 +154,7 @@ def reopen(
 @cases.command("complain")
 def complain(
     payment_id: PaymentId,
-    text: Annotated[str, typer.Argument(help="In the customer's words.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="In the customer's words.")],
     *,
     reason: Annotated[str, typer.Option(help="Such as not_authorised or not_received.")],
     channel: Annotated[str, typer.Option(help="Over which way it came: wechat, issuer, phone, …")],

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from gateway.commandline.shown import say
 from gateway.processes.errors import StackError
 from risk.backtest.history import DAY_MS, History, up_to
+from risk.backtest.playing import moment
 from risk.backtest.table import TableError, TableForm, read_tables
 
 _DELAY: Final = re.compile(r"([0-9]{1,4})([mhd])")
@@ -101,5 +102,6 @@ def day_of(text: str, history: History) -> int:
             raise StackError(f"A day is a number or a date such as 2026-11-22, not {text}.") from None
         day = ordinal - history.day_zero_ms // DAY_MS
     if not first <= day <= last:
-        raise StackError(f"The payments are of the days {first} to {last}; {text} is none of them.")
+        days = f"{first} ({moment(history, first):%Y-%m-%d}) to {last} ({moment(history, last):%Y-%m-%d})"
+        raise StackError(f"The payments are of the days {days}; {text} is none of them.")
     return day

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from rich.console import Console
@@ -52,7 +53,7 @@ def show_entries(target: AdminTarget, name: str, field: str | None, limit: int, 
     if as_json:
         print_json(found["data"])
         return
-    _print_entries(found["data"])
+    Console().print(entries_table(found["data"]), markup=False)
     if found["has_more"]:
         say("There are more: --limit shows up to 200; `mashang risk lists find` looks one up.")
 
@@ -112,7 +113,7 @@ def find(target: AdminTarget, field: str, value: str, owner: Owner, *, as_json: 
     if as_json:
         print_json(found)
     elif found:
-        _print_entries(found)
+        Console().print(entries_table(found), markup=False)
     else:
         say("It stands on no list.")
 
@@ -132,11 +133,27 @@ def _values(target: AdminTarget, what: tuple[str, Sequence[str]], owner: Owner) 
     return [{"field": field, "value": value, **owned} for value in values]
 
 
-def _print_entries(entries: Sequence[Mapping[str, Any]]) -> None:
-    table = Table("list", "field", "value", "why", "until", "by whom, when")
+def entries_table(entries: Sequence[Mapping[str, Any]]) -> Table:
+    """Nothing is cut off, for owners and cases are there to be copied.  Times are UTC's."""
+    table = Table()
+    for heading in ("list", "field", "value", "why", "until", "by whom, when"):
+        table.add_column(heading, overflow="fold", no_wrap=heading in {"list", "field"})
     for each in entries:
-        owner = "" if each["scope"] is None else f" of {each['scope']}"
+        owner = "" if each["scope"] is None else f"\nof {each['scope']}"
         value = "(its hash only)" if each["value"] is None else f"{each['value']}{owner}"
-        by = f"{each['added_by'] or '?'}, {each['added_at']}"
-        table.add_row(each["list"], each["field"], value, each["reason"], each["expires_at"] or "for ever", by)
-    Console().print(table, markup=False)
+        by = f"{each['added_by'] or '?'}\n{_time(each['added_at'])}"
+        table.add_row(each["list"], each["field"], value, each["reason"], _until(each["expires_at"]), by)
+    return table
+
+
+def _until(moment: str | None) -> str:
+    """What has expired is found until it is swept, and counts no more."""
+    if moment is None:
+        return "for ever"
+    past = datetime.fromisoformat(moment) <= datetime.now(UTC)
+    return f"{'expired, ' if past else ''}{_time(moment)}"
+
+
+def _time(moment: str) -> str:
+    """`2026-11-22 15:24`, in UTC."""
+    return moment[:16].replace("T", " ")

@@ -9,9 +9,11 @@ import csv
 import hashlib
 import time
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -28,10 +30,12 @@ from rich.text import Text
 from gateway.commandline.admin import AdminTarget, Refused, call_admin
 from gateway.commandline.risk_list_calls import LISTS, Owner
 from gateway.commandline.shown import print_json, say
+from gateway.payments.schemas import Moment
 from gateway.processes.errors import StackError
 from risk.lists.entry import NUMBERS, OF_MERCHANTS, OF_REALMS, ValueRefused, value_of
 from risk.lists.importing import BATCH_MAX, GROUPS_MAX
 
+_MOMENT: Final = TypeAdapter[datetime](Moment)
 _COLUMNS: Final = frozenset({"field", "value", "merchant_id", "realm", "expires_at", "reason"})
 _BATCH_BYTES_MAX: Final = 400_000
 """Of a request, estimated; far below what the gateway takes."""
@@ -63,6 +67,7 @@ class _File:
         self._target = target
         self._defaults = defaults
         self._owners: dict[str, dict[str, str]] = {}
+        self._moments: set[str] = set()
 
     def check(self, progress: Progress) -> tuple[int, str]:
         """How many rows there are, and the digest of all.  Raises StackError with the first line that is wrong."""
@@ -75,6 +80,9 @@ class _File:
                 value_of(common["field"], row.value, scope)
             except ValueRefused as error:
                 raise StackError(f"{self._path}, line {line}: {common['field']} {error}.") from None
+            if not self._is_moment(common.get("expires_at")):
+                wrong = common["expires_at"]
+                raise StackError(f"{self._path}, line {line}: {wrong} is no time such as 2027-01-01T00:00:00Z.")
             digest.update(repr(row).encode(errors="replace"))
             rows += 1
             if rows % _SHOWN_EVERY == 0:
@@ -83,6 +91,16 @@ class _File:
             raise StackError(f"{self._path} has no entries.")
         progress.update(bar, completed=rows, total=rows)
         return rows, digest.hexdigest()
+
+    def _is_moment(self, text: str | None) -> bool:
+        """Whether the gateway would take it: nothing may turn out wrong when half of a file is sent."""
+        if text is not None and text not in self._moments:
+            try:
+                _MOMENT.validate_python(text)
+            except ValidationError:
+                return False
+            self._moments.add(text)
+        return True
 
     def batches(self) -> Iterator[list[_Row]]:
         """The same ones each time the file is read."""

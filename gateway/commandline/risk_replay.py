@@ -141,7 +141,8 @@ def _show(tally: Tally) -> None:
                 table.add_row(each.stored.payment_id, version, one.field, str(one.stored), str(one.replayed))
         Console().print(table, markup=False)
     erased = f"; {tally.erased} could not be, for their requests were erased" if tally.erased else ""
-    say(f"{tally.replayed} decisions were made again, {len(tally.differing)} came out otherwise{erased}.")
+    made = "1 decision was" if tally.replayed == 1 else f"{tally.replayed} decisions were"
+    say(f"{made} made again, {len(tally.differing)} came out otherwise{erased}.")
 
 
 def _json(one: Replayed) -> dict[str, Any]:

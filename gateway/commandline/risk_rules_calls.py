@@ -12,7 +12,7 @@ import orjson
 from rich.console import Console
 
 from gateway.commandline.admin import AdminTarget, call_admin
-from gateway.commandline.risk_rules_tables import print_diff, print_rule_set, print_versions
+from gateway.commandline.risk_rules_tables import print_diff, print_rule_set, versions_table
 from gateway.commandline.shown import print_json, problems_table, say
 from gateway.processes.errors import StackError
 
@@ -72,6 +72,8 @@ def _save(target: AdminTarget, given: dict[str, Any], *, as_json: bool) -> None:
     if found["failed_tests"]:
         say("It cannot be published: these of its tests fail.")
         Console().print(problems_table(found["failed_tests"]), markup=False)
+    else:
+        say(f"What it changes: mashang risk rules diff {found['version']}; in force: publish {found['version']}")
 
 
 def step(target: AdminTarget, version: int, name: str, base: int | None, *, as_json: bool) -> None:
@@ -101,7 +103,7 @@ def versions(target: AdminTarget, limit: int, *, as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
-        print_versions(found)
+        Console().print(versions_table(found), markup=False)
 
 
 def show(target: AdminTarget, version: int | None, limit: int, *, as_json: bool) -> None:

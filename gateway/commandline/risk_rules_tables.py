@@ -12,23 +12,25 @@ from rich.text import Text
 _SIGNS: Final = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 
 
-def print_versions(versions: Sequence[Mapping[str, Any]]) -> None:
-    """A line for each, the newest first."""
-    table = Table("version", "status", "rules", "tests", "created", "published", "note")
+def versions_table(versions: Sequence[Mapping[str, Any]]) -> Table:
+    """A line for each, the newest first; times are UTC's."""
+    table = Table()
+    for heading in ("version", "status", "rules", "tests", "created", "published", "note"):
+        table.add_column(heading, overflow="fold", no_wrap=heading in {"version", "status"})
     for each in versions:
         failed = len(each["failed_tests"])
         tests = f"{each['test_count']}{f' ({failed} fail)' if failed else ''}"
         table.add_row(
-            *(str(each["version"]), each["status"], str(each["rule_count"]), tests, each["created_at"]),
-            *(each["published_at"] or "", Text(each["note"])),
+            *(str(each["version"]), each["status"], str(each["rule_count"]), tests, _time(each["created_at"])),
+            *(_time(each["published_at"]), Text(each["note"])),
         )
-    Console().print(table, markup=False)
+    return table
 
 
 def print_rule_set(found: Mapping[str, Any]) -> None:
     """What a version says, then its rules."""
     console = Console()
-    published = f", published {found['published_at']}" if found["published_at"] else ""
+    published = f", published {_time(found['published_at'])} UTC" if found["published_at"] else ""
     console.print(f"Version {found['version']}, {found['status']}{published}", markup=False)
     if found["note"]:
         console.print(found["note"], markup=False)
@@ -37,13 +39,23 @@ def print_rule_set(found: Mapping[str, Any]) -> None:
     if not found["rules"]:
         console.print("There are no rules: every payment is approved.", markup=False)
         return
-    table = Table("rule", "when", "then", "priority", "description")
-    for rule in found["rules"]:
-        table.add_row(*map(Text, (rule["code"], rule["when"], _then(rule), str(rule["priority"]), rule["description"])))
-    console.print(table, markup=False)
+    console.print(rules_table(found["rules"]), markup=False)
     left = found["rule_count"] - len(found["rules"])
     if left:
         console.print(f"and {left} more", markup=False)
+
+
+def rules_table(rules: Sequence[Mapping[str, Any]]) -> Table:
+    """Two columns, so that a condition can be read in a narrow terminal too: what is done, and when."""
+    table = Table(show_lines=True)
+    for heading in ("rule", "hits when"):
+        table.add_column(heading, overflow="fold")
+    for rule in rules:
+        told = f"{rule['description']}\n" if rule["description"] else ""
+        table.add_row(
+            Text.assemble(rule["code"], "\n", (_then(rule), "dim")), Text.assemble((told, "dim"), rule["when"])
+        )
+    return table
 
 
 def print_diff(found: Mapping[str, Any]) -> None:
@@ -85,10 +97,12 @@ def _beside(found: Mapping[str, Any]) -> list[str]:
 
 
 def _then(rule: Mapping[str, Any]) -> str:
-    """`decline, score 40, shadow, to 50 %, 2 merchants`."""
+    """`decline, score 40, priority 10, shadow, to 50 %, 2 merchants`."""
     parts = [rule["action"]]
     if rule["score"]:
         parts.append(f"score {rule['score']}")
+    if rule["priority"]:
+        parts.append(f"priority {rule['priority']}")
     if rule["mode"] != "live":
         parts.append(rule["mode"])
     if rule["rollout"] != 100:
@@ -96,6 +110,11 @@ def _then(rule: Mapping[str, Any]) -> str:
     if rule["merchants"]:
         parts.append(f"{len(rule['merchants'])} merchants" if len(rule["merchants"]) > 1 else rule["merchants"][0])
     return ", ".join(parts)
+
+
+def _time(moment: str | None) -> str:
+    """`2026-11-22 15:24`, in UTC."""
+    return "" if moment is None else moment[:16].replace("T", " ")
 
 
 def _shown(value: object) -> str:

@@ -78,6 +78,8 @@ def _text(name: str, value: object) -> str:
         return yuan(value)
     if name == "failure" and isinstance(value, dict):
         return _failure(value)
+    if name == "risk" and isinstance(value, dict):
+        return _risk(value)
     if name == "promotions" and isinstance(value, list):
         return "\n".join(_promotion(each) for each in value)
     if name == "funding" and isinstance(value, list):
@@ -95,6 +97,12 @@ def _promotion(promotion: Mapping[str, Any]) -> str:
     off = f": {yuan(promotion['discount'])} off" if promotion["discount"] else ""
     paid = f", paid by {funders(promotion['funding'])}" if promotion["funding"] else ""
     return f"{promotion['name']}{off}{paid} ({promotion['campaign_id']})"
+
+
+def _risk(risk: Mapping[str, Any]) -> str:
+    """“review, score 40: R_LARGE, R_NIGHT”."""
+    reasons = f": {', '.join(risk['reasons'])}" if risk["reasons"] else ""
+    return f"{risk['decision']}, score {risk['score']}{reasons}"
 
 
 def _failure(failure: Mapping[str, Any]) -> str:

@@ -166,7 +166,7 @@ class _Found:
         for name in ("at", "amount"):
             if name not in self._headings:
                 hint = f"name it with --map {name}=HEADING; there are {', '.join(table)}"
-                raise TableError(f"No column is the {name}: {hint}.")
+                raise TableError(f"No column says “{name}”: {hint}.")
         for name, heading in form.headings.items():
             if heading not in table:
                 raise TableError(f"There is no column {heading} for {name}; there are {', '.join(table)}.")
@@ -191,8 +191,10 @@ class _Found:
         texts = self._table[self._headings[name]]
         try:
             return np.fromiter(map(int, texts), np.int64, len(texts))
-        except ValueError as error:
-            raise TableError(f"The column {self._headings[name]} takes whole numbers: {error}.") from None
+        except ValueError:
+            row = next(row for row, text in enumerate(texts, 1) if not _is_whole(text))
+            wrong = f"row {row} says “{texts[row - 1]}”"
+            raise TableError(f"The column {self._headings[name]} takes whole numbers: {wrong}.") from None
 
     def times(self) -> Ints:
         """ms since the epoch.  Raises TableError."""
@@ -290,3 +292,11 @@ def _value(text: str, kind: FieldType, name: str) -> Value | None:
                 return text
     except ValueError:
         raise TableError(f"{name} takes {kind}, not {text[:20]}.") from None
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        int(text)
+    except ValueError:
+        return False
+    return True

@@ -130,6 +130,8 @@ main()
     [
         ("value\nc-1\n", "line 2: what is listed?"),
         ("field,value\nip,203.0.113.7\nip,203.0.113.300\n", "line 3: ip takes an address"),
+        ("field,value,expires_at\nip,203.0.113.7,\nip,203.0.113.8,2026-13-01\n", "line 3: 2026-13-01 is no time"),
+        ("field,value,expires_at\nip,203.0.113.7,2027-01-01T00:00:00\n", "line 2: 2027-01-01T00:00:00 is no time"),
         ("field,worth\nip,203.0.113.7\n", "begins with a line of column names"),
         ("field,value\n", "has no entries"),
     ],

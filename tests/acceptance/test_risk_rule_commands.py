@@ -62,6 +62,7 @@ def test_a_rule_set_is_checked_saved_published_and_shown(state: Path) -> None:
     _, said = rules(state, "create", "-", "--note", "cards are tested", given=DOCUMENT)
     version = as_json(state, "versions", "--limit", "1")[0]["version"]
     assert f"Version {version} is saved, a draft of 2 rules." in said
+    assert f"mashang risk rules diff {version}" in said
     assert f"Version {version} of the risk rules is in force, with 2 rules." in rules(state, "publish", str(version))[1]
     shown, _ = rules(state, "show")
     for part in (f"Version {version}, live", "cards are tested", "review from a score of 40", "R_FAST", FAST["when"]):

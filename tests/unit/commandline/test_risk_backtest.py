@@ -107,7 +107,7 @@ def test_a_model_is_trained_written_and_played_with_rules(town: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--report-from", "400"), "none of them"),
+        (("--report-from", "400"), "0 (1970-01-01) to 59 (1970-03-01); 400 is none of them"),
         (("--report-from", "soon"), "A day is a number or a date"),
         (("--map", "amount"), "NAME=HEADING"),
         (("--map", "amount=fen"), "no column fen"),

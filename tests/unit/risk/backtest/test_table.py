@@ -81,7 +81,7 @@ def test_numbers_are_seconds_from_the_start_and_days_are_counted_from_there(tmp_
         ("at,amount\n", "has no payments"),
         ("at,amount\n1,2,3\n", "line 2"),
         ("at,sum\n1,2\n", "--map amount=HEADING"),
-        ("at,amount\n1,2.5\n", "whole numbers"),
+        ("at,amount\n1,2\n2,2.5\n", "whole numbers: row 2 says “2.5”"),
         ("at,amount\nyesterday,2\n", "is no time"),
         ("at,amount\n2026-11-22T10:00:00,2\n", "time zone"),
         ("at,amount,fraud\n1,2,maybe\n", "A label is"),
