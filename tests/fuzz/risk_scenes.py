@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tests.fuzz.scenes import CUSTOMER, PERSON, Scenes
+from tests.fuzz.scenes import CARD_BIN, CUSTOMER, PERSON, Scenes
 from tests.support.risk_rules import published, rule
 from tests.support.till import new_order, payment_of
 
@@ -39,6 +39,7 @@ async def put_in_force(scenes: Scenes) -> None:
     merchant_id = scenes.stack.shop.id
     async with scenes.stack.admin() as admin:
         entries = [_entry(field, PERSON[name], merchant_id) for field, name in _FIELDS.items()]
+        entries.append({"field": "card", "value": CARD_BIN})
         answer = await admin.post(f"{_LISTS}/watch/entries", json={"reason": "seen", "entries": entries})
         assert answer.status_code == 201, answer.text
         for entry in entries:
@@ -70,16 +71,19 @@ async def look_into_it(scenes: Scenes) -> None:
         "evidence": [{"kind": "url", "name": "a", "url": f"https://files.example/{PERSON['id']}.png"}],
     }  # fmt: skip
     async with scenes.stack.admin() as admin:
+        [case] = (await admin.get(_CASES, params={"payment_id": paid["id"]})).json()["data"]
+        for form in ("json", "html"):
+            scenes.overhear(await admin.get(f"{_CASES}/{case['id']}", params={"format": form}))
         opened = await admin.post("/admin/v1/risk/complaints", json=complaint)
         assert opened.status_code == 201, opened.text
         scenes.hear(await admin.post("/admin/v1/risk/complaints", json={**complaint, "text": said["note"]}))
-        case = f"{_CASES}/{opened.json()['case_id']}"
+        assert opened.json()["case_id"] == case["id"]
         done: Mapping[str, Any] = {"by": "li.wei", "note": said["note"]}
         verdict = {**done, "verdict": "fraud", "block": ["customer", "device", "ip", "card"], "expires_in_days": 9}
         for step, body in (("claim", {"by": "li.wei"}), ("notes", done), ("verdict", verdict)):
-            answer = await admin.post(f"{case}/{step}", json=body)
+            answer = await admin.post(f"{_CASES}/{case['id']}/{step}", json=body)
             assert answer.status_code in {200, 201}, answer.text
-        scenes.hear(await admin.post(f"{case}/verdict", json=verdict))
+        scenes.hear(await admin.post(f"{_CASES}/{case['id']}/verdict", json=verdict))
         blocked = await admin.get(f"{_LISTS}/block/entries")
         assert len(blocked.json()["data"]) >= 4
         scenes.overhear(blocked)

@@ -26,8 +26,9 @@ from tests.support.till import WALLETS, auth_code, new_code, new_order, payment_
 
 CARD_NUMBER: Final = "6222021001116245702"
 PERSON: Final = {"id": "customer-4711-in-person", "ip": "198.51.100.77", "device_id": "device-0815-in-person"}
+CARD_BIN: Final = "62227788"
 LOCATION: Final = {"latitude": 31.230416, "longitude": 121.473701}
-CUSTOMER: Final = {**PERSON, "card_bin": "622202", "location": LOCATION}
+CUSTOMER: Final = {**PERSON, "card_bin": CARD_BIN, "location": LOCATION}
 _SHORTEST: Final = 8
 """Shorter texts would be found everywhere."""
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fuzz import risk_scenes
-from tests.fuzz.scenes import CARD_NUMBER, LOCATION, PERSON, Scenes, Sought
+from tests.fuzz.scenes import CARD_BIN, CARD_NUMBER, LOCATION, PERSON, Scenes, Sought
 from tests.fuzz.shelf import fill_shelf
 from tests.fuzz.values import bounded, changed, fields_of
 from tests.fuzz.world import World
@@ -59,6 +59,7 @@ def scenes(world: World, stack: GatewayStack) -> Iterator[Scenes]:
     sought.add("card number", CARD_NUMBER)
     for name, value in PERSON.items():
         sought.add(f"customer {name}", value)
+    sought.add("customer card", CARD_BIN)
     for name, degrees in LOCATION.items():
         sought.add(f"customer {name}", str(degrees))
     with start_receiver() as receiver:
@@ -75,7 +76,8 @@ def scenes(world: World, stack: GatewayStack) -> Iterator[Scenes]:
 def test_there_is_something_to_look_for_and_something_to_look_at(scenes: Scenes, stack: GatewayStack) -> None:
     kinds = set(scenes.sought.texts.values())
     assert {"auth code", "payer", "callback body", "API key", "signing secret", "webhook secret", "api_v3_key",
-            "app_secret", "merchant_private_key_pem", "cookie mashang_visit", "master key"} <= kinds  # fmt: skip
+            "app_secret", "merchant_private_key_pem", "cookie mashang_visit", "master key", "customer id",
+            "customer device_id", "customer ip", "customer card", "customer latitude", "complaint", "note"} <= kinds  # fmt: skip
     assert scenes.sought.found_in(f'{{"key": "{stack.shop.key.secret}"}}') == [f"API key: {stack.shop.key.secret}"]
     assert len(scenes.sought.errors) > 50
     assert all(len(stack.log_of(child).splitlines()) > 20 for child in stack.gateways)
