@@ -14,6 +14,8 @@ CAMPAIGN: Final = "cam_01JD5ZV8W3M0Q9C6R1T2X4Y7KB"
 BANK, MERCHANT_SHARE = 350, 150
 DISCOUNT: Final = BANK + MERCHANT_SHARE
 CUSTOMER: Final = b"\x01" * 16
+IN_A_SEGMENT: Final = b"\x02" * 16
+"""A customer who was put in one and has not paid anything."""
 TABLES: Final = (
     "campaigns",
     "campaign_versions",
@@ -62,7 +64,7 @@ class Campaigns:
         self.customer: Row = {"customer": CUSTOMER, "orders": 0, "spent": 0}
         self.versions = [self.version]
         self.slices = [self.slice]
-        self.customers = [self.customer]
+        self.customers = [self.customer, {"customer": IN_A_SEGMENT, "orders": 0, "spent": 0}]
 
     def rows(self, table: str) -> list[Row]:
         """What stands in a table."""
@@ -73,7 +75,7 @@ class Campaigns:
             "campaign_uses": [row for row in self.uses.values() if row["used_count"]],
             "coupons": self.coupons,
             "coupon_stock": [self.stock],
-            "customers": [row for row in self.customers if row["orders"]],
+            "customers": self.customers,
         }[table]
 
     def redemption(self, payment: Row, *, coupon: bool = False, returns_limits: bool = False) -> Row:
