@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 from typing import Final
 
 from gateway.commandline.campaign_tables import money
@@ -23,7 +25,7 @@ body{font:15px/1.5 system-ui,"PingFang SC","Microsoft YaHei",sans-serif;max-widt
 padding:0 1rem;color:var(--ink);background:var(--paper)}
 h1{font-size:1.5rem;margin:0;overflow-wrap:anywhere}h2{font-size:1.05rem;margin:1.8rem 0 .4rem}
 p{margin:.2rem 0;color:var(--dim)}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(12rem,1fr));gap:.7rem;margin:1rem 0}
+.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,19rem),1fr));gap:.7rem;margin:1rem 0}
 .cards div{background:var(--card);border:1px solid var(--line);border-radius:.5rem;padding:.6rem .8rem}
 .cards b{display:block;font-size:1.3rem;font-variant-numeric:tabular-nums}.cards span{color:var(--dim);font-size:.85rem}
 .wide{overflow-x:auto}.chart svg{width:100%;min-width:40rem;height:auto;display:block}
@@ -42,8 +44,9 @@ _LABEL_PX: Final = 64
 _HEADINGS: Final = ("alerts", "frauds", "precision", "recall", "fraud money", "good customers", "subsidy saved")
 
 
-def page_of(outcome: Outcome, name: str) -> str:
-    """The whole page; `name` is what was played."""
+def page_of(outcome: Outcome, rule_set: str) -> str:
+    """The whole page; `rule_set` is what was played, a file or a version's number."""
+    name = f"Version {rule_set} of the rules" if rule_set.isdecimal() else Path(rule_set).name
     live = [each for each in outcome.rules if each.mode is Mode.LIVE]
     shadow = [each for each in outcome.rules if each.mode is Mode.SHADOW]
     parts = [
@@ -67,8 +70,9 @@ def page_of(outcome: Outcome, name: str) -> str:
 def _head(outcome: Outcome, name: str) -> str:
     whole = outcome.whole
     days = f"{outcome.days[0].date} – {outcome.days[-1].date} (UTC)" if outcome.days else "no days"
+    before = f"; the {outcome.warm_days} days before only counted in the windows" if outcome.warm_days else ""
     lines = [
-        f"{days}; the {outcome.warm_days} days before only counted in the windows",
+        f"{days}{before}",
         f"{whole.payments:,} payments of {money(whole.amount_fen)}, {money(whole.subsidy_fen)} of subsidy",
         f"{whole.frauds:,} frauds of {money(whole.fraud_fen)}",
     ]
@@ -159,10 +163,15 @@ def _rules(rules: Sequence[RuleTally]) -> str:
     rows = []
     for each in rules:
         missing = f"<small>not known here: {escape(', '.join(each.missing))}</small>" if each.missing else ""
-        code = f"{escape(each.code)}<small>{each.action}</small>{missing}"
+        code = f"{_breakable(each.code)}<small>{each.action}</small>{missing}"
         alone = "" if each.alone is None else f"{each.alone:,}"
         rows.append((code, _bar(each.tally, most), alone, *_measures(each.tally)))
     return _table(("rule", "", "only it", *_HEADINGS), rows)
+
+
+def _breakable(code: str) -> str:
+    """A rule's code as HTML; in a narrow column it breaks between its words."""
+    return re.sub(r"([._-])", r"\1<wbr>", escape(code))
 
 
 def _bar(tally: Tally, most: int) -> str:

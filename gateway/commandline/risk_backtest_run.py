@@ -66,7 +66,7 @@ def run(asked: Played, source: Source, *, as_json: bool) -> None:
         told = f"{payments:,} payments decided and {len(history):,} counted in {seconds:.1f} s of CPU time"
         say(f"{told} ({payments / seconds:,.0f} a second)")
     if asked.html is not None:
-        asked.html.write_text(page_of(outcome, Path(asked.rule_set).name), encoding="utf-8")
+        asked.html.write_text(page_of(outcome, asked.rule_set), encoding="utf-8")
         say(f"Written: {asked.html}")
 
 

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
+from gateway.commandline.risk_backtest_page import page_of
 from gateway.commandline.risk_backtest_tables import tables_of
 from gateway.commandline.risk_case_calls import queue_table
 from gateway.commandline.risk_list_calls import entries_table
@@ -105,9 +106,21 @@ def test_of_a_case_both_ids_the_amount_the_time_and_who_has_it_can_be_read(width
         assert part in text
 
 
-def test_a_back_test_tells_the_whole_code_of_a_rule() -> None:
-    tally = Tally(*(9_999, 9_999, 0.5, 0.5, 99_999_999, 0.5, 9_999, 9_999, 99_999_999, 99_999_999))
+def outcome() -> Outcome:
+    """Of one rule, without a day."""
+    tally = Tally(9_999, 9_999, 0.5, 0.5, 99_999_999, 0.5, 9_999, 9_999, 99_999_999, 99_999_999)
     by_rule = RuleTally(_LONG, Action.DECLINE, Mode.LIVE, tally, 9_999, ())
-    outcome = Outcome(Whole(0, 0, 0, 0, 0), tally, (by_rule,), (), 0, True, None, None)
-    _, rules, *_ = tables_of(outcome)
+    return Outcome(Whole(0, 0, 0, 0, 0), tally, (by_rule,), (), 0, labelled=True, ranking=None, against=None)
+
+
+def test_a_back_test_tells_the_whole_code_of_a_rule() -> None:
+    _, rules, *_ = tables_of(outcome())
     assert _LONG in column(printed(rules, 140), 0)
+
+
+@pytest.mark.parametrize(("played", "name"), [("5", "Version 5 of the rules"), ("rules/night.json", "night.json")])
+def test_a_back_tests_page_is_headed_by_what_was_played_and_breaks_codes_between_words(played: str, name: str) -> None:
+    made = page_of(outcome(), played)
+    assert f"<h1>{name}</h1>" in made
+    assert "account_<wbr>takeover.<wbr>refused_<wbr>then_<wbr>new_<wbr>device" in made
+    assert "days before" not in made
