@@ -1,4 +1,5 @@
-"""A random till against a model: pay, repeat, contradict, cancel, read, refresh; I2, I3 and I5 hold at every step."""
+"""A random till against a model: pay, repeat, contradict, cancel, read, refresh, under rules that come and go; I2, I3
+and I5 hold at every step, and every payment is decided as the rules in force say."""
 
 from __future__ import annotations
 
@@ -13,8 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
 
 from gateway.payments.states import TRANSITIONS
+from tests.fuzz.screening import replayed
 from tests.fuzz.values import MINUTES, bounded
 from tests.fuzz.world import World
+from tests.support.risk_rules import published, without_rules
+from tests.support.risk_rules import rule as risk_rule
 from tests.support.till import FINAL, auth_code, error_of, new_order, payment_of
 
 BOUNDED: Final = settings(bounded(6, per_minute=6), stateful_step_count=25)
@@ -34,6 +38,9 @@ CHANGED: Final = {
     "customer": {"id": "another"},
     "coupons": ["C"],
 }
+MARKED: Final = "marked"
+VERDICTS: Final = ("approve", "review", "decline")
+"""What the rules in force make of a payment at the marked store; others are approved."""
 REACHABLE: Final = {
     (start.value, to.value) for (start, _), to in TRANSITIONS.items() if start is not None
 } | {("processing", "reversed")}  # fmt: skip
@@ -46,6 +53,7 @@ class Known:
     order: dict[str, Any]
     payment: dict[str, Any]
     magic: str | None
+    verdict: str
     cancelled: bool = False
     keys: set[str] = field(default_factory=set)
 
@@ -60,20 +68,37 @@ class PaymentMachine(RuleBasedStateMachine):
         self.world = world
         self.payments: dict[str, Known] = {}
         self.owner_of_key: dict[str, str] = {}
+        self.verdict = "approve"
+        world.run(without_rules(world.stack))
+
+    @rule(verdict=st.sampled_from(VERDICTS))
+    def publish(self, verdict: str) -> None:
+        """Other rules come into force; what was decided before stays as it is."""
+        marked = f"payment.store_id == '{MARKED}' && velocity('count', 'merchant', '1h') > 0"
+        self.world.run(
+            published(
+                self.world.stack,
+                risk_rule(marked, verdict),
+                risk_rule("payment.amount > 0", "decline", code="SHADOW", mode="shadow"),
+            )
+        )
+        self.verdict = verdict
 
     @rule(
         target=known,
         wallet=st.sampled_from(["wechat", "alipay", "unionpay"]),
         magic=st.sampled_from([None, None, None, "9001", "9002", "9004", "9006"]),
         wait_s=st.sampled_from([0, 1, 5]),
+        store_id=st.sampled_from([None, MARKED]),
     )
-    def pay(self, wallet: str, magic: str | None, wait_s: int) -> Known:
+    def pay(self, wallet: str, magic: str | None, wait_s: int, store_id: str | None) -> Known:
         """A new order; nobody waits five seconds for a customer who never types a PIN."""
-        order = new_order(wallet, magic)
+        order = new_order(wallet, magic, store_id=store_id)
         wait_s = 1 if magic == "9004" else wait_s
         answer = self._call(self.world.till.pay(order, wait_s=wait_s))
         assert "idempotent-replayed" not in answer.headers
-        known = Known(order, payment_of(answer, 201), magic)
+        known = Known(order, payment_of(answer, 201), magic, self.verdict if store_id == MARKED else "approve")
+        assert known.payment["risk"]["decision"] == known.verdict, known
         self.payments[known.payment["id"]] = known
         return known
 
@@ -161,14 +186,26 @@ class PaymentMachine(RuleBasedStateMachine):
             left_open = {"processing"} if known.cancelled or known.magic == "9004" else set()
             payment = self.world.run(self.world.till.settled(known.payment["id"], FINAL | left_open))
             self._seen(known, payment)
-            if not known.cancelled:
-                assert payment["status"] in ENDS[known.magic], (known.magic, payment)
             trades = self.world.stack.simulators.trades_of(payment)
-            assert len(trades) <= 1
+            assert len(trades) <= (known.verdict != "decline")
+            if known.verdict == "decline":
+                assert (payment["status"], payment["failure"]["code"]) == ("failed", "risk_declined")
+            elif not known.cancelled:
+                assert payment["status"] in ENDS[known.magic], (known.magic, payment)
             if payment["status"] == "succeeded" and payment["reversal"] is None:
                 assert (trades[0]["status"], trades[0]["refunded"]) == ("captured", 0)
             if payment["status"] == "reversed":
                 assert trades[0]["status"] == "reversed" or trades[0]["refunded"] == payment["amount"]
+
+        self._decisions_agree()
+
+    def _decisions_agree(self) -> None:
+        """A review has one case, nothing else has any, and every decision is made again as it was."""
+        cases = self.world.fetch("SELECT payment_id FROM risk_cases WHERE payment_id = ANY ($1)", list(self.payments))
+        reviewed = [number for number, known in self.payments.items() if known.verdict == "review"]
+        assert sorted(case["payment_id"] for case in cases) == sorted(reviewed)
+        _, otherwise = self.world.run(replayed(self.world.stack, list(self.payments)))
+        assert otherwise == []
 
     def _seen(self, known: Known, payment: dict[str, Any]) -> None:
         """I2 and I5: the same payment, never back in an earlier state."""

@@ -77,7 +77,8 @@ def test_there_is_something_to_look_for_and_something_to_look_at(scenes: Scenes,
     kinds = set(scenes.sought.texts.values())
     assert {"auth code", "payer", "callback body", "API key", "signing secret", "webhook secret", "api_v3_key",
             "app_secret", "merchant_private_key_pem", "cookie mashang_visit", "master key", "customer id",
-            "customer device_id", "customer ip", "customer card", "customer latitude", "complaint", "note"} <= kinds  # fmt: skip
+            "customer device_id", "customer ip", "customer card", "customer latitude", "complaint",
+            "note"} <= kinds  # fmt: skip
     assert scenes.sought.found_in(f'{{"key": "{stack.shop.key.secret}"}}') == [f"API key: {stack.shop.key.secret}"]
     assert len(scenes.sought.errors) > 50
     assert all(len(stack.log_of(child).splitlines()) > 20 for child in stack.gateways)
