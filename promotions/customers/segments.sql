@@ -4,8 +4,8 @@
 SELECT name, customers, created_at, changed_at FROM segments ORDER BY name
 
 -- name: hold
--- Nobody else changes who is in it, until the transaction ends.
-SELECT customers FROM segments WHERE name = $1 FOR NO KEY UPDATE
+-- Nobody else changes who is in it, until the transaction ends: soon, for outcomes wait for the customers' rows.
+SELECT s.customers FROM segments s, hurry() WHERE s.name = $1 FOR NO KEY UPDATE OF s
 
 -- name: create
 -- No row where it is there, or where there are $2 segments.

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterable
 import asyncpg
 import pytest
 
+from gateway.database.batches import BROKEN
 from gateway.database.pool import open_pool
 from promotions.customers import segments
 from promotions.customers.reading import Histories, Read, Wanted
@@ -29,6 +30,7 @@ from promotions.customers.segments import (
 from promotions.facts import History
 from tests.support.plans import conditions, generic_plan
 from tests.support.rows import settings
+from tests.support.waiting import eventually
 
 COUNT_ORDER = "SELECT count_order($1, 1000, 'wechat', NULL, 'mer_1', 1)"
 UPDATES = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_user_tables WHERE relname = 'customers'"
@@ -176,6 +178,29 @@ async def test_two_who_fill_the_same_segment_count_each_customer_once(pool: asyn
     added = await asyncio.gather(*(put(pool, "vip", everybody[number:]) for number in (0, 50, 100)))
     assert sum(added) == 200
     assert await counted(pool) == {"vip": 200}
+
+
+async def test_a_process_that_falls_asleep_in_the_middle_lets_go_of_its_customers(pool: asyncpg.Pool) -> None:
+    [ada] = customers(1)
+
+    async def is_paid() -> bool:
+        try:
+            await pool.execute(COUNT_ORDER, ada)
+        except asyncpg.LockNotAvailableError:
+            return False
+        return True
+
+    async with pool.acquire() as sleeper:
+        transaction = sleeper.transaction()
+        await transaction.start()
+        await hold_or_create(sleeper, "vip")
+        await add_customers(sleeper, "vip", [ada])
+        assert not await is_paid(), "a payment waits, and is tried again"
+        await eventually(is_paid, 10)
+        with pytest.raises(BROKEN):
+            await transaction.commit()
+    assert await segments_of(pool, ada) == []
+    assert await counted(pool) == {}
 
 
 async def test_a_payment_of_somebody_in_a_segment_changes_no_index(pool: asyncpg.Pool) -> None:
