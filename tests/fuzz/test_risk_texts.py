@@ -85,8 +85,6 @@ def test_a_text_of_a_rule_set_is_kept_exactly_or_refused(admin: httpx.Client, te
         ("rules.0.tests", _rule_set(tests=[{"given": {"payment.store_id": text}, "hits": False}])),
     ):
         answer = _sent(admin, RULE_SETS, document)
-        checked = _sent(admin, f"{RULE_SETS}/check", document)
-        assert checked.status_code < 500, checked.text
         if not _is_refused(answer, place):
             shown = admin.get(f"{RULE_SETS}/{answer.json()['version']}").json()
             assert shown["note"] == document["note"]
@@ -126,8 +124,8 @@ def test_an_odd_value_is_taken_or_refused_by_name(admin: httpx.Client, value: An
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda text: ascii(text)[:30])
 def test_a_value_of_a_list_is_found_again_or_refused(admin: httpx.Client, world: World, text: str) -> None:
-    for field in ("customer", "device", "store", "terminal", "region", "payer", "ip", "card", "merchant"):
-        owner = {"merchant_id": world.stack.shop.id} if field in {"customer", "device", "store", "terminal"} else {}
+    for field in ("customer", "store", "region", "ip", "card"):
+        owner = {"merchant_id": world.stack.shop.id} if field in {"customer", "store"} else {}
         entry = {"field": field, "value": text, **owner}
         reason = text if len(text) <= 200 else "a"
         answer = _sent(admin, f"{_LISTS}/watch/entries", {"reason": reason, "entries": [entry]})
