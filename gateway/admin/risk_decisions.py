@@ -12,7 +12,7 @@ from gateway.admin.access import admin_router, example
 from gateway.http.answers import json_answer
 from gateway.http.services import Services, services_of
 from gateway.kernel.clock import rfc3339
-from gateway.kernel.errors import not_found
+from gateway.kernel.errors import InvalidRequest
 from gateway.payments.api import PaymentId
 from gateway.payments.recalled import recalled
 from risk.decision import Missed, Verdict
@@ -107,7 +107,8 @@ async def get_decision(request: Request, payment_id: PaymentId) -> Response:
     services = services_of(request)
     stored = await find_decision(services.pool, payment_id)
     if stored is None:
-        raise not_found("decision", "payment_id")
+        message = "There is no decision about it: no rule set was in force, or there is no such payment."
+        raise InvalidRequest("not_found", message, param="payment_id", status=404)
     return json_answer(200, await decision_json(services, stored)).to_response()
 
 

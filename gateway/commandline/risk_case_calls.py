@@ -189,7 +189,7 @@ def _recent(payments: Sequence[Mapping[str, Any]]) -> RenderableType:
 def _labels(labels: Sequence[Mapping[str, Any]]) -> RenderableType:
     if not labels:
         return Text("Not labelled.", "dim")
-    table = Table("label", "who knew", "known at", "by", "note")
+    table = _folded("label", "who knew", "known at", "by", "note")
     for each in labels:
         word = _word("fraud" if each["fraud"] else "good")
         table.add_row(word, each["source"], _time(each["known_at"]), each["by"], Text(each["note"] or ""))
@@ -199,9 +199,17 @@ def _labels(labels: Sequence[Mapping[str, Any]]) -> RenderableType:
 def _steps(steps: Sequence[Mapping[str, Any]]) -> RenderableType:
     if not steps:
         return Text("Nobody has done anything yet.", "dim")
-    table = Table("at", "what was done", "by", "note")
+    table = _folded("at", "what was done", "by", "note")
     for each in steps:
         table.add_row(_time(each["at"]), each["kind"].replace("_", " "), each["by"], Text(each["note"] or ""))
+    return table
+
+
+def _folded(*headings: str) -> Table:
+    """Where nothing is cut off: notes name cases, which are there to be copied."""
+    table = Table()
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
     return table
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import orjson
 from rich.console import Console
 
-from gateway.commandline.admin import AdminTarget, call_admin
+from gateway.commandline.admin import AdminTarget, Refused, call_admin
 from gateway.commandline.risk_rules_tables import print_diff, print_rule_set, versions_table
 from gateway.commandline.shown import print_json, problems_table, say
 from gateway.processes.errors import StackError
@@ -63,8 +63,13 @@ def change(
 
 
 def _save(target: AdminTarget, given: dict[str, Any], *, as_json: bool) -> None:
-    with _working(f"Checking {_counted(given)}"):
-        found = call_admin(target, "POST", _PATH, timeout_s=_TIMEOUT_S, json=given)
+    try:
+        with _working(f"Checking {_counted(given)}"):
+            found = call_admin(target, "POST", _PATH, timeout_s=_TIMEOUT_S, json=given)
+    except Refused:
+        if _print_wrong(target, given):
+            raise StackError("The rule set is not saved: its mistakes stand above (rule_set_refused).") from None
+        raise
     if as_json:
         print_json(found)
         return
@@ -74,6 +79,16 @@ def _save(target: AdminTarget, given: dict[str, Any], *, as_json: bool) -> None:
         Console().print(problems_table(found["failed_tests"]), markup=False)
     else:
         say(f"What it changes: mashang risk rules diff {found['version']}; in force: publish {found['version']}")
+
+
+def _print_wrong(target: AdminTarget, given: dict[str, Any]) -> bool:
+    """Of several mistakes, which a refusal tells in one long sentence, the table of `check`; whether it was printed."""
+    with _working(f"Checking {_counted(given)}"):
+        found = call_admin(target, "POST", f"{_PATH}/check", timeout_s=_TIMEOUT_S, json=given)
+    if len(found["problems"]) < 2:
+        return False
+    Console(stderr=True).print(problems_table(found["problems"]), markup=False)
+    return True
 
 
 def step(target: AdminTarget, version: int, name: str, base: int | None, *, as_json: bool) -> None:

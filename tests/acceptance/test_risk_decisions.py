@@ -75,7 +75,8 @@ async def test_a_decision_is_explained_with_its_rules_and_what_they_saw(stack: G
 
 async def test_a_payment_that_nobody_screened_has_no_decision(stack: GatewayStack, till: Till) -> None:
     async with stack.admin() as admin:
-        error_of(await admin.get(f"{DECISIONS}/pay_{new_ulid()}"), 404, "not_found", "payment_id")
+        error = error_of(await admin.get(f"{DECISIONS}/pay_{new_ulid()}"), 404, "not_found", "payment_id")
+        assert "no rule set was in force" in error["message"]
         unscreened = await till.client.get(f"{DECISIONS}/pay_{new_ulid()}")
         error_of(unscreened, 401)
 
