@@ -30,6 +30,8 @@ _PAUSE_S: Final = 1.0
 _MEASURED_EVERY_S: Final = 5.0
 _AT_ONCE: Final = 100
 _ACKNOWLEDGED_WITHIN_S: Final = 2.0
+_PUT_OFF_S: Final = 300.0
+"""Before a payment that could not be recalled is looked at again."""
 
 
 class Counters(Protocol):
@@ -51,6 +53,7 @@ class RiskTelling:
         self._counters = counters
         self._facts_of = facts_of
         self._measure_at_s = 0.0
+        self._put_off_until_s: dict[str, float] = {}
 
     async def run(self) -> None:
         """Tell and measure, through any trouble; run until cancelled."""
@@ -69,7 +72,7 @@ class RiskTelling:
     async def tell_frauds(self) -> int:
         """Those that became known and are not told; how many are settled."""
         async with self._pool.acquire() as connection, connection.transaction():
-            rows = await connection.fetch(LABELS["untold"], _AT_ONCE)
+            rows = await connection.fetch(LABELS["untold"], _AT_ONCE, self._still_put_off())
             telling = [await self._begin_fraud(row) for row in rows]
             done = await _acknowledged(rows, telling)
             await _mark(connection, LABELS["told"], [(row["payment_id"], row["merchant_id"]) for row in done])
@@ -78,7 +81,7 @@ class RiskTelling:
     async def tell_complaints(self) -> int:
         """The same of complaints."""
         async with self._pool.acquire() as connection, connection.transaction():
-            rows = await connection.fetch(CASES["untold"], _AT_ONCE)
+            rows = await connection.fetch(CASES["untold"], _AT_ONCE, self._still_put_off())
             telling = [await self._begin(Series.COMPLAINTS, row, row["id"], row["at"]) for row in rows]
             done = await _acknowledged(rows, telling)
             await _mark(connection, CASES["told"], [(row["id"], row["merchant_id"]) for row in done])
@@ -100,13 +103,33 @@ class RiskTelling:
     async def _begin(
         self, series: Series, row: asyncpg.Record, identity: str, at: datetime
     ) -> asyncio.Future[bool] | None:
-        """None where there is nothing to tell: the payment is gone, or nobody can read its request any more."""
+        """None where there is nothing to tell: the payment is gone, or nobody can read its request any more.
+
+        What cannot be recalled for another reason is put off, and holds up none of the others.
+        """
         try:
             facts = await self._facts_of(row["payment_id"], row["merchant_id"])
         except SealBroken:
             _log.warning("a payment's request does not open", extra={"payment_id": row["payment_id"]})
             return None
+        except (*BROKEN, asyncpg.PostgresError):
+            raise  # of the database, not of this payment: none of the others could be told either
+        except Exception:
+            _log.exception("a payment cannot be recalled", extra={"payment_id": row["payment_id"]})
+            return self._put_off(row["payment_id"])
         return None if facts is None else self._counters.tell(series, facts, identity, row["amount_fen"], at)
+
+    def _put_off(self, payment_id: str) -> asyncio.Future[bool]:
+        """It stays to be told, but not at once: a hundred of its kind would be all that is ever looked at."""
+        self._put_off_until_s[payment_id] = time.monotonic() + _PUT_OFF_S
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        answer.set_result(False)
+        return answer
+
+    def _still_put_off(self) -> list[str]:
+        now_s = time.monotonic()
+        self._put_off_until_s = {each: until_s for each, until_s in self._put_off_until_s.items() if until_s > now_s}
+        return [*self._put_off_until_s]
 
 
 async def _acknowledged(

@@ -153,11 +153,11 @@ WHERE decided_at IS NULL
 GROUP BY kind
 
 -- name: untold
--- Complaints that the velocity counters have not acknowledged.
+-- Complaints that the velocity counters have not acknowledged.  Those of the payments $2 are put off.
 SELECT c.id, c.merchant_id, c.payment_id, c.at, p.amount AS amount_fen
 FROM risk_complaints c
 JOIN payments p ON p.id = c.payment_id AND p.merchant_id = c.merchant_id
-WHERE c.told_at IS NULL
+WHERE c.told_at IS NULL AND c.payment_id <> ALL ($2::text[])
 ORDER BY c.at
 LIMIT $1
 FOR UPDATE OF c SKIP LOCKED

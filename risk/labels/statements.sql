@@ -39,7 +39,7 @@ SELECT id, merchant_id, created_at, now() AS now FROM payments WHERE id = ANY ($
 
 -- name: untold
 -- Frauds that the velocity counters have not acknowledged.  `needless` are those of which they know already, by an earlier
--- label, and those that were taken back meanwhile.
+-- label, and those that were taken back meanwhile.  Those of the payments $2 are put off.
 SELECT
     l.payment_id, l.merchant_id, min(l.known_at) AS known_at, p.amount AS amount_fen,
     EXISTS (
@@ -51,7 +51,13 @@ SELECT
         ORDER BY n.seq DESC
         LIMIT 1
     ) AS needless
-FROM (SELECT * FROM risk_labels WHERE fraud AND told_at IS NULL ORDER BY seq LIMIT $1 FOR UPDATE SKIP LOCKED) l
+FROM (
+    SELECT * FROM risk_labels
+    WHERE fraud AND told_at IS NULL AND payment_id <> ALL ($2::text[])
+    ORDER BY seq
+    LIMIT $1
+    FOR UPDATE SKIP LOCKED
+) l
 LEFT JOIN payments p ON p.id = l.payment_id AND p.merchant_id = l.merchant_id
 GROUP BY l.payment_id, l.merchant_id, p.amount
 ORDER BY known_at

@@ -78,4 +78,5 @@ def _own(facts: Facts, value: str | None) -> str | None:
 
 def milliseconds(at: datetime) -> int:
     """Since 1970; what is less than one is dropped."""
-    return int(at.timestamp() * 1_000)
+    """Since 1970, rounded: as a float, a whole one can be a little less than it is."""
+    return round(at.timestamp() * 1_000)

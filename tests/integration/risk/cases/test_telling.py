@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from gateway.payments.recalled import Recalling
 from gateway.payments.schemas import PaymentRequest
 from gateway.payments.screening import facts_of
 from gateway.payments.store import PaymentStore
+from gateway.workers import risk_telling
 from gateway.workers.risk_telling import RiskTelling
 from risk.cases.case import Verdict
 from risk.facts import Facts
@@ -145,6 +147,34 @@ async def test_two_workers_share_what_there_is_to_tell(office: Office) -> None:
     for _ in range(2):  # whoever came while another held them comes again
         await asyncio.gather(*[worker.tell_frauds() for worker in workers])
     assert sorted(counters.frauds) == sorted(row.payment_id for row in rows)
+
+
+async def test_a_payment_that_cannot_be_recalled_is_put_off_and_holds_up_none_of_the_others(
+    office: Office, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(risk_telling, "_AT_ONCE", 1)  # it would be the whole batch
+    broken, sound, counters = await office.paid(), await office.paid(), Counters()
+    for row in (broken, sound):
+        await office.label(row.payment_id)
+        await office.complain(row.payment_id, row.payment_id)
+    recalling = Recalling(PaymentStore(office.pool, office.vault), StoreBook(office.pool), office.vault)
+    troubled = True
+
+    async def facts_of_all_but_one(payment_id: str, merchant_id: str) -> Facts | None:
+        if troubled and payment_id == broken.payment_id:
+            raise KeyError("amount")
+        return await recalling(payment_id, merchant_id)
+
+    worker = RiskTelling(office.pool, counters, facts_of_all_but_one)
+    assert (await worker.tell_frauds(), await worker.tell_complaints()) == (0, 1)
+    assert "cannot be recalled" in caplog.text
+    assert await worker.tell_frauds() == 1
+    assert counters.frauds == [sound.payment_id]
+    troubled = False
+    assert (await worker.tell_frauds(), await worker.tell_complaints()) == (0, 0), "not at once"
+    monkeypatch.setattr(worker, "_put_off_until_s", {broken.payment_id: time.monotonic()})
+    assert (await worker.tell_frauds(), await worker.tell_complaints()) == (1, 1)
+    assert counters.frauds == [sound.payment_id, broken.payment_id]
 
 
 @pytest.mark.parametrize("is_erased", [False, True])

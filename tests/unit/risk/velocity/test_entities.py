@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from redis.crc import key_slot
 
 from gateway.kernel.secrets import Vault
 from risk.facts import CodeType, Facts
-from risk.velocity.entities import VALUES, Names
+from risk.velocity.entities import VALUES, Names, milliseconds
 from risk.velocity.spec import DIMENSIONS
 from tests.support.velocities import payment
 
@@ -81,3 +82,11 @@ def test_what_is_not_named_is_nobody() -> None:
 
 def test_text_of_any_kind_can_be_a_name() -> None:
     assert Names(_VAULT, payment(terminal_id="\ud800\n收银")).key(("terminal",)) is not None
+
+
+def test_a_whole_millisecond_is_itself() -> None:
+    day = datetime(2026, 11, 22, tzinfo=UTC)
+    first = milliseconds(day)
+    assert [milliseconds(day + timedelta(milliseconds=each)) for each in range(10_000)] == [
+        first + each for each in range(10_000)
+    ]
