@@ -56,6 +56,7 @@ from risk.lists.keeping import (
     read_lists,
     remove_entries,
 )
+from risk.rules.store import asks_in_force
 
 _PAGE_MAX: Final = 200
 
@@ -118,7 +119,8 @@ async def delete(request: Request, name: ListName) -> Response:
     held = await held_list(connection, name)
     if name in BUILT_IN:
         raise Conflict("list_built_in", f"The list {name} is always there; an empty import with `replace` empties it.")
-    if any(asked == name for _, asked, _ in services_of(request).risk.rules.current.listed):
+    in_this_process = any(asked == name for _, asked, _ in services_of(request).risk.rules.current.listed)
+    if in_this_process or await asks_in_force(connection, name):
         raise Conflict("list_in_use", f"The rules in force ask for the list {name}: publish others first.")
     await delete_list(connection, name)
     tell(request, name, {"entries": held.entries})

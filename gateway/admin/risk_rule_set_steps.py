@@ -32,7 +32,8 @@ async def post_publish(request: Request, version: RuleSetVersion, wanted: Publis
     """Put a version in force: within a second everywhere, one of more than 1,000 rules within half a minute.
 
     Until then the present one stays in force.  Refused with `tests_failed` where a test of its rules fails, and with
-    `rule_set_changed` where another version than `base_version` is in force.  The one in force again changes nothing.
+    `rule_set_changed` where another version than `base_version` is in force; with `rule_set_outdated` where a list or a
+    model that it names was deleted meanwhile.  The one in force again changes nothing.
     """
     connection = cast("Connection", database_of(request))
     with refusals():
@@ -47,7 +48,10 @@ async def post_publish(request: Request, version: RuleSetVersion, wanted: Publis
     summary="Put a version of the risk rules in force again",
 )
 async def post_roll_back(request: Request, version: RuleSetVersion, wanted: Publish = None) -> Response:
-    """Go back to a version that was in force before; to 0 to end all rules."""
+    """Go back to a version that was in force before; to 0 to end all rules.
+
+    Refused with `rule_set_outdated` where a list or a model that it names was deleted meanwhile.
+    """
     connection = cast("Connection", database_of(request))
     with refusals():
         published = await roll_back(connection, version, await _base_version(request, wanted))

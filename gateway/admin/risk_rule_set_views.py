@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from gateway.kernel.clock import rfc3339
 from gateway.kernel.documents import Problem
 from gateway.kernel.errors import Conflict, InvalidRequest, not_found
 from risk.rules.document import RuleSetError
-from risk.rules.lifecycle import NeverPublished, NoSuchVersion, RuleSetChanged, TestsFailed
+from risk.rules.lifecycle import NamesMissing, NeverPublished, NoSuchVersion, RuleSetChanged, TestsFailed
 from risk.rules.store import Database, StoredRuleSet, find
 
 SUBJECT: Final = "risk_rules"
@@ -59,6 +59,10 @@ def refusals() -> Iterator[None]:
         raise Conflict("rule_set_changed", message, param="base_version") from None
     except NeverPublished:
         raise Conflict("never_published", "This version was never in force: publish it.", param="version") from None
+    except NamesMissing as error:
+        what = f"The version names {_joined(error.missing)}, and there is no such thing any more."
+        hint = "Make it again under that name, or save a version without it."
+        raise Conflict("rule_set_outdated", f"{what} {hint}", param="version") from None
     except TestsFailed as error:
         raise Conflict("tests_failed", _told(map(_problem, error.failures)), param="version") from None
 
@@ -75,6 +79,10 @@ def no_version() -> InvalidRequest:
 
 def _problem(failure: Mapping[str, Any]) -> Problem:
     return Problem(**failure)
+
+
+def _joined(named: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(named[:-1]), named[-1])))
 
 
 def _told(problems: Iterable[Problem]) -> str:

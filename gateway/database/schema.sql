@@ -1306,6 +1306,7 @@ CREATE TABLE risk_artefacts (
     format text NOT NULL COLLATE "C",
     piece integer NOT NULL,
     data bytea NOT NULL,
+    compiled_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT risk_artefacts_piece_check CHECK ((piece >= 0)),
     CONSTRAINT risk_artefacts_pkey PRIMARY KEY (version, format, piece)
 ); ALTER TABLE ONLY risk_artefacts ALTER COLUMN data SET STORAGE EXTERNAL;
@@ -1590,6 +1591,7 @@ CREATE TABLE risk_rule_sets (
     test_count integer NOT NULL,
     failures json NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    lists text[],
     CONSTRAINT risk_rule_sets_rule_count_check CHECK ((rule_count >= 0)),
     CONSTRAINT risk_rule_sets_test_count_check CHECK ((test_count >= 0)),
     CONSTRAINT risk_rule_sets_pkey PRIMARY KEY (version)

@@ -59,6 +59,9 @@ ERRORS: Final = {
     "what differs (`GET /admin/v1/risk/rule_sets/{version}/diff`), and publish on that one.",
     "tests_failed": "The rule set does not do what its tests say, and the present one stays in force. `message` names "
     "each that fails; so does `failed_tests` of the version. Mend the rules or the tests, and save a new version.",
+    "rule_set_outdated": "The version of the risk rules names lists or a model that were deleted since it was saved, "
+    "so that its rules would not hit; the present one stays in force. `message` names them. Make them again, or save a "
+    "version without them.",
     "never_published": "The version of the risk rules was never in force, so there is nothing to go back to. Publish "
     "it.",
     "list_exists": "There is a list of this name, or as many lists as there can be. Take another name.",

@@ -95,6 +95,7 @@ def _taken(folder: Path) -> Made:
         rule_count=told["rule_count"],
         test_count=told["test_count"],
         failures=tuple(Problem(**each) for each in told["failures"]),
+        lists=tuple(told["lists"]),
         pieces=_pieces(folder / maker.RULES),
         artefact=_pieces(folder / maker.ARTEFACT),
     )

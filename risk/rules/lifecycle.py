@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gateway.database.pool import Connection
-from risk.rules.store import SQL, Status, StoredRuleSet, find, in_force
+from risk.rules.store import SQL, Status, StoredRuleSet, find, in_force, missing
 
 
 class NoSuchVersion(Exception):
@@ -35,6 +35,14 @@ class TestsFailed(Exception):
         self.failures = failures
 
 
+class NamesMissing(Exception):
+    """Lists or a model that the version names were deleted since it was saved; nothing was changed."""
+
+    def __init__(self, missing: Sequence[str]) -> None:
+        super().__init__(", ".join(missing))
+        self.missing = missing
+
+
 class Publication(NamedTuple):
     """What is in force now, and the version that was before: the same where nothing had to change."""
 
@@ -45,7 +53,8 @@ class Publication(NamedTuple):
 async def publish(connection: Connection, version: int, base_version: int | None = None) -> Publication:
     """Put a version in force, within the caller's transaction; the one in force again changes nothing.
 
-    Raises NoSuchVersion, TestsFailed, and RuleSetChanged where another version than `base_version` is in force.
+    Raises NoSuchVersion, TestsFailed, NamesMissing, and RuleSetChanged where another version than `base_version` is in
+    force.
     """
     found, current = await _held(connection, version, base_version)
     if found.failures:
@@ -56,7 +65,8 @@ async def publish(connection: Connection, version: int, base_version: int | None
 async def roll_back(connection: Connection, version: int, base_version: int | None = None) -> Publication:
     """Put a version in force again that was before, within the caller's transaction; 0 ends all rules.
 
-    Raises NoSuchVersion, NeverPublished, and RuleSetChanged where another version than `base_version` is in force.
+    Raises NoSuchVersion, NeverPublished, NamesMissing, and RuleSetChanged where another version than `base_version` is
+    in force.
     """
     found, current = await _held(connection, version, base_version)
     if found.status is Status.DRAFT:
@@ -79,5 +89,7 @@ async def _held(connection: Connection, version: int, base_version: int | None) 
 async def _put_in_force(connection: Connection, found: StoredRuleSet, current: StoredRuleSet) -> Publication:
     if found.version == current.version:
         return Publication(current, current.version)
+    if gone := await missing(connection, found):
+        raise NamesMissing(gone)
     await connection.execute(SQL["publish"], found.version)
     return Publication(await in_force(connection), current.version)

@@ -46,7 +46,8 @@ def main(folder: Path) -> None:
 def _leave(folder: Path, made: Made) -> None:
     for name, pieces in ((RULES, made.pieces), (ARTEFACT, made.artefact)):
         _write(folder / name, pieces)
-    told = {"head": made.head, "rule_count": made.rule_count, "test_count": made.test_count, "failures": made.failures}
+    counts = {"rule_count": made.rule_count, "test_count": made.test_count}
+    told = {"head": made.head, **counts, "failures": made.failures, "lists": made.lists}
     (folder / MADE).write_bytes(orjson.dumps(told))
 
 

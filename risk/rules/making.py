@@ -36,6 +36,8 @@ class Made:
     rule_count: int
     test_count: int
     failures: tuple[Problem, ...]
+    lists: tuple[str, ...]
+    """Those that its rules ask for, by name."""
     pieces: tuple[bytes, ...] = field(repr=False)
     artefact: tuple[bytes, ...] = field(repr=False)
     """The set as it was compiled (artefact.py)."""
@@ -54,6 +56,7 @@ def make(body: bytes, known: Known) -> Made:
         rule_count=len(rule_set.rules),
         test_count=sum(len(rule.examples) for rule in rule_set.rules),
         failures=failures(rule_set, compiled),
+        lists=tuple(sorted({name for _, name, _ in compiled.listed})),
         pieces=_pieces_of(rule_set.rules),
         artefact=artefact.pieces_of(compiled),
     )

@@ -37,7 +37,7 @@ WHERE version = $1 AND piece >= $2
 ORDER BY piece LIMIT $3
 
 -- name: save
-INSERT INTO risk_rule_sets (head, rule_count, test_count, failures) VALUES ($1, $2, $3, $4)
+INSERT INTO risk_rule_sets (head, rule_count, test_count, failures, lists) VALUES ($1, $2, $3, $4, $5)
 RETURNING version
 
 -- name: save_piece
@@ -52,6 +52,23 @@ INSERT INTO risk_publications (version) VALUES ($1)
 -- name: known
 -- What a rule set can name.
 SELECT ARRAY(SELECT name FROM risk_lists) AS lists, ARRAY(SELECT version FROM risk_models) AS models
+
+-- name: lists_named
+-- Null where it is not known.
+SELECT lists FROM risk_rule_sets WHERE version = $1
+
+-- name: hold_lists
+-- Those of them that there are; whoever is about to delete one waits until the transaction ends, and looks again then.
+SELECT name FROM risk_lists WHERE name = ANY ($1::text[]) ORDER BY name FOR SHARE
+
+-- name: has_model
+SELECT EXISTS (SELECT FROM risk_models WHERE version = $1)
+
+-- name: asked_in_force
+-- Whether the version in force asks for a list, as far as that is known.
+SELECT coalesce($1::text = ANY (lists), false)
+FROM risk_publications JOIN risk_rule_sets USING (version)
+ORDER BY seq DESC LIMIT 1
 
 -- name: difference
 -- The rules that two versions do not have in common, by code: before (the second one) and after (the first one).

@@ -135,12 +135,33 @@ async def save(connection: Connection, vault: Vault, made: Made) -> int:
     """Save a version, within the caller's transaction; its number."""
     told = orjson.dumps([*made.failures]).decode()
     head = orjson.dumps(made.head).decode()
-    version: int = await connection.fetchval(SQL["save"], head, made.rule_count, made.test_count, told)
+    counts = made.rule_count, made.test_count
+    version: int = await connection.fetchval(SQL["save"], head, *counts, told, list(made.lists))
     for number, piece in enumerate(made.pieces):
         await connection.execute(SQL["save_piece"], version, number, piece.decode())
     for number, sealed in enumerate(artefact.sealed(vault, version, made.artefact)):
         await connection.execute(SQL["save_artefact"], version, artefact.FORMAT, number, sealed)
     return version
+
+
+async def missing(connection: Connection, stored: StoredRuleSet) -> list[str]:
+    """The lists and the model that a version names and that are no more, in words.
+
+    The lists that are there stay until the caller's transaction ends.
+    """
+    wanted: list[str] = await connection.fetchval(SQL["lists_named"], stored.version) or []
+    there = {record["name"] for record in await connection.fetch(SQL["hold_lists"], wanted)}
+    gone = [f"the list {name}" for name in wanted if name not in there]
+    model = stored.head["model"]
+    if model is not None and not await connection.fetchval(SQL["has_model"], model):
+        gone.append(f"the model {model}")
+    return gone
+
+
+async def asks_in_force(database: Database, name: str) -> bool:
+    """Whether the rules that were published last ask for a list, though no process has them yet."""
+    asks: bool = await database.fetchval(SQL["asked_in_force"], name)
+    return asks
 
 
 async def difference(

@@ -16,6 +16,7 @@ from gateway.kernel.ids import new_ulid
 from tests.support.gateway import GatewayStack
 from tests.support.rule_sets import FAST, RULE_SETS, publish, rule, save
 from tests.support.till import error_of
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 TRAIL = "/admin/v1/audit_trail"
@@ -274,3 +275,27 @@ async def test_a_body_is_bounded_and_read_only_from_holders_of_the_token(
     async with asyncio.timeout(5):
         assert b"413" in await reader.readline()
     writer.close()
+
+
+async def test_a_version_that_asks_for_a_list_that_was_deleted_does_not_come_into_force(
+    admin: httpx.AsyncClient,
+) -> None:
+    lists, name = "/admin/v1/risk/lists", f"gone-{new_ulid().lower()}"
+    assert (await admin.post(lists, json={"name": name})).status_code == 201
+    asking = rule("R_LISTED", f"listed('{name}', 'device')", "decline")
+    before, draft = (await save(admin, asking))["version"], (await save(admin, asking, FAST))["version"]
+    await publish(admin, before)
+    error_of(await admin.delete(f"{lists}/{name}"), 409, "list_in_use")
+    live = (await publish(admin, (await save(admin, FAST))["version"]))["version"]
+
+    async def deleted() -> bool:
+        return (await admin.delete(f"{lists}/{name}")).status_code == 200
+
+    await eventually(deleted)  # once the process that answers has these rules
+    for step in (f"{draft}/publish", f"{before}/roll_back"):
+        error = error_of(await admin.post(f"{RULE_SETS}/{step}"), 409, "rule_set_outdated", "version")
+        assert f"the list {name}" in error["message"]
+    assert (await admin.get(f"{RULE_SETS}/live")).json()["version"] == live
+    assert (await admin.post(lists, json={"name": name})).status_code == 201
+    assert (await admin.post(f"{RULE_SETS}/{before}/roll_back")).json()["status"] == "live"
+    await publish(admin, live)
