@@ -120,15 +120,17 @@ class Screening:
         compiled, facts = begun.compiled, begun.facts
         if not compiled:
             return APPROVED
+        acts = compiled.acts_on_features  # what only rules in shadow look at makes no difference to a payment
         try:
             decision = self._decided(compiled, facts, await self._features(begun))
         except Exception:  # a bug there is no reason to lose payments: nothing of it is known, as if all were away
             _log.exception("a payment could not be judged", extra={"version": compiled.version})
-            begun.missed = Missed.AWAY
+            begun.missed, acts = Missed.AWAY, True
             decision = APPROVED._replace(version=compiled.version, features=kept(compiled, {}))
         if begun.missed is None:
             return decision._replace(at=facts.at)
-        return decision._replace(at=facts.at, missed=begun.missed, beyond_tolerance=_is_beyond(facts, begun.tolerance))
+        beyond = acts and _is_beyond(facts, begun.tolerance)
+        return decision._replace(at=facts.at, missed=begun.missed, beyond_tolerance=beyond)
 
     def _decided(self, compiled: CompiledSet, facts: Facts, features: Mapping[str, Value | None]) -> Decision:
         values = values_of(compiled, facts, features)

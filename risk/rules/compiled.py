@@ -94,6 +94,8 @@ class CompiledSet:
     thresholds: Thresholds = NO_THRESHOLDS
     model: int | None = None
     """The version of the model, where a rule asks for its score."""
+    acts_on_features: bool = False
+    """Whether a rule that is applied, not only counted, looks at what counters, profiles or the model say."""
 
     @classmethod
     def of(cls, rule_set: RuleSet, version: int) -> Self:
@@ -110,6 +112,7 @@ class CompiledSet:
             needs=needs,
             thresholds=rule_set.thresholds,
             model=rule_set.model if needs.needs_model else None,
+            acts_on_features=any(_looks_at_features(rule) for rule in rules if rule.mode is Mode.LIVE and rule.rollout),
         )
 
     def with_model(self, names: Collection[str], calls: Iterable[Call]) -> Self:
@@ -167,6 +170,11 @@ def _effect(rule: Rule) -> Effect:
     return Effect(rule.mode is Mode.LIVE, rule.rollout, rule.score, severity, rule.action is Action.NO_DISCOUNT)
 
 
+def _looks_at_features(rule: Rule) -> bool:
+    needs = Needs.of(rule.when.names, rule.when.calls)
+    return bool(needs.velocities) or needs.needs_profile or needs.needs_travel or needs.needs_model
+
+
 def _condition(rule: Rule) -> Expression:
     """Its condition, and that the payment is of one of its merchants: the index has those by their merchant."""
     when = rule.when
@@ -181,7 +189,7 @@ def _condition(rule: Rule) -> Expression:
 def parts_of(compiled: CompiledSet) -> Iterator[object]:
     """What a set is put together of, each of some thousand rules, but for its version."""
     size = len(compiled.codes)
-    yield compiled.thresholds, compiled.model, compiled.priorities
+    yield compiled.thresholds, compiled.model, compiled.acts_on_features, compiled.priorities
     for start in range(0, size, PART_RULES):
         yield compiled.codes[start : start + PART_RULES], compiled.effects[start : start + PART_RULES]
     yield from compiled.matcher.parts()
@@ -190,7 +198,7 @@ def parts_of(compiled: CompiledSet) -> Iterator[object]:
 def joined(parts: Iterable[Any], version: int) -> CompiledSet:
     """The set of these parts, in their order."""
     given = iter(parts)
-    thresholds, model, priorities = next(given)
+    thresholds, model, acts_on_features, priorities = next(given)
     codes: list[str] = []
     effects: list[Effect] = []
     shared: dict[Effect, Effect] = {}
@@ -200,7 +208,9 @@ def joined(parts: Iterable[Any], version: int) -> CompiledSet:
         effects += [shared.setdefault(effect, effect) for effect in of_them]
     matcher = Matcher.of_parts(given)
     needs = Needs.of(matcher.names, matcher.calls)
-    return CompiledSet(version, tuple(codes), tuple(effects), priorities, matcher, needs, thresholds, model)
+    return CompiledSet(
+        version, tuple(codes), tuple(effects), priorities, matcher, needs, thresholds, model, acts_on_features
+    )
 
 
 NO_RULES: Final = CompiledSet(0, (), (), array("I"), Matcher([]), Needs())

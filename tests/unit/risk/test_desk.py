@@ -37,7 +37,7 @@ class Counters:
         return self
 
     async def features(self, timeout_s: float) -> Mapping[str, Value | None]:
-        if self.after_s > timeout_s:
+        if self.after_s > max(0.0, timeout_s):  # what has come is taken, however late it is
             await asyncio.sleep(max(0.0, timeout_s))
             raise TimeoutError
         if isinstance(self.answer, Exception):
@@ -67,8 +67,8 @@ class Book:
         self.current = current
 
 
-def compiled(*whens: str) -> CompiledSet:
-    rules = [{"code": f"R_{number}", "when": when, "action": "decline"} for number, when in enumerate(whens)]
+def compiled(*whens: str, **more: Any) -> CompiledSet:
+    rules = [{"code": f"R_{number}", "when": when, "action": "decline", **more} for number, when in enumerate(whens)]
     return CompiledSet.of(parse({"note": "", "rules": rules}, lists=None, models=None), 1)
 
 
@@ -95,6 +95,16 @@ async def test_what_comes_in_time_is_seen_and_nothing_is_missed() -> None:
     decision = await judged(compiled(f"{COUNT} >= 3"), Counters({COUNT: 3}, DEADLINE_S / 10))
     assert (decision.verdict, decision.features, decision.missed) == (Verdict.DECLINE, "[3]", None)
     assert decision.at == FACTS.at
+
+
+@pytest.mark.parametrize(
+    ("more", "is_refused"), [({}, True), ({"mode": "shadow"}, False), ({"rollout": 0}, False), ({"rollout": 1}, True)]
+)
+async def test_no_payment_is_refused_for_what_only_rules_in_shadow_would_have_looked_at(
+    more: dict[str, Any], is_refused: bool
+) -> None:
+    decision = await judged(compiled(f"{COUNT} > 5", **more), Counters(ValkeyAway("away")))
+    assert (decision.missed, decision.beyond_tolerance) == (Missed.AWAY, is_refused)
 
 
 async def test_a_late_answer_is_not_waited_for_beyond_the_deadline() -> None:
