@@ -16,7 +16,8 @@ from gateway.kernel.errors import InvalidRequest
 from gateway.payments.api import PaymentId
 from gateway.payments.recalled import recalled
 from risk.decision import Missed, Verdict
-from risk.decisions.explaining import ExplainedRule, model_reasons, rules_hit, values_seen
+from risk.decisions.explaining import ExplainedRule, Seen, model_reasons, rules_hit, values_seen
+from risk.decisions.replaying import CannotReplay
 from risk.decisions.store import StoredDecision, find_decision
 from risk.facts import Facts
 
@@ -42,6 +43,7 @@ EXAMPLE: Final[dict[str, Any]] = {
     ],
     "values": {"payment.amount": 2599, "velocity('count', 'customer', '1h')": 5},
     "model_reasons": [],
+    "replayable": True,
     "missed": None,
     "beyond_tolerance": False,
     "decided_at": "2026-11-22T01:02:03.004Z",
@@ -92,6 +94,9 @@ class DecisionObject(BaseModel):
         Field(description="What the rules saw, by the names of fields and calls; addresses and cards are masked."),
     ]
     model_reasons: list[ModelReason]
+    replayable: Annotated[
+        bool, Field(description="False where the version's rules cannot be read any more: `values` is empty then.")
+    ]
     missed: Annotated[
         Missed | None, Field(description="Why features were away; then velocities and the like are null.")
     ]
@@ -116,8 +121,13 @@ async def decision_json(services: Services, stored: StoredDecision) -> dict[str,
     """DecisionObject."""
     decision, risk = stored.decision, services.risk
     assert decision.at is not None, "the column is not null"
-    compiled = await risk.past_sets.get(decision.version)
-    values = values_seen(decision, compiled, await _facts(services, stored, decision.at))
+    try:
+        compiled = await risk.past_sets.get(decision.version)
+    except CannotReplay:
+        values, model, is_replayable = Seen({}, {}), None, False
+    else:
+        values = values_seen(decision, compiled, await _facts(services, stored, decision.at))
+        model, is_replayable = compiled.model, True
     rules = await rules_hit(services.pool, decision)
     return {
         "object": "risk_decision",
@@ -130,9 +140,8 @@ async def decision_json(services: Services, stored: StoredDecision) -> dict[str,
         "no_discount": decision.no_discount,
         "rules": [_rule_json(rule) for rule in rules],
         "values": values.masked,
-        "model_reasons": [
-            reason._asdict() for reason in await model_reasons(risk.past_models, compiled.model, values.seen)
-        ],
+        "model_reasons": [reason._asdict() for reason in await model_reasons(risk.past_models, model, values.seen)],
+        "replayable": is_replayable,
         "missed": decision.missed,
         "beyond_tolerance": decision.beyond_tolerance,
         "decided_at": rfc3339(decision.at),

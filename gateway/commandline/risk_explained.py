@@ -22,7 +22,10 @@ def show_decision(target: AdminTarget, payment_id: str, *, as_json: bool) -> Non
     say(_headline(found))
     console = Console()
     console.print(_rules(found), markup=False)
-    console.print(_values(found), markup=False)
+    if found["replayable"]:
+        console.print(_values(found), markup=False)
+    else:
+        say("It cannot be replayed: the rules of this version cannot be read any more, so what they saw is not known.")
     if found["model_reasons"]:
         console.print(_reasons(found), markup=False)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -39,18 +40,26 @@ class ExitStatus(IntEnum):
 
     SAME = 0
     DIFFERS = 1
+    """Or it is not known, for the rules cannot be read."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """How many were replayed, how many could not be for their request was erased, and those that differ."""
+    """How many were replayed, and those that differ; how many could not be, for their request was erased.
+
+    `unreadable` counts those of rules that this code cannot read, by their version.
+    """
 
     replayed: int = 0
     erased: int = 0
+    unreadable: Counter[int] = field(default_factory=Counter)
     differing: list[Replayed] = field(default_factory=list)
 
     def add(self, one: Replayed) -> None:
         """One more."""
+        if not one.is_readable:
+            self.unreadable[one.stored.decision.version] += 1
+            return
         if one.differences is None:
             self.erased += 1
             return
@@ -63,6 +72,8 @@ class Tally:
         return {
             "replayed": self.replayed,
             "erased": self.erased,
+            "cannot_be_replayed": self.unreadable.total(),
+            "unreadable_versions": sorted(self.unreadable),
             "differ": len(self.differing),
             "payments": [_json(each) for each in self.differing],
         }
@@ -75,7 +86,7 @@ def run_replay(state: Path | None, payment_id: str | None, times: Times, *, json
         print_json(tally.to_json())
     else:
         _show(tally)
-    return ExitStatus.DIFFERS if tally.differing else ExitStatus.SAME
+    return ExitStatus.DIFFERS if tally.differing or tally.unreadable else ExitStatus.SAME
 
 
 async def _replay(state: Path | None, payment_id: str | None, times: Times) -> Tally:
@@ -142,6 +153,9 @@ def _show(tally: Tally) -> None:
         Console().print(table, markup=False)
     erased = f"; {tally.erased} could not be, for their requests were erased" if tally.erased else ""
     made = "1 decision was" if tally.replayed == 1 else f"{tally.replayed} decisions were"
+    for unreadable, count in sorted(tally.unreadable.items()):
+        what = "1 decision" if count == 1 else f"{count} decisions"
+        say(f"Version {unreadable} of the rules cannot be replayed: this code cannot read it ({what}).")
     say(f"{made} made again, {len(tally.differing)} came out otherwise{erased}.")
 
 

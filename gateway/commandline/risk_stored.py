@@ -31,7 +31,7 @@ from risk.facts import CodeType, Location
 from risk.model import store as models
 from risk.model.model import Model
 from risk.rules import store as rule_sets
-from risk.rules.document import parse
+from risk.rules.restoring import restored
 from risk.rules.rule import RuleSet
 from risk.velocity.spec import LABEL_DELAY_S, WINDOW_S_MAX, Series
 from risk.velocity.travel import Place
@@ -68,7 +68,7 @@ def stored_rule_set(state: Path, version: int | None) -> tuple[RuleSet, int]:
             if stored is None:
                 return None
             document = await rule_sets.document_of(connection, stored)
-            return parse(document, lists=None, models=None), stored.version
+            return restored(document), stored.version
         finally:
             await connection.close()
 

@@ -11,21 +11,25 @@ from gateway.merchants.stores import Place
 from gateway.payments.payment import Payment
 from gateway.payments.recalled import recalled
 from gateway.payments.store import PaymentStore
-from risk.decisions.replaying import Difference, PastSets, differences
+from risk.decisions.replaying import CannotReplay, Difference, PastSets, differences
 from risk.decisions.store import StoredDecision
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What came of one replay; `differences` is None where the request was erased: then there is nothing to replay."""
+    """What came of one replay; `differences` is None where the request was erased: then there is nothing to replay.
+
+    Not `is_readable` are decisions of rules that this code cannot read: nobody knows whether they agree.
+    """
 
     stored: StoredDecision
     differences: tuple[Difference, ...] | None
+    is_readable: bool = True
 
     @property
     def agrees(self) -> bool:
         """Whether nothing speaks against it."""
-        return not self.differences
+        return self.is_readable and not self.differences
 
 
 class Replaying:
@@ -42,7 +46,10 @@ class Replaying:
         found = await self._store.with_requests(keys)
         for stored in page:
             payment, fields = found[stored.payment_id]
-            yield Replayed(stored, None if fields is None else await self._differences(stored, payment, fields))
+            try:
+                yield Replayed(stored, None if fields is None else await self._differences(stored, payment, fields))
+            except CannotReplay:
+                yield Replayed(stored, None, is_readable=False)
 
     async def _differences(
         self, stored: StoredDecision, payment: Payment, fields: Mapping[str, Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +16,7 @@ from risk.engine import decide
 from risk.facts import Facts
 from risk.model.book import ModelBook
 from risk.rules.compiled import CompiledSet
+from risk.rules.document import RuleSetError
 from risk.rules.fetching import fetched
 from risk.values import replayed
 
@@ -22,6 +24,16 @@ COMPARED: Final = ("verdict", "score", "reasons", "no_discount", "shadow", "vers
 """`missed` and `beyond_tolerance` are about that moment, not about the rules."""
 _KEPT_MAX: Final = 8
 """Versions that stay compiled: decisions come in the order of their time."""
+
+_log: Final = logging.getLogger("mashang.risk")
+
+
+class CannotReplay(Exception):
+    """This code cannot read the rules of `version`: what they decided cannot be decided again."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"version {version} of the risk rules cannot be replayed")
+        self.version = version
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +73,21 @@ class PastSets:
         self._vault = vault
         self._models = models
         self._kept: OrderedDict[int, CompiledSet] = OrderedDict()
+        self._unreadable: set[int] = set()
 
     async def get(self, version: int) -> CompiledSet:
-        """The set of that version, with what its model looks at.  Raises LookupError for one that never was."""
+        """The set of that version, with what its model looks at.  Raises CannotReplay."""
+        if version in self._unreadable:  # neither it nor this code changes: to find out took a minute, perhaps
+            raise CannotReplay(version)
         if (known := self._kept.get(version)) is not None:
             self._kept.move_to_end(version)
             return known
-        compiled = await fetched(self._pool, self._vault, version)
+        try:
+            compiled = await fetched(self._pool, self._vault, version)
+        except RuleSetError as error:
+            _log.warning("a past rule set cannot be read", extra={"version": version, "reason": str(error)})
+            self._unreadable.add(version)
+            raise CannotReplay(version) from error
         scorer = await self._models.load(compiled.model)
         known = compiled if scorer is None else compiled.with_model(scorer.names, scorer.calls)
         self._kept[version] = known

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -33,8 +33,8 @@ class MakersBusy(Exception):
     """As many large documents are being checked as can be at a time."""
 
 
-async def make_apart(body: bytes, known: Known) -> Made:
-    """The version that a document in JSON makes.
+async def make_apart(body: bytes, known: Known | None) -> Made:
+    """The version that a document in JSON makes; without `known`, that a stored one makes again.
 
     Raises NoDocument, RuleSetError with all problems, MakersBusy, and TimeoutError past ten minutes.
     """
@@ -59,11 +59,15 @@ def _a_folder() -> Iterator[Path]:
             _at_work.discard(folder)
 
 
-def _fill(folder: Path, body: bytes, known: Known) -> None:
+def _fill(folder: Path, body: bytes, known: Known | None) -> None:
     (folder / maker.GIVEN).write_bytes(body)
+    (folder / maker.KNOWN).write_bytes(orjson.dumps(None if known is None else _known_json(known)))
+
+
+def _known_json(known: Known) -> dict[str, Any]:
     lists = None if known.lists is None else sorted(known.lists)
     models = None if known.models is None else sorted(known.models)
-    (folder / maker.KNOWN).write_bytes(orjson.dumps({"lists": lists, "models": models}))
+    return {"lists": lists, "models": models}
 
 
 async def _run(folder: Path) -> None:

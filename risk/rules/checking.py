@@ -31,10 +31,16 @@ PATTERNS_MAX: Final = 64
 PATTERNS_SIZE_MAX: Final = 1_024
 """Of all their patterns (`size_at_most`), each of which is compiled for each payment: some 4 ms at worst."""
 _SHAPES: Final = Shapes(FIELDS)
+_SHAPES_TAKEN: Final = Shapes(FIELDS, bounded=False)
 
 
-def condition_of(value: object, path: str, problems: Problems, *, given: bool) -> Expression | None:
-    """The condition in a JSON value; what is wrong with it is noted with its line and column, and it is None."""
+def condition_of(
+    value: object, path: str, problems: Problems, *, given: bool, bounded: bool = True
+) -> Expression | None:
+    """The condition in a JSON value; what is wrong with it is noted with its line and column, and it is None.
+
+    What was saved once is not `bounded` again.
+    """
     if not isinstance(value, str) or not value.strip():
         problems.note(path, "takes a condition, a text" if given else "is required")
         return None
@@ -42,7 +48,7 @@ def condition_of(value: object, path: str, problems: Problems, *, given: bool) -
         problems.note(path, "has a NUL character: in a text it is written as \\x00")
         return None
     try:
-        return _SHAPES.check(value)
+        return (_SHAPES if bounded else _SHAPES_TAKEN).check(value)
     except ExpressionError as error:
         problems.add(Problem(path, error.message, error.line, error.column, error.hint))
         return None

@@ -15,7 +15,6 @@ from risk.rules import artefact
 from risk.rules.apart import make_apart
 from risk.rules.artefact import ArtefactBroken
 from risk.rules.compiled import NO_RULES, CompiledSet
-from risk.rules.making import Known
 
 SQL: Final = named_statements("risk.rules", "artefacts.sql")
 _WAIT_S: Final = 0.5
@@ -67,7 +66,7 @@ async def _as_stored(connection: Connection, vault: Vault, version: int) -> Comp
 
 async def _compiled_anew(connection: Connection, vault: Vault, version: int) -> CompiledSet:
     _log.info("a rule set is compiled anew", extra={"version": version})
-    made = await make_apart(await _body(connection, version), Known(None, None))
+    made = await make_apart(await _body(connection, version), None)
     async with connection.transaction():
         await connection.execute(SQL["forget"], version, artefact.FORMAT)
         for number, sealed in enumerate(artefact.sealed(vault, version, made.artefact)):

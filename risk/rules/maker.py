@@ -32,7 +32,8 @@ def main(folder: Path) -> None:
     """Make what the folder holds."""
     os.nice(_NICENESS)
     gc.disable()  # everything that is made here stays until the end
-    known = Known(**orjson.loads((folder / KNOWN).read_bytes()))
+    told = orjson.loads((folder / KNOWN).read_bytes())
+    known = None if told is None else Known(**told)
     try:
         made = make((folder / GIVEN).read_bytes(), known)
     except NoDocument as error:

@@ -12,6 +12,7 @@ from gateway.kernel.documents import Problem
 from risk.rules import artefact
 from risk.rules.compiled import CompiledSet
 from risk.rules.document import parse
+from risk.rules.restoring import restored
 from risk.rules.rule import Rule
 from risk.rules.trying import failures
 from risk.rules.written import head_json, rule_json
@@ -47,9 +48,13 @@ class NoDocument(ValueError):
     """What is no JSON object at all."""
 
 
-def make(body: bytes, known: Known) -> Made:
-    """The version that a document in JSON makes.  Raises NoDocument, and RuleSetError with all problems."""
-    rule_set = parse(_read(body), lists=known.lists, models=known.models)
+def make(body: bytes, known: Known | None) -> Made:
+    """The version that a document in JSON makes.  Raises NoDocument, and RuleSetError with all problems.
+
+    Without `known` it is a stored one, which is only compiled again: neither checked nor tested.
+    """
+    given = _read(body)
+    rule_set = restored(given) if known is None else parse(given, lists=known.lists, models=known.models)
     compiled = CompiledSet.of(rule_set, 0)
     return Made(
         head=head_json(rule_set),

@@ -131,6 +131,32 @@ async def test_a_decision_that_was_tampered_with_does_not_come_out_again(
     assert json.loads(done.stdout)["payments"][0]["differences"] == {"verdict": ["approve", "review"]}
 
 
+async def test_decisions_of_rules_that_cannot_be_read_any_more_are_told_apart(
+    stack: GatewayStack, database: asyncpg.Connection, till: Till
+) -> None:
+    version = await published(stack, rule("payment.amount > 1", "review", code="R_OLD"))
+    old = await till.paid()
+    await published(stack, rule("payment.amount > 1", "review"))
+    start = utc_now() - timedelta(minutes=5)
+    await database.execute("DELETE FROM risk_artefacts WHERE version = $1", version)
+    await database.execute("ALTER TABLE risk_rule_pieces DISABLE TRIGGER USER")
+    rules = "UPDATE risk_rule_pieces SET rules = replace(rules::text, $2, $3)::json WHERE version = $1"
+    await database.execute(rules, version, "payment.amount", "payment.gone")
+    done = mashang(stack, "replay", "--from", f"{start:%Y-%m-%dT%H:%M:%S}", "--json")
+    assert done.returncode == 1, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["cannot_be_replayed"], report["unreadable_versions"]) == (1, [version])
+    told = mashang(stack, "replay", old["id"])
+    assert (told.returncode, "Traceback" in told.stderr) == (1, False)
+    assert f"Version {version} of the rules cannot be replayed" in " ".join((told.stdout + told.stderr).split())
+    found = await explained(stack, old)
+    assert (found["replayable"], found["values"], found["reasons"]) == (False, {}, ["R_OLD"])
+    shown = mashang(stack, "explain", old["id"], "--url", stack.url)
+    assert "cannot be replayed" in " ".join((shown.stdout + shown.stderr).split())
+    await database.execute(rules, version, "payment.gone", "payment.amount")
+    await database.execute("ALTER TABLE risk_rule_pieces ENABLE TRIGGER USER")
+
+
 async def test_the_command_explains_and_a_payment_of_nobody_is_said_in_a_sentence(
     stack: GatewayStack, till: Till
 ) -> None:

@@ -55,10 +55,11 @@ _OPERATORS: Final = {str(operator): operator for operator in Operator}
 class Builder:
     """Builds one tree; `names` and `calls` collect what it looks up."""
 
-    def __init__(self, text: str, fields: Fields, tree: CheckedTree) -> None:
+    def __init__(self, text: str, fields: Fields, tree: CheckedTree, *, bounded: bool = True) -> None:
         self._text = text
         self._fields = fields
         self._tree = tree
+        self._bounded = bounded
         self._operations = 0
         self._patterns = 0
         self.names: set[str] = set()
@@ -92,7 +93,7 @@ class Builder:
 
     def _operation(self, checked: CheckedNode) -> Node:
         self._operations += 1
-        if self._operations > OPERATIONS_MAX:
+        if self._bounded and self._operations > OPERATIONS_MAX:
             self._refuse(checked, f"more than {OPERATIONS_MAX} operators", "split it into several conditions")
         spelling = self._fields.spellings.get(checked.name)
         function = self._fields.functions.get(checked.name if spelling is None else spelling.function)
@@ -121,9 +122,9 @@ class Builder:
         if not isinstance(pattern, Constant):
             self._refuse(checked, "the pattern of matches() is a literal text", "write it between quotes")
         self._patterns += 1
-        if self._patterns > PATTERNS_MAX:
+        if self._bounded and self._patterns > PATTERNS_MAX:
             self._refuse(checked, f"more than {PATTERNS_MAX} patterns", "join them: 'one|other'")
-        problem = pattern_problem(str(pattern.value))
+        problem = pattern_problem(str(pattern.value), bounded=self._bounded)
         if problem is not None:
             self._refuse(checked.children[1], f"not a pattern: {problem}", "patterns are RE2's")
 

@@ -17,19 +17,20 @@ TEXT_LENGTH_MAX: Final = 8_192
 """Characters. A longer condition holds data, which belongs in a list."""
 
 
-def check(text: str, fields: Fields) -> Expression:
+def check(text: str, fields: Fields, *, bounded: bool = True) -> Expression:
     """Check one condition and give its tree.
 
     Raises ExpressionError where it is no condition over these fields. The checker is C++ and bounds nesting at 32
-    itself; length and characters are bounded before it sees the text.
+    itself; length and characters are bounded before it sees the text. What was taken before is not `bounded` again: its
+    length, operators and patterns may be more than would be taken today.
     """
-    _refuse_unreadable(text)
+    _refuse_unreadable(text, TEXT_LENGTH_MAX if bounded else len(text))
     environment = environment_of(fields)
     try:
         tree = read_checked(environment.checked(spelled(text, fields)))
     except RuntimeError as error:
         raise complaint(str(error), fields) from None
-    builder = Builder(text, fields, tree)
+    builder = Builder(text, fields, tree, bounded=bounded)
     root = builder.node(tree.root)
     if "has" in text:
         _refuse_presence_tests(text, environment)
@@ -38,11 +39,11 @@ def check(text: str, fields: Fields) -> Expression:
     return Expression(text, root, frozenset(builder.names), tuple(builder.calls.values()))
 
 
-def _refuse_unreadable(text: str) -> None:
-    if len(text) > TEXT_LENGTH_MAX:
-        line, column = position_at(text, TEXT_LENGTH_MAX)
+def _refuse_unreadable(text: str, length_max: int) -> None:
+    if len(text) > length_max:
+        line, column = position_at(text, length_max)
         hint = "split it, or put what it compares with into a list"
-        raise ExpressionError(f"longer than {TEXT_LENGTH_MAX} characters", line, column, hint)
+        raise ExpressionError(f"longer than {length_max} characters", line, column, hint)
     try:
         text.encode()
     except UnicodeEncodeError as error:

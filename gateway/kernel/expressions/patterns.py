@@ -25,8 +25,12 @@ def _environment() -> cel.Env:
     return cel.NewEnv(variables={"text": cel.Type.STRING})
 
 
-def pattern_problem(pattern: str) -> str | None:
-    """What is wrong with a pattern, or None."""
+def pattern_problem(pattern: str, *, bounded: bool = True) -> str | None:
+    """What is wrong with a pattern, or None; one that is not bounded is only tried."""
+    return (_beyond_bounds(pattern) if bounded else None) or _no_pattern(pattern)
+
+
+def _beyond_bounds(pattern: str) -> str | None:
     if len(pattern) > PATTERN_LENGTH_MAX:
         return f"longer than {PATTERN_LENGTH_MAX} characters"
     unsupported = _UNSUPPORTED.search(pattern)
@@ -34,6 +38,10 @@ def pattern_problem(pattern: str) -> str | None:
         return f"{unsupported[0]} is not supported here"
     if size_at_most(pattern) > PATTERN_SIZE_MAX:
         return "it repeats too much"
+    return None
+
+
+def _no_pattern(pattern: str) -> str | None:
     result = _program(pattern).eval(data={"text": ""})
     return None if result.type() == cel.Type.BOOL else str(result.value()).rpartition("regular expression: ")[2]
 

@@ -33,28 +33,33 @@ _PIECE: Final = r"""
 class Shapes:
     """Conditions over the same fields, one after the other."""
 
-    def __init__(self, fields: Fields) -> None:
+    def __init__(self, fields: Fields, *, bounded: bool = True) -> None:
+        """Those that are not bounded may be larger than `check` takes otherwise."""
         functions = "|".join(fields.functions) or r"\0"
         self._fields = fields
+        self._bounded = bounded
         self._piece = re.compile(_PIECE.format(functions=functions), re.VERBOSE | re.ASCII)
         self._known: dict[str, Expression] = {}
 
     def check(self, text: str) -> Expression:
         """What `check` gives, and raises."""
         if len(text) > TEXT_LENGTH_MAX or any(sign in text for sign in _UNUSUAL):
-            return check(text, self._fields)
+            return self._by_itself(text)
         literals: list[Constant] = []
         shape = self._piece.sub(lambda piece: _marked(piece, literals), text)
         if not all(map(_is_plain, literals)):
-            return check(text, self._fields)
+            return self._by_itself(text)
         first = self._known.get(shape)
         if first is None:
             return self._first(text, shape, literals)
         return Expression(text, _with(first.tree, iter(literals)), first.names, first.calls)
 
+    def _by_itself(self, text: str) -> Expression:
+        return check(text, self._fields, bounded=self._bounded)
+
     def _first(self, text: str, shape: str, literals: list[Constant]) -> Expression:
         """The condition checked by itself, and remembered where its constants are the literals."""
-        expression = check(text, self._fields)
+        expression = self._by_itself(text)
         constants = [node for node in nodes_of(expression.tree) if isinstance(node, Constant)]
         if constants == literals and len(self._known) < SHAPES_MAX:
             self._known[shape] = expression

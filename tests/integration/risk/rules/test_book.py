@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from types import ModuleType
 from typing import Any
 
 import pytest
 
+from gateway.kernel.expressions import checked_nodes, patterns
+from gateway.kernel.expressions import checking as expressions_checking
 from gateway.kernel.secrets import Vault
 from loadtests.risk_rules import document_of
-from risk.rules import apart, artefact, book, fetching
+from risk.rules import apart, artefact, book, checking, document, fetching
 from risk.rules.book import RuleBook
 from risk.rules.compiled import CompiledSet
 from risk.rules.document import RuleSetError
@@ -259,3 +262,43 @@ async def test_trouble_of_the_database_is_waited_out(analyst: Analyst, monkeypat
     await running.reload()
     await until(lambda: running.current.version == version)
     assert calls == 2
+
+
+BEYOND = {
+    "code": "R_LARGE",
+    "when": "payment.amount + 1 > 2 && payment.region.matches('^(ab){9}$') && velocity('count', 'device', '1h') > 1",
+    "action": "decline",
+    "description": "long",
+    "merchants": ["mer_a", "mer_b"],
+    "tests": [{"given": {}, "hits": False}],
+}
+BOUNDS = [
+    (checking, "TERMS_MAX"),
+    (checking, "STEPS_MAX"),
+    (checking, "PATTERNS_MAX"),
+    (checking, "VELOCITIES_MAX"),
+    (document, "DESCRIPTION_LENGTH_MAX"),
+    (document, "MERCHANTS_MAX"),
+    (document, "RULES_MAX"),
+    (document, "TESTS_MAX"),
+    (expressions_checking, "TEXT_LENGTH_MAX"),
+    (checked_nodes, "OPERATIONS_MAX"),
+    (patterns, "PATTERN_LENGTH_MAX"),
+    (patterns, "PATTERN_SIZE_MAX"),
+]
+
+
+@pytest.mark.parametrize(("module", "bound"), BOUNDS)
+async def test_a_bound_that_was_tightened_later_keeps_no_process_from_starting(
+    analyst: Analyst, monkeypatch: pytest.MonkeyPatch, module: ModuleType, bound: str
+) -> None:
+    version = await analyst.published(BEYOND)
+    await analyst.pool.execute("DELETE FROM risk_artefacts WHERE version = $1", version)
+    monkeypatch.setattr(module, bound, 0)
+    with pytest.raises(RuleSetError):
+        await analyst.save(BEYOND)
+    started = analyst.book()
+    await started.load()
+    assert (started.current.version, started.current.codes) == (version, ("R_LARGE",))
+    monkeypatch.undo()
+    await analyst.end_all_rules()
