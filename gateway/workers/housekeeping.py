@@ -29,6 +29,7 @@ from gateway.workers.tasks import SQL
 from promotions.budget.grants import forget_uses, reclaim
 from promotions.reporting.counting import forget_hours
 from risk.lists.compiling import keep_lists
+from risk.rules.fetching import sweep_artefacts
 from routing.accounts.store import forget_previous
 
 _log = logging.getLogger("mashang.housekeeping")
@@ -37,6 +38,7 @@ _PARTITIONS_S: Final = 3_600.0
 _FORGET_S: Final = 60.0
 _GRANTS_S: Final = 10.0
 _LISTS_S: Final = 10.0
+_ARTEFACTS_S: Final = 3_600.0
 _RETRY_S: Final = 60.0
 """While a partition waits for its lock, every payment waits behind it: not again at once where that failed."""
 
@@ -65,6 +67,7 @@ async def keep_house(base: Base) -> None:
         Chore(_FORGET_S, forget),
         Chore(_GRANTS_S, grant_budgets),
         Chore(_LISTS_S, sweep_lists),
+        Chore(_ARTEFACTS_S, sweep_rules),
     )
     while True:
         flush_hot_metrics()
@@ -101,6 +104,11 @@ async def grant_budgets(base: Base) -> None:
 async def sweep_lists(base: Base) -> None:
     """Sweep what has expired on the risk check's lists, and what imports have left."""
     await keep_lists(base.pool)
+
+
+async def sweep_rules(base: Base) -> None:
+    """Sweep what earlier releases have compiled of the risk rules."""
+    await sweep_artefacts(base.pool)
 
 
 async def measure(base: Base) -> None:

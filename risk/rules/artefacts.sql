@@ -16,6 +16,12 @@ DELETE FROM risk_artefacts WHERE version = $1 AND format = $2
 -- name: keep
 INSERT INTO risk_artefacts (version, format, piece, data) VALUES ($1, $2, $3, $4)
 
+-- name: sweep
+-- What other code has compiled more than a day ago.  Of the set in force it stays: that code may be rolled back to.
+DELETE FROM risk_artefacts
+WHERE format <> $1 AND compiled_at < now() - interval '1 day'
+    AND version <> (SELECT version FROM risk_publications ORDER BY seq DESC LIMIT 1)
+
 -- name: claim
 -- Whoever compiles a version does it alone; the claim ends with the connection, if not before.
 SELECT pg_try_advisory_lock(hashtextextended('compiling risk rules', $1::integer))

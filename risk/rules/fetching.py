@@ -44,6 +44,11 @@ async def fetched(pool: asyncpg.Pool, vault: Vault, version: int) -> CompiledSet
         await asyncio.sleep(_WAIT_S)
 
 
+async def sweep_artefacts(pool: asyncpg.Pool) -> None:
+    """Delete what code of no present format has compiled; whoever still needs it compiles it again."""
+    await pool.execute(SQL["sweep"], artefact.FORMAT)
+
+
 async def _as_stored(connection: Connection, vault: Vault, version: int) -> CompiledSet | None:
     """None where this code has not compiled it, or somebody else wrote it."""
     pieces: deque[bytes] = deque()

@@ -302,3 +302,21 @@ async def test_a_bound_that_was_tightened_later_keeps_no_process_from_starting(
     assert (started.current.version, started.current.codes) == (version, ("R_LARGE",))
     monkeypatch.undo()
     await analyst.end_all_rules()
+
+
+async def test_what_earlier_code_has_compiled_is_swept_after_a_day_but_not_of_the_set_in_force(
+    analyst: Analyst,
+) -> None:
+    live, past, young, present = [await analyst.published(*rules(2)) for _ in range(4)]
+    await analyst.publish(live)
+    aged = "UPDATE risk_artefacts SET format = $2, compiled_at = now() - $3::text::interval WHERE version = $1"
+    for version, code, age in (
+        (live, "older", "2 days"),
+        (past, "older", "25 hours"),
+        (young, "older", "23 hours"),
+        (present, artefact.FORMAT, "2 days"),
+    ):
+        await analyst.pool.execute(aged, version, code, age)
+    await fetching.sweep_artefacts(analyst.pool)
+    assert [await pieces(analyst, version) > 0 for version in (live, past, young, present)] == [True, False, True, True]
+    await analyst.end_all_rules()
