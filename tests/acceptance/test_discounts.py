@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from tests.support.discounts import PoolView
 from tests.support.gateway import GatewayStack
 from tests.support.manager import Manager, manager
 from tests.support.refunds import refund
@@ -182,10 +183,14 @@ async def test_a_campaign_keeps_what_it_gave_where_its_rule_says_so(till: Till, 
     assert (await till.paid("unionpay", customer=customer))["discount"] == 500, "all is back, and so is his one"
 
 
-async def test_pausing_editing_and_topping_up_are_felt_by_the_next_payment(till: Till, manager: Manager) -> None:
+async def test_pausing_editing_and_topping_up_are_felt_by_the_next_payment(
+    till: Till, manager: Manager, database_url: str, redis_url: str
+) -> None:
     campaign_id = await manager.start(limits={"budget": 500})
     assert [(await till.paid())["discount"] for _ in range(2)] == [500, 0]
     await manager.top_up(campaign_id, 1_500)
+    async with PoolView.opened(database_url, redis_url) as view:
+        await view.until_right(campaign_id)
     assert (await till.paid())["discount"] == 500
     await manager.take(campaign_id, "pause")
     assert (await till.paid())["discount"] == 0

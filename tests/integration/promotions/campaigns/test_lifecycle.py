@@ -94,7 +94,8 @@ async def test_what_is_not_there_can_do_nothing(pool: asyncpg.Pool) -> None:
 
 
 async def test_a_campaign_that_is_over_is_not_activated(pool: asyncpg.Pool) -> None:
-    soon = await drafted(pool, ends_at=rfc3339(utc_now() + timedelta(hours=1)))
+    # Without a condition on the hour: at midnight the coming hour has none that is late enough.
+    soon = await drafted(pool, condition="payment.wallet == 'wechat'", ends_at=rfc3339(utc_now() + timedelta(hours=1)))
     await pool.execute(
         "UPDATE campaigns SET ends_at = now() - interval '1 h',"
         " document = jsonb_set(document::jsonb, '{ends_at}', '\"2026-01-01T00:00:00.000Z\"') WHERE id = $1",
