@@ -4,33 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 
 from gateway.commandline.admin import AdminTarget, call_admin
+from gateway.commandline.owner import Owner
 from gateway.commandline.shown import print_json, say
-from gateway.devstack.options import ready_file_of
-from gateway.devstack.ready import read_ready_file
 
 LISTS: Final = "/admin/v1/risk/lists"
 _OWNED: Final = frozenset({"customer", "device", "store", "terminal"})
 
 
-class Owner(NamedTuple):
-    """Whose values they are: a merchant's or a realm's, as they were named."""
-
-    merchant_id: str | None
-    realm: str | None
-
-    def of(self, target: AdminTarget, field: str) -> dict[str, str]:
-        """As the API takes it for a field; the demo merchant where somebody has to be named and none is."""
-        if field not in _OWNED:
-            return {}
-        if self.realm is not None:
-            return {"realm": self.realm}
-        return {"merchant_id": self.merchant_id or read_ready_file(ready_file_of(target.state)).merchant.id}
+def owner_of(owner: Owner, target: AdminTarget, field: str) -> dict[str, str]:
+    """As the API takes it for a field; nothing for one whose values are nobody's."""
+    return owner.of(target) if field in _OWNED else {}
 
 
 def show_lists(target: AdminTarget, *, as_json: bool) -> None:
@@ -129,7 +118,7 @@ def abandon(target: AdminTarget, name: str, import_id: str, *, as_json: bool) ->
 
 def _values(target: AdminTarget, what: tuple[str, Sequence[str]], owner: Owner) -> list[dict[str, str]]:
     field, values = what
-    owned = owner.of(target, field)
+    owned = owner_of(owner, target, field)
     return [{"field": field, "value": value, **owned} for value in values]
 
 

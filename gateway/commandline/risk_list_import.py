@@ -28,7 +28,8 @@ from rich.progress import (
 from rich.text import Text
 
 from gateway.commandline.admin import AdminTarget, Refused, call_admin
-from gateway.commandline.risk_list_calls import LISTS, Owner
+from gateway.commandline.owner import Owner
+from gateway.commandline.risk_list_calls import LISTS, owner_of
 from gateway.commandline.shown import print_json, say
 from gateway.payments.schemas import Moment
 from gateway.processes.errors import StackError
@@ -146,7 +147,7 @@ class _File:
 
     def _owner(self, field: str) -> dict[str, str]:
         if field not in self._owners:
-            self._owners[field] = self._defaults.owner.of(self._target, field)
+            self._owners[field] = owner_of(self._defaults.owner, self._target, field)
         return self._owners[field]
 
 

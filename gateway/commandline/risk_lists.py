@@ -93,7 +93,7 @@ def add(
 ) -> None:
     """Put values on a list; every process knows within a second."""
     from gateway.commandline.admin import AdminTarget
-    from gateway.commandline.risk_list_calls import Owner
+    from gateway.commandline.owner import Owner
     from gateway.commandline.risk_list_calls import add as run
 
     target = AdminTarget(url, state.absolute())
@@ -114,7 +114,7 @@ def remove(
 ) -> None:
     """Take values off a list, each as it was put there."""
     from gateway.commandline.admin import AdminTarget
-    from gateway.commandline.risk_list_calls import Owner
+    from gateway.commandline.owner import Owner
     from gateway.commandline.risk_list_calls import remove as run
 
     run(AdminTarget(url, state.absolute()), name, (field, values), Owner(merchant, realm), as_json=as_json)
@@ -133,7 +133,7 @@ def find(
 ) -> None:
     """Print on which lists a value stands, and why: ranges that hold an address, BINs that a card begins with."""
     from gateway.commandline.admin import AdminTarget
-    from gateway.commandline.risk_list_calls import Owner
+    from gateway.commandline.owner import Owner
     from gateway.commandline.risk_list_calls import find as run
 
     run(AdminTarget(url, state.absolute()), field, value, Owner(merchant, realm), as_json=as_json)
@@ -164,7 +164,7 @@ def import_file(
 ) -> None:
     """Import up to ten million entries; the same command again goes on where it broke off."""
     from gateway.commandline.admin import AdminTarget
-    from gateway.commandline.risk_list_calls import Owner
+    from gateway.commandline.owner import Owner
     from gateway.commandline.risk_list_import import Defaults
     from gateway.commandline.risk_list_import import import_file as run
 

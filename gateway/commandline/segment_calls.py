@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
@@ -13,31 +13,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from gateway.commandline.admin import AdminTarget, Refused, call_admin, new_key
+from gateway.commandline.owner import Owner
 from gateway.commandline.shown import print_json, say
 from gateway.coupons.schemas import CustomerId
-from gateway.devstack.options import ready_file_of
-from gateway.devstack.ready import read_ready_file
 from gateway.processes.errors import StackError
 
 _PATH: Final = "/admin/v1/segments"
 _AT_ONCE: Final = 1_000
 _ID: Final[TypeAdapter[str]] = TypeAdapter(CustomerId)
 _TRIES_MAX: Final = 6
-
-
-class Owner(NamedTuple):
-    """Whose customers they are: a merchant's or a realm's, as they were named."""
-
-    merchant_id: str | None
-    realm: str | None
-
-    def of(self, target: AdminTarget) -> dict[str, str]:
-        """As the API takes it; the demo merchant where nobody is named.  Raises StackError where two are."""
-        if self.realm is None:
-            return {"merchant_id": self.merchant_id or read_ready_file(ready_file_of(target.state)).merchant.id}
-        if self.merchant_id is not None:
-            raise StackError("--realm does not go with --merchant.")
-        return {"realm": self.realm}
 
 
 def list_segments(target: AdminTarget, *, as_json: bool) -> None:

@@ -43,7 +43,7 @@ def add(
 ) -> None:
     """Put customers into a segment, which is made where it is not there; can be sent again."""
     from gateway.commandline.admin import AdminTarget
-    from gateway.commandline.segment_calls import Owner
+    from gateway.commandline.owner import Owner
     from gateway.commandline.segment_calls import add as run
 
     run(AdminTarget(url, state.absolute()), name, file, Owner(merchant, realm), as_json=as_json)
@@ -62,7 +62,7 @@ def remove(
 ) -> None:
     """Take customers out of a segment; whoever is not in it is passed over."""
     from gateway.commandline.admin import AdminTarget
-    from gateway.commandline.segment_calls import Owner
+    from gateway.commandline.owner import Owner
     from gateway.commandline.segment_calls import remove as run
 
     run(AdminTarget(url, state.absolute()), name, file, Owner(merchant, realm), as_json=as_json)
@@ -80,7 +80,7 @@ def find(
 ) -> None:
     """Print which segments a customer is in."""
     from gateway.commandline.admin import AdminTarget
-    from gateway.commandline.segment_calls import Owner
+    from gateway.commandline.owner import Owner
     from gateway.commandline.segment_calls import find as run
 
     run(AdminTarget(url, state.absolute()), customer, Owner(merchant, realm), as_json=as_json)
