@@ -77,38 +77,38 @@ simulate: setup ## play every routing scenario with 20 seeds, ours beside others
 	done
 
 bench-profile: setup ## where the gateway's time goes under the benchmark's load (py-spy)
-	$(BIN)/python -m loadtests.profile $(ARGS)
+	$(BIN)/python -m loadtests.bench.profile $(ARGS)
 
 bench-webhooks: setup ## how fast queued events reach a local receiver, with the audit of what arrived
-	$(BIN)/python -m loadtests.webhooks $(ARGS)
+	$(BIN)/python -m loadtests.parts.webhooks $(ARGS)
 
 bench-pool: setup ## what a reservation from the budget pool costs Valkey and the gateway, and how long a rebuild takes
-	$(BIN)/python -m loadtests.pool $(ARGS)
+	$(BIN)/python -m loadtests.parts.pool $(ARGS)
 
 bench-routing: setup ## what the choice of a route costs in CPU, by accounts and rules
-	$(BIN)/python -m loadtests.routing $(ARGS)
+	$(BIN)/python -m loadtests.parts.routing $(ARGS)
 
 bench-promotions: setup ## what the price of a payment costs in CPU, by active campaigns
-	$(BIN)/python -m loadtests.promotions $(ARGS)
+	$(BIN)/python -m loadtests.parts.promotions $(ARGS)
 
 .PHONY: risk-report
 risk-report: setup ## choose rules and train a model on the Fraud Detection Handbook's payments, DATA="FILE …", and report later days
 	@test -n "$(DATA)" || { echo "make risk-report needs DATA=FILE: the handbook's simulated payments in CSV"; exit 1; }
-	$(BIN)/python -m loadtests.fraud_handbook $(DATA) $(ARGS)
+	$(BIN)/python -m loadtests.parts.fraud_handbook $(DATA) $(ARGS)
 
 bench-velocity: setup ## what counting a payment costs Valkey and the gateway, and the memory that entities take
-	$(BIN)/python -m loadtests.velocity $(ARGS)
+	$(BIN)/python -m loadtests.parts.velocity $(ARGS)
 
 bench-flash-sale: setup ## 1,000 coupons, 20,000 customers at the same second (秒杀), with the audit of who got one
-	$(BIN)/python -m loadtests.flash_sale $(ARGS)
+	$(BIN)/python -m loadtests.parts.flash_sale $(ARGS)
 
 .PHONY: bench-risk
 bench-risk: setup ## what a risk decision costs in CPU by the number of rules, and all of it in a payment; ARGS="--quick"
-	$(BIN)/python -m loadtests.risk $(ARGS)
+	$(BIN)/python -m loadtests.parts.risk $(ARGS)
 
 .PHONY: bench-risk-lists
 bench-risk-lists: setup ## ten million entries on a list of the risk check: import, lookups, memory, the event loop's longest pause
-	$(BIN)/python -m loadtests.risk_lists $(ARGS)
+	$(BIN)/python -m loadtests.parts.risk_lists $(ARGS)
 
 load: setup ## Locust against a stack of its own, or ARGS="--ready-file FILE", with the audit at the end
 	$(BIN)/python -m loadtests.load $(ARGS)

@@ -15,8 +15,8 @@ import orjson
 from locust import between, events, task
 from locust.contrib.fasthttp import FastHttpUser
 
-from loadtests.generator import book_line
-from loadtests.orders import MIX, Orders, new_run_number, spread
+from loadtests.traffic.generator import book_line
+from loadtests.traffic.orders import MIX, Orders, new_run_number, spread
 
 KEY_VARIABLE: Final = "MASHANG_LOAD_KEY"
 BOOK_VARIABLE: Final = "MASHANG_LOAD_BOOK"

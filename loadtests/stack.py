@@ -20,7 +20,7 @@ import httpx
 from gateway.devstack.options import ready_file_of
 from gateway.devstack.ready import ReadyFile, read_ready_file
 from loadtests.counts import Counts, read_counts
-from loadtests.orders import Orders, new_run_number
+from loadtests.traffic.orders import Orders, new_run_number
 
 LATENCY_MS: Final = {"min": 50, "max": 100}
 _START_S: Final = 90.0

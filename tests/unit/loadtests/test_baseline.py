@@ -12,9 +12,9 @@ import pytest
 
 from gateway.devstack.ready import Processes, ReadyFile
 from gateway.devstack.secrets import MerchantSecrets
-from loadtests.orders import Orders
-from loadtests.servers import Server, TransportName, baselines
+from loadtests.bench.servers import Server, TransportName, baselines
 from loadtests.stack import RunningStack
+from loadtests.traffic.orders import Orders
 from routing.simulators.provision import provision
 from tests.support.servers import TestServers
 

@@ -13,7 +13,7 @@ import pytest
 from gateway.kernel.expressions import checked_nodes, patterns
 from gateway.kernel.expressions import checking as expressions_checking
 from gateway.kernel.secrets import Vault
-from loadtests.risk_rules import document_of
+from loadtests.traffic.risk_rules import document_of
 from risk.rules import apart, artefact, book, checking, document, fetching
 from risk.rules.book import RuleBook
 from risk.rules.compiled import CompiledSet

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from loadtests.pacing import LUNCH_AND_DINNER, Demand, Played, play_day
+from loadtests.parts.pacing import LUNCH_AND_DINNER, Demand, Played, play_day
 from promotions.campaigns.campaign import PaceCurve, Pacing
 from promotions.pacing.controller import GRANT_STEPS, LEAD_S, SHARE_MIN, STEP_MAX, Pace, Sight, granted_part, step
 from promotions.pacing.curve import Curve

@@ -10,7 +10,7 @@ from functools import cache
 
 import pytest
 
-from loadtests.risk_rules import document_of, payments_of
+from loadtests.traffic.risk_rules import document_of, payments_of
 from risk.engine import decide
 from risk.rules import artefact, compiled
 from risk.rules.artefact import ArtefactBroken, let_go, pieces_of, read

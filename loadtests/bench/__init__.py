@@ -1,0 +1,1 @@
+"""`make bench`: yardstick, gateway and baseline side by side, in CPU time per completed payment of every process."""

@@ -1,0 +1,1 @@
+"""Benchmarks of one part each: prices, routes, risk decisions, the pool, velocities, webhooks, a flash sale."""

@@ -1,0 +1,144 @@
+"""The generator counts every answer once, survives broken connections, and writes a book that the audit can read."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import orjson
+import pytest
+
+from loadtests.traffic.generator import Run, generate
+from loadtests.traffic.orders import Orders
+
+Answering = Callable[[int, asyncio.StreamWriter], Awaitable[None]]
+
+
+class Peer:
+    """A server that answers each request by a function of its number."""
+
+    def __init__(self, answering: Answering) -> None:
+        self._answering = answering
+        self.order_nos: list[str] = []
+        self.open_most = 0
+        self._open = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+                body = orjson.loads(await reader.readexactly(length))
+                self.order_nos.append(body["merchant_order_no"])
+                self._open += 1
+                self.open_most = max(self.open_most, self._open)
+                await asyncio.sleep(0.01)
+                self._open -= 1
+                await self._answering(len(self.order_nos), writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+def answer(status: int, body: bytes) -> bytes:
+    return b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (
+        status,
+        len(body),
+        body,
+    )
+
+
+SUCCESS = answer(201, b'{"object":"payment","status":"succeeded"}')
+
+
+@asynccontextmanager
+async def serving(answering: Answering) -> AsyncIterator[tuple[Peer, str]]:
+    peer = Peer(answering)
+    server = await asyncio.start_server(peer.serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        yield peer, f"http://127.0.0.1:{port}/v1/payments"
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+async def load(url: str, *, open_requests: int = 4, seconds: float = 0.3, book: Path | None = None) -> Run:
+    file = None if book is None else book.open("ab")
+    run = Run(b"", iter(Orders(1, ["wechat"])), time.monotonic() + seconds, file)
+    await generate(url, "sk_test_x", open_requests, run)
+    if file is not None:
+        file.close()
+    return run
+
+
+async def test_every_request_is_answered_once_and_never_more_are_open_than_asked_for() -> None:
+    async def succeed(_: int, writer: asyncio.StreamWriter) -> None:
+        writer.write(SUCCESS)
+
+    async with serving(succeed) as (peer, url):
+        run = await load(url)
+    assert len(run.samples) == len(peer.order_nos) == len(set(peer.order_nos)) > 20
+    assert all(sample.succeeded and sample.latency_ms >= 10 for sample in run.samples)
+    assert peer.open_most == 4
+
+
+async def test_an_answer_in_pieces_is_one_answer() -> None:
+    async def dribble(_: int, writer: asyncio.StreamWriter) -> None:
+        for piece in (SUCCESS[:20], SUCCESS[20:70], SUCCESS[70:]):
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.002)
+
+    async with serving(dribble) as (peer, url):
+        run = await load(url, open_requests=2)
+    assert [sample.succeeded for sample in run.samples] == [True] * len(peer.order_nos)
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [
+        (answer(201, b'{"object":"payment","status":"failed"}'), 201),
+        (answer(503, b'{"error":{}}'), 503),
+    ],
+)
+async def test_what_is_no_success_does_not_count_as_one(given: bytes, status: int) -> None:
+    async def refuse(_: int, writer: asyncio.StreamWriter) -> None:
+        writer.write(given)
+
+    async with serving(refuse) as (_, url):
+        run = await load(url)
+    assert {(sample.status, sample.succeeded) for sample in run.samples} == {(status, False)}
+
+
+async def test_a_broken_connection_is_noted_and_opened_again() -> None:
+    async def break_third(number: int, writer: asyncio.StreamWriter) -> None:
+        if number == 3:
+            writer.transport.abort()
+        else:
+            writer.write(SUCCESS)
+
+    async with serving(break_third) as (peer, url):
+        run = await load(url, open_requests=1)
+    assert [sample.status for sample in run.samples].count(0) == 1
+    assert len(run.samples) == len(peer.order_nos) > 3
+
+
+async def test_the_book_has_a_line_for_each_request_with_what_was_sent_and_answered(tmp_path: Path) -> None:
+    async def sometimes(number: int, writer: asyncio.StreamWriter) -> None:
+        if number == 2:
+            writer.transport.abort()
+        else:
+            writer.write(SUCCESS)
+
+    async with serving(sometimes) as (peer, url):
+        await load(url, open_requests=1, book=tmp_path / "book.jsonl")
+    lines = [orjson.loads(line) for line in (tmp_path / "book.jsonl").read_bytes().splitlines()]
+    assert [line["merchant_order_no"] for line in lines] == peer.order_nos
+    assert all(line["request"]["merchant_order_no"] == line["merchant_order_no"] for line in lines)
+    assert lines[0]["http_status"] == 201
+    assert lines[0]["answer"]["status"] == "succeeded"
+    assert lines[1]["http_status"] is None
+    assert lines[1]["answer"] is None

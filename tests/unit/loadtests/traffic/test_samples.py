@@ -1,0 +1,43 @@
+"""Samples become the figures of a window."""
+
+from pathlib import Path
+
+from loadtests.traffic.samples import Sample, figures_of, read_samples, write_samples
+
+SAMPLES = [
+    Sample(9.9, 50.0, 201, succeeded=True),
+    Sample(10.0, 10.0, 201, succeeded=True),
+    Sample(10.5, 30.0, 201, succeeded=True),
+    Sample(11.0, 20.0, 201, succeeded=False),
+    Sample(11.2, 5.0, 503, succeeded=False),
+    Sample(11.3, 5.0, 0, succeeded=False),
+    Sample(12.0, 70.0, 201, succeeded=True),
+]
+
+
+def test_only_what_was_answered_inside_the_window_counts() -> None:
+    figures = figures_of(SAMPLES, 10.0, 12.0)
+    assert figures.completed == 2
+    assert figures.per_second == 1.0
+    assert figures.latencies_ms == [10.0, 30.0]
+
+
+def test_every_kind_of_failure_is_named_and_none_counts_as_completed() -> None:
+    assert figures_of(SAMPLES, 10.0, 12.0).errors == {"not succeeded": 1, "HTTP 503": 1, "no answer": 1}
+
+
+def test_windows_add_up() -> None:
+    both = figures_of(SAMPLES, 9.0, 10.2) + figures_of(SAMPLES, 11.9, 12.1)
+    assert both.completed == 3
+    assert round(both.seconds, 3) == 1.4
+
+
+def test_percentiles_are_of_completed_payments() -> None:
+    figures = figures_of([Sample(1.0, float(ms), 201, succeeded=True) for ms in range(1, 101)], 0, 2)
+    assert (figures.percentile_ms(50), figures.percentile_ms(99)) == (51.0, 100.0)
+    assert figures_of([], 0, 2).percentile_ms(99) == 0.0
+
+
+def test_samples_survive_the_file(tmp_path: Path) -> None:
+    write_samples(tmp_path / "samples", SAMPLES)
+    assert read_samples(tmp_path / "samples") == SAMPLES
