@@ -1,8 +1,8 @@
 """What matching conditions costs: rules × µs of CPU, for routing policies, campaigns and risk rules.
 
 `python -m loadtests.parts.conditions` prints the table of docs/conditions.md; `--quick` leaves out the sets of 100,000.
-Rules and payments come from a seed, so that two runs match the same. CPU time is that of this process (`time.process_time`),
-the median of several rounds over the same payments.
+Rules and payments come from a seed, so that two runs match the same. CPU time is that of this process
+(`time.process_time`), the median of several rounds over the same payments.
 """
 
 from __future__ import annotations
