@@ -11,8 +11,9 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
+from gateway.database.lingering import Lingering
 from gateway.kernel.errors import Unavailable
 from gateway.kernel.metrics import BATCH_ROWS, BATCH_SECONDS, QUEUE_DEPTH
 
@@ -20,9 +21,6 @@ Row = TypeVar("Row")
 Result = TypeVar("Result")
 
 Flush = Callable[[Sequence[Row]], Awaitable[Sequence[Result]]]
-
-_SMOOTHING: Final = 0.1
-"""Weight of the newest observation in the moving averages of arrival gap and commit time."""
 
 
 class GroupCommit(Generic[Row, Result]):
@@ -37,13 +35,10 @@ class GroupCommit(Generic[Row, Result]):
         self._flush = flush
         self._rows_max = rows_max
         self._queue_max = queue_max
-        self._linger_s_max = linger_ms_max / 1000
         self._waiting: deque[tuple[Row, asyncio.Future[Result]]] = deque()
         self._runner: asyncio.Task[None] | None = None
         self._full = asyncio.Event()
-        self._gap_s = 1.0
-        self._commit_s = 0.002
-        self._last_arrival = time.monotonic()
+        self._lingering = Lingering(linger_ms_max / 1000, time.monotonic())
         self._rows_metric = BATCH_ROWS.labels(name)
         self._seconds_metric = BATCH_SECONDS.labels(name)
         self._depth_metric = QUEUE_DEPTH.labels(name)
@@ -56,9 +51,7 @@ class GroupCommit(Generic[Row, Result]):
         """The same, without waiting for it yet.  Whoever no longer wants the result cancels it; the row still goes."""
         if len(self._waiting) >= self._queue_max:
             raise Unavailable("database_busy", "Too much is waiting for the database: try again.", retry_after_s=1)
-        now = time.monotonic()
-        self._gap_s += _SMOOTHING * (min(now - self._last_arrival, 1.0) - self._gap_s)
-        self._last_arrival = now
+        self._lingering.arrived(time.monotonic())
         done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((row, done))
         if self._runner is None:
@@ -69,9 +62,8 @@ class GroupCommit(Generic[Row, Result]):
 
     @property
     def linger_s(self) -> float:
-        """How long the next batch waits for company: not at all unless a commit's time brings two more rows."""
-        expected = self._commit_s / max(self._gap_s, 1e-6)
-        return 0.0 if expected < 2.0 else self._linger_s_max
+        """How long the next batch waits for company."""
+        return self._lingering.linger_s
 
     async def _run(self) -> None:
         """Send batches until nothing waits.  Only one such loop runs at a time, so one commit is in flight."""
@@ -111,7 +103,7 @@ class GroupCommit(Generic[Row, Result]):
                 done.cancel()
             raise
         took = time.monotonic() - began
-        self._commit_s += _SMOOTHING * (took - self._commit_s)
+        self._lingering.took(took)
         self._seconds_metric.observe(took)
         for (_, done), result in answered:
             if done.done():  # the request was cancelled; its row is committed all the same and the worker finishes it

@@ -76,7 +76,7 @@ async def test_rows_that_wait_behind_a_commit_leave_together_in_order_and_at_mos
 async def test_under_load_a_batch_lingers_until_it_is_full() -> None:
     commits = Commits()
     waiting = group(commits, rows_max=3, linger_ms_max=10_000)
-    waiting._gap_s, waiting._commit_s = 0.0001, 0.01
+    waiting._lingering.gap_s, waiting._lingering.commit_s = 0.0001, 0.01
     assert waiting.linger_s == 10
     tasks = [asyncio.create_task(waiting.submit(row)) for row in "ab"]
     for _ in range(20):
@@ -90,7 +90,7 @@ async def test_under_load_a_batch_lingers_until_it_is_full() -> None:
 async def test_a_batch_that_is_not_full_leaves_when_it_has_lingered_long_enough() -> None:
     commits = Commits()
     waiting = group(commits, linger_ms_max=5)
-    waiting._gap_s, waiting._commit_s = 0.0001, 0.01
+    waiting._lingering.gap_s, waiting._lingering.commit_s = 0.0001, 0.01
     assert await asyncio.wait_for(waiting.submit("a"), 2) == "done a"
 
 
