@@ -6,16 +6,25 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 _TICK_US: Final = 1_000_000 // os.sysconf("SC_CLK_TCK")
 _PROC: Final = Path("/proc")
 
 
-@dataclass(frozen=True, slots=True)
-class _Stat:
+class Stat(NamedTuple):
+    """Parent, µs of CPU in user mode and µs of CPU in the kernel, of one process."""
+
     parent: int
-    cpu_us: int
+    user_us: int
+    system_us: int
+
+
+class Used(NamedTuple):
+    """µs of CPU of a group of process trees."""
+
+    user_us: int
+    system_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,29 +35,30 @@ class Memory:
     pss_mib: float
 
 
-def parse_stat(text: str) -> tuple[int, int]:
-    """Parent and µs of CPU of one /proc/PID/stat: user and system, all threads, and of children already reaped.
+def parse_stat(text: str) -> Stat:
+    """One /proc/PID/stat: all threads, and the children already reaped.
 
     The reaped children are what makes a tree's sum complete: a PostgreSQL back-end that exits moves its whole time
     into its parent's, so the tree's sum never falls and the difference of two sums is what was used in between.
     """
     fields = text[text.rindex(")") + 2 :].split()
-    return int(fields[1]), sum(map(int, fields[11:15])) * _TICK_US
+    user, system, user_of_children, system_of_children = map(int, fields[11:15])
+    return Stat(int(fields[1]), (user + user_of_children) * _TICK_US, (system + system_of_children) * _TICK_US)
 
 
-def _read_all() -> dict[int, _Stat]:
+def _read_all() -> dict[int, Stat]:
     found = {}
     for folder in _PROC.iterdir():
         if not folder.name.isdigit():
             continue
         try:
-            found[int(folder.name)] = _Stat(*parse_stat((folder / "stat").read_text(errors="replace")))
+            found[int(folder.name)] = parse_stat((folder / "stat").read_text(errors="replace"))
         except (FileNotFoundError, ProcessLookupError):
             continue  # it ended while we looked
     return found
 
 
-def _tree(roots: Iterable[int], stats: Mapping[int, _Stat]) -> set[int]:
+def _tree(roots: Iterable[int], stats: Mapping[int, Stat]) -> set[int]:
     """The processes and all that descend from them."""
     tree = {pid for pid in roots if pid in stats}
     while grown := {pid for pid, stat in stats.items() if stat.parent in tree} - tree:
@@ -58,8 +68,17 @@ def _tree(roots: Iterable[int], stats: Mapping[int, _Stat]) -> set[int]:
 
 def cpu_us(groups: Mapping[str, Iterable[int]]) -> dict[str, int]:
     """µs of CPU that each group of process trees has used so far, all read in one pass."""
+    return {name: sum(used) for name, used in cpu_split_us(groups).items()}
+
+
+def cpu_split_us(groups: Mapping[str, Iterable[int]]) -> dict[str, Used]:
+    """The same, in user mode and in the kernel (which the operating system estimates from its ticks)."""
     stats = _read_all()
-    return {name: sum(stats[pid].cpu_us for pid in _tree(roots, stats)) for name, roots in groups.items()}
+    trees = {name: [stats[pid] for pid in _tree(roots, stats)] for name, roots in groups.items()}
+    return {
+        name: Used(sum(each.user_us for each in tree), sum(each.system_us for each in tree))
+        for name, tree in trees.items()
+    }
 
 
 def machine_busy_us() -> int:

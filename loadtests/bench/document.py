@@ -26,10 +26,7 @@ def make_document(
 ) -> dict[str, Any]:
     """The document; `stores` are the versions of PostgreSQL and the like."""
     return {
-        "time": at.isoformat(timespec="seconds"),
-        "machine": _machine(),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}, **stores},
-        "revision": _revision(),
+        **about(at, stores),
         "options": dict(options),
         "signatures": [{"sign_us": cost.sign_us, "verify_us": cost.verify_us} for cost in outcome.signatures],
         "discounts": [{"us": cost.us, "promoted": cost.promoted} for cost in outcome.discounts],
@@ -60,10 +57,35 @@ def make_document(
     }
 
 
+def about(at: datetime, stores: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """When and on what something was measured."""
+    return {
+        "time": at.isoformat(timespec="seconds"),
+        "machine": _machine(),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in _PACKAGES},
+            **(stores or {}),
+        },
+        "revision": _revision(),
+    }
+
+
+def stamp(at: datetime) -> str:
+    """The moment as file names have it."""
+    return f"{at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+
+
+def newest(folder: Path, kind: str, chosen: Path | None = None) -> dict[str, Any] | None:
+    """The chosen document, or the newest one of that kind in the folder, or None."""
+    paths = [chosen] if chosen is not None else sorted(folder.glob(f"{kind}-2*.json"), reverse=True)[:1]
+    return orjson.loads(paths[0].read_bytes()) if paths else None
+
+
 def write_document(folder: Path, document: Mapping[str, Any], at: datetime) -> Path:
     """Write it under the moment's name; returns the file."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"bench-{at.astimezone(UTC):%Y%m%dT%H%M%SZ}.json"
+    path = folder / f"bench-{stamp(at)}.json"
     path.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
     return path
 

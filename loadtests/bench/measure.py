@@ -6,12 +6,12 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Final
 
-from loadtests.processes import cpu_us, machine_busy_us
+from loadtests.processes import cpu_split_us, machine_busy_us
 from loadtests.traffic.generators import Load, start_generator
 from loadtests.traffic.orders import new_run_number
 from loadtests.traffic.samples import Figures, figures_of, read_samples
@@ -28,6 +28,8 @@ class Measurement:
     figures: Figures
     cpu_us: dict[str, int]
     others_cpu_us: int
+    system_us: dict[str, int] = field(default_factory=dict)
+    """What of `cpu_us` was used in the kernel."""
 
     @property
     def cpu_us_per_payment(self) -> dict[str, float]:
@@ -51,7 +53,8 @@ class Measurement:
 
     def __add__(self, other: Measurement) -> Measurement:
         cpu_us = {name: used + other.cpu_us[name] for name, used in self.cpu_us.items()}
-        return Measurement(self.figures + other.figures, cpu_us, self.others_cpu_us + other.others_cpu_us)
+        system_us = {name: used + other.system_us.get(name, 0) for name, used in self.system_us.items()}
+        return Measurement(self.figures + other.figures, cpu_us, self.others_cpu_us + other.others_cpu_us, system_us)
 
 
 _run_numbers = count(new_run_number())
@@ -70,19 +73,20 @@ def measure(load: Load, groups: Mapping[str, list[int]], when_warm: Callable[[],
         try:
             watched = {**groups, GENERATOR: [generator.pid]}
             _sleep_until(began_s + load.warm_up_s)
-            from_s, before, busy_before_us = time.monotonic(), cpu_us(watched), machine_busy_us()
+            from_s, before, busy_before_us = time.monotonic(), cpu_split_us(watched), machine_busy_us()
             if when_warm is not None:
                 when_warm()
             _sleep_until(from_s + load.seconds)
-            to_s, after, busy_after_us = time.monotonic(), cpu_us(watched), machine_busy_us()
+            to_s, after, busy_after_us = time.monotonic(), cpu_split_us(watched), machine_busy_us()
             if generator.wait(_DRAIN_S) != 0:
                 raise RuntimeError("the generator failed")
         finally:
             generator.kill()
             generator.wait()
         figures = figures_of(read_samples(samples_file), from_s, to_s)
-    used = {name: after[name] - before[name] for name in watched}
-    return Measurement(figures, used, max(0, busy_after_us - busy_before_us - sum(used.values())))
+    used = {name: sum(after[name]) - sum(before[name]) for name in watched}
+    system = {name: after[name].system_us - before[name].system_us for name in watched}
+    return Measurement(figures, used, max(0, busy_after_us - busy_before_us - sum(used.values())), system)
 
 
 def _sleep_until(moment_s: float) -> None:

@@ -1,4 +1,8 @@
-"""The load generator: so many requests open at once over keep-alive connections, in a process of its own.
+"""The load generator: requests over keep-alive connections, in a process of its own.
+
+Two models.  Closed: so many requests are open at once, and the next leaves when an answer is there; whatever is slow is
+asked less.  Open (`--rate`): requests arrive at random moments, so many a second, whatever became of the earlier ones,
+as customers do; latencies count from the arrival, and what left late is told.
 
 Raw asyncio protocols on uvloop, one per open request: 30 to 50 µs of CPU a payment, as wrk takes with a Lua script.
 Every answer becomes a sample; with `--client-log` also a line of the client's book, which the audit reads.
@@ -8,12 +12,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import random
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Final, cast
+from typing import IO, Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import orjson
@@ -23,6 +29,7 @@ from loadtests.traffic.orders import MIX, WALLETS, Orders, spread
 from loadtests.traffic.samples import Sample, write_samples
 
 _DRAIN_S: Final = 20.0
+_AGAIN_S: Final = 0.05
 _SUCCEEDED: Final = b'"status":"succeeded"'
 
 
@@ -37,13 +44,23 @@ class Run:
     samples: list[Sample] = field(default_factory=list)
     open: int = 0
 
-    def finish(self, order_no: bytes, body: bytes, sent_s: float, status: int, answer: bytes) -> None:
+    def finish(self, sent: Sent, status: int, answer: bytes) -> None:
         """Note one answer; status 0 where the connection broke."""
         now_s = time.monotonic()
         succeeded = 200 <= status < 300 and _SUCCEEDED in answer
-        self.samples.append(Sample(now_s, (now_s - sent_s) * 1000, status, succeeded))
+        late_ms = (sent.at_s - sent.arrived_s) * 1000
+        self.samples.append(Sample(now_s, (now_s - sent.arrived_s) * 1000, status, succeeded, late_ms))
         if self.book is not None:
-            self.book.write(book_line(order_no, body, status, answer))
+            self.book.write(book_line(sent.order_no, sent.body, status, answer))
+
+
+class Sent(NamedTuple):
+    """A request on its way: what was sent, when it arrived at the generator and when it left."""
+
+    order_no: bytes
+    body: bytes
+    arrived_s: float
+    at_s: float
 
 
 def book_line(order_no: bytes, body: bytes, status: int, answer: bytes) -> bytes:
@@ -56,20 +73,20 @@ def book_line(order_no: bytes, body: bytes, status: int, answer: bytes) -> bytes
 
 
 class Connection(asyncio.Protocol):
-    """One keep-alive connection with one request open: the next leaves when the answer is there."""
+    """One keep-alive connection with at most one request open; `ready` is called whenever it can take the next."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, ready: Callable[[Connection], None]) -> None:
         self._run = run
+        self._ready = ready
         self._received = b""
         self._needed = 0
         self._status = 0
-        self._order: tuple[bytes, bytes] | None = None
-        self._sent_s = 0.0
+        self._sent: Sent | None = None
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's own is no subclass of it
-        self._send()
+        self._ready(self)
 
     def data_received(self, data: bytes) -> None:
         self._received = received = self._received + data if self._received else data
@@ -79,31 +96,34 @@ class Connection(asyncio.Protocol):
             answer = received[received.index(b"\r\n\r\n") + 4 : self._needed]
             self._received, self._needed = b"", 0
             self._finish(self._status, answer)
-            self._send()
+            self._ready(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's signature
         self._finish(0, b"")
         if not self.closed.done():
             self.closed.set_result(None)
 
-    def _send(self) -> None:
+    def send(self, arrived_s: float, now_s: float) -> None:
+        """Send the next order, which arrived at that moment."""
         run = self._run
-        now_s = time.monotonic()
-        if now_s >= run.until_s:
-            self._transport.close()
-            return
-        self._order = next(run.orders)
-        body = self._order[1]
-        self._sent_s = now_s
+        order_no, body = next(run.orders)
+        self._sent = Sent(order_no, body, arrived_s, now_s)
         run.open += 1
         self._transport.write(b"%b%d\r\n\r\n%b" % (run.head, len(body), body))
 
+    def close(self) -> None:
+        self._transport.close()
+
+    @property
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
     def _finish(self, status: int, answer: bytes) -> None:
-        if self._order is None:
+        if self._sent is None:
             return
-        (order_no, body), self._order = self._order, None
+        sent, self._sent = self._sent, None
         self._run.open -= 1
-        self._run.finish(order_no, body, self._sent_s, status, answer)
+        self._run.finish(sent, status, answer)
 
     def _read_head(self, received: bytes) -> bool:
         """Take status and length from the head; False where it is not complete yet."""
@@ -123,34 +143,131 @@ async def generate(url: str, key: str, open_requests: int, run: Run) -> None:
 
     A connection that breaks is opened again.
     """
-    address = urlsplit(url)
-    host, port = address.hostname or "127.0.0.1", address.port or 80
+    host, port = _peer(url, key, run)
     loop = asyncio.get_running_loop()
+
+    def send_next(connection: Connection) -> None:
+        now_s = time.monotonic()
+        if now_s >= run.until_s:
+            connection.close()
+        else:
+            connection.send(now_s, now_s)
 
     async def keep_open() -> None:
         while time.monotonic() < run.until_s:
             try:
-                _, connection = await loop.create_connection(lambda: Connection(run), host, port)
+                _, connection = await loop.create_connection(lambda: Connection(run, send_next), host, port)
             except OSError:
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(_AGAIN_S)
                 continue
             await connection.closed
 
-    run.head = (
-        f"POST {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: Bearer {key}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: "
-    ).encode()
     await asyncio.wait_for(
         asyncio.gather(*(keep_open() for _ in range(open_requests))),
         timeout=run.until_s - time.monotonic() + _DRAIN_S,
     )
 
 
+async def generate_at(url: str, key: str, arrivals: Iterator[float], open_max: int, run: Run) -> None:
+    """Send a request at each of the moments (CLOCK_MONOTONIC, s) until the run's end, then wait for the last answers.
+
+    With `open_max` requests open, or while a connection is being made, an arrival waits and leaves late.
+    """
+    host, port = _peer(url, key, run)
+    waiting = Waiting(run, host, port, open_max)
+    for arrival_s in arrivals:
+        if arrival_s >= run.until_s:
+            break
+        if (ahead_s := arrival_s - time.monotonic()) > 0:
+            await asyncio.sleep(ahead_s)
+        waiting.arrive(arrival_s)
+    await asyncio.wait_for(waiting.end(), timeout=_DRAIN_S)
+
+
+class Waiting:
+    """The arrivals that have not left, and the connections that have nothing to do."""
+
+    def __init__(self, run: Run, host: str, port: int, open_max: int) -> None:
+        self._run = run
+        self._host, self._port = host, port
+        self._open_max = open_max
+        self._arrived: deque[float] = deque()
+        self._idle: list[Connection] = []
+        self._connections: set[asyncio.Task[None]] = set()
+        self._ends = False
+
+    def arrive(self, arrived_s: float) -> None:
+        """Send it over an idle connection, or let it wait for the next one."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closing:
+                connection.send(arrived_s, time.monotonic())
+                return
+        self._arrived.append(arrived_s)
+        self._connect()
+
+    async def end(self) -> None:
+        """No more arrive: wait until all have left and are answered."""
+        self._ends = True
+        while self._idle:
+            self._idle.pop().close()
+        await asyncio.gather(*self._connections)
+
+    def _ready(self, connection: Connection) -> None:
+        if self._arrived:
+            connection.send(self._arrived.popleft(), time.monotonic())
+        elif self._ends:
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+    def _connect(self) -> None:
+        if len(self._connections) < self._open_max:
+            task = asyncio.ensure_future(self._keep())
+            self._connections.add(task)
+            task.add_done_callback(self._connections.discard)
+
+    async def _keep(self) -> None:
+        """One connection to its end; it is made anew as long as something waits."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                _, made = await loop.create_connection(
+                    lambda: Connection(self._run, self._ready), self._host, self._port
+                )
+            except OSError:
+                await asyncio.sleep(_AGAIN_S)
+            else:
+                await made.closed
+            if not self._arrived:
+                return
+
+
+def poisson(rate_per_s: float, from_s: float, seed: int) -> Iterator[float]:
+    """Moments of independent arrivals, so many a second on average, for ever."""
+    chance = random.Random(seed)
+    at_s = from_s
+    while True:
+        at_s += chance.expovariate(rate_per_s)
+        yield at_s
+
+
+def _peer(url: str, key: str, run: Run) -> tuple[str, int]:
+    """Make the head that every request has; returns host and port."""
+    address = urlsplit(url)
+    run.head = (
+        f"POST {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: Bearer {key}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: "
+    ).encode()
+    return address.hostname or "127.0.0.1", address.port or 80
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", required=True, help="with the path, e.g. http://127.0.0.1:8000/v1/payments")
     parser.add_argument("--key", default="", help="API key")
-    parser.add_argument("--open", type=int, default=128, help="requests open at once")
+    parser.add_argument("--open", type=int, default=128, help="requests open at once; with --rate at most")
+    parser.add_argument("--rate", type=float, help="arrivals a second, at random moments")
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--wallet", choices=[*WALLETS, "mix"], default="wechat")
     parser.add_argument("--run", type=int, required=True, help="a number that no earlier run had")
@@ -165,8 +282,13 @@ def main() -> None:
     options = _arguments()
     wallets = spread(MIX) if options.wallet == "mix" else [options.wallet]
     book = None if options.client_log is None else options.client_log.open("ab")
-    run = Run(b"", iter(Orders(options.run, wallets, options.source)), time.monotonic() + options.seconds, book)
-    uvloop.run(generate(options.url, options.key, options.open, run))
+    began_s = time.monotonic()
+    run = Run(b"", iter(Orders(options.run, wallets, options.source)), began_s + options.seconds, book)
+    if options.rate is None:
+        uvloop.run(generate(options.url, options.key, options.open, run))
+    else:
+        arrivals = poisson(options.rate, began_s, options.run)
+        uvloop.run(generate_at(options.url, options.key, arrivals, options.open, run))
     if book is not None:
         book.close()
     write_samples(options.samples, run.samples)

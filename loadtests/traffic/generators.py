@@ -20,7 +20,11 @@ PAST_THE_END_S: Final = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is sent, where to and for how long; `warm_up_s` comes before `seconds` and is not counted."""
+    """What is sent, where to and for how long; `warm_up_s` comes before `seconds` and is not counted.
+
+    Without a rate `open_requests` are open at once; with one, requests arrive at random moments, so many a second, and
+    `open_requests` is the most that are open.
+    """
 
     url: str
     key: str
@@ -30,6 +34,7 @@ class Load:
     warm_up_s: float
     client_log: Path | None = None
     generator: GeneratorName = "builtin"
+    rate_per_s: float | None = None
 
     @property
     def wallets(self) -> list[str]:
@@ -40,9 +45,9 @@ class Load:
 def start_generator(load: Load, run_number: int, samples: Path) -> subprocess.Popen[bytes]:
     """Start the generator; it ends by itself and leaves its samples in the file.
 
-    wrk writes no client's book.  Raises FileNotFoundError where wrk is asked for and not there.
+    wrk writes no client's book and knows no arrivals.  Raises FileNotFoundError where wrk is asked for and not there.
     """
-    if load.generator == "wrk":
+    if load.generator == "wrk" and load.rate_per_s is None:
         return _start_wrk(load, run_number, samples)
     command = [
         sys.executable, "-m", "loadtests.traffic.generator",
@@ -50,6 +55,8 @@ def start_generator(load: Load, run_number: int, samples: Path) -> subprocess.Po
         "--open", str(load.open_requests), "--seconds", str(load.warm_up_s + load.seconds + PAST_THE_END_S),
         "--run", str(run_number), "--samples", str(samples),
     ]  # fmt: skip
+    if load.rate_per_s is not None:
+        command += ["--rate", str(load.rate_per_s)]
     if load.client_log is not None:
         command += ["--client-log", str(load.client_log)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL)

@@ -30,7 +30,7 @@ def parent() -> Iterator[subprocess.Popen[bytes]]:
 def test_a_command_with_blanks_and_brackets_does_not_shift_the_fields() -> None:
     head = "42 (postgres: a) b (c) S 7 42 42 0 -1 4194560 1 2 3 4"
     tick_us = 1_000_000 // os.sysconf("SC_CLK_TCK")
-    assert parse_stat(f"{head} 100 20 3 4 20 0 1 0 99 1000 10") == (7, 127 * tick_us)
+    assert parse_stat(f"{head} 100 20 3 4 20 0 1 0 99 1000 10") == (7, 103 * tick_us, 24 * tick_us)
 
 
 def test_what_an_ended_child_used_stays_in_the_sum_of_its_tree(parent: subprocess.Popen[bytes]) -> None:

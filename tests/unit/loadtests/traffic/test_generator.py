@@ -4,12 +4,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from itertools import islice, pairwise
 from pathlib import Path
+from statistics import fmean, pstdev
 
 import orjson
 import pytest
 
-from loadtests.traffic.generator import Run, generate
+from loadtests.traffic.generator import Run, generate, generate_at, poisson
 from loadtests.traffic.orders import Orders
 
 Answering = Callable[[int, asyncio.StreamWriter], Awaitable[None]]
@@ -65,6 +67,14 @@ async def serving(answering: Answering) -> AsyncIterator[tuple[Peer, str]]:
         await server.wait_closed()
 
 
+async def arrive(url: str, *moments_s: float, open_max: int = 8) -> Run:
+    """Requests that arrive so many seconds from now."""
+    began_s = time.monotonic()
+    run = Run(b"", iter(Orders(1, ["wechat"])), began_s + 5, None)
+    await generate_at(url, "sk_test_x", iter([began_s + each for each in moments_s]), open_max, run)
+    return run
+
+
 async def load(url: str, *, open_requests: int = 4, seconds: float = 0.3, book: Path | None = None) -> Run:
     file = None if book is None else book.open("ab")
     run = Run(b"", iter(Orders(1, ["wechat"])), time.monotonic() + seconds, file)
@@ -75,9 +85,6 @@ async def load(url: str, *, open_requests: int = 4, seconds: float = 0.3, book: 
 
 
 async def test_every_request_is_answered_once_and_never_more_are_open_than_asked_for() -> None:
-    async def succeed(_: int, writer: asyncio.StreamWriter) -> None:
-        writer.write(SUCCESS)
-
     async with serving(succeed) as (peer, url):
         run = await load(url)
     assert len(run.samples) == len(peer.order_nos) == len(set(peer.order_nos)) > 20
@@ -142,3 +149,46 @@ async def test_the_book_has_a_line_for_each_request_with_what_was_sent_and_answe
     assert lines[0]["answer"]["status"] == "succeeded"
     assert lines[1]["http_status"] is None
     assert lines[1]["answer"] is None
+
+
+async def succeed(_: int, writer: asyncio.StreamWriter) -> None:
+    writer.write(SUCCESS)
+
+
+async def test_requests_leave_as_they_arrive_whatever_became_of_the_earlier_ones() -> None:
+    async with serving(succeed) as (peer, url):
+        run = await arrive(url, *[0.05] * 6, 0.2)
+    assert peer.open_most == 6, "six at the same moment do not wait for one another"
+    assert len(run.samples) == len(set(peer.order_nos)) == 7
+    assert all(sample.succeeded for sample in run.samples)
+
+
+async def test_an_arrival_that_finds_all_connections_busy_leaves_late_and_its_latency_counts_from_its_arrival() -> None:
+    async with serving(succeed) as (peer, url):
+        run = await arrive(url, *[0.05] * 5, open_max=1)
+    assert peer.open_most == 1
+    last = max(run.samples, key=lambda sample: sample.at_s)
+    assert last.late_ms >= 35, "four answers of 10 ms came before it left"
+    assert last.latency_ms >= last.late_ms + 10
+
+
+async def test_a_broken_connection_takes_no_later_arrival_with_it() -> None:
+    async def break_first(number: int, writer: asyncio.StreamWriter) -> None:
+        if number == 1:
+            writer.transport.abort()
+        else:
+            writer.write(SUCCESS)
+
+    async with serving(break_first) as (_, url):
+        run = await arrive(url, 0.0, 0.0, 0.1, open_max=1)
+    assert sorted(sample.status for sample in run.samples) == [0, 201, 201]
+
+
+def test_arrivals_are_independent_so_many_a_second_and_the_same_for_the_same_seed() -> None:
+    moments_s = list(islice(poisson(1_000, 50.0, seed=7), 20_000))
+    gaps_s = [later - earlier for earlier, later in pairwise(moments_s)]
+    assert min(moments_s) > 50.0
+    assert fmean(gaps_s) == pytest.approx(1 / 1_000, rel=0.03)
+    assert pstdev(gaps_s) == pytest.approx(1 / 1_000, rel=0.05), "of a Poisson process, as long as its mean"
+    assert moments_s[:100] == list(islice(poisson(1_000, 50.0, seed=7), 100))
+    assert moments_s[0] != next(poisson(1_000, 50.0, seed=8))
