@@ -354,6 +354,29 @@ def audit(
     raise typer.Exit(run_audit(state, simulator or (), options, json=as_json))
 
 
+@app.command()
+def seed(
+    *,
+    payments: Annotated[int, typer.Option(min=1, help="How many payments.")] = 1_000_000,
+    merchants: Annotated[int, typer.Option(min=1, max=1_000_000, help="Of how many merchants.")] = 1_000,
+    days: Annotated[int, typer.Option(min=1, max=3_650, help="Over so many days until now.")] = 90,
+    state: Annotated[
+        Path | None, typer.Option(help="The stack to seed; without it MASHANG_DATABASE_URL's, else .state's.")
+    ] = None,
+    connections: Annotated[int, typer.Option(min=1, max=32, help="So many chunks at once.")] = 2,
+    yes: Annotated[bool, typer.Option("--yes", help="Also in production, and beside real payments.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Take out what was seeded.")] = False,
+) -> None:
+    """Give a database a long history of payments, to see how it does when it has grown (docs/growing.md)."""
+    from gateway.commandline.seed import SeedOrder, unseed
+    from gateway.commandline.seed import seed as run
+
+    if remove:
+        unseed(state)
+    else:
+        run(SeedOrder(payments, merchants, days, state, connections, yes))
+
+
 def _settings() -> Settings:
     """The settings of the environment, with the metric files' folder told to the metrics library before it loads."""
     from pydantic import ValidationError

@@ -10,6 +10,7 @@ from typing import Final
 
 from gateway.audit.rows import AccountRow, Dossier, PaymentRow, Trade
 from gateway.payments.states import Event, Status
+from gateway.seeding.marks import SEEDED_ACCOUNTS, is_seeded
 
 BOUND_S: Final = 180.0
 """I6: so long after a fault ends, nothing is unresolved (PRODUCT.md)."""
@@ -32,6 +33,8 @@ class Standing(StrEnum):
     """Left to a person."""
     BY_HAND = "by_hand"
     """Settled by a person, whose word the channel's books do not bear out."""
+    SEEDED = "seeded"
+    """Made by `mashang seed`, at accounts that no channel has: our own books are compared, there are no others."""
     CHANGING = "changing"
     """Something happened to it while the books were read."""
 
@@ -49,6 +52,8 @@ class Scene:
         """How the payment stands."""
         if is_in_review(dossier):
             return Standing.REVIEW
+        if _was_seeded(dossier):
+            return Standing.SEEDED
         under_way = _under_way(dossier)
         if under_way is not None:
             return under_way
@@ -70,6 +75,14 @@ class Scene:
 def is_in_review(dossier: Dossier) -> bool:
     """Whether it, or a refund of it, is left to a person."""
     return dossier.payment.review is not None or any(row.review is not None for row in dossier.refund_rows.values())
+
+
+def _was_seeded(dossier: Dossier) -> bool:
+    """Of a seeded merchant, and never at an account that a channel could know."""
+    attempts = dossier.attempts.values()
+    return is_seeded(dossier.payment.merchant_id) and all(
+        row.account_id.startswith(SEEDED_ACCOUNTS) for row in attempts
+    )
 
 
 def _under_way(dossier: Dossier) -> Standing | None:

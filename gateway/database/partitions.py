@@ -58,19 +58,26 @@ async def ensure_partitions(connection: Connection, now: datetime) -> list[str]:
 
 
 async def _ensure(connection: Connection, now: datetime) -> list[str]:
-    made = []
     first = 0 if month_start(now - _CLOCKS_DIFFER_MAX) == month_start(now) else -1
+    made = []
     for offset in range(first, MONTHS_AHEAD + 1):
-        start, end = month_start(now, offset), month_start(now, offset + 1)
-        for table, (prefix, fillfactor) in _TABLES.items():
-            low, high = f"{prefix}_{first_ulid_at(start)}", f"{prefix}_{first_ulid_at(end)}"
-            name = f"{table}_{start:%Y_%m}"
-            if await connection.fetchval("SELECT to_regclass($1)", name) is not None:
-                continue
-            # Names and bounds are letters and digits of our own making: DDL takes no parameters.
-            await connection.execute(
-                f"CREATE TABLE {name} PARTITION OF {table} FOR VALUES FROM ('{low}') TO ('{high}')"
-                f" WITH (fillfactor = {fillfactor}, autovacuum_analyze_threshold = {_ANALYZE_THRESHOLD})"
-            )
-            made.append(name)
+        made += await make_month(connection, month_start(now, offset))
+    return made
+
+
+async def make_month(connection: Connection, start: datetime) -> list[str]:
+    """Make the partitions of the month that begins then, where they are missing; returns the names of the new ones."""
+    end = month_start(start, 1)
+    made = []
+    for table, (prefix, fillfactor) in _TABLES.items():
+        low, high = f"{prefix}_{first_ulid_at(start)}", f"{prefix}_{first_ulid_at(end)}"
+        name = f"{table}_{start:%Y_%m}"
+        if await connection.fetchval("SELECT to_regclass($1)", name) is not None:
+            continue
+        # Names and bounds are letters and digits of our own making: DDL takes no parameters.
+        await connection.execute(
+            f"CREATE TABLE {name} PARTITION OF {table} FOR VALUES FROM ('{low}') TO ('{high}')"
+            f" WITH (fillfactor = {fillfactor}, autovacuum_analyze_threshold = {_ANALYZE_THRESHOLD})"
+        )
+        made.append(name)
     return made

@@ -1,0 +1,1 @@
+"""A long history for a database, made fast and taken out again: `mashang seed` (docs/growing.md)."""
