@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from gateway.devstack.ready import ReadyFile, read_ready_file
 from loadtests.counts import Counts, read_counts
 from loadtests.traffic.orders import Orders, new_run_number
 
-LATENCY_MS: Final = {"min": 50, "max": 100}
+LATENCY_MS: Final[Mapping[str, int]] = {"min": 50, "max": 100}
 _START_S: Final = 90.0
 _STOP_S: Final = 100.0
 _SWITCH_S: Final = 15.0
@@ -53,10 +54,10 @@ class RunningStack:
         }
         return {name: pids for name, pids in groups.items() if pids}
 
-    def set_latency(self) -> None:
-        """Make every simulator answer in the benchmark's 50 to 100 ms."""
+    def set_latency(self, latency_ms: Mapping[str, int] = LATENCY_MS) -> None:
+        """Make every simulator answer in the benchmark's 50 to 100 ms, or in so many."""
         for simulator in self.ready.simulators.values():
-            set_latency(simulator["base_url"])
+            set_latency(simulator["base_url"], latency_ms)
 
     def counts(self) -> Counts:
         """What the gateway's metrics have counted so far."""
@@ -115,14 +116,18 @@ class RunningStack:
         return done.returncode == 0, (done.stdout + done.stderr).strip()
 
 
-def set_latency(simulator_url: str) -> None:
-    """Make one simulator answer in the benchmark's 50 to 100 ms."""
-    httpx.put(f"{simulator_url}/_simulator/faults", json={"latency_ms": LATENCY_MS}, trust_env=False).raise_for_status()
+def set_latency(simulator_url: str, latency_ms: Mapping[str, int] = LATENCY_MS) -> None:
+    """Make one simulator answer in the benchmark's 50 to 100 ms, or in so many."""
+    faults = {"latency_ms": dict(latency_ms)}
+    httpx.put(f"{simulator_url}/_simulator/faults", json=faults, trust_env=False).raise_for_status()
 
 
 @contextmanager
-def own_stack(workers: int = 1) -> Iterator[RunningStack]:
-    """A stack in a temporary folder, gone afterwards.  Raises StackTrouble where it does not come up."""
+def own_stack(workers: int = 1, environment: Mapping[str, str] | None = None) -> Iterator[RunningStack]:
+    """A stack in a temporary folder, gone afterwards; `environment` are settings (MASHANG_…) beside our own.
+
+    Raises StackTrouble where it does not come up.
+    """
     with tempfile.TemporaryDirectory(prefix="mashang-bench-") as folder:
         state = Path(folder) / "state"
         ready_file = ready_file_of(state)
@@ -134,6 +139,7 @@ def own_stack(workers: int = 1) -> Iterator[RunningStack]:
                     "--ready-file", str(ready_file), "--no-demo", "--workers", str(workers),
                 ],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+                env={**os.environ, **(environment or {})},
             )  # fmt: skip
         try:
             _await_file(ready_file, process, log)

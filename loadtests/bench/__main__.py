@@ -22,7 +22,7 @@ from rich.console import Console
 
 from loadtests.bench.campaign_sets import CampaignSets, InForce, campaign_sets
 from loadtests.bench.discounts import measure_discounts
-from loadtests.bench.document import make_document, read_previous, store_versions, write_document
+from loadtests.bench.document import make_document, read_previous, store_versions, write
 from loadtests.bench.measure import measure
 from loadtests.bench.outcome import (
     CAMPAIGNS,
@@ -286,7 +286,7 @@ def main(
         outcome = bench.run()
         stores = asyncio.run(store_versions(stack.ready))
     options = {**asdict(plan), "parts": sorted(plan.parts), "quick": quick}
-    path = write_document(results, make_document(outcome, options, at, stores), at)
+    path = write(results, "bench", make_document(outcome, options, at, stores), at)
     show(console, outcome, previous)
     console.print(f"Written: {path}")
     if not outcome.is_audited:

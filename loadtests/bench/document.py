@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +15,7 @@ import asyncpg
 import orjson
 
 from gateway.devstack.ready import ReadyFile
-from loadtests.bench.outcome import Outcome, Run, verdicts
+from loadtests.bench.outcome import Outcome, Run, Verdict, verdicts
 
 _PACKAGES: Final = ("fastapi", "uvicorn", "uvloop", "httptools", "pydantic", "asyncpg", "redis", "hiredis", "aiohttp",
                     "httpx", "cryptography", "orjson", "prometheus-client")  # fmt: skip
@@ -35,25 +35,8 @@ def make_document(
             transport: {str(number): _run(run, outcome, "") for number, run in scan.items()}
             for transport, scan in outcome.scans.items()
         },
-        "targets": [
-            {
-                "target": verdict.target,
-                "what": verdict.what,
-                "measured": verdict.measured,
-                "asked": verdict.asked,
-                "at_most": verdict.at_most,
-                "unit": verdict.unit,
-                "met": verdict.met,
-            }
-            for verdict in verdicts(outcome)
-        ],
-        "audit": None
-        if outcome.audit is None
-        else {
-            "passed": outcome.is_audited,
-            "summary": outcome.audit.summary,
-            "risk_decisions": outcome.audit.decisions,
-        },
+        "targets": verdict_rows(verdicts(outcome)),
+        "audit": None if outcome.audit is None else {**outcome.audit.to_json(), "passed": outcome.is_audited},
     }
 
 
@@ -82,10 +65,26 @@ def newest(folder: Path, kind: str, chosen: Path | None = None) -> dict[str, Any
     return orjson.loads(paths[0].read_bytes()) if paths else None
 
 
-def write_document(folder: Path, document: Mapping[str, Any], at: datetime) -> Path:
-    """Write it under the moment's name; returns the file."""
+def verdict_rows(judged: Iterable[Verdict]) -> list[dict[str, Any]]:
+    """The targets as a document has them."""
+    return [
+        {
+            "target": verdict.target,
+            "what": verdict.what,
+            "measured": verdict.measured,
+            "asked": verdict.asked,
+            "at_most": verdict.at_most,
+            "unit": verdict.unit,
+            "met": verdict.met,
+        }
+        for verdict in judged
+    ]
+
+
+def write(folder: Path, kind: str, document: Mapping[str, Any], at: datetime) -> Path:
+    """Write a document under its kind and the moment's name; returns the file."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"bench-{stamp(at)}.json"
+    path = folder / f"{kind}-{stamp(at)}.json"
     path.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
     return path
 
@@ -115,8 +114,10 @@ def _run(run: Run, outcome: Outcome, name: str) -> dict[str, Any]:
         "completed": figures.completed,
         "per_second": figures.per_second,
         "errors": figures.errors,
+        "refused": figures.refused,
         "latency_ms": {f"p{percent}": figures.percentile_ms(percent) for percent in (50, 90, 99)},
         "cpu_us_per_payment": measured.cpu_us_per_payment,
+        "system_us_per_payment": {name: used / max(figures.completed, 1) for name, used in measured.system_us.items()},
         "cpu_us_per_payment_all": measured.cpu_us_per_payment_all,
         "ratio_to_no_op": outcome.ratio(name),
         "ratio_to_no_op_without_signatures": outcome.ratio(name, without_signatures=True),

@@ -86,6 +86,10 @@ class Audit:
         found = _DECISIONS.search(self.output)
         return 0 if found is None else int(found[1].replace(",", ""))
 
+    def to_json(self) -> dict[str, object]:
+        """For the documents."""
+        return {"passed": self.passed, "summary": self.summary, "risk_decisions": self.decisions}
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -224,7 +228,7 @@ def _throughput(outcome: Outcome) -> Iterator[Verdict]:
         if name not in outcome.runs:
             continue
         measurement = outcome.runs[name].measurement
-        quiet = measurement.others_share <= _OTHERS_SHARE_MAX
+        quiet = is_quiet(measurement)
         use_percent, per_second = 100 * measurement.utilisation, measurement.figures.per_second
         yield Verdict(
             "P3", f"{name}: payments/s ÷ ({CORES} cores ÷ Σ CPU)", use_percent, 85.0,
@@ -234,6 +238,11 @@ def _throughput(outcome: Outcome) -> Iterator[Verdict]:
             "P3", f"{name}: payments/s", per_second, asked_per_s,
             at_most=False, judged=CORES == 2 and (quiet or per_second >= asked_per_s), unit="/s",
         )  # fmt: skip
+
+
+def is_quiet(measurement: Measurement) -> bool:
+    """Whether times and throughput say something about the code: nobody else used the machine."""
+    return measurement.others_share <= _OTHERS_SHARE_MAX
 
 
 def _memory(outcome: Outcome) -> Iterator[Verdict]:

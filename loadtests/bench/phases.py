@@ -115,7 +115,7 @@ BACKGROUND: Final = (
     "risk/lists/keeping.py",
 )
 """Tasks of their own that no payment waits for."""
-_BACKGROUND_FUNCTIONS: Final = ("Usage.run",)
+_BACKGROUND_FUNCTIONS: Final = ("Usage.run", "Usage.flush")
 
 LIBRARIES: Final[Mapping[str, Phase]] = {
     "uvicorn/": Phase.HTTP_IN,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 
-from loadtests.bench.outcome import SERVERS, Outcome, Run, Verdict, process_names, verdicts
+from loadtests.bench.outcome import SERVERS, Audit, Outcome, Run, Verdict, process_names, verdicts
 
 _MARKS: Final = {True: "[green]✓[/green]", False: "[red]✗[/red]", None: "–"}
 
@@ -28,12 +29,18 @@ def show(console: Console, outcome: Outcome, previous: dict[str, Any] | None) ->
         console.print(
             f"RSA-2048 in this run: signature {sign_us:.0f} µs, verification {outcome.signature_us - sign_us:.0f} µs\n"
         )
-    console.print(_target_table(outcome, previous))
+    console.print(target_table(verdicts(outcome), previous))
     if outcome.audit is not None:
-        verdict = "[green]everything agrees[/green]" if outcome.is_audited else "[red]FAILED[/red]"
-        console.print(f"Audit: {verdict}; {outcome.audit.decisions:,} risk decisions compared")
-        shown = outcome.audit.summary if outcome.audit.passed else outcome.audit.output
-        console.print(shown, markup=False, highlight=False)
+        show_audit(console, outcome.audit, passed=outcome.is_audited)
+
+
+def show_audit(console: Console, audit: Audit, *, passed: bool | None = None) -> None:
+    """Print the audit's verdict; what it found where it failed."""
+    verdict = (
+        "[green]everything agrees[/green]" if (audit.passed if passed is None else passed) else "[red]FAILED[/red]"
+    )
+    console.print(f"Audit: {verdict}; {audit.decisions:,} risk decisions compared")
+    console.print(audit.summary if audit.passed else audit.output, markup=False, highlight=False)
 
 
 def _cpu_table(outcome: Outcome) -> Table:
@@ -52,6 +59,7 @@ def _cpu_table(outcome: Outcome) -> Table:
         "p99 ms",
         "use",
         "others",
+        "refused",
         "errors",
     ):
         table.add_column(column, justify="right")
@@ -77,6 +85,7 @@ def _cpu_cells(outcome: Outcome, name: str, run: Run, names: list[str]) -> list[
         f"{measured.figures.percentile_ms(99):.0f}",
         f"{100 * measured.utilisation:.0f} %",
         f"{100 * measured.others_share:.0f} %",
+        str(measured.figures.refused),
         errors or "0",
     ]
 
@@ -121,12 +130,13 @@ def _batch_table(outcome: Outcome) -> Table:
     return table
 
 
-def _target_table(outcome: Outcome, previous: dict[str, Any] | None) -> Table:
+def target_table(judged: Sequence[Verdict], previous: Mapping[str, Any] | None) -> Table:
+    """The targets, with what an earlier document has beside them."""
     earlier = {} if previous is None else {row["what"]: row["measured"] for row in previous["targets"]}
     table = Table(title="Targets", title_justify="left")
     for column in ("", "what", "measured", "asked", "met", "before"):
         table.add_column(column, justify="left" if column in {"", "what"} else "right")
-    for verdict in verdicts(outcome):
+    for verdict in judged:
         before = earlier.get(verdict.what)
         table.add_row(
             verdict.target,
@@ -146,7 +156,9 @@ def _asked(verdict: Verdict) -> str:
 
 
 def _figure(value: float, unit: str) -> str:
-    return f"{value:.2f} ×" if unit == "×" else f"{value:,.0f} {unit}".replace(" /s", "/s")
+    if unit == "×":
+        return f"{value:.2f} ×"
+    return f"{value:.1f} ms" if unit == "ms" else f"{value:,.0f} {unit}".replace(" /s", "/s")
 
 
 def one_line(run: Run) -> str:
