@@ -26,6 +26,7 @@ from risk.lists.book import ListBook
 from risk.model.book import ModelBook
 from risk.profiles.reading import Profile, ProfileReading, Profiles
 from risk.rules.book import RuleBook
+from risk.velocity.calling import Calling
 from risk.velocity.reading import Velocities
 from risk.velocity.telling import Telling
 
@@ -68,15 +69,16 @@ class Risk:
             queue_max=settings.batch_queue_max,
             linger_ms_max=0.0,
         )
+        calling = Calling(valkey)
         desk = Screening(
             rules=rules,
-            velocities=Velocities(valkey, vault),
+            velocities=Velocities(calling, vault),
             customers=Profiles(reading),
             lists=lists,
             models=models,
             deadline_s=settings.risk_deadline_ms / 1000,
         )
-        telling = Telling(valkey, vault, lambda: rules.current)
+        telling = Telling(calling, vault, lambda: rules.current)
         recalling = Recalling(PaymentStore(pool, vault), campaigns.places, vault)
         counting = Counting(telling, recalling, lambda: rules.current)
         orders = OrderScreening(desk, campaigns.places, vault, campaigns.clock.now, counting)

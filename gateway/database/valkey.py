@@ -71,6 +71,8 @@ class Valkey:
     def __init__(self, settings: Settings) -> None:
         address = Address.of(settings.redis_url.get_secret_value())
         timeout_s = settings.redis_timeout_s
+        self.is_single = not address.is_cluster
+        """Whether one server has every key."""
         self._servers: Servers
         if address.is_cluster:
             self._servers = Cluster(address, timeout_s)

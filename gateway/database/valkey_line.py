@@ -32,7 +32,8 @@ _REST_S: Final = 0.5
 
 Command: TypeAlias = tuple[Any, ...]
 Deferred: TypeAlias = Callable[[], Command]
-"""Makes the command at the moment it leaves, so that whatever came meanwhile can go with it."""
+"""Makes the command at the moment it leaves, so that whatever came meanwhile can go with it; it leaves behind the
+others of its round trip, for what goes with it may count on a command that was queued after it."""
 
 
 class ValkeyAway(Exception):
@@ -46,6 +47,10 @@ class Call:
     command: Command | Deferred
     done: asyncio.Future[Any]
     moves: int = 0
+
+    def is_deferred(self) -> bool:
+        """Whether the command is made when it leaves."""
+        return callable(self.command)
 
     def to_command(self) -> Command:
         """The command, made now if it was not before."""
@@ -109,6 +114,7 @@ class Line:
 
     async def _send_batch(self) -> None:
         batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _PIPELINE_MAX))]
+        batch.sort(key=Call.is_deferred)
         self._rows_metric.observe(len(batch))
         self._depth_metric.set(len(self._waiting))
         began = time.monotonic()

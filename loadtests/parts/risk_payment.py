@@ -41,7 +41,7 @@ from risk.profiles.reading import Profiles
 from risk.rules.compiled import CompiledSet
 from risk.rules.document import parse
 from risk.values import kept, values_of
-from risk.velocity.calling import Claim
+from risk.velocity.calling import Calling, Claim
 from risk.velocity.reading import Velocities
 
 RULES: Final = 1_000
@@ -89,7 +89,7 @@ async def _measured(server: ValkeyServer, rounds: int) -> list[Part]:
     document = document_of(RULES, TYPICAL_VELOCITIES, all_live=True)
     compiled = CompiledSet.of(parse(document, lists=None, models=None), 1)
     assert len(compiled.velocities) == TYPICAL_VELOCITIES, "a thousand rules ask for all of them"
-    velocities = Velocities(valkey, vault)
+    velocities = Velocities(Calling(valkey), vault)
     nobody = cast("Any", None)  # no rule here asks for lists, profiles or models
     desk = Screening(
         rules=_InForce(compiled),

@@ -38,6 +38,7 @@ from gateway.kernel.secrets import Vault
 from loadtests.parts.pool import settings_of
 from loadtests.traffic.risk_rules import TYPICAL
 from risk.facts import CodeType, Facts, Location
+from risk.velocity.calling import Calling
 from risk.velocity.reading import Asked, Velocities
 from risk.velocity.spec import Metric, Velocity, key_of, window_s_of
 
@@ -173,7 +174,7 @@ class _Bench:
     def __init__(self, process: psutil.Process, valkey: Valkey) -> None:
         self._process = process
         self._valkey = valkey
-        self._velocities = Velocities(valkey, Vault(bytes(32)))
+        self._velocities = Velocities(Calling(valkey), Vault(bytes(32)))
 
     async def plain(self, history: Sequence[Facts]) -> Cost:
         """One pipelined call of a script that does nothing."""

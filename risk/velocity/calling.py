@@ -1,4 +1,4 @@
-"""One call of velocities.lua, and what happened, as that script reads it."""
+"""Calls of velocities.lua, and what happened, as that script reads it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import asyncio
 import hashlib
 import logging
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from redis.exceptions import NoScriptError, RedisError
 
 from gateway.database.valkey import Script, Valkey, ValkeyAway
+from gateway.database.valkey_line import Command
 from risk.velocity.plan import LETTERS, Kind, Plan
 from risk.velocity.spec import DISTINCT_DIMENSIONS, Series
 from risk.velocity.travel import Place
@@ -22,6 +23,8 @@ _NOBODY: Final = bytes(6)
 NOBODIES: Final = (_NOBODY,) * len(DISTINCT_DIMENSIONS)
 """No value in any of the dimensions that are counted."""
 _CODES: Final = {series: ord(letter) for series, letter in LETTERS.items()}
+_QUESTIONS_MAX: Final = 16
+_KEYS_MAX: Final = 160
 _log: Final = logging.getLogger("mashang.risk")
 
 
@@ -63,71 +66,148 @@ def value_of(name: bytes | None) -> bytes:
     return _NOBODY if name is None else name[:6]
 
 
-class Call:
-    """Sent when it is made; sent again in full where the server has forgotten the script."""
+class Question(NamedTuple):
+    """What happened, at which entities, and who waits for their velocities; `claim` only where it lies beside them."""
 
-    __slots__ = ("_arguments", "_hears", "_is_in_full", "_keys", "_kinds", "_script", "_valkey")
+    kinds: Sequence[Kind]
+    keys: Sequence[str]
+    event: bytes
+    hears: Hears
+    claim: Claim | None = None
 
-    def __init__(
-        self,
-        valkey: Valkey,
-        script: Script,
-        kinds: Sequence[Kind],
-        keys: Sequence[str],
-        arguments: Sequence[bytes | str],
-        *,
-        hears: Hears,
-    ) -> None:
+
+class Calling:
+    """One per process.  On a single server, all that waits for the same round trip is counted by one call, in order.
+
+    What a call of the script costs by itself, and an entity that several payments share, is paid for once.
+    """
+
+    def __init__(self, valkey: Valkey) -> None:
         self._valkey = valkey
-        self._script = script
-        self._kinds = kinds
-        self._keys = keys
-        self._arguments = arguments
-        self._hears = hears
-        self._is_in_full = False
-        self._send()
+        self._open: Call | None = None
 
-    def _send(self) -> None:
-        make = self._script.in_full if self._is_in_full else self._script.by_hash
+    def ask(self, plan: Plan, question: Question) -> None:
+        """Count what happened, or look; whoever is asked for hears of it.  Returns at once."""
+        if not self._valkey.is_single:
+            self._ask_each_slot(plan, question)
+            return
+        question.hears.expect(1)
+        call = self._open
+        if call is None or call.script.sha != plan.script.sha or call.is_full:
+            call = self._open = Call(self._valkey, plan.script, self._close)
+            call.add(question)
+            call.send()
+        else:
+            call.add(question)
+
+    def _ask_each_slot(self, plan: Plan, question: Question) -> None:
+        """A call for each slot of the cluster; the claim is looked at where it lies."""
+        claim, keys = question.claim, list(question.keys)
+        claimed_at = len(keys)
+        if claim is not None:
+            keys.append(claim.key)
+        groups = [places for places in self._valkey.together(keys) if places[0] != claimed_at]
+        question.hears.expect(len(groups))
+        for places in groups:
+            own = [place for place in places if place != claimed_at]
+            call = Call(self._valkey, plan.script)
+            call.add(
+                question._replace(
+                    kinds=[question.kinds[place] for place in own],
+                    keys=[keys[place] for place in own],
+                    claim=claim if places[-1] == claimed_at else None,
+                )
+            )
+            call.send()
+
+    def _close(self, call: Call) -> None:
+        """Whoever comes next needs another call."""
+        if self._open is call:
+            self._open = None
+
+
+class Call:
+    """One call of the script, put together when it leaves; sent again in full where the server has forgotten it."""
+
+    __slots__ = ("_arguments", "_is_in_full", "_on_leave", "_places", "_questions", "_valkey", "script")
+
+    def __init__(self, valkey: Valkey, script: Script, on_leave: Callable[[Call], None] | None = None) -> None:
+        self.script = script
+        self._valkey = valkey
+        self._on_leave = on_leave
+        self._questions: list[Question] = []
+        self._places: dict[str, int] = {}
+        self._arguments: list[bytes | str] = []
+        self._is_in_full = False
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it takes no more, so that it does not hold the server for long; a place is a byte."""
+        return len(self._questions) >= _QUESTIONS_MAX or len(self._places) >= _KEYS_MAX
+
+    def add(self, question: Question) -> None:
+        """Answer this, too, after what came before."""
+        kinds, keys, event, _, claim = question
+        places = self._places
+        where = bytearray()
+        for kind, key in zip(kinds, keys, strict=True):
+            where.append(kind.number)
+            where.append(places.setdefault(key, len(places) + 1))
+        holder = ""
+        if claim is not None:
+            where.append(places.setdefault(claim.key, len(places) + 1))
+            holder = claim.holder
+        self._arguments += (event, bytes(where), holder)
+        self._questions.append(question)
+
+    def send(self) -> None:
+        """Queue it: behind what waits already, and the claims that come until it leaves."""
         try:
-            done = self._valkey.submit(self._keys[0], make(self._keys, self._arguments))
+            done = self._valkey.submit(next(iter(self._places)), self._leave)
         except ValkeyAway:
-            self._hears.hear(self._kinds, None)
+            self._left()
+            self._tell_away()
         else:
             done.add_done_callback(self._answered)
 
+    def _leave(self) -> Command:
+        self._left()
+        make = self.script.in_full if self._is_in_full else self.script.by_hash
+        return make([*self._places], self._arguments)
+
+    def _left(self) -> None:
+        if self._on_leave is not None:
+            self._on_leave(self)
+
     def _answered(self, done: asyncio.Future[Any]) -> None:
+        self._left()  # it may never have left
         error = asyncio.CancelledError() if done.cancelled() else done.exception()
         if error is None:
-            self._hears.hear(self._kinds, done.result())
+            self._tell(done.result())
         elif isinstance(error, NoScriptError) and not self._is_in_full:
             self._is_in_full = True
-            self._send()
+            self.send()
+        elif isinstance(error, RedisError) and len(self._questions) > 1:
+            self._ask_each()
         else:
             if not isinstance(error, (ValkeyAway, asyncio.CancelledError)):
                 _log.warning("velocities could not be counted: %s", error, exc_info=not isinstance(error, RedisError))
-            self._hears.hear(self._kinds, None)
+            self._tell_away()
 
+    def _ask_each(self) -> None:
+        """What is wrong at one payment's entity is no reason to leave the others without: each still counts once."""
+        for question in self._questions:
+            call = Call(self._valkey, self.script)
+            call.add(question)
+            call.send()
 
-def calls_of(
-    valkey: Valkey,
-    plan: Plan,
-    found: Sequence[tuple[Kind, str]],
-    event: bytes,
-    hears: Hears,
-    *,
-    claim: Claim | None = None,
-) -> None:
-    """Send one call to a single server, one for each slot of a cluster; the claim is looked at where it lies."""
-    kinds, keys = [kind for kind, _ in found], [key for _, key in found]
-    claimed_at = len(keys)
-    if claim is not None:
-        keys.append(claim.key)
-    groups = [places for places in valkey.together(keys) if places[0] != claimed_at]
-    hears.expect(len(groups))
-    for places in groups:
-        here = [kinds[place] for place in places if place != claimed_at]
-        arguments: tuple[bytes | str, ...] = (event, bytes([kind.number for kind in here]))
-        if claim is not None and places[-1] == claimed_at:
-            arguments = (*arguments, claim.holder)
-        Call(valkey, plan.script, here, [keys[place] for place in places], arguments, hears=hears)
+    def _tell(self, answer: list[int]) -> None:
+        first = 0
+        for kinds, _, _, hears, _ in self._questions:
+            end = first + sum([kind.width for kind in kinds])
+            hears.hear(kinds, answer[first:end])
+            first = end
+
+    def _tell_away(self) -> None:
+        for question in self._questions:
+            question.hears.hear(question.kinds, None)

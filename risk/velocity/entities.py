@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final, Protocol
 
 from risk.facts import Facts
+from risk.velocity.plan import Kind
 
 _SINGLE_BYTES: Final = 12
 _PAIR_BYTES: Final = 8
@@ -70,6 +71,18 @@ class Names:
 
     def _hash(self, dimension: str, value: str) -> bytes:
         return self._hasher.keyed_hash(f"{dimension}\n{value}".encode(errors="surrogatepass"))
+
+
+def entities_of(kinds: Iterable[Kind], names: Names) -> tuple[list[Kind], list[str]]:
+    """Those of these kinds that a payment names, and their keys."""
+    found: list[Kind] = []
+    keys: list[str] = []
+    for kind in kinds:
+        key = names.key(kind.key)
+        if key is not None:
+            found.append(kind)
+            keys.append(key)
+    return found, keys
 
 
 def _own(facts: Facts, value: str | None) -> str | None:

@@ -115,7 +115,7 @@ class _Writing:
 
     def branch(self, number: int) -> str:
         """What is written, as a branch of the script's loop over entities."""
-        body = "\n".join((f"open(key, {self._reach_s})", *self._lines, f"filled = filled + {self._width}"))
+        body = "\n".join((f"open(place, {self._reach_s})", *self._lines, f"filled = filled + {self._width}"))
         return f"if kind == {number} then\n{body}"
 
     def _write_rings(self) -> None:

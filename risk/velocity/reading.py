@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
-from gateway.database.valkey import Valkey, ValkeyAway
+from gateway.database.valkey import ValkeyAway
 from gateway.kernel.expressions import Value
 from risk.facts import Facts
 from risk.velocity import travel
-from risk.velocity.calling import Claim, calls_of, event_of, value_of
-from risk.velocity.entities import Hasher, Names, milliseconds
+from risk.velocity.calling import Calling, Claim, Question, event_of, value_of
+from risk.velocity.entities import Hasher, Names, entities_of, milliseconds
 from risk.velocity.plan import Kind, Plan
 from risk.velocity.spec import DISTINCT_DIMENSIONS, Series, Velocity
 
@@ -33,8 +33,8 @@ class Compiled(Protocol):
 class Velocities:
     """One per process."""
 
-    def __init__(self, valkey: Valkey, hasher: Hasher) -> None:
-        self._valkey = valkey
+    def __init__(self, calling: Calling, hasher: Hasher) -> None:
+        self._calling = calling
         self._hasher = hasher
         self._plans = Plans()
 
@@ -46,17 +46,17 @@ class Velocities:
         """
         plan = self._plans.of(compiled)
         names = Names(self._hasher, facts)
-        found = [(kind, key) for kind in plan.kinds if (key := names.key(kind.key)) is not None]
+        kinds, keys = entities_of(plan.kinds, names)
         place = travel.place_of(facts) if plan.needs_travel else None
         asked = Asked(plan, place)
-        if not found:
+        if not kinds:
             return asked
         at_ms = milliseconds(facts.at)
         values = [value_of(names.of(each) if each in plan.dimensions else None) for each in _COUNTED]
         event = event_of(
             Series.PAYMENTS, facts.order_key, facts.amount_fen, at_ms, place=place, values=values, look=look
         )
-        calls_of(self._valkey, plan, found, event, asked, claim=claim)
+        self._calling.ask(plan, Question(kinds, keys, event, asked, claim))
         return asked
 
 

@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from gateway.database.valkey import Valkey
 from risk.facts import Facts
-from risk.velocity.calling import calls_of, event_of
-from risk.velocity.entities import Hasher, Names, milliseconds
+from risk.velocity.calling import Calling, Question, event_of
+from risk.velocity.entities import Hasher, Names, entities_of, milliseconds
 from risk.velocity.plan import Kind
 from risk.velocity.reading import Compiled, Plans
 from risk.velocity.spec import Series
@@ -18,9 +17,9 @@ from risk.velocity.spec import Series
 class Telling:
     """One per process."""
 
-    def __init__(self, valkey: Valkey, hasher: Hasher, in_force: Callable[[], Compiled]) -> None:
+    def __init__(self, calling: Calling, hasher: Hasher, in_force: Callable[[], Compiled]) -> None:
         """`in_force` gives the compiled rule set that says what is counted."""
-        self._valkey = valkey
+        self._calling = calling
         self._hasher = hasher
         self._in_force = in_force
         self._plans = Plans()
@@ -35,12 +34,12 @@ class Telling:
         plan = self._plans.of(self._in_force())
         names = Names(self._hasher, facts)
         concerned = [kind for kind in plan.kinds if series in kind.series]
-        found = [(kind, key) for kind in concerned if (key := names.key(kind.key)) is not None]
-        if not found:
+        kinds, keys = entities_of(concerned, names)
+        if not kinds:
             told.set_result(True)
             return told
         event = event_of(series, identity, amount_fen, milliseconds(at))
-        calls_of(self._valkey, plan, found, event, _Hearing(told))
+        self._calling.ask(plan, Question(kinds, keys, event, _Hearing(told)))
         return told
 
 

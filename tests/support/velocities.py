@@ -13,6 +13,7 @@ from gateway.kernel.expressions import Value
 from gateway.kernel.expressions.fields import call_name
 from gateway.kernel.secrets import Vault
 from risk.facts import CodeType, Facts
+from risk.velocity.calling import Calling
 from risk.velocity.reading import Velocities
 from risk.velocity.spec import Metric, Series, Velocity, key_of, window_s_of
 from risk.velocity.telling import Telling
@@ -60,18 +61,20 @@ class Counters:
     """The counters of one process."""
 
     valkey: Valkey
+    calling: Calling
     velocities: Velocities
     in_force: Compiled
     telling: Telling = field(init=False)
 
     def __post_init__(self) -> None:
-        self.telling = Telling(self.valkey, _VAULT, lambda: self.in_force)
+        self.telling = Telling(self.calling, _VAULT, lambda: self.in_force)
 
     @classmethod
     def at(cls, redis_url: str, in_force: Compiled, timeout_s: float = 5.0) -> Counters:
         """Of the Valkey there."""
         valkey = Valkey(settings("postgresql://nobody@/none", redis_url, redis_timeout_s=timeout_s))
-        return cls(valkey, Velocities(valkey, _VAULT), in_force)
+        calling = Calling(valkey)
+        return cls(valkey, calling, Velocities(calling, _VAULT), in_force)
 
     async def count(self, facts: Facts, *, look: bool = False) -> Mapping[str, Value | None]:
         """Count a payment and wait for what is known."""

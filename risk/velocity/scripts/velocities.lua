@@ -1,8 +1,9 @@
--- Counts a payment, or what became known of one, at each of its entities, and answers with their velocities.
--- KEYS: the entities, and behind them, where this server has it, the claim of the payment's order number; ARGV[1]: what
--- happened, packed (calling.py); ARGV[2]: the number of each entity's kind, a byte each; ARGV[3]: who is to hold the claim.
--- Returns the numbers of a kind, one entity after the other, whole, -1 for null; or, for what became known, whether it
--- was counted now (1) or before (0).
+-- Counts payments, and what became known of some, at each of their entities, and answers with their velocities.
+-- KEYS: entities, and claims of payments' order numbers where this server has them; each key once.
+-- ARGV: in threes, one event after the other: what happened, packed (calling.py); its entities, two bytes each, the
+-- number of the kind and the place of the key, and behind them the place of the claim, where it is here; who is to
+-- hold the claim.
+-- Returns the numbers of a kind, one entity after the other, whole, -1 for null, of one event after the other.
 --
 -- plan.py writes what capitals name into their places (BUCKETS, LABEL_DELAY_MS, DUE_BUCKET_MS, PLACE_MS and STRANGERS_MAX
 -- among them), since each local that a function captures costs the server an allocation per call.  At the end, it puts
@@ -49,17 +50,11 @@ local DUES = 117
 local NOBODY = '\0\0\0\0\0\0'
 local NOWHERE = 32767
 
-local at, amount, series, is_look, id, latitude, longitude, customer, device, merchant, terminal, card, ip =
-    read('>I8I8BBc8i2i2c6c6c6c6c6c6', ARGV[1])
-local named = {customer, device, merchant, terminal, card, ip}
-local is_payment = series == PAYMENTS
+-- What happened, as it is at hand.
+local at, amount, series, is_look, id, latitude, longitude, named, is_payment
 
--- Whoever does not hold the claim sends again what another request has counted: it looks.
-local claim = KEYS[#ARGV[2] + 1]
-local holder = claim and redis.call('GET', claim)
-if holder and holder ~= ARGV[3] then
-    is_look = 1
-end
+-- What the keys hold, what is to be written there, and for how long it is to be kept.
+local found, written, lasts_s = redis.call('MGET', unpack(KEYS)), {}, {}
 
 -- The entity that is at hand: its text and how far it was read, what was found out of order, and what is written.
 local out = {}
@@ -370,9 +365,9 @@ local function strangers()
     end
 end
 
--- Opens an entity that is to be kept for so long.
-local function open(key, reach_s)
-    text, cursor, starts, size, is_changed = redis.call('GET', key) or '', 1, nil, 3, false
+-- Opens the entity of a key that is to be kept for so long.
+local function open(place_of_key, reach_s)
+    text, cursor, starts, size, is_changed = written[place_of_key] or found[place_of_key] or '', 1, nil, 3, false
     local clock, last, before, kept_since, length, place = 0, 0, 0, 0, 0, nil
     kept_s = 0
     if #text > 0 then
@@ -401,21 +396,43 @@ local function open(key, reach_s)
     cursor = cursor + length
 end
 
-local function close(key)
+local function close(place)
     strangers()
     if is_look == 0 and (is_new or is_changed) then
-        redis.call('SET', key, table.concat(out, '', 1, size), 'EX', kept_s)
+        written[place], lasts_s[place] = table.concat(out, '', 1, size), kept_s
     end
 end
 
+local function hear(event)
+    local customer, device, merchant, terminal, card, ip
+    at, amount, series, is_look, id, latitude, longitude, customer, device, merchant, terminal, card, ip =
+        read('>I8I8BBc8i2i2c6c6c6c6c6c6', event)
+    named = {customer, device, merchant, terminal, card, ip}
+    is_payment = series == PAYMENTS
+end
+
 local answers, filled = {}, 0
-for number = 1, #ARGV[2] do
-    local key, kind = KEYS[number], byte(ARGV[2], number)
-    local count, sum, low, high
-    KINDS
-    close(key)
-    if not is_payment then
-        answers[number] = is_new and 1 or 0
+for number = 1, #ARGV, 3 do
+    hear(ARGV[number])
+    local entities, holder = ARGV[number + 1], ARGV[number + 2]
+    -- Whoever does not hold the claim sends again what another request has counted: it looks.
+    local claim = #entities % 2 == 1 and found[byte(entities, -1)]
+    if claim and claim ~= holder then
+        is_look = 1
+    end
+    for entity = 1, #entities - 1, 2 do
+        local kind, place = byte(entities, entity, entity + 1)
+        local count, sum, low, high
+        KINDS
+        close(place)
+    end
+end
+
+for place, key in ipairs(KEYS) do
+    if written[place] and found[place] then
+        redis.call('SET', key, written[place], 'EX', lasts_s[place])
+    elseif written[place] and not redis.call('SET', key, written[place], 'EX', lasts_s[place], 'NX') then
+        return redis.error_reply('WRONGTYPE ' .. key .. ' holds something else')
     end
 end
 return answers

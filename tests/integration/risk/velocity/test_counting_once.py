@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
+
+import pytest
 
 from risk.facts import Location
 from risk.velocity.calling import Claim
@@ -67,6 +70,35 @@ async def test_a_retry_that_does_not_hold_the_claim_counts_nowhere_however_many_
             await counters.valkey.call("SET", claim.key, holder, "NX")
             await counters.velocities.begin(counters.in_force, facts, claim=claim).features(PATIENCE_S)
     assert list((await counters.count(payment())).values()) == [1, 61]
+
+
+async def test_payments_that_leave_together_are_counted_one_after_the_other_by_few_calls(
+    opening: Opening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counters = opening(compiled(("count", "merchant", "1h"), ("count", "customer", "1h")))
+    await counters.count(payment(merchant_id="mer_b"))
+    sent, submit = [], counters.valkey.submit
+
+    def noted(*given: Any) -> asyncio.Future[Any]:
+        sent.append(given)
+        return submit(*given)
+
+    monkeypatch.setattr(counters.valkey, "submit", noted)
+    told = await asyncio.gather(*(counters.count(payment()) for _ in range(40)))
+    assert [list(each.values()) for each in told] == [[number, 1] for number in range(1, 41)]
+    assert len(sent) == 3
+
+
+async def test_a_claim_that_is_sent_after_others_began_to_wait_is_looked_at_all_the_same(opening: Opening) -> None:
+    counters = opening(COUNT)
+    first, second = payment(), payment(1)
+    asked = [counters.velocities.begin(COUNT, first, claim=Claim("claim:{a}", "pay_a"))]
+    held = counters.valkey.submit("claim:{b}", ("SET", "claim:{b}", "pay_other", "NX", "GET"))
+    asked.append(counters.velocities.begin(COUNT, second, claim=Claim("claim:{b}", "pay_b")))
+    assert await held is None
+    assert [list((await each.features(PATIENCE_S)).values()) for each in asked] == [[1], [1]]
+    assert await counters.one(payment(2, customer=first.customer)) == 2
+    assert await counters.one(payment(2, customer=second.customer)) == 1  # who lost the claim has only looked
 
 
 async def test_a_claim_that_is_gone_is_nobodys_so_that_the_payment_counts(opening: Opening) -> None:

@@ -131,3 +131,21 @@ async def test_a_value_that_is_not_ours_is_an_error_and_no_count(opening: Openin
     await counters.valkey.call("SET", key, "not ours")
     with pytest.raises(ValkeyAway):
         await counters.count(payment(1, customer=facts.customer))
+
+
+async def test_a_value_that_is_not_ours_takes_the_velocities_of_nobody_who_was_counted_with_it(
+    opening: Opening,
+) -> None:
+    counters = opening(ASKED)
+    strange, stranger, ours = payment(), payment(), payment()
+    for facts, command in ((strange, "SET"), (stranger, "LPUSH")):
+        before = set(await counters.keys())
+        await counters.count(facts)
+        (key,) = set(await counters.keys()) - before
+        await counters.valkey.call("DEL", key)
+        await counters.valkey.call(command, key, "not ours")
+    await counters.count(ours)
+    again = [payment(1, customer=facts.customer) for facts in (strange, ours, stranger, ours, ours)]
+    told = await asyncio.gather(*map(counters.count, again), return_exceptions=True)
+    assert [type(each) for each in told] == [ValkeyAway, dict, ValkeyAway, dict, dict]
+    assert [next(iter(told[number].values())) for number in (1, 3, 4)] == [2, 3, 4]
