@@ -1,0 +1,131 @@
+"""The report of a run as figures: what was offered, what came of it, what it cost, and whether it passed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from loadtests.load.arrivals import LATE_MS
+from loadtests.load.book import Merged
+from loadtests.load.plan import Plan
+from loadtests.load.running import Readings
+from loadtests.load.tally import Kind, Second, Tally, percentile_ms
+
+PERCENTS = (50, 95, 99)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The audit's, and Locust's own."""
+
+    audit_passed: bool
+    audit_output: str
+    locust_status: int
+    errors_allowed_percent: float
+
+    def passed(self, counted: Second) -> bool:
+        """Whether the books agree, payments were made, and no more went wrong than is allowed."""
+        allowed = counted.arrived * self.errors_allowed_percent / 100
+        # Locust's status is 1 where requests failed: those are counted here; any other is its own trouble
+        return self.audit_passed and counted.paid > 0 and counted.errors <= allowed and self.locust_status in {0, 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """All that is known of a run when it is over."""
+
+    made_at: str
+    plan: Plan
+    processes: int
+    tally: Tally
+    readings: Readings
+    knee: Mapping[str, Any] | None
+    books: Merged
+    verdict: Verdict
+
+    @property
+    def passed(self) -> bool:
+        """Whether it ends with status 0."""
+        return self.verdict.passed(self.tally.total())
+
+    @property
+    def seconds(self) -> float:
+        """From the first customer to the last answer."""
+        return max(self.tally.seconds) - min(self.tally.seconds) + 1 if self.tally.seconds else 0
+
+
+def document_of(run: Run) -> dict[str, Any]:
+    """The report as JSON; no key of a shop is in it."""
+    total, plan = run.tally.total(), run.plan
+    return {
+        "made_at": run.made_at,
+        "passed": run.passed,
+        "plan": {
+            "model": plan.model, "shape": plan.shape, "level": plan.level, "seconds": plan.seconds,
+            "shops": len(plan.shops), "customers": plan.customers, "displayed_percent": plan.displayed_percent,
+            "think_s": plan.think_s, "seed": plan.seed, "processes": run.processes,
+        },
+        "seconds": run.seconds,
+        "customers": total.arrived,
+        "payments": total.paid,
+        "payments_per_s": total.paid / max(1, run.seconds),
+        "best_10_s_per_s": best_per_s(run.tally, 10),
+        "ends": dict(total.ends),
+        "refused": dict(total.refused),
+        "errors": total.errors,
+        "errors_by_text": dict(run.tally.errors),
+        "late": {"customers": total.late, "than_ms": LATE_MS, "max_ms": total.late_ms_max},
+        "mix": mix_of(run.tally),
+        "answers_ms": answers_of(total),
+        "cpu_us_per_payment": cpu_per_payment(run),
+        "others_share_of_machine": run.readings.others_share,
+        "knee": run.knee,
+        "book": {"files": run.books.books, "lines": run.books.lines, "torn": run.books.torn},
+        "audit": {"passed": run.verdict.audit_passed, "output": run.verdict.audit_output},
+        "locust_status": run.verdict.locust_status,
+        "by_second": [_row(at, run.tally.seconds[at]) for at in sorted(run.tally.seconds)],
+    }  # fmt: skip
+
+
+def answers_of(counted: Second) -> dict[str, dict[str, float]]:
+    """Number and percentiles of each kind of request, in ms."""
+    return {
+        str(kind): {"count": counted.answers[kind].total()}
+        | {f"p{percent}": percentile_ms(counted.answers[kind], percent) for percent in PERCENTS}
+        for kind in Kind
+        if kind in counted.answers
+    }
+
+
+def mix_of(tally: Tally) -> dict[str, float]:
+    """The percentages of wallets and methods among the new payments, as they came out."""
+    total = max(1, tally.sales.total())
+    return {name: 100 * count / total for name, count in sorted(tally.sales.items())}
+
+
+def cpu_per_payment(run: Run) -> dict[str, float]:
+    """µs of CPU of each group of processes per payment that succeeded, everything else of the mix included."""
+    paid = run.tally.total().paid
+    return {name: used / paid for name, used in run.readings.used_us.items()} if paid else {}
+
+
+def best_per_s(tally: Tally, seconds: int) -> float:
+    """Payments a second in the best stretch of so many seconds; 0 where the run was shorter."""
+    if not tally.seconds:
+        return 0.0
+    first, last = min(tally.seconds), max(tally.seconds)
+    starts = range(first, last - seconds + 2)
+    return max((tally.between(at, at + seconds).paid / seconds for at in starts), default=0.0)
+
+
+def _row(at: int, second: Second) -> dict[str, Any]:
+    return {
+        "at": at,
+        "customers": second.arrived,
+        "payments": second.paid,
+        "refused": sum(second.refused.values()),
+        "errors": second.errors,
+        "late": second.late,
+        **{f"p{percent}_ms": second.percentile_ms(percent) for percent in PERCENTS},
+    }

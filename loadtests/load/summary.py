@@ -1,0 +1,77 @@
+"""What `make load` prints at its end: throughput and audit beside each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from loadtests.load.arrivals import LATE_MS
+from loadtests.load.page import knee_sentence
+from loadtests.load.report import Run, answers_of, best_per_s, cpu_per_payment
+
+
+def show(run: Run, page: Path, console: Console) -> None:
+    """Tables, the audit's own words, and the verdict."""
+    console.print(_requests(run))
+    console.print(_costs(run))
+    for text, count in run.tally.errors.most_common(10):
+        console.print(f"{count:,} × {text}", style="red", markup=False)
+    console.print(run.verdict.audit_output, markup=False, highlight=False)
+    if run.knee is not None:
+        console.print(knee_sentence(run.knee), markup=False)
+    for line in _sentences(run):
+        console.print(line, markup=False, highlight=False)
+    verdict = ("Passed.", "green") if run.passed else (f"Failed: {why_failed(run)}.", "red")
+    console.print(verdict[0], style=verdict[1], markup=False)
+    console.print(f"Report: {page}", markup=False, highlight=False)
+
+
+def why_failed(run: Run) -> str:
+    """In a few words."""
+    total, reasons = run.tally.total(), []
+    if not total.paid:
+        reasons.append("no payment was made")
+    if total.errors:
+        reasons.append(f"{total.errors:,} errors")
+    if not run.verdict.audit_passed:
+        reasons.append("the books disagree, or could not be compared")
+    if run.verdict.locust_status not in {0, 1}:
+        reasons.append(f"Locust ended with status {run.verdict.locust_status}")
+    return ", ".join(reasons)
+
+
+def _sentences(run: Run) -> list[str]:
+    total = run.tally.total()
+    ends = ", ".join(f"{name} {count:,}" for name, count in total.ends.most_common())
+    refused = ", ".join(f"HTTP {status} {count:,}" for status, count in total.refused.items()) or "none"
+    per_s, best = total.paid / max(1, run.seconds), best_per_s(run.tally, 10)
+    return [
+        f"{total.paid:,} payments in {run.seconds:,.0f} s: {per_s:,.1f}/s, {best:,.1f}/s in the best ten seconds.",
+        f"Bar codes: p50 {total.percentile_ms(50):,.0f} ms, p99 {total.percentile_ms(99):,.0f} ms.",
+        f"Ends: {ends}. Refusals: {refused}. Errors: {total.errors:,}.",
+        f"Late: {total.late:,} of {total.arrived:,} customers over {LATE_MS:.0f} ms, "
+         f"at most {total.late_ms_max:,.0f} ms.",
+        f"Books: {run.books.books}, merged into {run.books.lines:,} lines; {run.books.torn} torn.",
+        f"Audit: {'clean' if run.verdict.audit_passed else 'NOT CLEAN'}.",
+    ]
+
+
+def _requests(run: Run) -> Table:
+    table = Table(title="Requests, ms")
+    table.add_column("request")
+    for name in ("answers", "p50", "p95", "p99"):
+        table.add_column(name, justify="right")
+    for kind, row in answers_of(run.tally.total()).items():
+        table.add_row(kind, f"{row['count']:,}", *(f"{row[f'p{percent}']:,.0f}" for percent in (50, 95, 99)))
+    return table
+
+
+def _costs(run: Run) -> Table:
+    costs = cpu_per_payment(run)
+    table = Table(title="CPU per payment, µs (all that the mix does is in it)")
+    for name in (*costs, "all"):
+        table.add_column(name, justify="right")
+    table.add_row(*(f"{cost:,.0f}" for cost in (*costs.values(), sum(costs.values()))))
+    return table
