@@ -29,8 +29,9 @@ _MERCHANT: Final = "'mer_0'"
 """One of the market's merchants stands for the one whose till is measured."""
 _PLENTY_FEN: Final = 10**14
 _PLENTY: Final = 10**8
-_MANY: Final = 150
-"""So many of the market that a hundred are left without those that reward with coupons of others."""
+_DRAWN_FOR_ONE: Final = 1.5
+"""So many of the market are drawn that enough are left without those that reward with coupons of others."""
+_AT_A_TIME: Final = 100
 
 
 class InForce(StrEnum):
@@ -50,10 +51,25 @@ HOT: Final[dict[str, Any]] = {
 """Every order of the load is of ¥1 at least."""
 
 
-def hundred_for(merchant_id: str) -> list[dict[str, Any]]:
-    """A hundred campaigns of the market, with budgets that last."""
-    documents = [_document(campaign, merchant_id) for campaign in campaigns_of(_MANY)]
-    return list(islice(filter(_is_sound, documents), 100))
+def campaigns_for(merchant_id: str, number: int = 100) -> list[dict[str, Any]]:
+    """So many campaigns of the market, with budgets that last; about as many of them are that merchant's own."""
+    documents = (_document(campaign, merchant_id) for campaign in campaigns_of(int(number * _DRAWN_FOR_ONE)))
+    return list(islice(filter(_is_sound, documents), number))
+
+
+def put_in_force(ready: ReadyFile, number: int) -> None:
+    """Write so many campaigns and begin them, for good; returns when they are followed."""
+    asyncio.run(_begin(ready, campaigns_for(ready.merchant.id, number)))
+    time.sleep(_FOLLOWED_S)
+
+
+async def _begin(ready: ReadyFile, documents: list[dict[str, Any]]) -> None:
+    async with _connected(ready.database_url) as connection:
+        for first in range(0, len(documents), _AT_A_TIME):
+            async with connection.transaction():
+                for document in documents[first : first + _AT_A_TIME]:
+                    drafted = await lifecycle.draft(connection, document)
+                    await lifecycle.take(connection, drafted.id, Step.ACTIVATE)
 
 
 def _is_sound(document: dict[str, Any]) -> bool:
@@ -111,7 +127,7 @@ def campaign_sets(ready: ReadyFile) -> Iterator[CampaignSets]:
 
 
 async def _set_up(ready: ReadyFile) -> dict[InForce, Sequence[str]]:
-    documents = {InForce.NONE: [], InForce.HOT: [HOT], InForce.HUNDRED: hundred_for(ready.merchant.id)}
+    documents = {InForce.NONE: [], InForce.HOT: [HOT], InForce.HUNDRED: campaigns_for(ready.merchant.id)}
     async with _connected(ready.database_url) as connection:
         return {name: [await _paused(connection, each) for each in some] for name, some in documents.items()}
 

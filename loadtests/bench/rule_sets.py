@@ -28,8 +28,8 @@ from risk.rules.document import parse
 from risk.values import values_of
 
 RULES: Final = 1_000
-_DRAWN: Final = 1_600
-"""Of so many a thousand are left, without those that hit payments of the load which nothing is wrong with."""
+_DRAWN_FOR_ONE: Final = 1.6
+"""Of so many one is left, without those that hit payments of the load which nothing is wrong with."""
 _TRIED: Final = 2_000
 _MERCHANT: Final = "mer_0"
 """One of the drawn merchants stands for the one whose till is measured."""
@@ -45,18 +45,18 @@ _OWN: Final = (
 )
 """Half of the load's payments hit a rule, one in two hundred is reviewed, one in 4,000 declined: for the audit, too."""
 _IN_FORCE: Final = re.compile(r"^mashang_risk_rule_set_version (\d+)", re.MULTILINE)
-_IN_FORCE_S_MAX: Final = 30.0
+_IN_FORCE_S_MAX: Final = 120.0
 _POLL_S: Final = 0.1
-_ADMIN_S: Final = 60.0
+_ADMIN_S: Final = 300.0
 
 
-def thousand_for(merchant_id: str) -> dict[str, Any]:
-    """A thousand live rules that ask for twenty velocities, and that an ordinary payment of the load is no case for."""
-    document = document_of(_DRAWN, TYPICAL_VELOCITIES, all_live=True)
+def rules_for(merchant_id: str, number: int = RULES) -> dict[str, Any]:
+    """So many live rules that ask for twenty velocities, and that an ordinary payment of the load is no case for."""
+    document = document_of(int(number * _DRAWN_FOR_ONE), TYPICAL_VELOCITIES, all_live=True)
     rules = [_of_this_till(rule, merchant_id) for rule in document["rules"]]
     hits = _hits({**document, "rules": rules}, merchant_id)
     sound = (rule for rule in rules if hits[rule["code"]] <= _hits_max(rule))
-    return {**document, "note": "benchmark", "rules": [*_OWN, *islice(sound, RULES - len(_OWN))]}
+    return {**document, "note": "benchmark", "rules": [*_OWN, *islice(sound, number - len(_OWN))]}
 
 
 def _of_this_till(rule: dict[str, Any], merchant_id: str) -> dict[str, Any]:
@@ -123,15 +123,15 @@ class RuleSets:
 
 
 @contextmanager
-def rule_sets(ready: ReadyFile) -> Iterator[RuleSets]:
-    """Save the rules, as a draft; at the end none are in force."""
+def rule_sets(ready: ReadyFile, number: int = RULES) -> Iterator[RuleSets]:
+    """Save so many rules, as a draft; at the end none are in force."""
     with httpx.Client(
         base_url=f"{ready.gateway}/admin/v1/risk",
         headers={"Authorization": f"Bearer {ready.admin_token}"},
         trust_env=False,
         timeout=_ADMIN_S,
     ) as admin:
-        saved = admin.post("/rule_sets", json=thousand_for(ready.merchant.id)).raise_for_status().json()
+        saved = admin.post("/rule_sets", json=rules_for(ready.merchant.id, number)).raise_for_status().json()
         sets = RuleSets(admin, ready.gateway, saved["version"])
         try:
             yield sets

@@ -6,7 +6,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -36,9 +36,9 @@ class Scene:
     wallet: str = "wechat"
     warm_up_s: float = _WARM_UP_S
 
-    def closed(self, seconds: float, open_requests: int) -> Measurement:
-        """So many requests open at once."""
-        return measure(self._load(seconds, open_requests, None), self.groups)
+    def closed(self, seconds: float, open_requests: int, keys: Path | None = None) -> Measurement:
+        """So many requests open at once; of many merchants where there is a file of their keys."""
+        return measure(replace(self._load(seconds, open_requests, None), keys=keys), self.groups)
 
     def arriving(self, rate_per_s: float, seconds: float, when_warm: Callable[[], object] | None = None) -> Measurement:
         """So many arrivals a second, whatever becomes of them."""

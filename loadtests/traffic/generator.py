@@ -15,9 +15,10 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import accumulate, chain, count, repeat
 from pathlib import Path
 from typing import IO, Final, NamedTuple, cast
 from urllib.parse import urlsplit
@@ -26,18 +27,23 @@ import orjson
 import uvloop
 
 from loadtests.traffic.orders import MIX, WALLETS, Orders, spread
-from loadtests.traffic.samples import Sample, write_samples
+from loadtests.traffic.samples import REFUSALS, Sample, write_samples
 
 _DRAIN_S: Final = 20.0
+_DRAWN: Final = 1_000
+"""So many merchants are drawn at a time."""
 _AGAIN_S: Final = 0.05
 _SUCCEEDED: Final = b'"status":"succeeded"'
+_DECLINED: Final = b'"risk_declined"'
+_AFTER_REFUSAL_S: Final = 1.0
+"""What Retry-After says at least."""
 
 
 @dataclass(slots=True)
 class Run:
-    """What the connections of one run share."""
+    """What the connections of one run share; `heads` has the next request's, which says who sends it."""
 
-    head: bytes
+    heads: Iterator[bytes]
     orders: Iterator[tuple[bytes, bytes]]
     until_s: float
     book: IO[bytes] | None
@@ -48,8 +54,9 @@ class Run:
         """Note one answer; status 0 where the connection broke."""
         now_s = time.monotonic()
         succeeded = 200 <= status < 300 and _SUCCEEDED in answer
+        declined = not succeeded and _DECLINED in answer
         late_ms = (sent.at_s - sent.arrived_s) * 1000
-        self.samples.append(Sample(now_s, (now_s - sent.arrived_s) * 1000, status, succeeded, late_ms))
+        self.samples.append(Sample(now_s, (now_s - sent.arrived_s) * 1000, status, succeeded, late_ms, declined))
         if self.book is not None:
             self.book.write(book_line(sent.order_no, sent.body, status, answer))
 
@@ -109,10 +116,15 @@ class Connection(asyncio.Protocol):
         order_no, body = next(run.orders)
         self._sent = Sent(order_no, body, arrived_s, now_s)
         run.open += 1
-        self._transport.write(b"%b%d\r\n\r\n%b" % (run.head, len(body), body))
+        self._transport.write(b"%b%d\r\n\r\n%b" % (next(run.heads), len(body), body))
 
     def close(self) -> None:
         self._transport.close()
+
+    @property
+    def was_refused(self) -> bool:
+        """Whether the last answer was a refusal."""
+        return self._status in REFUSALS
 
     @property
     def is_closing(self) -> bool:
@@ -138,17 +150,23 @@ class Connection(asyncio.Protocol):
         return True
 
 
-async def generate(url: str, key: str, open_requests: int, run: Run) -> None:
+async def generate(url: str, open_requests: int, run: Run) -> None:
     """Keep so many requests open until the run's end, then wait for the last answers.
 
-    A connection that breaks is opened again.
+    A connection that breaks is opened again; who is refused comes back a second later, as he is told.
     """
-    host, port = _peer(url, key, run)
+    host, port = _peer(url)
     loop = asyncio.get_running_loop()
 
     def send_next(connection: Connection) -> None:
+        if connection.was_refused:
+            loop.call_later(_AFTER_REFUSAL_S, send_now, connection)
+        else:
+            send_now(connection)
+
+    def send_now(connection: Connection) -> None:
         now_s = time.monotonic()
-        if now_s >= run.until_s:
+        if now_s >= run.until_s or connection.is_closing:
             connection.close()
         else:
             connection.send(now_s, now_s)
@@ -168,12 +186,12 @@ async def generate(url: str, key: str, open_requests: int, run: Run) -> None:
     )
 
 
-async def generate_at(url: str, key: str, arrivals: Iterator[float], open_max: int, run: Run) -> None:
+async def generate_at(url: str, arrivals: Iterator[float], open_max: int, run: Run) -> None:
     """Send a request at each of the moments (CLOCK_MONOTONIC, s) until the run's end, then wait for the last answers.
 
     With `open_max` requests open, or while a connection is being made, an arrival waits and leaves late.
     """
-    host, port = _peer(url, key, run)
+    host, port = _peer(url)
     waiting = Waiting(run, host, port, open_max)
     for arrival_s in arrivals:
         if arrival_s >= run.until_s:
@@ -252,13 +270,28 @@ def poisson(rate_per_s: float, from_s: float, seed: int) -> Iterator[float]:
         yield at_s
 
 
-def _peer(url: str, key: str, run: Run) -> tuple[str, int]:
-    """Make the head that every request has; returns host and port."""
+def heads_of(url: str, keys: Sequence[str]) -> Iterator[bytes]:
+    """The heads of the requests, up to the body's length, each with the key of somebody.
+
+    Of many keys the first is taken most: the nth 1/n times as often (Zipf), as few merchants have most payments.
+    """
+    heads = [_head(url, key) for key in keys]
+    if len(heads) == 1:
+        return repeat(heads[0])
+    weights = list(accumulate(1 / place for place in range(1, len(heads) + 1)))
+    return chain.from_iterable(random.choices(heads, cum_weights=weights, k=_DRAWN) for _ in count())
+
+
+def _head(url: str, key: str) -> bytes:
     address = urlsplit(url)
-    run.head = (
+    return (
         f"POST {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: Bearer {key}\r\n"
         f"Content-Type: application/json\r\nContent-Length: "
     ).encode()
+
+
+def _peer(url: str) -> tuple[str, int]:
+    address = urlsplit(url)
     return address.hostname or "127.0.0.1", address.port or 80
 
 
@@ -266,6 +299,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", required=True, help="with the path, e.g. http://127.0.0.1:8000/v1/payments")
     parser.add_argument("--key", default="", help="API key")
+    parser.add_argument("--keys", type=Path, help="file of many merchants' keys, a line each, instead of --key")
     parser.add_argument("--open", type=int, default=128, help="requests open at once; with --rate at most")
     parser.add_argument("--rate", type=float, help="arrivals a second, at random moments")
     parser.add_argument("--seconds", type=float, default=10.0)
@@ -283,12 +317,14 @@ def main() -> None:
     wallets = spread(MIX) if options.wallet == "mix" else [options.wallet]
     book = None if options.client_log is None else options.client_log.open("ab")
     began_s = time.monotonic()
-    run = Run(b"", iter(Orders(options.run, wallets, options.source)), began_s + options.seconds, book)
+    keys = [options.key] if options.keys is None else options.keys.read_text().split()
+    orders = Orders(options.run, wallets, options.source)
+    run = Run(heads_of(options.url, keys), iter(orders), began_s + options.seconds, book)
     if options.rate is None:
-        uvloop.run(generate(options.url, options.key, options.open, run))
+        uvloop.run(generate(options.url, options.open, run))
     else:
         arrivals = poisson(options.rate, began_s, options.run)
-        uvloop.run(generate_at(options.url, options.key, arrivals, options.open, run))
+        uvloop.run(generate_at(options.url, arrivals, options.open, run))
     if book is not None:
         book.close()
     write_samples(options.samples, run.samples)

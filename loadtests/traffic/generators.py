@@ -35,6 +35,8 @@ class Load:
     client_log: Path | None = None
     generator: GeneratorName = "builtin"
     rate_per_s: float | None = None
+    keys: Path | None = None
+    """Many merchants' keys, a line each, instead of one: few of them send most (Zipf)."""
 
     @property
     def wallets(self) -> list[str]:
@@ -55,6 +57,8 @@ def start_generator(load: Load, run_number: int, samples: Path) -> subprocess.Po
         "--open", str(load.open_requests), "--seconds", str(load.warm_up_s + load.seconds + PAST_THE_END_S),
         "--run", str(run_number), "--samples", str(samples),
     ]  # fmt: skip
+    if load.keys is not None:
+        command += ["--keys", str(load.keys)]
     if load.rate_per_s is not None:
         command += ["--rate", str(load.rate_per_s)]
     if load.client_log is not None:

@@ -1,6 +1,7 @@
 """What a generator measured: one row per answered request, and the figures of a window of time.
 
-A refusal (429, 503) binds nothing and says when to come back: it is no completed payment, and no error either.
+A refusal (429, 503) binds nothing and says when to come back, and a payment that a risk rule declines is answered as it
+should be: neither is a completed payment, and neither an error.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Final, NamedTuple
 
 LATE_MS: Final = 10.0
 """A request that left so much after its moment of arrival was late: the generator, or the machine, was busy."""
-_REFUSALS: Final = frozenset({429, 503})
+REFUSALS: Final = frozenset({429, 503})
 
 
 class Sample(NamedTuple):
@@ -28,16 +29,18 @@ class Sample(NamedTuple):
     status: int
     succeeded: bool
     late_ms: float = 0.0
+    declined: bool = False
+    """Whether a risk rule was against it."""
 
     @property
     def is_refused(self) -> bool:
         """Whether it was turned away, to come back later."""
-        return self.status in _REFUSALS
+        return self.status in REFUSALS
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The figures of a window: completed are the payments that succeeded, errors all else but the refusals."""
+    """The figures of a window: completed are the payments that succeeded, errors what nobody meant to happen."""
 
     seconds: float
     completed: int
@@ -48,6 +51,7 @@ class Figures:
     """How long each refusal took from the moment at which its request left."""
     late_ms: list[float] = field(default_factory=list)
     """How much after their arrival the requests left that left late."""
+    declined: int = 0
 
     @property
     def per_second(self) -> float:
@@ -60,7 +64,7 @@ class Figures:
     @property
     def answered(self) -> int:
         """All requests that ended in the window."""
-        return self.completed + self.refused + sum(self.errors.values())
+        return self.completed + self.refused + self.declined + sum(self.errors.values())
 
     @property
     def late_share(self) -> float:
@@ -80,6 +84,7 @@ class Figures:
             dict(Counter(self.refusals) + Counter(other.refusals)),
             self.refusals_ms + other.refusals_ms,
             self.late_ms + other.late_ms,
+            self.declined + other.declined,
         )
 
 
@@ -93,7 +98,9 @@ def figures_of(samples: list[Sample], from_s: float, to_s: float) -> Figures:
     """The figures of what was answered between two moments."""
     inside = [sample for sample in samples if from_s <= sample.at_s < to_s]
     refused = [sample for sample in inside if sample.is_refused]
-    errors = Counter(_name_of(sample) for sample in inside if not sample.succeeded and not sample.is_refused)
+    errors = Counter(
+        _name_of(sample) for sample in inside if not (sample.succeeded or sample.is_refused or sample.declined)
+    )
     latencies_ms = [sample.latency_ms for sample in inside if sample.succeeded]
     return Figures(
         to_s - from_s,
@@ -103,6 +110,7 @@ def figures_of(samples: list[Sample], from_s: float, to_s: float) -> Figures:
         dict(Counter(_name_of(sample) for sample in refused)),
         [sample.latency_ms - sample.late_ms for sample in refused],
         [sample.late_ms for sample in inside if sample.late_ms > LATE_MS],
+        sum(sample.declined for sample in inside),
     )
 
 
@@ -113,17 +121,19 @@ def _name_of(sample: Sample) -> str:
 
 
 def write_samples(path: Path, samples: list[Sample]) -> None:
-    """One line for each: moment, latency, status, 1 for success, and how late it left."""
+    """One line for each: moment, latency, status, 1 for success, how late it left, 1 for declined by a rule."""
     with path.open("w", encoding="ascii") as file:
-        for at_s, latency_ms, status, succeeded, late_ms in samples:
-            file.write(f"{at_s:.6f} {latency_ms:.3f} {status} {succeeded:d} {late_ms:.3f}\n")
+        for at_s, latency_ms, status, succeeded, late_ms, declined in samples:
+            file.write(f"{at_s:.6f} {latency_ms:.3f} {status} {succeeded:d} {late_ms:.3f} {declined:d}\n")
 
 
 def read_samples(path: Path) -> list[Sample]:
-    """Read what `write_samples` wrote, or wrk's script, whose requests are never late."""
+    """Read what `write_samples` wrote, or wrk's script, which has the first four of each line only."""
     with path.open(encoding="ascii") as file:
-        rows = (line.split() for line in file)
-        return [
-            Sample(float(row[0]), float(row[1]), int(row[2]), row[3] == "1", float(row[4]) if len(row) > 4 else 0.0)
-            for row in rows
-        ]
+        return [_read(*line.split()) for line in file]
+
+
+def _read(  # noqa: PLR0917  the columns of the file
+    at_s: str, latency_ms: str, status: str, succeeded: str, late_ms: str = "0", declined: str = "0"
+) -> Sample:
+    return Sample(float(at_s), float(latency_ms), int(status), succeeded == "1", float(late_ms), declined == "1")

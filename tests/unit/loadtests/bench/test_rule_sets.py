@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from loadtests.bench.rule_sets import ordinary_payments, thousand_for
+from loadtests.bench.rule_sets import ordinary_payments, rules_for
 from loadtests.traffic.risk_rules import TYPICAL_VELOCITIES
 from risk.decision import Verdict
 from risk.engine import decide
@@ -22,7 +22,7 @@ PAYMENTS = 2_000
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    return thousand_for(MERCHANT)
+    return rules_for(MERCHANT)
 
 
 @pytest.fixture(scope="module")

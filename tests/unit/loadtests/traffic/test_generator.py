@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import islice, pairwise
@@ -11,7 +12,7 @@ from statistics import fmean, pstdev
 import orjson
 import pytest
 
-from loadtests.traffic.generator import Run, generate, generate_at, poisson
+from loadtests.traffic.generator import Run, generate, generate_at, heads_of, poisson
 from loadtests.traffic.orders import Orders
 
 Answering = Callable[[int, asyncio.StreamWriter], Awaitable[None]]
@@ -70,15 +71,15 @@ async def serving(answering: Answering) -> AsyncIterator[tuple[Peer, str]]:
 async def arrive(url: str, *moments_s: float, open_max: int = 8) -> Run:
     """Requests that arrive so many seconds from now."""
     began_s = time.monotonic()
-    run = Run(b"", iter(Orders(1, ["wechat"])), began_s + 5, None)
-    await generate_at(url, "sk_test_x", iter([began_s + each for each in moments_s]), open_max, run)
+    run = Run(heads_of(url, ["sk_test_x"]), iter(Orders(1, ["wechat"])), began_s + 5, None)
+    await generate_at(url, iter([began_s + each for each in moments_s]), open_max, run)
     return run
 
 
 async def load(url: str, *, open_requests: int = 4, seconds: float = 0.3, book: Path | None = None) -> Run:
     file = None if book is None else book.open("ab")
-    run = Run(b"", iter(Orders(1, ["wechat"])), time.monotonic() + seconds, file)
-    await generate(url, "sk_test_x", open_requests, run)
+    run = Run(heads_of(url, ["sk_test_x"]), iter(Orders(1, ["wechat"])), time.monotonic() + seconds, file)
+    await generate(url, open_requests, run)
     if file is not None:
         file.close()
     return run
@@ -118,6 +119,25 @@ async def test_what_is_no_success_does_not_count_as_one(given: bytes, status: in
     async with serving(refuse) as (_, url):
         run = await load(url)
     assert {(sample.status, sample.succeeded) for sample in run.samples} == {(status, False)}
+
+
+async def test_who_is_refused_comes_back_a_second_later_and_not_at_once() -> None:
+    async def refuse(_: int, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer(503, b'{"error":{}}'))
+
+    async with serving(refuse) as (peer, url):
+        run = await load(url, open_requests=2, seconds=1.3)
+    assert len(peer.order_nos) == len(run.samples) == 4
+
+
+async def test_a_declined_payment_is_told_from_one_that_went_wrong() -> None:
+    async def decline(number: int, writer: asyncio.StreamWriter) -> None:
+        body = b'{"status":"failed","failure":{"code":"risk_declined"}}' if number == 1 else b'{"status":"failed"}'
+        writer.write(answer(201, body))
+
+    async with serving(decline) as (_, url):
+        run = await load(url, open_requests=1, seconds=0.1)
+    assert [sample.declined for sample in run.samples][:2] == [True, False]
 
 
 async def test_a_broken_connection_is_noted_and_opened_again() -> None:
@@ -192,3 +212,10 @@ def test_arrivals_are_independent_so_many_a_second_and_the_same_for_the_same_see
     assert pstdev(gaps_s) == pytest.approx(1 / 1_000, rel=0.05), "of a Poisson process, as long as its mean"
     assert moments_s[:100] == list(islice(poisson(1_000, 50.0, seed=7), 100))
     assert moments_s[0] != next(poisson(1_000, 50.0, seed=8))
+
+
+def test_of_many_merchants_few_send_most() -> None:
+    sent = Counter(islice(heads_of("http://h:1/v1/payments", ["sk_a", "sk_b", "sk_c", "sk_d"]), 20_000))
+    by_key = [number for _, number in sorted(sent.items())]
+    assert [number / by_key[0] for number in by_key] == pytest.approx([1, 1 / 2, 1 / 3, 1 / 4], rel=0.15)
+    assert all(head.startswith(b"POST /v1/payments HTTP/1.1\r\nHost: h:1\r\n") for head in sent)

@@ -13,6 +13,7 @@ SAMPLES = [
     Sample(11.2, 5.0, 429, succeeded=False),
     Sample(11.2, 6.0, 500, succeeded=False, late_ms=3.0),
     Sample(11.3, 5.0, 0, succeeded=False),
+    Sample(11.4, 7.0, 201, succeeded=False, declined=True),
     Sample(12.0, 70.0, 201, succeeded=True),
 ]
 
@@ -33,13 +34,19 @@ def test_refusals_are_counted_apart_and_timed_from_the_moment_at_which_they_left
     assert figures.refusals == {"HTTP 503": 1, "HTTP 429": 1}
     assert figures.refused == 2
     assert figures.refusals_ms == [5.0, 5.0]
-    assert figures.answered == 7
+    assert figures.answered == 8
+
+
+def test_a_payment_that_a_rule_declines_is_neither_completed_nor_an_error() -> None:
+    figures = figures_of(SAMPLES, 10.0, 12.0)
+    assert figures.declined == 1
+    assert (figures + figures).declined == 2
 
 
 def test_what_left_late_is_told_as_a_share_of_all_requests() -> None:
     figures = figures_of(SAMPLES, 10.0, 12.0)
     assert figures.late_ms == [40.0]
-    assert figures.late_share == 1 / 7
+    assert figures.late_share == 1 / 8
 
 
 def test_windows_add_up() -> None:
