@@ -149,7 +149,7 @@ class Desk:
                 return Told(response.status_code, {}), self._refused(response, ask.kind)
             if response.status_code == 0:
                 self._process.tally.failed(time.time(), f"{ask.kind}: no answer ({type(response.error).__name__})")
-                response.failure("no answer")  # type: ignore[no-untyped-call]
+                response.failure("no answer")
                 return Told(0, {}), _SILENT_S
             return self._told(response, ask.kind, ask.expected), None
 

@@ -9,11 +9,12 @@ from loadtests.load.mix import Ending
 from loadtests.load.tally import End
 
 UNDER_WAY: Final = frozenset({"processing", "requires_action"})
-_DECLINED: Final[Mapping[Ending, str]] = {
-    Ending.PIN_REFUSED: "customer_cancelled",
-    Ending.NO_BALANCE: "insufficient_funds",
-    Ending.RISK: "channel_risk_declined",
+_DECLINED: Final[Mapping[Ending, frozenset[str]]] = {
+    Ending.PIN_REFUSED: frozenset({"customer_cancelled", "channel_refused"}),
+    Ending.NO_BALANCE: frozenset({"insufficient_funds"}),
+    Ending.RISK: frozenset({"channel_risk_declined", "channel_refused"}),
 }
+"""WeChat has one code for its risk control and for customers who give up (TRADE_ERROR, docs/simulators.md)."""
 _BY_US: Final = frozenset({"risk_declined", "price_changed", "discount_exhausted"})
 """The gateway's own refusals before anything is charged: rules and campaigns of the stack decide over them."""
 _LEFT: Final = frozenset({Ending.PIN_LEFT, Ending.CODE_LEFT})
@@ -25,7 +26,7 @@ def end_of(ending: Ending, payment: Mapping[str, Any]) -> tuple[End, str | None]
     match status:
         case "succeeded" if ending not in _DECLINED and ending not in _LEFT:
             return End.PAID, None
-        case "failed" if code in _BY_US or code == _DECLINED.get(ending, "declined by nobody"):
+        case "failed" if code in _BY_US | _DECLINED.get(ending, frozenset()):
             return End.DECLINED, None
         case "closed" | "reversed" if ending in _LEFT or ending is Ending.PIN_REFUSED:
             return End.CANCELLED, None

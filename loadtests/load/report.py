@@ -71,7 +71,7 @@ def document_of(run: Run) -> dict[str, Any]:
         "payments": total.paid,
         "payments_per_s": total.paid / max(1, run.seconds),
         "best_10_s_per_s": best_per_s(run.tally, 10),
-        "ends": dict(total.ends),
+        "ends": {str(end): count for end, count in total.ends.items()},
         "refused": dict(total.refused),
         "errors": total.errors,
         "errors_by_text": dict(run.tally.errors),

@@ -18,7 +18,8 @@ def show(run: Run, page: Path, console: Console) -> None:
     console.print(_costs(run))
     for text, count in run.tally.errors.most_common(10):
         console.print(f"{count:,} × {text}", style="red", markup=False)
-    console.print(run.verdict.audit_output, markup=False, highlight=False)
+    # As it is: the audit's tables have a width of their own
+    print(run.verdict.audit_output)
     if run.knee is not None:
         console.print(knee_sentence(run.knee), markup=False)
     for line in _sentences(run):
@@ -46,13 +47,13 @@ def _sentences(run: Run) -> list[str]:
     total = run.tally.total()
     ends = ", ".join(f"{name} {count:,}" for name, count in total.ends.most_common())
     refused = ", ".join(f"HTTP {status} {count:,}" for status, count in total.refused.items()) or "none"
+    latest = f"{total.late_ms_max:,.0f} ms"
     per_s, best = total.paid / max(1, run.seconds), best_per_s(run.tally, 10)
     return [
         f"{total.paid:,} payments in {run.seconds:,.0f} s: {per_s:,.1f}/s, {best:,.1f}/s in the best ten seconds.",
         f"Bar codes: p50 {total.percentile_ms(50):,.0f} ms, p99 {total.percentile_ms(99):,.0f} ms.",
         f"Ends: {ends}. Refusals: {refused}. Errors: {total.errors:,}.",
-        f"Late: {total.late:,} of {total.arrived:,} customers over {LATE_MS:.0f} ms, "
-         f"at most {total.late_ms_max:,.0f} ms.",
+        f"Late: {total.late:,} of {total.arrived:,} customers by over {LATE_MS:.0f} ms, at most {latest}.",
         f"Books: {run.books.books}, merged into {run.books.lines:,} lines; {run.books.torn} torn.",
         f"Audit: {'clean' if run.verdict.audit_passed else 'NOT CLEAN'}.",
     ]
