@@ -17,6 +17,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from gateway.admin import api as admin_api
+from gateway.admission.admission import Admission, Capacity
+from gateway.admission.running import keep_admitting
+from gateway.admission.sharing import QuotaSharing
 from gateway.callbacks import api as callbacks_api
 from gateway.callbacks.applying import Applying
 from gateway.callbacks.inbox import Inbox
@@ -31,6 +34,7 @@ from gateway.database.failovers import failovers
 from gateway.database.intents import intents
 from gateway.database.shown import shown_codes
 from gateway.http import errors_page, health
+from gateway.http.admission import Gate
 from gateway.http.answers import InternalError, error_answer, invalid_request
 from gateway.http.edge import Edge
 from gateway.http.openapi import describe
@@ -95,7 +99,8 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     _handle_errors(app, settings)
     describe(app)
     hot = {("POST", "/v1/payments"): payments_api.take, ("POST", "/v1/coupons"): coupons_api.claim}
-    return Edge(app, hot, lambda: app.state.services)
+    edge = Edge(app, hot, lambda: app.state.services)
+    return Gate(edge, lambda: app.state.services)
 
 
 def _lifespan(settings: Settings) -> Any:
@@ -131,6 +136,7 @@ def _lifespan(settings: Settings) -> Any:
                 feedback=base.feedback,
             )
             desk = Desk(flow, replays, settings.payments_in_flight_max)
+            admission = Admission(Capacity.of(settings))
             inbox = Inbox(base.pool, base.vault)
             applying = Applying(base.accounts, base.store, base.charging, base.refunds, inbox)
             callbacks = Reception(base.accounts, inbox, applying, worker_after_s=settings.take_over_after_s)
@@ -142,6 +148,7 @@ def _lifespan(settings: Settings) -> Any:
                 directory=base.directory,
                 nonces=Nonces(base.valkey),
                 rate_limits=RateLimits(base.valkey),
+                admission=admission,
                 accounts=base.accounts,
                 router=router,
                 health=base.routing.health,
@@ -170,7 +177,13 @@ def _lifespan(settings: Settings) -> Any:
             )
             async with asyncio.TaskGroup() as tasks:
                 _settle_memory()
-                loops = (base.revision.run(), base.routing.usage.run(), COUNTING.run(base.pool), _pulse(desk))
+                loops = (
+                    base.revision.run(),
+                    base.routing.usage.run(),
+                    COUNTING.run(base.pool),
+                    keep_admitting(admission, QuotaSharing(base.valkey, admission)),
+                    _pulse(desk),
+                )
                 background = [tasks.create_task(loop) for loop in loops]
                 yield
                 await desk.drain(settings.wait_max_s)

@@ -48,6 +48,21 @@ class Settings(BaseSettings):
 
     payments_in_flight_max: Annotated[int, Field(ge=1)] = 1024
     """Payments that one gateway process carries at once; one more is refused with 503 and Retry-After."""
+    admission_own_time_ms: Annotated[float, Field(gt=0, le=500)] = 100.0
+    """How long it may take on average, under load, from a payment's arrival until its intent is durable: the adaptive
+    limit on payments that are beginning keeps to it (docs/overload.md)."""
+    admission_beginning_min: Annotated[int, Field(ge=1)] = 16
+    """That limit never falls below this; it never rises above `payments_in_flight_max`."""
+    admission_beginning_first: Annotated[int, Field(ge=1)] = 128
+    """That limit when a process starts."""
+    completing_in_flight_max: Annotated[int, Field(ge=1)] = 1024
+    """Other requests (queries, cancellations, refunds, notifications) that one process works on at once."""
+    merchant_payments_per_s: Annotated[int, Field(ge=1)] | None = None
+    """Payments that a merchant may begin a second, over all processes, where none is set for it; none: no limit."""
+    merchant_payments_burst: Annotated[int, Field(ge=1)] | None = None
+    """How many of them at once; none: a second's worth."""
+    merchant_payments_in_flight_max: Annotated[int, Field(ge=1)] | None = None
+    """Payments that a merchant may have in flight at once, over all processes, where none is set for it."""
     request_bytes_max: Annotated[int, Field(ge=1024)] = 32 * 1024
     request_read_timeout_s: Annotated[float, Field(gt=0)] = 10.0
 
@@ -80,6 +95,10 @@ class Settings(BaseSettings):
     recovery_concurrency_max: Annotated[int, Field(ge=1)] = 64
     callback_body_days: Annotated[int, Field(ge=1)] = 90
     """So long the notifications of the channels are kept as they came; what they said is kept with the payments."""
+    retention_months: Annotated[int | None, Field(ge=13)] = None
+    """So many whole months of payments stay in the database, besides this one; all of them without it."""
+    archive_dir: Path | None = None
+    """Where the worker writes the months that leave the database; it takes none out without it."""
     webhook_interval_s: Annotated[float, Field(gt=0)] = 0.2
     webhook_timeout_s: Annotated[float, Field(gt=0)] = 15.0
     webhook_lease_s: Annotated[float, Field(gt=0)] = 45.0

@@ -14,6 +14,7 @@ from gateway.admin.once import database_of
 from gateway.http.answers import json_answer
 from gateway.kernel.errors import InvalidRequest, not_found
 from gateway.kernel.money import AMOUNT_FEN_MAX
+from gateway.merchants.quota import QUOTA_MAX
 from gateway.merchants.settings import MerchantSettings, find_settings, hold_settings, save_settings
 from gateway.payments.schemas import Text
 from gateway.receipts.receipt import ShownDiscounts
@@ -34,11 +35,18 @@ _SETTINGS: dict[str, Any] = {
     "region": "上海",
     "risk_tier": "new",
     "risk_open_amount_max": 500_000,
+    "payments_per_s": 50,
+    "payments_burst": 100,
+    "payments_in_flight_max": 200,
 }
 
 
+_Count = Annotated[int, Field(ge=1, le=QUOTA_MAX, strict=True)]
+
+
 class MerchantChange(AdminRequest):
-    """What to change; what is left out stays.  Null takes the realm, the category, the region or the tier away."""
+    """What to change; what is left out stays.  Null takes the realm, the category, the region, the tier or a quota
+    away."""
 
     model_config = example({"receipt_discounts": "total"})
 
@@ -69,6 +77,18 @@ class MerchantChange(AdminRequest):
         ),
     ] = None
 
+    payments_per_s: Annotated[
+        _Count | None,
+        Field(description="Payments it may begin a second, over all processes; null: the installation's default."),
+    ] = None
+    payments_burst: Annotated[_Count | None, Field(description="How many of them at once; null: a second's worth.")] = (
+        None
+    )
+    payments_in_flight_max: Annotated[
+        _Count | None,
+        Field(description="Payments it may have in flight at once; null: the installation's default."),
+    ] = None
+
     @field_validator("name", "timezone", "signing_required", "receipt_discounts")
     @classmethod
     def _is_something(cls, value: Any) -> Any:
@@ -93,6 +113,9 @@ class MerchantSettingsObject(BaseModel):
     region: str | None
     risk_tier: str | None
     risk_open_amount_max: int | None
+    payments_per_s: int | None
+    payments_burst: int | None
+    payments_in_flight_max: int | None
 
 
 @router.get("/merchants/{merchant_id}", response_model=MerchantSettingsObject, summary="Read a merchant")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated, Any, Final, Literal
 
 import orjson
@@ -18,6 +17,7 @@ from gateway.codes.store import CodeKey, CodeStore
 from gateway.codes.targets import Target, find_target, wallets_of
 from gateway.codes.tokens import payment_token
 from gateway.http import preferences
+from gateway.http.admission import ticket_of
 from gateway.http.answers import invalid_body, json_answer, no_unknown_parameters
 from gateway.http.authentication import authenticated
 from gateway.http.pages import language_of
@@ -61,7 +61,9 @@ async def post_code(
     code has no number of the merchant's: with an `Idempotency-Key` the same request gives the same code.
     """
     services = services_of(request)
-    holder = await authenticated(request, Scope.PAY)
+    holder, ticket = await authenticated(request, Scope.PAY), ticket_of(request.scope)
+    if ticket is not None:
+        ticket.identify(holder.merchant)
     key = preferences.idempotency_key(idempotency_key)
     if wanted.is_static:
         code, replayed = await CodeStore(services.pool).add(
@@ -71,7 +73,7 @@ async def post_code(
     else:
         merchant, asked = holder.merchant, _payment_request(services, wanted)
         order = PaymentOrder.of(merchant.id, merchant.name, asked, key, services.vault, timezone=merchant.timezone)
-        answered = await services.desk.take(order, Deadline(time.monotonic() + services.settings.wait_default_s))
+        answered = await services.desk.take(order, Deadline.after(services.settings.wait_default_s), ticket)
         replayed = answered.replayed
         body = _code_of(services, answered.payment, holder, wanted.description)
     return json_answer(201, body, _REPLAYED if replayed else ()).to_response()

@@ -1,6 +1,54 @@
 -- The whole schema, as the migrations make it.  Made by `make schema`, held equal to the migrations by a test; for
 -- reading and review: databases are made by the migrations.  The monthly partitions are left out.
 
+CREATE FUNCTION count_captures(captures integer, statuses text[], of_customers bytea[], fens bigint[], wallets text[], bins bytea[], merchants text[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    turn integer := 0;
+    counted integer := 0;
+BEGIN
+    WHILE captures > 0 LOOP
+        turn := turn + 1;
+        INSERT INTO customers AS c (customer, orders, spent, first_at, last_at, by_wallet, by_bin, by_merchant)
+        SELECT o.customer, 1, o.fen, now(), now(), jsonb_build_object(o.wallet, 1),
+            CASE WHEN o.bin IS NULL THEN '{}' ELSE jsonb_build_object(encode(o.bin, 'hex'), 1) END,
+            jsonb_build_object(o.merchant, 1)
+        FROM (
+            SELECT u.*, row_number() OVER (PARTITION BY u.customer ORDER BY u.position) AS nth
+            FROM unnest(statuses, of_customers, fens, wallets, bins, merchants) WITH ORDINALITY
+                AS u (status, customer, fen, wallet, bin, merchant, position)
+            WHERE u.status = 'succeeded' AND u.customer IS NOT NULL
+        ) o
+        WHERE o.nth = turn
+        ORDER BY o.customer
+        ON CONFLICT (customer) DO UPDATE SET
+            orders = c.orders + 1,
+            spent = c.spent + excluded.spent,
+            first_at = coalesce(c.first_at, now()),
+            last_at = now(),
+            by_wallet = c.by_wallet || (
+                SELECT jsonb_build_object(k, coalesce((c.by_wallet ->> k)::integer, 0) + 1)
+                FROM jsonb_object_keys(excluded.by_wallet) AS k
+            ),
+            by_bin = CASE
+                WHEN excluded.by_bin = '{}' THEN c.by_bin
+                ELSE c.by_bin || coalesce((
+                    SELECT jsonb_build_object(k, coalesce((c.by_bin ->> k)::integer, 0) + 1)
+                    FROM jsonb_object_keys(excluded.by_bin) AS k
+                    WHERE c.by_bin ? k OR (SELECT count(*) FROM jsonb_object_keys(c.by_bin)) < 64
+                ), '{}')
+            END,
+            by_merchant = c.by_merchant || (
+                SELECT jsonb_build_object(k, coalesce((c.by_merchant ->> k)::integer, 0) + 1)
+                FROM jsonb_object_keys(excluded.by_merchant) AS k
+            );
+        GET DIAGNOSTICS counted = ROW_COUNT;
+        captures := captures - counted;
+    END LOOP;
+END
+$$;
+
 CREATE FUNCTION count_order(of_customer bytea, fen bigint, of_wallet text, of_bin bytea, of_merchant text, times integer) RETURNS integer
     LANGUAGE plpgsql
     AS $$
@@ -49,25 +97,39 @@ CREATE FUNCTION follow_outcomes(of_payments text[], of_merchants text[], statuse
     LANGUAGE plpgsql
     AS $$
 DECLARE
+    takes_back boolean := 'succeeded' = ANY (statuses_before);
+    captures integer := 0;
+    rewarded text[] := '{}';
+    rewarding text[] := '{}';
     come_to_nothing text[] := '{}';
     given_back integer := 0;
 BEGIN
     FOR i IN 1 .. cardinality(of_payments) LOOP
         IF statuses[i] = 'succeeded' OR statuses_before[i] = 'succeeded' THEN
             IF of_customers[i] IS NOT NULL THEN
-                PERFORM count_order(
-                    of_customers[i], fens[i], wallets[i], card_bins[i], of_merchants[i],
-                    CASE statuses[i] WHEN 'succeeded' THEN 1 ELSE -1 END
-                );
+                captures := captures + 1;
+                IF takes_back THEN
+                    PERFORM count_order(
+                        of_customers[i], fens[i], wallets[i], card_bins[i], of_merchants[i],
+                        CASE statuses[i] WHEN 'succeeded' THEN 1 ELSE -1 END
+                    );
+                END IF;
             END IF;
             IF are_promoted[i] THEN
-                PERFORM owe_reward(of_payments[i], of_merchants[i]);
+                rewarded := rewarded || of_payments[i];
+                rewarding := rewarding || of_merchants[i];
             END IF;
         END IF;
         IF are_promoted[i] AND statuses[i] IN ('failed', 'closed', 'reversed') THEN
             come_to_nothing := come_to_nothing || of_payments[i];
         END IF;
     END LOOP;
+    IF captures > 0 AND NOT takes_back THEN
+        PERFORM count_captures(captures, statuses, of_customers, fens, wallets, card_bins, of_merchants);
+    END IF;
+    IF rewarded <> '{}' THEN
+        PERFORM owe_rewards(rewarded, rewarding);
+    END IF;
     IF come_to_nothing <> '{}' THEN
         SELECT count(*) INTO given_back FROM give_back_redemptions(come_to_nothing);
     END IF;
@@ -218,6 +280,21 @@ BEGIN
     WHERE EXISTS (SELECT FROM redemptions WHERE payment_id = of_payment AND merchant_id = of_merchant AND rewards)
     ON CONFLICT (payment_id, purpose) DO UPDATE SET next_at = now();
     RETURN FOUND;
+END
+$$;
+
+CREATE FUNCTION owe_rewards(of_payments text[], of_merchants text[]) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO recovery_tasks (payment_id, merchant_id, purpose, next_at, created_at)
+    SELECT p.id, p.merchant_id, 'reward', now(), now()
+    FROM unnest(of_payments, of_merchants) AS p (id, merchant_id)
+    CROSS JOIN LATERAL (
+        SELECT FROM redemptions r WHERE r.payment_id = p.id AND r.merchant_id = p.merchant_id AND r.rewards LIMIT 1
+    ) r
+    ORDER BY p.id
+    ON CONFLICT (payment_id, purpose) DO UPDATE SET next_at = now();
 END
 $$;
 
@@ -767,7 +844,7 @@ CREATE TABLE attempts (
     CONSTRAINT attempts_pkey PRIMARY KEY (payment_id, merchant_id, seq)
 ) PARTITION BY RANGE (payment_id);
 
-CREATE TABLE attempts_default PARTITION OF attempts DEFAULT WITH (fillfactor='80');
+CREATE TABLE attempts_default PARTITION OF attempts DEFAULT WITH (fillfactor='60');
 
 CREATE TABLE audit_trail (
     seq bigint NOT NULL,
@@ -1059,6 +1136,12 @@ CREATE TABLE merchants (
     region text,
     risk_open_amount_max bigint DEFAULT 500000,
     risk_tier text,
+    payments_per_s integer,
+    payments_burst integer,
+    payments_in_flight_max integer,
+    CONSTRAINT merchants_payments_burst_check CHECK ((payments_burst > 0)),
+    CONSTRAINT merchants_payments_in_flight_max_check CHECK ((payments_in_flight_max > 0)),
+    CONSTRAINT merchants_payments_per_s_check CHECK ((payments_per_s > 0)),
     CONSTRAINT merchants_receipt_discounts_check CHECK ((receipt_discounts = ANY (ARRAY['by_funder'::text, 'total'::text, 'none'::text]))),
     CONSTRAINT merchants_risk_open_amount_max_check CHECK ((risk_open_amount_max >= 0)),
     CONSTRAINT merchants_status_check CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text]))),
@@ -1137,7 +1220,7 @@ CREATE TABLE payments (
     CONSTRAINT payments_pkey PRIMARY KEY (id, merchant_id)
 ) PARTITION BY RANGE (id);
 
-CREATE TABLE payments_default PARTITION OF payments DEFAULT WITH (fillfactor='80');
+CREATE TABLE payments_default PARTITION OF payments DEFAULT WITH (fillfactor='60');
 
 CREATE TABLE pool_state (
     singleton boolean DEFAULT true NOT NULL,
@@ -1283,6 +1366,16 @@ CREATE TABLE replacements_4 PARTITION OF replacements FOR VALUES WITH (modulus 8
 CREATE TABLE replacements_5 PARTITION OF replacements FOR VALUES WITH (modulus 8, remainder 5);
 CREATE TABLE replacements_6 PARTITION OF replacements FOR VALUES WITH (modulus 8, remainder 6);
 CREATE TABLE replacements_7 PARTITION OF replacements FOR VALUES WITH (modulus 8, remainder 7);
+
+CREATE TABLE retired_months (
+    month text NOT NULL,
+    archive text,
+    rows json,
+    detached_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT retired_months_month_check CHECK ((month ~ '^\d{4}_\d\d$'::text)),
+    CONSTRAINT retired_months_pkey PRIMARY KEY (month)
+);
 
 CREATE TABLE review_verdicts (
     id text NOT NULL COLLATE "C",

@@ -11,6 +11,7 @@ from fastapi import Request, Response
 from pydantic import ValidationError
 from starlette.types import Send
 
+from gateway.admission.admission import Ticket
 from gateway.kernel.errors import ApiError, InvalidRequest
 
 _PARAM_LENGTH_MAX: Final = 128
@@ -47,6 +48,7 @@ class Call:
     method: str
     raw_path: bytes
     query: bytes
+    ticket: Ticket | None = None
 
     def header(self, name: bytes) -> str | None:
         """A header's value; bytes that are no Latin-1 text do not occur in HTTP."""

@@ -1,4 +1,4 @@
-"""The outermost ASGI layer: request id, bounds of the body, error shape, metrics, and the direct way of the hot route.
+"""Under the gate: request id, bounds of the body, error shape, metrics, and the direct way of the hot route.
 
 `POST /v1/payments` does not pass through FastAPI's routing (130 µs a request, docs/decisions/0007): it is answered here
 by the very function that the documented route calls.
@@ -6,7 +6,6 @@ by the very function that the documented route calls.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import re
@@ -16,9 +15,11 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.admission.admission import Ticket
 from gateway.database.batches import BROKEN, database_away
 from gateway.http.answers import Answer, Call, InternalError, error_answer
 from gateway.http.authentication import is_admin_token
+from gateway.http.bodies import read_body, replay, rest_is_short
 from gateway.http.services import Services
 from gateway.kernel.errors import ApiError, InvalidRequest, NotAuthenticated, Unavailable
 from gateway.kernel.ids import new_id
@@ -28,7 +29,6 @@ HotRoute = Callable[[Services, Call], Awaitable[Answer]]
 
 _log = logging.getLogger("mashang.http")
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
-_DISCARDED_BYTES_MAX: Final = 1 << 20
 _NOTIFICATIONS: Final = "/callbacks/"
 """Under this path the channels send what they send: forms and JSON, whose very bytes are signed."""
 _NOTIFICATION_BYTES_MAX: Final = 64 * 1024
@@ -40,8 +40,6 @@ beside the event loop."""
 _LARGE_BYTES_MAX: Final = 64 << 20
 _LARGE_READ_TIMEOUT_S: Final = 60.0
 _LARGE_AT_A_TIME_MAX: Final = 2
-_JOINED_HERE_BYTES_MAX: Final = 1 << 20
-"""Joining 64 MiB takes 30 ms, and more than 1 MiB is joined without the interpreter's lock: in a thread."""
 _MANY_ROWS_BYTES_MAX: Final = {"/admin/v1/risk/labels/bulk": 512 * 1024, "/admin/v1/risk/models": 2 << 20}
 """Where a request has up to a thousand rows, or the trees of a model."""
 _ENTRIES: Final = re.compile(
@@ -77,7 +75,8 @@ class Edge:
         services, began = self._services(), time.monotonic()
         method, path = scope["method"], scope["path"]
         hot = self._hot.get((method, path))
-        headers: dict[bytes, bytes] = dict(scope["headers"])
+        headers: dict[bytes, bytes] = scope.get("mashang.headers") or dict(scope["headers"])
+        ticket: Ticket | None = scope.get("mashang.ticket")
         body: bytes | None = None
         try:
             body = await self._body(services, scope, headers, receive) if method in _WITH_BODY else b""
@@ -85,13 +84,13 @@ class Edge:
                 _require_readable(body)
             if hot is not None:
                 answer = await hot(
-                    services, Call(headers, body, request_id, method, scope["raw_path"], scope["query_string"])
+                    services, Call(headers, body, request_id, method, scope["raw_path"], scope["query_string"], ticket)
                 )
                 await answer.send(answering.send)
             else:
-                await self._inner(scope, _replay(body, receive), answering.send)
+                await self._inner(scope, replay(body, receive), answering.send)
         except ApiError as error:
-            answering.closes = body is None and (error.http_status == 408 or not _rest_is_short(headers))
+            answering.closes = body is None and (error.http_status == 408 or not rest_is_short(headers))
             await error_answer(error, request_id, services.settings.public_url).send(answering.send)
         except Exception as error:  # the last place where a fault can still become an answer
             if not answering.begun:
@@ -109,7 +108,7 @@ class Edge:
             return await self._large_body(services, headers, receive)
         if not scope["path"].startswith(_NOTIFICATIONS):
             limit = max(settings.request_bytes_max, _rows_bytes_max(scope["path"]))
-            body = await _read_body(headers, receive, limit, settings.request_read_timeout_s)
+            body = await read_body(headers, receive, limit, settings.request_read_timeout_s)
             if _is_ours(scope["path"]):
                 _require_json(headers, body)
             return body
@@ -117,7 +116,7 @@ class Edge:
             raise Unavailable("busy", "Too many notifications are coming in: send it again.", retry_after_s=1)
         self._notifications += 1
         try:
-            return await _read_body(headers, receive, _NOTIFICATION_BYTES_MAX, settings.request_read_timeout_s)
+            return await read_body(headers, receive, _NOTIFICATION_BYTES_MAX, settings.request_read_timeout_s)
         finally:
             self._notifications -= 1
 
@@ -128,7 +127,7 @@ class Edge:
             raise Unavailable("busy", "Other large documents are coming in: send it again.", retry_after_s=1)
         self._large += 1
         try:
-            body = await _read_body(headers, receive, _LARGE_BYTES_MAX, _LARGE_READ_TIMEOUT_S)
+            body = await read_body(headers, receive, _LARGE_BYTES_MAX, _LARGE_READ_TIMEOUT_S)
         finally:
             self._large -= 1
         _require_json(headers, body)
@@ -190,22 +189,6 @@ def _route_of(scope: Scope) -> str:
     return _ADMIN + "/".join(nouns[: 2 if nouns[0] in _ADMIN_ROOMS else 1])
 
 
-async def _read_body(headers: dict[bytes, bytes], receive: Receive, limit: int, timeout_s: float) -> bytes:
-    """The whole body within its bounds of size and time.  Raises 400, 408, 413 or 415."""
-    length = headers.get(b"content-length")
-    if length is not None and (not length.isdigit() or int(length) > limit):
-        raise _too_large(limit)
-    if b"content-encoding" in headers:
-        raise InvalidRequest(
-            "unsupported_encoding", "Send the body uncompressed.", param="Content-Encoding", status=415
-        )
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await _receive_all(receive, limit)
-    except TimeoutError:
-        raise InvalidRequest("request_timeout", "The body took too long to arrive.", status=408) from None
-
-
 def _require_json(headers: Mapping[bytes, bytes], body: bytes) -> None:
     """Raises 415 for a body that is announced as anything else."""
     if body and headers.get(b"content-type") != b"application/json" and not _is_json(headers):
@@ -238,42 +221,3 @@ def _is_json(headers: Mapping[bytes, bytes]) -> bool:
     kind, _, parameters = headers.get(b"content-type", b"").lower().partition(b";")
     charset = parameters.strip().removeprefix(b"charset=").strip(b'"')
     return kind.strip() == b"application/json" and (b"charset" not in parameters or charset == b"utf-8")
-
-
-async def _receive_all(receive: Receive, limit: int) -> bytes:
-    chunks, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise InvalidRequest("incomplete_body", "The request broke off.", status=400)
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-        if size > limit:
-            raise _too_large(limit)
-        if not message.get("more_body"):
-            return b"".join(chunks) if size <= _JOINED_HERE_BYTES_MAX else await asyncio.to_thread(b"".join, chunks)
-
-
-def _rest_is_short(headers: Mapping[bytes, bytes]) -> bool:
-    """Whether what was not read of a body is soon over: then the connection can be kept, and no answer is lost by a
-    reset that overtakes it."""
-    length = headers.get(b"content-length", b"")
-    return length.isdigit() and int(length) <= _DISCARDED_BYTES_MAX
-
-
-def _too_large(limit: int) -> InvalidRequest:
-    return InvalidRequest("body_too_large", f"The body may have at most {limit} bytes.", param="body", status=413)
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """A receive that gives the body that was read already, and then whatever comes (a disconnect)."""
-    given = False
-
-    async def receive_again() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return receive_again

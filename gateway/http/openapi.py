@@ -57,8 +57,16 @@ _STATUSES: Final = {
 _PUBLIC: Final = ("/callbacks/", "/q/", "/r/")
 """Channels and customers come here without a key."""
 _WITH_A_KEY: Final = frozenset({"401", "403"})
-_WITHOUT_A_KEY: Final = frozenset({"429"})
-"""A key's requests are bounded by what is in flight (503), anybody's by how often they come."""
+_UNLIMITED: Final = frozenset({"429"})
+"""A key's requests are bounded by what the process can do (503), and where payments are begun by the merchant's quota;
+anybody's by how often they come."""
+_BEGINNING: Final = frozenset({("/v1/payments", "post"), ("/v1/codes", "post")})
+_QUOTA_HEADERS: Final = {
+    "RateLimit-Limit": "Payments that the merchant may begin a second; only where that is limited.",
+    "RateLimit-Remaining": "How many it may begin now, at the process that answers.",
+    "RateLimit-Reset": "Seconds until that is as many as it can be.",
+}
+_RETRY: Final = {"Retry-After": "Seconds after which to send the same request again."}
 _OF_BODIES: Final = frozenset({"408", "413", "415"})
 _OPERATIONS: Final = frozenset({"/livez", "/readyz", "/metrics"})
 _ERROR: Final = "#/components/schemas/ErrorAnswer"
@@ -105,7 +113,8 @@ def _complete_operation(path: str, method: str, operation: dict[str, Any]) -> No
     operation["security"] = [] if is_public else [{"key": []}]
     responses: dict[str, Any] = operation["responses"]
     responses.pop("422", None)
-    left_out = _WITH_A_KEY if is_public else _WITHOUT_A_KEY
+    begins = (path, method) in _BEGINNING
+    left_out = _WITH_A_KEY if is_public else frozenset() if begins else _UNLIMITED
     if method in {"get", "delete"}:
         left_out |= _OF_BODIES
     for status, description in _STATUSES.items():
@@ -114,6 +123,14 @@ def _complete_operation(path: str, method: str, operation: dict[str, Any]) -> No
     for status, response in responses.items():
         if status >= "400":
             response.setdefault("content", {"application/json": {"schema": {"$ref": _ERROR}}})
+    for status, response in responses.items():
+        told = _RETRY if status in {"429", "503"} else {}
+        if begins and status in {"201", "429"}:
+            told = told | _QUOTA_HEADERS
+        if told:
+            response.setdefault("headers", {}).update(
+                {name: {"description": text, "schema": {"type": "integer"}} for name, text in told.items()}
+            )
 
 
 def _make_examples_whole(schemas: dict[str, Any]) -> None:

@@ -54,6 +54,7 @@ class OneWriteProtocol(BoundedHeadProtocol):
     def on_headers_complete(self) -> None:
         """The head is there; the last request of a process that stops is answered and its connection closed."""
         super().on_headers_complete()
+        self.scope["mashang.connection"] = self.cycle  # type: ignore[typeddict-unknown-key]
         if self._stopping:
             self.cycle.keep_alive = False
 

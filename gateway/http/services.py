@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import asyncpg
 from fastapi import Request
 
+from gateway.admission.admission import Admission
 from gateway.database.valkey import Valkey
 from gateway.http.rate_limits import RateLimits
 from gateway.kernel.secrets import Vault
@@ -48,6 +49,7 @@ class Services:
     directory: Directory
     nonces: Nonces
     rate_limits: RateLimits
+    admission: Admission
     accounts: AccountBook
     router: Router
     health: Health

@@ -128,6 +128,10 @@ ERRORS: Final = {
     "too_many_endpoints": "A merchant has at most 16 webhook endpoints. Delete one that is no longer needed.",
     "endpoint_disabled": "The webhook endpoint is switched off, so nothing is sent there. Enable it first.",
     "nobody_to_tell": "No enabled webhook endpoint wants events of this type, and the payment has no `notify_url`.",
+    "merchant_rate": "The merchant begins more payments a second than it may; nothing was begun. Send the same request "
+    "again after `Retry-After`; `RateLimit-Remaining` tells beforehand.",
+    "merchant_concurrency": "The merchant has as many payments in flight as it may; nothing was begun. Send the same "
+    "request again after `Retry-After`, once others are answered.",
     "busy": "The gateway carries as many payments as it can. Send the same request again after `Retry-After`.",
     "database_busy": "Too much waits for the database. Send the same request again after `Retry-After`.",
     "database_unavailable": "The database is away. Send the same request again after `Retry-After`: it is safe.",

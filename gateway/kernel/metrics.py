@@ -87,6 +87,21 @@ QUEUE_DEPTH: Final = Gauge(
 )
 IN_FLIGHT: Final = Gauge("mashang_payments_in_flight", "Payments being taken now.", multiprocess_mode="livesum")
 REFUSED: Final = hot_counter(Counter("mashang_refused_total", "Requests refused before any work.", ["reason"]))
+ADMISSION_LIMIT: Final = Gauge(
+    "mashang_admission_limit",
+    "Payments that may be beginning at once: the adaptive limit.",
+    multiprocess_mode="livesum",
+)
+ADMISSION_BEGINNING: Final = Gauge(
+    "mashang_admission_beginning",
+    "Payments between their admission and their durable intent.",
+    multiprocess_mode="livesum",
+)
+ADMISSION_OWN_SECONDS: Final = Gauge(
+    "mashang_admission_own_seconds",
+    "Mean time from admission to durable intent when last looked at, with the event loop's lateness.",
+    multiprocess_mode="livemax",
+)
 CLAIMS: Final = hot_counter(Counter("mashang_claims_total", "Order numbers claimed in Valkey.", ["result"]))
 POOL_RESERVATIONS: Final = hot_counter(
     Counter(
@@ -274,7 +289,7 @@ RISK_LOAD_FAILURES: Final = Counter(
 )
 RISK_PROFILES_BEHIND: Final = Gauge(
     "mashang_risk_profiles_behind_seconds",
-    "How far customers' profiles are behind; two seconds are usual.",
+    "How far customers' profiles are behind; two seconds are usual, 0 is told while no rule asks for them.",
     multiprocess_mode="mostrecent",
 )
 RISK_CASES_OPEN: Final = Gauge(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Final
 
 import asyncpg
@@ -10,7 +11,7 @@ import asyncpg
 from gateway.database.batches import BROKEN, database_away
 from gateway.kernel.errors import NotAuthenticated, NotPermitted
 from gateway.kernel.secrets import Vault, secret_hash
-from gateway.merchants.store import KeyHolder, Scope, Signer, find_holder, find_signer
+from gateway.merchants.store import KeyHolder, Merchant, Scope, Signer, find_holder, find_signer
 
 _KEPT_MAX: Final = 20_000
 _KEY_LENGTH_MAX: Final = 128
@@ -24,26 +25,45 @@ class Directory:
         self._vault = vault
         self._holders: OrderedDict[bytes, KeyHolder] = OrderedDict()
         self._unknown: OrderedDict[bytes, None] = OrderedDict()  # apart, so that guessing does not push out a holder
+        self._presented: dict[bytes, KeyHolder] = {}
         self._signers: OrderedDict[str, Signer | None] = OrderedDict()
         self._generation = 0
 
     async def forget(self) -> None:
         """Something changed: ask the database again for everyone."""
         self._holders.clear()
+        self._presented.clear()
         self._unknown.clear()
         self._signers.clear()
         self._generation += 1
+
+    def presented(self, headers: Mapping[bytes, bytes]) -> tuple[Merchant | None, str]:
+        """Whose request that is, as far as it can be told at once and without the body; and a name to count it under.
+
+        The merchant is None where it is not proved: a key that nobody has used since the last change, or a signature
+        that is yet to be verified, which counts under a name of its own, so that a forged one takes nothing of his.
+        """
+        holder = self._presented.get(headers.get(b"authorization", b""))
+        if holder is not None and b"mashang-signature" not in headers and b"mashang-key" not in headers:
+            return holder.merchant, holder.merchant.id
+        signer = self._signers.get(headers.get(b"mashang-key", b"").decode("latin-1"))
+        return None, "" if signer is None else f"?{signer.holder.merchant.id}"
 
     async def authenticate(self, authorization: str | None, scope: Scope) -> KeyHolder:
         """Raises NotAuthenticated without a valid key, NotPermitted where the key lacks the scope."""
         scheme, _, secret = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not secret or len(secret) > _KEY_LENGTH_MAX:
             raise NotAuthenticated("missing_key", "Send your key as: Authorization: Bearer sk_…")
+        generation = self._generation
         holder = await self._find(secret_hash(secret))
         if holder is None:
             raise NotAuthenticated("invalid_key", "This key is unknown or revoked.")
         if holder.merchant.signing_required:
             raise NotAuthenticated("signature_required", "This merchant takes signed requests only.")
+        if generation == self._generation:
+            if len(self._presented) >= _KEPT_MAX:
+                self._presented.clear()
+            self._presented[(authorization or "").encode("latin-1")] = holder
         return _permitted(holder, scope)
 
     async def signer(self, key_id: str, scope: Scope) -> Signer:

@@ -28,6 +28,9 @@ class MerchantSettings:
     region: str | None
     risk_tier: str | None
     risk_open_amount_max: int | None
+    payments_per_s: int | None
+    payments_burst: int | None
+    payments_in_flight_max: int | None
 
 
 async def find_settings(database: Database, merchant_id: str) -> MerchantSettings | None:
@@ -54,6 +57,9 @@ async def save_settings(database: Database, settings: MerchantSettings) -> None:
         settings.region,
         settings.risk_tier,
         settings.risk_open_amount_max,
+        settings.payments_per_s,
+        settings.payments_burst,
+        settings.payments_in_flight_max,
     )
 
 

@@ -3,18 +3,19 @@
 -- name: find
 SELECT
     id, name, status, timezone, signing_required, receipt_discounts, customer_realm, category, region, risk_tier,
-    risk_open_amount_max
+    risk_open_amount_max, payments_per_s, payments_burst, payments_in_flight_max
 FROM merchants WHERE id = $1
 
 -- name: hold
 SELECT
     id, name, status, timezone, signing_required, receipt_discounts, customer_realm, category, region, risk_tier,
-    risk_open_amount_max
+    risk_open_amount_max, payments_per_s, payments_burst, payments_in_flight_max
 FROM merchants WHERE id = $1
 FOR NO KEY UPDATE
 
 -- name: save
 UPDATE merchants SET
     name = $2, timezone = $3, signing_required = $4, receipt_discounts = $5, customer_realm = $6, category = $7,
-    region = $8, risk_tier = $9, risk_open_amount_max = $10
+    region = $8, risk_tier = $9, risk_open_amount_max = $10, payments_per_s = $11,
+    payments_burst = $12, payments_in_flight_max = $13
 WHERE id = $1

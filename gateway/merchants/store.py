@@ -13,6 +13,7 @@ import asyncpg
 from gateway.database.pool import Connection
 from gateway.kernel.ids import new_id
 from gateway.kernel.secrets import Vault, secret_hash
+from gateway.merchants.quota import NO_QUOTA, Quota
 
 Database: TypeAlias = asyncpg.Pool | Connection
 
@@ -45,6 +46,7 @@ class Merchant:
     customer_realm: str | None = None
     category: str | None = None
     region: str | None = None
+    quota: Quota = NO_QUOTA
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +157,8 @@ async def find_signer(database: Database, vault: Vault, key_id: str) -> Signer |
 
 
 _HOLDER: Final = (
-    "SELECT m.id, m.name, m.timezone, m.signing_required, m.customer_realm, m.category, m.region, k.id AS key_id,"
-    " k.scopes, k.signing_secret_sealed"
+    "SELECT m.id, m.name, m.timezone, m.signing_required, m.customer_realm, m.category, m.region,"
+    " m.payments_per_s, m.payments_burst, m.payments_in_flight_max, k.id AS key_id, k.scopes, k.signing_secret_sealed"
     " FROM api_keys k JOIN merchants m ON m.id = k.merchant_id WHERE k.revoked_at IS NULL AND m.status = 'active'"
 )
 
@@ -170,5 +172,6 @@ def _holder(record: asyncpg.Record) -> KeyHolder:
         record["customer_realm"],
         record["category"],
         record["region"],
+        Quota(record["payments_per_s"], record["payments_burst"], record["payments_in_flight_max"]),
     )
     return KeyHolder(merchant, record["key_id"], frozenset(Scope(scope) for scope in record["scopes"]))

@@ -48,6 +48,8 @@ async def take(services: Services, call: Call) -> Answer:
     """Take a payment: authenticate, validate, hand to the desk, answer 201 with the payment whatever its status."""
     began = time.monotonic()
     holder = await authenticated_call(services, call, Scope.PAY)
+    if call.ticket is not None:
+        call.ticket.identify(holder.merchant)
     deadline = Deadline(began + wait_s(services.settings, call.header(b"prefer")))
     try:
         request = PaymentRequest.model_validate_json(call.body)
@@ -58,7 +60,7 @@ async def take(services: Services, call: Call) -> Answer:
     key = idempotency_key(call.header(b"idempotency-key"))
     merchant = holder.merchant
     order = PaymentOrder.of(merchant.id, merchant.name, request, key, services.vault, timezone=merchant.timezone)
-    answered = await services.desk.take(order, deadline)
+    answered = await services.desk.take(order, deadline, call.ticket)
     _observe(answered.payment, call.request_id, time.monotonic() - began, replayed=answered.replayed)
     return json_answer(201, answered.payment.to_json(), _REPLAYED if answered.replayed else ())
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.admission.admission import Ticket
 from gateway.kernel.clock import Deadline
 from gateway.kernel.errors import ApiError, Unavailable
 from gateway.kernel.metrics import REFUSED
@@ -19,6 +21,7 @@ _BUSY: Final = REFUSED.labels("payments_in_flight")
 _BINDING_S: Final = 9.0
 """A 503 must bind nothing: past a till's wait, an intent under way is waited for, longer than it can take."""
 _LOOK_S: Final = 0.02
+_BEGIN_WITHIN_S_MIN: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +44,18 @@ class Desk:
     def __len__(self) -> int:
         return len(self._running)
 
-    async def take(self, order: PaymentOrder, deadline: Deadline) -> Answered:
+    def has(self, merchant_id: str, merchant_order_no: str) -> bool:
+        """Whether that order is being taken here now."""
+        return (merchant_id, merchant_order_no) in self._running
+
+    async def take(self, order: PaymentOrder, deadline: Deadline, ticket: Ticket | None = None) -> Answered:
         """Take a payment, or join the same one; answers at the deadline at the latest.  Raises ApiError."""
         running = self._running.get(order.key)
         if running is not None:
+            if ticket is not None:
+                ticket.aside()
             return await self._join(order, deadline, *running)
-        taking, task = self._begin(order, deadline)
+        taking, task = self._begin(order, deadline, ticket)
         payment = await self._await(taking, task, deadline)
         return Answered(payment, taking.replayed)
 
@@ -56,11 +65,13 @@ class Desk:
         if tasks:
             await asyncio.wait(tasks, timeout=timeout_s)
 
-    def _begin(self, order: PaymentOrder, deadline: Deadline) -> tuple[Taking, asyncio.Task[Payment]]:
-        if len(self._running) >= self._in_flight_max:
+    def _begin(
+        self, order: PaymentOrder, deadline: Deadline, ticket: Ticket | None
+    ) -> tuple[Taking, asyncio.Task[Payment]]:
+        if len(self._running) >= self._in_flight_max or (ticket is not None and ticket.joins_only):
             _BUSY.inc()
             raise Unavailable("busy", "Too many payments are in flight: try again.", retry_after_s=1)
-        taking = Taking(order, deadline)
+        taking = Taking(order, deadline, ticket, begin_before=_begin_before(deadline))
         task = asyncio.create_task(self._flow.take(taking))
         self._running[order.key] = (taking, task)
         task.add_done_callback(lambda done: self._finished(order.key, done))
@@ -71,6 +82,7 @@ class Desk:
     ) -> Answered:
         if (difference := first_difference(order.fields, taking.order.fields)) is not None:
             raise different_request(order, difference)
+        taking.joined(_begin_before(deadline))
         payment = await self._await(taking, task, deadline)
         if order.idempotency_key != taking.order.idempotency_key:
             await self._replays.check_same(order, payment)
@@ -97,6 +109,11 @@ class Desk:
         error = task.exception()
         if error is not None and not isinstance(error, ApiError):
             _log.error("a payment could not be taken", exc_info=error)
+
+
+def _begin_before(deadline: Deadline) -> float:
+    """What is not begun when its till's wait is over is not begun at all; one that does not wait gives us a second."""
+    return max(deadline.at_monotonic_s, time.monotonic() + _BEGIN_WITHIN_S_MIN)
 
 
 async def _ends_within(task: asyncio.Task[Payment], seconds: float) -> bool:

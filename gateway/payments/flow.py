@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeVar
 
+from gateway.admission.admission import Refusal, Ticket
 from gateway.codes.tokens import payment_token
 from gateway.database.batches import BROKEN
 from gateway.database.group_commit import GroupCommit
@@ -23,7 +25,7 @@ from gateway.kernel.clock import Deadline
 from gateway.kernel.errors import ApiError, Conflict, Unavailable
 from gateway.kernel.failures import FailureCode
 from gateway.kernel.ids import new_id
-from gateway.kernel.metrics import PHASE_SECONDS
+from gateway.kernel.metrics import PHASE_SECONDS, REFUSED
 from gateway.kernel.secrets import Vault
 from gateway.payments.charging import Answer, Charging, is_pending
 from gateway.payments.claims import Claiming, Claims
@@ -48,6 +50,7 @@ from routing.sale import Method
 Said = TypeVar("Said")
 _log = logging.getLogger("mashang.payments")
 _CLAIM_PHASE: Final = PHASE_SECONDS.labels("claim")
+_NOT_BEGUN: Final = REFUSED.labels(Refusal.NOT_BEGUN.value)
 _INTENT_PHASE: Final = PHASE_SECONDS.labels("intent")
 
 
@@ -57,10 +60,30 @@ class Taking:
 
     order: PaymentOrder
     deadline: Deadline
+    ticket: Ticket | None = None
     payment: Payment | None = None
     replayed: bool = False
     given_up: bool = False
     """A till was told that nothing is begun: nothing may be charged any more."""
+    begin_before: float = math.inf
+    """On the monotonic clock: what is not bound by then is not begun, for its till waits no longer."""
+    has_joined: bool = False
+
+    def joined(self, begin_before: float) -> None:
+        """Another request asks for the same payment, and waits for it too."""
+        self.begin_before = max(self.begin_before, begin_before)
+        self.has_joined = True
+
+    @property
+    def may_begin(self) -> bool:
+        """Whether anybody still waits for it to be begun."""
+        is_gone = self.ticket is not None and self.ticket.is_gone and not self.has_joined
+        return not (self.given_up or is_gone) and time.monotonic() < self.begin_before
+
+    def aside(self) -> None:
+        """It waits for another payment: that is no work of this process."""
+        if self.ticket is not None:
+            self.ticket.aside()
 
 
 class Bound(NamedTuple):
@@ -179,6 +202,7 @@ class PaymentFlow:
         order, deadline = taking.order, taking.deadline
         is_won = await self._claims.won(claiming)
         while not is_won:
+            taking.aside()
             winner = await self._replays.await_winner(order, deadline)
             if winner is not None:
                 taking.payment = winner
@@ -205,6 +229,8 @@ class PaymentFlow:
         priced again.
         """
         order, deadline = taking.order, taking.deadline
+        if order.request.replaces is not None:
+            taking.aside()
         screened = await self._screen(order, deadline, begun)
         is_promoted = not screened.decision.no_discount
         basket = await self._pricing.open(order, payment_id, screened.wallet, is_promoted=is_promoted)
@@ -275,13 +301,16 @@ class PaymentFlow:
 
     async def _commit_intent(self, taking: Taking, basket: Basket, plan: Plan, budget: Budget) -> IntentResult:
         """Make the payment durable, unless its till was told that nothing is begun."""
-        if taking.given_up:
+        if not taking.may_begin:
+            _NOT_BEGUN.inc()
             self._pricing.ended(basket, plan.offer, is_bound=False)
             raise Unavailable("busy", "Not begun in time. Send the same request again: it is safe.", retry_after_s=1)
         began = time.monotonic()
         row = intent_row(taking.order, basket.payment_id, plan, self._vault, budget)
         result = await self._intents.submit(row)
         _INTENT_PHASE.observe(time.monotonic() - began)
+        if taking.ticket is not None:
+            taking.ticket.bound()
         return result
 
     async def _payment_of(
