@@ -377,6 +377,26 @@ def seed(
         run(SeedOrder(payments, merchants, days, state, connections, yes))
 
 
+@app.command()
+def retention(
+    *,
+    months: Annotated[
+        int | None, typer.Option(min=13, help="Retire what is older than so many months; only look without it.")
+    ] = None,
+    archive: Annotated[Path | None, typer.Option(help="Folder for the months that are taken out.")] = None,
+    no_archive: Annotated[bool, typer.Option("--no-archive", help="Drop them without a copy.")] = False,
+    state: Annotated[
+        Path | None, typer.Option(help="The stack; without it MASHANG_DATABASE_URL's, else .state's.")
+    ] = None,
+) -> None:
+    """Print the months of payments, or take old ones out of the database while payments go on (docs/growing.md)."""
+    from gateway.commandline.retention import RetentionOrder
+    from gateway.commandline.retention import retention as run
+
+    if not run(RetentionOrder(months, archive, no_archive, state)):
+        raise typer.Exit(1)
+
+
 def _settings() -> Settings:
     """The settings of the environment, with the metric files' folder told to the metrics library before it loads."""
     from pydantic import ValidationError

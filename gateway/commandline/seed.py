@@ -49,7 +49,7 @@ def seed(order: SeedOrder) -> None:
 
 def unseed(state: Path | None) -> None:
     """Take out what was seeded.  Raises StackError where nothing was."""
-    asyncio.run(_unseed(_database(state)[0]))
+    asyncio.run(_unseed(database_of(state)))
 
 
 async def _seed(order: SeedOrder) -> None:
@@ -103,6 +103,11 @@ async def _unseed(url: str) -> None:
     finally:
         await connection.close()
     say("What was seeded is gone.")
+
+
+def database_of(state: Path | None) -> str:
+    """The address of the database that a state, or without one the environment, names.  Raises StackError."""
+    return _database(state)[0]
 
 
 def _database(state: Path | None) -> tuple[str, bool]:

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import Final
+
+import asyncpg
 
 from gateway.database.pool import Connection
 from gateway.kernel.ids import first_ulid_at, ulid_time
 
+_log = logging.getLogger("mashang.partitions")
 MONTHS_AHEAD: Final = 2
+_COUNT: Final = "SELECT count(*) FROM {default}"
+_MOVE: Final = (
+    "WITH moved AS (DELETE FROM {default} WHERE {key} >= '{low}' AND {key} < '{high}' RETURNING *)"
+    " INSERT INTO {name} SELECT * FROM moved"
+)
+_MOVED_MAX: Final = 20_000
+"""So many rows are moved in well under a second."""
 _CLOCKS_DIFFER_MAX: Final = timedelta(days=1)
 _ANALYZE_THRESHOLD: Final = 20_000
 """A plan made from the statistics of a nearly empty month would scan that month whole, until the next analysis; without
 statistics the planner assumes ten pages, and looks rows up by their keys."""
-_TABLES: Final = {
+MONTHLY: Final = {
     #  table              ids    fillfactor
-    "payments": ("pay", 80),
-    "attempts": ("pay", 80),
+    "payments": ("pay", 60),
+    "attempts": ("pay", 60),
     "events": ("pay", 100),
     "transfers": ("pay", 100),
     "redemptions": ("pay", 100),
@@ -28,6 +39,9 @@ _TABLES: Final = {
 }
 """By whose ids a table is divided.  Where rows are updated once or twice, room on the page keeps such updates out of
 the indexes (HOT)."""
+
+
+_KEYS: Final = {"payments": "id", "refunds": "id", "webhook_deliveries": "event_id", "webhook_attempts": "event_id"}
 
 
 def month_start(moment: datetime, offset: int = 0) -> datetime:
@@ -42,6 +56,16 @@ def month_of(row_id: str) -> str:
         return f"{ulid_time(row_id.rpartition('_')[2]):%Y_%m}"
     except (ValueError, OverflowError, OSError):
         return ""
+
+
+def key_of(table: str) -> str:
+    """The column whose ids divide a table."""
+    return _KEYS.get(table, "payment_id")
+
+
+def bounds(start: datetime) -> tuple[str, str]:
+    """The lowest ULIDs of the month that begins then and of the next one."""
+    return first_ulid_at(start), first_ulid_at(month_start(start, 1))
 
 
 async def ensure_partitions(connection: Connection, now: datetime) -> list[str]:
@@ -67,17 +91,53 @@ async def _ensure(connection: Connection, now: datetime) -> list[str]:
 
 async def make_month(connection: Connection, start: datetime) -> list[str]:
     """Make the partitions of the month that begins then, where they are missing; returns the names of the new ones."""
-    end = month_start(start, 1)
     made = []
-    for table, (prefix, fillfactor) in _TABLES.items():
-        low, high = f"{prefix}_{first_ulid_at(start)}", f"{prefix}_{first_ulid_at(end)}"
+    for table in MONTHLY:
         name = f"{table}_{start:%Y_%m}"
         if await connection.fetchval("SELECT to_regclass($1)", name) is not None:
             continue
         # Names and bounds are letters and digits of our own making: DDL takes no parameters.
-        await connection.execute(
-            f"CREATE TABLE {name} PARTITION OF {table} FOR VALUES FROM ('{low}') TO ('{high}')"
-            f" WITH (fillfactor = {fillfactor}, autovacuum_analyze_threshold = {_ANALYZE_THRESHOLD})"
-        )
+        try:
+            await connection.execute(
+                f"CREATE TABLE {name} PARTITION OF {table} {_values(table, start)} {_options(table)}"
+            )
+        except asyncpg.CheckViolationError:
+            if not await _move_out_of_default(connection, table, start):
+                continue
         made.append(name)
     return made
+
+
+async def _move_out_of_default(connection: Connection, table: str, start: datetime) -> bool:
+    """Make a month's partition of rows that went to the default one, for nobody had made it in time.
+
+    Payments wait meanwhile: where there are so many that they would wait for long, they stay, and the next month is
+    made in time.  Returns whether they were moved.
+    """
+    name, default = f"{table}_{start:%Y_%m}", f"{table}_default"
+    async with connection.transaction():
+        await connection.execute(f"LOCK TABLE {default} IN ACCESS EXCLUSIVE MODE")
+        if await connection.fetchval(_COUNT.format(default=default)) > _MOVED_MAX:
+            _log.warning("%s has no partition of its own: its rows stay in %s", name, default)
+            return False
+        await connection.execute(
+            f"CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS) {_options(table)}"
+        )
+        await connection.execute(f"ALTER TABLE {default} DISABLE TRIGGER USER")  # one of them forbids to delete
+        low, high = [f"{MONTHLY[table][0]}_{bound}" for bound in bounds(start)]
+        await connection.execute(
+            _MOVE.format(default=default, name=name, key=key_of(table), low=low, high=high),
+        )
+        await connection.execute(f"ALTER TABLE {default} ENABLE TRIGGER USER")
+        await connection.execute(f"ALTER TABLE {table} ATTACH PARTITION {name} {_values(table, start)}")
+    return True
+
+
+def _values(table: str, start: datetime) -> str:
+    low, high = bounds(start)
+    prefix = MONTHLY[table][0]
+    return f"FOR VALUES FROM ('{prefix}_{low}') TO ('{prefix}_{high}')"
+
+
+def _options(table: str) -> str:
+    return f"WITH (fillfactor = {MONTHLY[table][1]}, autovacuum_analyze_threshold = {_ANALYZE_THRESHOLD})"

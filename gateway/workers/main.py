@@ -15,6 +15,7 @@ from gateway.kernel.errors import ApiError
 from gateway.kernel.hot_metrics import flush_hot_metrics
 from gateway.kernel.logs import set_up_logs
 from gateway.payments.recalled import Recalling
+from gateway.retention.keeping import keep_retention
 from gateway.settings import Settings
 from gateway.webhooks.running import webhooks_delivered
 from gateway.workers.callbacks import CallbackSweep
@@ -45,6 +46,7 @@ async def run(settings: Settings) -> None:
         loops = (
             base.revision.run(),
             keep_house(base),
+            keep_retention(base.settings),
             CallbackSweep(base).run(),
             base.routing.usage.run(),
             pool.run(),
