@@ -198,12 +198,17 @@ class Promotions:
         return read.history
 
 
+def pays_of_fee(offer: Offer) -> bool:
+    """Whether a campaign among those applied would pay of the merchant's fee: it is no discount."""
+    return not all(applied.discount_fen for applied in offer.applied)
+
+
 def with_fee(offer: Offer, fee_fen: int) -> Offer:
     """The offer once it is known what fee the merchant pays, with what funders pay of it; 0 where no account is known.
 
     A campaign that pays of the fee, and has nothing to pay, does not apply.
     """
-    if all(applied.discount_fen for applied in offer.applied):
+    if not pays_of_fee(offer):
         return offer
     applied = fee_off(offer.applied, fee_fen)
     kept = {each.campaign.id for each in applied}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -15,8 +14,7 @@ EVER: Final = date(2000, 1, 1)
 _NOTHING: Final[Mapping[Any, Any]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Coupon:
+class Coupon(NamedTuple):
     """A coupon that the customer holds and that the till named, or that is found for him."""
 
     id: str
@@ -24,11 +22,10 @@ class Coupon:
     expires_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Uses:
+class Uses(NamedTuple):
     """How often and how much (fen) was taken."""
 
-    count: int = 0
+    times: int = 0
     fen: int = 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from datetime import datetime
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
@@ -11,6 +10,7 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from gateway.kernel.expressions import Value
+from gateway.kernel.local_time import TIME_FIELDS, time_fields
 from risk.distance import distance_km
 from risk.facts import Facts
 
@@ -21,10 +21,10 @@ Read: TypeAlias = Callable[[Any], Value | None]
 
 
 class Reads(NamedTuple):
-    """How a rule set's own names are read: of the facts, and of the time in the merchant's zone."""
+    """How a rule set's own names are read: of the facts, and which of the time in the merchant's zone."""
 
     of_facts: tuple[tuple[str, Read], ...] = ()
-    of_time: tuple[tuple[str, Read], ...] = ()
+    of_time: tuple[str, ...] = ()
 
 
 NO_READS: Final = Reads()
@@ -66,15 +66,6 @@ _OF_ITS_PLACE: Final[dict[str, Read]] = {
     "merchant.tier": attrgetter("merchant_tier"),
 }
 """What may have changed by the time somebody asks again."""
-_OF_ITS_TIME: Final[dict[str, Read]] = {
-    "payment.date": lambda at: at.date().isoformat(),
-    "payment.month": attrgetter("month"),
-    "payment.day": attrgetter("day"),
-    "payment.weekday": datetime.isoweekday,
-    "payment.hour": attrgetter("hour"),
-    "payment.minute": attrgetter("minute"),
-}
-"""Of the time in the merchant's zone."""
 
 IN_THE_REQUEST: Final = frozenset(_OF_THE_REQUEST)
 """Names whose values the stored request gives again; a decision keeps those of all others."""
@@ -85,7 +76,7 @@ def reads_of(names: Collection[str]) -> Reads:
     """Of the names that a rule set looks at."""
     return Reads(
         tuple((name, read) for name, read in _OF_FACTS.items() if name in names),
-        tuple((name, read) for name, read in _OF_ITS_TIME.items() if name in names),
+        tuple(name for name in TIME_FIELDS if name in names),
     )
 
 
@@ -100,9 +91,9 @@ def values_of(compiled: CompiledSet, facts: Facts, features: Mapping[str, Value 
     for name, read in of_facts:
         values[name] = read(facts)
     if of_time:
-        at = facts.at.astimezone(ZoneInfo(facts.timezone))
-        for name, read in of_time:
-            values[name] = read(at)
+        times = time_fields(facts.at, ZoneInfo(facts.timezone))
+        for name in of_time:
+            values[name] = times[name]
     return values
 
 

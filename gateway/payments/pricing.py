@@ -21,7 +21,7 @@ from gateway.payments.payment import PaymentOrder
 from gateway.payments.turns import Route
 from promotions.budget.reservation import Exhausted
 from promotions.campaigns.campaign import WhenExhausted
-from promotions.desk import Asked, Held, Promotions, with_fee
+from promotions.desk import Asked, Held, Promotions, pays_of_fee, with_fee
 from promotions.facts import Facts
 from promotions.hoarding import Shown
 from promotions.offer import Applied, Considered, Offer, Reason
@@ -211,7 +211,7 @@ class Pricing:
         return replace(route, strangers=frozenset(others))
 
     def _with_fee(self, offer: Offer, account: Account, route: Route, facts: Facts) -> Offer:
-        if not offer.applied:
+        if not pays_of_fee(offer):
             return offer
         fee_fen = account.terms.fee.fee_fen(offer.payable.amount_fen, route.sale.wallet, facts.at)
         return with_fee(offer, fee_fen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -10,6 +10,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from gateway.kernel.expressions import Expression, Field, Fields, FieldType, Value, check
+from gateway.kernel.local_time import time_fields
 from promotions.facts import Facts, History
 
 WALLETS: Final = frozenset({"wechat", "alipay", "unionpay", "digital_rmb", "jd", "best_pay", "qq"})
@@ -97,7 +98,6 @@ DOMAINS: Final[Mapping[str, Sequence[Value]]] = {
     "customer.segment": sorted(Segment),
 }
 """All values of the fields that have few; null beside them, where a field can be."""
-TIME_FIELDS: Final = frozenset(f"payment.{name}" for name in ("date", "month", "day", "weekday", "hour", "minute"))
 HISTORY_FIELDS: Final = frozenset(
     name for name in FIELDS.fields if name.startswith("customer.") and name != "customer.known"
 )
@@ -113,8 +113,11 @@ def condition(text: str) -> Expression:
     return check(text, FIELDS)
 
 
-def values_of(facts: Facts, zone: ZoneInfo) -> dict[str, Value | None]:
-    """The fields of one payment, as a campaign of that time zone sees them; of an unknown customer nothing is known."""
+def values_of(facts: Facts, zone: ZoneInfo, asked: Container[str] = FIELDS.fields) -> dict[str, Value | None]:
+    """The fields of one payment, as a campaign of that time zone sees them; of an unknown customer nothing is known.
+
+    Of those that nobody has `asked` for, the ones that take time are left out.
+    """
     values: dict[str, Value | None] = {
         "payment.amount": facts.amount_fen,
         "payment.wallet": facts.wallet,
@@ -129,10 +132,10 @@ def values_of(facts: Facts, zone: ZoneInfo) -> dict[str, Value | None]:
         "payment.code": facts.code_id,
         "payment.coupons": facts.coupons,
         "customer.known": facts.customer is not None,
+        **time_fields(facts.at, zone),
     }
-    _add_times(values, facts.at.astimezone(zone))
     if facts.history is not None:
-        _add_history(values, facts, facts.history)
+        _add_history(values, facts, facts.history, asked)
     return values
 
 
@@ -147,16 +150,7 @@ def segment_of(history: History, at: datetime) -> Segment:
     return Segment.ACTIVE
 
 
-def _add_times(values: dict[str, Value | None], at: datetime) -> None:
-    values["payment.date"] = at.date().isoformat()
-    values["payment.month"] = at.month
-    values["payment.day"] = at.day
-    values["payment.weekday"] = at.isoweekday()
-    values["payment.hour"] = at.hour
-    values["payment.minute"] = at.minute
-
-
-def _add_history(values: dict[str, Value | None], facts: Facts, history: History) -> None:
+def _add_history(values: dict[str, Value | None], facts: Facts, history: History, asked: Container[str]) -> None:
     wallet, card_bin = facts.wallet, facts.card_bin
     values["customer.orders"] = history.orders
     values["customer.spent"] = history.spent_fen
@@ -166,11 +160,14 @@ def _add_history(values: dict[str, Value | None], facts: Facts, history: History
     values["customer.orders_with_bin"] = (
         None if card_bin is None else history.orders_by_bin.get(card_bin[:BIN_DIGITS], 0)
     )
-    values["customer.days_since_first"] = _days_since(history.first_at, facts.at)
-    values["customer.days_since_last"] = _days_since(history.last_at, facts.at)
-    values["customer.segment"] = str(segment_of(history, facts.at))
     values["customer.segments"] = history.segments
-    values["customer.coupons"] = tuple(coupon.campaign_id for coupon in history.coupons)
+    values["customer.coupons"] = tuple([coupon.campaign_id for coupon in history.coupons])
+    if "customer.days_since_first" in asked:
+        values["customer.days_since_first"] = _days_since(history.first_at, facts.at)
+    if "customer.days_since_last" in asked:
+        values["customer.days_since_last"] = _days_since(history.last_at, facts.at)
+    if "customer.segment" in asked:
+        values["customer.segment"] = str(segment_of(history, facts.at))
 
 
 def _days_since(moment: datetime | None, at: datetime) -> int | None:

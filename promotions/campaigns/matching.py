@@ -72,6 +72,8 @@ class CampaignSet:
     _all: _Index = field(default_factory=_Index)
     _recent: _Index = field(default_factory=_Index)
     _recent_ids: frozenset[str] = frozenset()
+    _asked: frozenset[str] = frozenset()
+    """The fields that conditions look at."""
 
     def __bool__(self) -> bool:
         """Whether any campaign may give something."""
@@ -98,7 +100,7 @@ class CampaignSet:
         for zone, conditional, matcher, unconditional in (*self._all.groups, *self._recent.groups):
             found.extend(unconditional)
             if conditional:
-                values = seen.get(zone.key) or seen.setdefault(zone.key, values_of(facts, zone))
+                values = seen.get(zone.key) or seen.setdefault(zone.key, values_of(facts, zone, self._asked))
                 found.extend([conditional[position] for position in matcher.matches(values)])
         at, current = facts.at, self.by_id
         found = [each for each in found if current.get(each.id) is each and is_within_dates(each, at)]
@@ -150,6 +152,7 @@ def _set_of(
         _all=whole,
         _recent=recent,
         _recent_ids=recent_ids,
+        _asked=frozenset().union(*(group.matcher.names for group in (*whole.groups, *recent.groups))),
     )
 
 

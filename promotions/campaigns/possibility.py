@@ -18,6 +18,7 @@ from gateway.kernel.expressions import Expression, FieldType
 from gateway.kernel.expressions.clauses import Clause, Clauses
 from gateway.kernel.expressions.constraints import KNOWN, NULL, Constraint
 from gateway.kernel.expressions.tree import Node
+from gateway.kernel.local_time import TIME_FIELDS
 from gateway.kernel.money import AMOUNT_FEN_MAX
 from promotions.campaigns.campaign import Campaign, Scope
 from promotions.campaigns.explaining import parts_of, quoted
@@ -28,7 +29,6 @@ from promotions.campaigns.fields import (
     HIGH_VALUE_SPENT_FEN,
     HISTORY_FIELDS,
     SLEEPING_AFTER_DAYS,
-    TIME_FIELDS,
     Segment,
 )
 from promotions.campaigns.terms import BIN

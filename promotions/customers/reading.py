@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, Protocol
 
 import asyncpg
@@ -17,6 +18,9 @@ from promotions.campaigns.campaign import Scope
 from promotions.facts import Coupon, History, Uses
 
 SQL: Final = named_statements("promotions.customers", "statements.sql")
+_SCOPES: Final = {str(scope): scope for scope in Scope}
+_day: Final = lru_cache(64)(date.fromisoformat)
+"""Nearly always today, or the day that stands for all."""
 
 
 class Wanted(NamedTuple):
@@ -81,7 +85,7 @@ def _uses(stored: str | None) -> Mapping[tuple[str, Scope, date], Uses]:
     if stored is None:
         return {}
     return {
-        (campaign_id, Scope(scope), date.fromisoformat(day)): Uses(count, fen)
+        (campaign_id, _SCOPES[scope], _day(day)): Uses(count, fen)
         for campaign_id, scope, day, count, fen in orjson.loads(stored)
     }
 

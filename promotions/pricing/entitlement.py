@@ -8,7 +8,6 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from gateway.kernel.money import Money
 from promotions.campaigns.campaign import Campaign, CouponTerms, RandomOff
 from promotions.facts import Coupon, Facts
 from promotions.offer import Considered, Reason
@@ -63,7 +62,7 @@ class Entitling:
         ):
             return _refused(campaign, Reason.NOT_NOW)
         if facts.amount_fen < terms.spend_min_fen:
-            return _refused(campaign, Reason.BELOW_SPEND, f"It starts at ¥{Money(terms.spend_min_fen).yuan}.")
+            return _refused(campaign, Reason.BELOW_SPEND, terms.told_below_spend)
         if terms.needs_customer and (facts.customer is None or facts.history is None):
             return _refused(campaign, Reason.CUSTOMER_UNKNOWN, "The till has to name the customer.")
         if campaign.coupon is not None:
@@ -111,13 +110,13 @@ class Entitling:
         assert terms.random_max is not None, "random benefits have one"
         assert facts.customer is not None, "a random benefit needs a customer"
         day = self.day_of(campaign)
-        asked = Asked(campaign.id, facts.customer, day, taken_on(campaign.id, facts, day).count)
+        asked = Asked(campaign.id, facts.customer, day, taken_on(campaign.id, facts, day).times)
         return amount_off(min(drawn_fen(benefit, self._secret, asked), terms.random_max(facts.amount_fen)))
 
     def _is_let_through(self, campaign: Campaign, day: date) -> bool:
         """A customer who has had the campaign today stays in, however its share has fallen since."""
         share = self._around.shares.get(campaign.id, 1.0)
-        if share >= 1.0 or taken_on(campaign.id, self._facts, day).count:
+        if share >= 1.0 or taken_on(campaign.id, self._facts, day).times:
             return True
         return is_let_through(campaign.id, day, self._facts.customer or self._facts.order_key, share)
 

@@ -9,6 +9,7 @@ from functools import lru_cache
 from sys import intern
 from typing import Final
 
+from gateway.kernel.money import Money
 from promotions.campaigns.campaign import Campaign, Mode, RandomOff, Status
 from promotions.pricing.benefits import DiscountOf, GivenBy, given_by, is_discount, most_of, spend_min_fen
 from promotions.pricing.funding import Portion, portions_of
@@ -40,6 +41,8 @@ class Terms:
     starts_at: datetime | None
     ends_at: datetime | None
     spend_min_fen: int
+    told_below_spend: str
+    """Why it gives nothing below that, for people."""
     needs_customer: bool
     is_discount: bool
     given: GivenBy | None
@@ -79,6 +82,7 @@ def terms_of(campaign: Campaign) -> Terms:
 
 def _terms(campaign: Campaign) -> Terms:
     benefit, stacking = campaign.benefit, campaign.stacking
+    spend_fen = spend_min_fen(benefit)
     has_cap = stacking.total_max_fen is not None or stacking.total_max_percent is not None
     return Terms(
         campaign=campaign,
@@ -89,7 +93,8 @@ def _terms(campaign: Campaign) -> Terms:
         is_active=campaign.status is Status.ACTIVE,
         starts_at=None if campaign.starts_at is None else campaign.starts_at.astimezone(UTC),
         ends_at=None if campaign.ends_at is None else campaign.ends_at.astimezone(UTC),
-        spend_min_fen=spend_min_fen(benefit),
+        spend_min_fen=spend_fen,
+        told_below_spend=f"It starts at ¥{Money(spend_fen).yuan}.",
         needs_customer=campaign.needs_customer,
         is_discount=is_discount(benefit),
         given=_given_by(benefit),

@@ -71,7 +71,7 @@ def limit_reached(
         if key_of(scope, facts) is None:
             return f"It is limited per {scope}, and the payment names none."
         used = taken.get((campaign_id, scope, day if is_daily else EVER), _NONE) if taken else _NONE
-        if count_max is not None and used.count >= count_max:
+        if count_max is not None and used.times >= count_max:
             return _counted(counter, used)
         if fen_max is not None and used.fen + discount_fen > fen_max:
             return _summed(counter, fen_max, used, discount_fen)
@@ -108,7 +108,7 @@ def _when(counter: Counter) -> str:
 
 
 def _counted(counter: Counter, used: Uses) -> str:
-    return f"One {counter.scope} may have it {counter.count_max}× {_when(counter)}, and has had it {used.count}×."
+    return f"One {counter.scope} may have it {counter.count_max}× {_when(counter)}, and has had it {used.times}×."
 
 
 def _summed(counter: Counter, fen_max: int, used: Uses, discount_fen: int) -> str:

@@ -72,7 +72,7 @@ async def test_an_id_of_both_a_customer_and_his_device_counts_for_each(pool: asy
     await _use(pool, MINE, Scope.CUSTOMER, EVER, 3)
     await _use(pool, MINE, Scope.DEVICE, EVER, 2)
     [mine] = await _read(pool, _of(MINE, MINE))
-    assert [mine.uses["cam_1", scope, EVER].count for scope in (Scope.CUSTOMER, Scope.DEVICE)] == [3, 2]
+    assert [mine.uses["cam_1", scope, EVER].times for scope in (Scope.CUSTOMER, Scope.DEVICE)] == [3, 2]
 
 
 async def test_days_that_are_over_everywhere_are_left_out(pool: asyncpg.Pool) -> None:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from gateway.kernel.expressions import FieldType, Value
+from gateway.kernel.local_time import TIME_FIELDS
 from promotions.campaigns.fields import (
     FIELDS,
     HIGH_VALUE_ORDERS,
@@ -15,7 +16,6 @@ from promotions.campaigns.fields import (
     HISTORY_FIELDS,
     METHODS,
     SLEEPING_AFTER_DAYS,
-    TIME_FIELDS,
     WALLETS,
     Segment,
     condition,
