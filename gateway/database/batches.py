@@ -19,6 +19,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import asyncpg
 
+from gateway.database.months import of_month
 from gateway.database.partitions import month_of
 from gateway.kernel.clock import Deadline
 from gateway.kernel.errors import Unavailable
@@ -56,7 +57,7 @@ class Batch(Generic[Row, Result]):
     """One statement over arrays: `to_arguments` makes them of the rows; each record becomes a result.
 
     `meeting` gives what a row must not share with another one of the same statement; `id_of` the id by whose month its
-    tables are divided, where rows of different months must not stand in one statement.
+    tables are divided: rows of different months go in statements of their own, over those months' partitions.
     """
 
     def __init__(
@@ -131,7 +132,14 @@ class Batch(Generic[Row, Result]):
             await asyncio.sleep(random.uniform(0.005, _PAUSE_S_MAX))  # noqa: S311  jitter, not a secret
 
     async def _send(self, rows: Sequence[Row]) -> Sequence[Result]:
-        records = await self._pool.fetch(self._statement, *self._to_arguments(rows))
+        arguments = self._to_arguments(rows)
+        month = "" if self._id_of is None else month_of(self._id_of(rows[0]))
+        try:
+            records = await self._pool.fetch(of_month(self._statement, month), *arguments)
+        except asyncpg.UndefinedTableError:  # ids of a month whose partitions are not made yet, or were dropped
+            if not month:
+                raise
+            records = await self._pool.fetch(self._statement, *arguments)
         return [self._to_result(record) for record in records]
 
     async def _split(self, rows: Sequence[Row], error: Exception, deadline: Deadline) -> list[Result | Exception]:

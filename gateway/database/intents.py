@@ -117,7 +117,15 @@ def _meeting(row: IntentRow) -> Sequence[tuple[str, ...]]:
 
 def intent_batch(pool: asyncpg.Pool) -> Batch[IntentRow, IntentResult]:
     """The statement of intents."""
-    return Batch(pool, sql("intent"), _arguments, _result, meeting=_meeting, settle_within_s=SETTLE_WITHIN_S)
+    return Batch(
+        pool,
+        sql("intent"),
+        _arguments,
+        _result,
+        meeting=_meeting,
+        settle_within_s=SETTLE_WITHIN_S,
+        id_of=lambda row: row.payment_id,
+    )
 
 
 def intents(pool: asyncpg.Pool, settings: Settings) -> GroupCommit[IntentRow, IntentResult]:
