@@ -51,7 +51,7 @@ async def run(settings: Settings) -> None:
             base.routing.usage.run(),
             pool.run(),
             keep_pace(base.pool),
-            keep_profiles(base.pool),
+            keep_profiles(base.pool, lambda: base.risk.rules.current.needs_profile),
             telling.run(),
         )
         background = [group.create_task(loop) for loop in loops]
