@@ -114,8 +114,13 @@ bench-risk-lists: setup ## ten million entries on a list of the risk check: impo
 capacity: setup ## what 1,000 to 50,000 payments/s need (docs/capacity.md), from measured costs; ARGS="--measure" takes them anew
 	$(BIN)/python -m loadtests.capacity $(ARGS)
 
-load: setup ## Locust against a stack of its own, or ARGS="--ready-file FILE", with the audit at the end
-	$(BIN)/python -m loadtests.load $(ARGS)
+load: setup ## Locust against a stack of its own, or ARGS="--ready-file FILE", with report and audit; docs/load-tests.md
+	@$(BIN)/python -m loadtests.load $(ARGS)
+
+.PHONY: load-worker
+load-worker: setup ## on another machine: Locust processes for a `make load` there, PLAN=FILE MASTER=HOST ARGS="--processes 4"
+	@test -n "$(PLAN)" || { echo "make load-worker needs PLAN=FILE, as make load's --plan-file wrote it"; exit 1; }
+	@MASHANG_LOAD_PLAN=$(PLAN) $(BIN)/locust --locustfile loadtests/locustfile.py --worker --master-host $(or $(MASTER),127.0.0.1) $(ARGS)
 
 .PHONY: bench bench-profile bench-webhooks bench-pool bench-routing bench-promotions bench-velocity bench-flash-sale load
 

@@ -23,7 +23,7 @@ from loadtests.load.mix import DISPLAYED_PERCENT
 from loadtests.load.page import page_of
 from loadtests.load.plan import Model, Plan, write_plan
 from loadtests.load.report import Run, Verdict, document_of
-from loadtests.load.running import Readings, run_locust
+from loadtests.load.running import run_locust
 from loadtests.load.shapes import ShapeName
 from loadtests.load.shops import campaigns, make_shops
 from loadtests.load.summary import show
@@ -70,13 +70,13 @@ def _audit(stack: RunningStack, book: Path) -> tuple[bool, str]:
     return done.returncode == 0, (done.stdout + done.stderr).strip()
 
 
-def _counted(folder: Path) -> tuple[Tally, dict[str, object] | None]:
-    """What all Locust processes counted, and the knee; nothing where Locust was killed."""
+def _counted(folder: Path) -> tuple[Tally, dict[str, object] | None, bool]:
+    """What all Locust processes counted, the knee, and whether the shape was over; nothing where Locust was killed."""
     try:
         document = orjson.loads((folder / _COUNTS).read_bytes())
     except FileNotFoundError:
-        return Tally(), None
-    return Tally.from_json(document["tally"]), document["knee"]
+        return Tally(), None, False
+    return Tally.from_json(document["tally"]), document["knee"], document["is_over"]
 
 
 @contextmanager
@@ -100,13 +100,13 @@ def _load(stack: RunningStack, plan: Plan, setting: Setting, book: Path, errors_
     if setting.web:
         print(f"Locust's page: http://127.0.0.1:{setting.web_port}; Ctrl-C ends the run and audits it", flush=True)
     status, readings = run_locust(plan_file, _locust_arguments(plan, setting), stack.process_groups)
-    tally, knee = _counted(plan.folder)
+    tally, knee, is_over = _counted(plan.folder)
     merged = merge(sorted(plan.folder.glob(PATTERN)), book)
     print("Auditing …", flush=True)
     passed, output = _audit(stack, book)
-    verdict = Verdict(passed, output, status, errors_allowed_percent)
+    verdict = Verdict(passed, output, status, is_over or readings.interrupted, errors_allowed_percent)
     made_at = datetime.now(UTC).isoformat(timespec="seconds")
-    return Run(made_at, plan, setting.processes, tally, readings or Readings(), knee, merged, verdict)
+    return Run(made_at, plan, setting.processes, tally, readings, knee, merged, verdict)
 
 
 def _write(run: Run, folder: Path) -> Path:

@@ -31,6 +31,8 @@ _REPORT_S: Final = 1.0
 _DRAIN_S: Final = 45.0
 _SETTLED_S: Final = 3.0
 """Reports of other processes are on their way for so long."""
+_SILENT_BEATS_MAX: Final = 20
+"""Seconds after which a process is given up: on a machine under full load three, as Locust has it, prove nothing."""
 _AT_ONCE: Final = 10_000
 _FIELD: Final = "mashang"
 
@@ -83,6 +85,11 @@ class PlannedShape(LoadTestShape):
             return False
         return judge(self._steps(self._shape, elapsed_s)).found
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it came to its end; not where Locust lost its processes before."""
+        return self._over_s is not None
+
     def knee(self) -> dict[str, Any] | None:
         """What the climb found; None of another shape."""
         if not isinstance(self._shape, Climb):
@@ -112,6 +119,7 @@ def shape_class(plan: Plan, gathered: Gathered) -> type[PlannedShape]:
 def install(plan: Plan, user: type[Till | Stream], gathered: Gathered) -> None:
     """Hang everything into Locust's events; what must not be shared by forked processes is made when each begins."""
     runners.WORKER_REPORT_INTERVAL = _REPORT_S
+    runners.HEARTBEAT_LIVENESS = _SILENT_BEATS_MAX
     # A level is to be reached at once, whatever Locust says of that
     logging.getLogger("locust.runners").addFilter(lambda record: "spawn rate" not in str(record.msg))
 
@@ -132,6 +140,7 @@ def install(plan: Plan, user: type[Till | Stream], gathered: Gathered) -> None:
 def _begin_selling(plan: Plan, user: type[Till | Stream], gathered: Gathered, *, is_alone: bool) -> None:
     """This process has users: give them what they share, and send on what they count."""
     chooser = random.Random(f"{plan.seed} {os.getpid()}")
+    plan.folder.mkdir(parents=True, exist_ok=True)  # on another machine there is none yet
     process = Process(plan, Market(plan, chooser), Tally(), Book(plan.folder), chooser)
     user.process = process
     if is_alone:
@@ -161,7 +170,8 @@ def _tell(plan: Plan, gathered: Gathered, users: Callable[[], int]) -> None:
 def _write_counts_at_the_end(plan: Plan, gathered: Gathered, environment: Environment) -> None:
     def write(**_: object) -> None:
         shape = environment.shape_class
-        knee = shape.knee() if isinstance(shape, PlannedShape) else None
-        Path(plan.folder, COUNTS).write_bytes(orjson.dumps({"tally": gathered.tally.to_json(), "knee": knee}))
+        knee, is_over = (shape.knee(), shape.is_over) if isinstance(shape, PlannedShape) else (None, True)
+        document = {"tally": gathered.tally.to_json(), "knee": knee, "is_over": is_over}
+        Path(plan.folder, COUNTS).write_bytes(orjson.dumps(document))
 
     events.quitting.add_listener(write)  # type: ignore[no-untyped-call]

@@ -75,6 +75,8 @@ def _head(run: Run, title: str) -> str:
         f"{len(plan.shops):,} shops and {plan.customers:,} customers by Zipf's law; "
         + ", ".join(f"{name} {percent:.1f} %" for name, percent in mix_of(run.tally).items()),
     ]
+    if run.faults:
+        lines.append("; ".join(run.faults))
     verdict = '<b class="passed">passed</b>' if run.passed else '<b class="missed">failed</b>'
     return f"<h1>{escape(title)} · {verdict}</h1>" + "".join(f"<p>{escape(line)}</p>" for line in lines)
 

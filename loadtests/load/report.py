@@ -22,13 +22,23 @@ class Verdict:
     audit_passed: bool
     audit_output: str
     locust_status: int
+    came_to_its_end: bool
+    """False where Locust lost its processes under way."""
     errors_allowed_percent: float
 
-    def passed(self, counted: Second) -> bool:
-        """Whether the books agree, payments were made, and no more went wrong than is allowed."""
-        allowed = counted.arrived * self.errors_allowed_percent / 100
-        # Locust's status is 1 where requests failed: those are counted here; any other is its own trouble
-        return self.audit_passed and counted.paid > 0 and counted.errors <= allowed and self.locust_status in {0, 1}
+    def faults(self, tally: Tally) -> list[str]:
+        """Why the run failed, in a few words each; none where it passed."""
+        counted = tally.total()
+        faults = {
+            "no payment was made": not counted.paid,
+            f"{counted.errors:,} error(s)": counted.errors > counted.arrived * self.errors_allowed_percent / 100,
+            f"{tally.open:,} customer(s) were not served to their end": tally.open > 0,
+            "the books disagree, or could not be compared": not self.audit_passed,
+            "Locust did not come to the end of the shape": not self.came_to_its_end,
+            # 1 says that requests failed: those are counted above
+            f"Locust ended with status {self.locust_status}": self.locust_status not in {0, 1},
+        }
+        return [what for what, is_so in faults.items() if is_so]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +57,12 @@ class Run:
     @property
     def passed(self) -> bool:
         """Whether it ends with status 0."""
-        return self.verdict.passed(self.tally.total())
+        return not self.faults
+
+    @property
+    def faults(self) -> list[str]:
+        """Why it failed."""
+        return self.verdict.faults(self.tally)
 
     @property
     def seconds(self) -> float:
@@ -61,6 +76,7 @@ def document_of(run: Run) -> dict[str, Any]:
     return {
         "made_at": run.made_at,
         "passed": run.passed,
+        "faults": run.faults,
         "plan": {
             "model": plan.model, "shape": plan.shape, "level": plan.level, "seconds": plan.seconds,
             "shops": len(plan.shops), "customers": plan.customers, "displayed_percent": plan.displayed_percent,

@@ -34,6 +34,8 @@ class Readings:
     """The readings of a run, in the order of their times."""
 
     all: list[Reading] = field(default_factory=list)
+    interrupted: bool = False
+    """By Ctrl-C, before its end."""
 
     @property
     def used_us(self) -> dict[str, int]:
@@ -88,6 +90,7 @@ def run_locust(plan: Path, arguments: Sequence[str], groups: Mapping[str, list[i
             except subprocess.TimeoutExpired:
                 continue
             except KeyboardInterrupt:
+                readings.interrupted = True
                 process.send_signal(signal.SIGINT)
     finally:
         process.terminate()

@@ -24,23 +24,9 @@ def show(run: Run, page: Path, console: Console) -> None:
         console.print(knee_sentence(run.knee), markup=False)
     for line in _sentences(run):
         console.print(line, markup=False, highlight=False)
-    verdict = ("Passed.", "green") if run.passed else (f"Failed: {why_failed(run)}.", "red")
+    verdict = ("Passed.", "green") if run.passed else (f"Failed: {', '.join(run.faults)}.", "red")
     console.print(verdict[0], style=verdict[1], markup=False)
     console.print(f"Report: {page}", markup=False, highlight=False)
-
-
-def why_failed(run: Run) -> str:
-    """In a few words."""
-    total, reasons = run.tally.total(), []
-    if not total.paid:
-        reasons.append("no payment was made")
-    if total.errors:
-        reasons.append(f"{total.errors:,} errors")
-    if not run.verdict.audit_passed:
-        reasons.append("the books disagree, or could not be compared")
-    if run.verdict.locust_status not in {0, 1}:
-        reasons.append(f"Locust ended with status {run.verdict.locust_status}")
-    return ", ".join(reasons)
 
 
 def _sentences(run: Run) -> list[str]:

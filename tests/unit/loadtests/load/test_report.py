@@ -14,10 +14,15 @@ from loadtests.load.page import knee_sentence, page_of
 from loadtests.load.plan import Plan
 from loadtests.load.report import Run, Verdict, best_per_s, document_of
 from loadtests.load.running import Reading, Readings
-from loadtests.load.summary import why_failed
 from loadtests.load.tally import End, Kind, Tally
 
-_PASSED = Verdict(audit_passed=True, audit_output="The books <agree>.", locust_status=0, errors_allowed_percent=0.0)
+_PASSED = Verdict(
+    audit_passed=True,
+    audit_output="The books <agree>.",
+    locust_status=0,
+    came_to_its_end=True,
+    errors_allowed_percent=0.0,
+)
 
 
 def _tally() -> Tally:
@@ -72,20 +77,22 @@ def test_the_best_stretch_of_a_shorter_run_is_none() -> None:
     [
         (replace(_PASSED, audit_passed=False), "the books disagree, or could not be compared"),
         (replace(_PASSED, locust_status=2), "Locust ended with status 2"),
+        (replace(_PASSED, came_to_its_end=False), "Locust did not come to the end of the shape"),
         (replace(_PASSED, locust_status=-9), "Locust ended with status -9"),
     ],
 )
 def test_a_run_fails_by_the_audit_or_by_locust_itself(run: Run, verdict: Verdict, reason: str) -> None:
     failed = replace(run, verdict=verdict)
     assert not failed.passed
-    assert why_failed(failed) == reason
+    assert failed.faults == [reason]
+    assert reason in page_of(failed)
     assert '<b class="missed">failed</b>' in page_of(failed)
 
 
 def test_a_run_fails_by_an_error_unless_so_many_are_allowed(run: Run) -> None:
     run.tally.failed(1_003.0, "paid: ended failed (channel_unavailable)")
     assert not run.passed
-    assert why_failed(run) == "1 errors"
+    assert run.faults == ["1 error(s)"]
     assert "channel_unavailable" in page_of(run)
     assert replace(run, verdict=replace(_PASSED, errors_allowed_percent=1.0)).passed
 
@@ -93,9 +100,14 @@ def test_a_run_fails_by_an_error_unless_so_many_are_allowed(run: Run) -> None:
 def test_a_run_without_a_payment_fails_and_has_a_report(run: Run) -> None:
     empty = replace(run, tally=Tally(), readings=Readings())
     assert not empty.passed
-    assert why_failed(empty) == "no payment was made"
+    assert empty.faults == ["no payment was made"]
     assert document_of(empty)["payments"] == 0
     assert "failed" in page_of(empty)
+
+
+def test_a_run_fails_where_customers_were_lost_sight_of(run: Run) -> None:
+    run.tally.open = 3
+    assert run.faults == ["3 customer(s) were not served to their end"]
 
 
 class _Page(HTMLParser):
