@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import asyncpg
@@ -111,3 +112,35 @@ async def test_a_till_that_names_new_cards_for_ever_fills_no_disk(pool: asyncpg.
         await pool.fetchval("SELECT count_order($1, 1, 'wechat', $2, 'mer_1', 1)", ada, number.to_bytes(2))
     orders, spent, _, by_bin, _ = await known(pool, ada) or ()
     assert (orders, spent, len(by_bin)) == (70, 70, 64)
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_a_batch_counts_captures_as_if_each_came_alone(pool: asyncpg.Pool, seed: int) -> None:
+    """Few customers, so that they come again in a batch; more banks than are kept of one; some are known already."""
+    draw = random.Random(seed)
+    people = [new_id("c").encode() for _ in range(4)]
+    banks = [None, *[number.to_bytes(2) for number in range(1 if seed % 2 else 70)]]
+    orders = [
+        (draw.choice(people), draw.randrange(1, 9_999), draw.choice(("wechat", "alipay")), draw.choice(banks), merchant)
+        for merchant in draw.choices(("mer_1", 'mer_"2"', "mer_3"), k=150)
+    ]
+
+    async def counted(*, at_once: bool) -> list[Any]:
+        async with pool.acquire() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            await connection.fetchval("SELECT count_order($1, 5, 'wechat', NULL, 'mer_1', 1)", people[0])
+            if at_once:
+                people_of, fens, wallets, bins, merchants = map(list, zip(*orders, strict=True))
+                states, nobody = ["succeeded"] * len(orders) + ["failed"], [*people_of, people[0]]
+                await connection.execute(
+                    "SELECT count_captures($1, $2, $3, $4, $5, $6, $7)",
+                    *(len(orders), states, nobody, [*fens, 1], [*wallets, "wechat"], [*bins, None], [*merchants, "m"]),
+                )
+            else:
+                await connection.executemany("SELECT count_order($1, $2, $3, $4, $5, 1)", orders)
+            rows = await connection.fetch("SELECT * FROM customers WHERE customer = ANY ($1) ORDER BY customer", people)
+            await transaction.rollback()
+            return [{**row, "first_at": row["first_at"] is None, "last_at": row["last_at"] is None} for row in rows]
+
+    assert await counted(at_once=True) == await counted(at_once=False)
