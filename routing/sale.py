@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from gateway.kernel.values import value
 from routing.channels.base import Wallet
 
 
@@ -30,7 +31,7 @@ class Cell(NamedTuple):
     method: Method
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Sale:
     """One payment to be routed.  `at` is in the merchant's time zone; `amount_fen` is the goods' value.
 
@@ -50,7 +51,7 @@ class Sale:
     is_static_code: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Price:
     """What a sale costs on one account: what the customer pays, and what we or the merchant add to it (subsidy)."""
 
@@ -58,7 +59,7 @@ class Price:
     subsidy_fen: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Prices:
     """The price everywhere, and where it is another one (a campaign may hold on one account only)."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
+
+from gateway.kernel.values import value
 
 BEIJING: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
 """All three channels write their times in Beijing time, which has no summer time."""
@@ -21,7 +22,7 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Deadline:
     """A moment on the monotonic clock by which an answer is due."""
 

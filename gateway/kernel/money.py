@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from gateway.kernel.values import value
 
 AMOUNT_FEN_MAX: Final = 10_000_000_000
 """¥100,000,000, the highest total that any of the channels takes (Alipay `total_amount`)."""
@@ -16,7 +17,7 @@ class Currency(StrEnum):
     CNY = "CNY"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Money:
     """An amount of minor units in one currency.
 

@@ -6,17 +6,17 @@ A claim is only an early answer: the unique order number in PostgreSQL decides. 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import Any
 
 from redis.exceptions import RedisError
 
 from gateway.database.valkey import Valkey, ValkeyAway
 from gateway.kernel.metrics import CLAIMS
+from gateway.kernel.values import value
 from risk.velocity.calling import Claim
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Claiming:
     """A claim on its way; `answer` is None where Valkey cannot be asked."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple, Self
 
@@ -13,6 +13,7 @@ from gateway.database.intents import IntentRow
 from gateway.kernel.failures import FailureCode
 from gateway.kernel.ids import new_id
 from gateway.kernel.secrets import Vault
+from gateway.kernel.values import value
 from gateway.payments.payment import Payment, PaymentOrder
 from gateway.payments.pricing import Basket, Priced
 from gateway.payments.states import Status
@@ -37,7 +38,7 @@ class Screened(NamedTuple):
     refusal: FailureCode | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Plan:
     """The decision, the price, and either the route to the account to charge or why none is charged.
 

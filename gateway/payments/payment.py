@@ -13,6 +13,7 @@ from gateway.kernel.clock import rfc3339
 from gateway.kernel.failures import FAILURES, FailureCode
 from gateway.kernel.money import Money
 from gateway.kernel.secrets import Vault
+from gateway.kernel.values import value
 from gateway.payments.numbers import attempt_order_no
 from gateway.payments.schemas import PaymentRequest
 from gateway.payments.states import Status
@@ -20,7 +21,7 @@ from promotions.redemption import Redemption
 from routing.channels.base import ChannelOrder
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PaymentOrder:
     """A validated request of a merchant, and its canonical form for comparison.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from gateway.kernel.clock import Deadline
+from gateway.kernel.values import value
 from gateway.payments.payment import Payment, PaymentOrder
 from gateway.settings import Settings
 from routing.accounts.book import Account
@@ -19,7 +19,7 @@ from routing.sale import NO_ACCOUNTS, Method, Prices, Sale
 _ZONES_MAX: Final = 1_024
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Route:
     """What an order is routed by: the sale, its prices, and what the router chose first.
 
@@ -32,7 +32,7 @@ class Route:
     strangers: frozenset[str] = NO_ACCOUNTS
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Turn:
     """One attempt that is durable: its payment and account, and the moment after which nothing may leave (monotonic).
 
@@ -46,7 +46,7 @@ class Turn:
     tried: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Budget:
     """Seconds from now: until when an attempt may leave, and when a worker takes it over from a process that died."""
 

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from gateway.kernel.failures import FailureCode
 from gateway.kernel.money import Money
+from gateway.kernel.values import value
 from routing.channels.notifications import Acknowledgements, Notification
 from routing.channels.reports import CloseReport, CodeReport, PageReport, RefundReport, ReversalReport, TradeReport
 from routing.channels.statements import Statement
@@ -28,7 +29,7 @@ class Wallet(StrEnum):
     QQ = "qq"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ChannelOrder:
     """One attempt at one channel, by the number that we gave it.
 
@@ -42,7 +43,7 @@ class ChannelOrder:
     channel_trade_no: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BarcodeCharge:
     """A bar code payment (被扫) to be taken: the customer's code and what the channel wants to know of the sale."""
 
@@ -106,7 +107,7 @@ class RefundRules:
     """So many days after the payment no refund is taken any more."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallLimits:
     """Bounds of one call: how long the answer may take, and the moment after which nothing may leave this machine.
 
@@ -227,7 +228,7 @@ class Channel(Protocol):
         """Close what the account holds open."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TransportResponse:
     """A whole answer: status, headers with lower-case names, and the raw body (bounded)."""
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from gateway.kernel.failures import FailureCode
+from gateway.kernel.values import value
 
 
 class TradeState(StrEnum):
@@ -68,7 +69,7 @@ class RefundState(StrEnum):
     NOT_FOUND = "not_found"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TradeReport:
     """What a verified answer of the channel says of an order.
 
