@@ -15,6 +15,7 @@ from gateway.http.preferences import idempotency_key, wait_s
 from gateway.http.services import Services, services_of
 from gateway.kernel.clock import Deadline
 from gateway.kernel.errors import not_found
+from gateway.kernel.logs import log_event
 from gateway.kernel.metrics import PAYMENT_SECONDS, PAYMENTS
 from gateway.merchants.store import Scope
 from gateway.payments import cancel as cancelling
@@ -194,9 +195,10 @@ def _observe(payment: Payment, request_id: str, seconds: float, *, replayed: boo
     wallet = payment.wallet or "none"
     PAYMENTS.labels(payment.status, wallet, payment.account_id or "none", reason).inc()
     PAYMENT_SECONDS.labels(wallet).observe(seconds)
-    _log.info(
+    log_event(
+        _log,
         "payment",
-        extra={
+        {
             "request_id": request_id,
             "payment_id": payment.id,
             "status": payment.status,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.kernel import logs
-from gateway.kernel.logs import HoldingHandler, JsonFormatter, TerminalFormatter
+from gateway.kernel.logs import HoldingHandler, JsonFormatter, TerminalFormatter, log_event
 
 
 def record(message: str, *arguments: Any, level: int = logging.INFO, **fields: Any) -> logging.LogRecord:
@@ -72,8 +72,7 @@ def stream() -> io.StringIO:
 def handler(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> Iterator[HoldingHandler]:
     """A handler whose clock does not run."""
     monkeypatch.setattr(logs, "_HELD_S", 3_600)
-    made = HoldingHandler(stream)
-    made.setFormatter(JsonFormatter())
+    made = HoldingHandler(stream, JsonFormatter())
     yield made
     made.close()
 
@@ -93,3 +92,47 @@ def test_lines_are_held_back_until_there_are_many_or_one_is_a_warning(
 def test_a_stream_that_nobody_reads_any_more_stops_nothing(handler: HoldingHandler, stream: io.StringIO) -> None:
     stream.close()
     handler.handle(record("look", level=logging.ERROR))
+
+
+@pytest.fixture
+def alone(handler: HoldingHandler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody listens but our handler."""
+    root = logging.getLogger("alone")
+    monkeypatch.setattr(root, "handlers", [handler])
+    monkeypatch.setattr(logs, "_ROOT", root)
+    monkeypatch.setattr(logging.getLogger("mashang.test"), "level", logging.INFO)
+
+
+@pytest.mark.usefixtures("alone")
+def test_an_event_of_the_hot_path_is_the_line_that_the_logging_package_would_write(
+    handler: HoldingHandler, stream: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs.time, "time", lambda: 1_700_000_000.25)
+    log_event(logging.getLogger("mashang.test"), "payment", {"payment_id": "pay_1", "failure": None, "ms": 12.5})
+    handler.handle(record("payment", payment_id="pay_1", failure=None, ms=12.5))
+    handler.flush()
+    ours, packages = stream.getvalue().splitlines()
+    assert ours == packages
+
+
+def test_an_event_reaches_every_other_handler_too(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        log_event(logging.getLogger("mashang.test"), "payment", {"payment_id": "pay_1"})
+    assert [(one.getMessage(), vars(one)["payment_id"]) for one in caplog.records] == [("payment", "pay_1")]
+
+
+@pytest.mark.usefixtures("alone")
+def test_an_event_below_the_level_is_no_line(handler: HoldingHandler, stream: io.StringIO) -> None:
+    logging.getLogger("mashang.quiet").setLevel(logging.WARNING)
+    log_event(logging.getLogger("mashang.quiet"), "payment", {"payment_id": "pay_1"})
+    handler.flush()
+    assert stream.getvalue() == ""
+
+
+@pytest.mark.usefixtures("alone")
+def test_an_event_that_cannot_be_written_is_told_and_stops_nothing(
+    handler: HoldingHandler, stream: io.StringIO
+) -> None:
+    log_event(logging.getLogger("mashang.test"), "payment", {"note": "\ud800"})
+    handler.flush()
+    assert json.loads(stream.getvalue())["event"] == "a line could not be written"
