@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
@@ -13,12 +12,13 @@ from starlette.types import Send
 
 from gateway.admission.admission import Ticket
 from gateway.kernel.errors import ApiError, InvalidRequest
+from gateway.kernel.values import value
 
 _PARAM_LENGTH_MAX: Final = 128
 JSON: Final = (b"content-type", b"application/json")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answer:
     """A whole HTTP answer."""
 
@@ -38,7 +38,7 @@ class Answer:
         return Response(self.body, self.status, headers, media_type="application/json")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Call:
     """A request whose body has been read within its bounds."""
 
