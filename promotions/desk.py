@@ -126,17 +126,17 @@ class Promotions:
 
     def customer_key(self, realm: str, customer_id: str) -> bytes:
         """The keyed hash that stands for a customer."""
-        return self._vault.keyed_hash(f"{realm}\n{customer_id}".encode())
+        return self._vault.name_hash(f"{realm}\n{customer_id}".encode())
 
     def bin_key(self, card_bin: str) -> bytes:
         """The keyed hash under which a customer's payments with a bank's cards are counted."""
-        return self._vault.keyed_hash(f"bin\n{card_bin[:BIN_DIGITS]}".encode())
+        return self._vault.name_hash(f"bin\n{card_bin[:BIN_DIGITS]}".encode())
 
     async def facts(self, asked: Asked) -> Facts:
         """What campaigns look at.  The history is read where a campaign in force could need it."""
-        keyed_hash, realm = self._vault.keyed_hash, asked.realm
+        name_hash, realm = self._vault.name_hash, asked.realm
         customer = None if asked.customer_id is None else self.customer_key(realm, asked.customer_id)
-        device = None if asked.device_id is None else keyed_hash(f"{realm}\n{asked.device_id}".encode()).hex()
+        device = None if asked.device_id is None else name_hash(f"{realm}\n{asked.device_id}".encode()).hex()
         history = None
         if customer is not None and self.book.current.needs_history:
             history = await self._history(asked, customer, device)

@@ -120,7 +120,7 @@ def _code_type(order: PaymentOrder) -> CodeType:
 
 def _keyed(vault: Vault, realm: str, value: str | None) -> str | None:
     """What stands for a customer or a device of the realm, as in promotions."""
-    return None if value is None else vault.keyed_hash(f"{realm}\n{value}".encode()).hex()
+    return None if value is None else vault.name_hash(f"{realm}\n{value}".encode()).hex()
 
 
 def _where(customer: Customer) -> Location | None:

@@ -19,7 +19,7 @@ def redemption_rows(applied: Sequence[Applied], slices: Mapping[str, int]) -> tu
 def redemption_row(applied: Applied, slice_: int | None) -> RedemptionRow:
     """One campaign's row.  `slice_` is None where the campaign has neither a budget nor a number."""
     campaign = applied.campaign
-    counters = [UseRow(str(use.scope), *use[1:]) for use in applied.uses]
+    counters = tuple([UseRow(str(scope), key, day, most, fen) for scope, key, day, most, fen in applied.uses])
     return RedemptionRow(
         campaign_id=campaign.id,
         version=campaign.version,
@@ -35,5 +35,5 @@ def redemption_row(applied: Applied, slice_: int | None) -> RedemptionRow:
         returns_budget=campaign.on_refund.returns_budget,
         returns_limits=campaign.on_refund.returns_limits,
         new_customer=applied.is_new_customer,
-        counters=tuple(counters),
+        counters=counters,
     )

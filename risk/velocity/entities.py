@@ -28,12 +28,17 @@ VALUES: Final[dict[str, Callable[[Facts], str | None]]] = {
     "code_type": lambda facts: str(facts.code_type),
 }
 """What a payment names in a dimension of the specification, None where it does not."""
+_OF_FEW: Final = frozenset({"customer", "device", "ip"})
+"""Whose payments are too few for their hash to be worth remembering."""
 
 
 class Hasher(Protocol):
     """Keyed hashes; gateway.kernel.secrets.Vault is one."""
 
     def keyed_hash(self, value: bytes) -> bytes:
+        """16 bytes."""
+
+    def name_hash(self, name: bytes) -> bytes:
         """16 bytes."""
 
 
@@ -70,7 +75,8 @@ class Names:
         return f"risk:{{{dimensions[0]}+{dimensions[1]}:{hashes}}}"
 
     def _hash(self, dimension: str, value: str) -> bytes:
-        return self._hasher.keyed_hash(f"{dimension}\n{value}".encode(errors="surrogatepass"))
+        name = f"{dimension}\n{value}".encode(errors="surrogatepass")
+        return self._hasher.keyed_hash(name) if dimension in _OF_FEW else self._hasher.name_hash(name)
 
 
 def entities_of(kinds: Iterable[Kind], names: Names) -> tuple[list[Kind], list[str]]:
