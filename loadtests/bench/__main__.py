@@ -21,8 +21,9 @@ import typer
 from rich.console import Console
 
 from loadtests.bench.campaign_sets import CampaignSets, InForce, campaign_sets
+from loadtests.bench.compare import changes, changes_table
 from loadtests.bench.discounts import measure_discounts
-from loadtests.bench.document import make_document, read_previous, store_versions, write
+from loadtests.bench.document import make_document, read, read_previous, store_versions, write
 from loadtests.bench.measure import measure
 from loadtests.bench.outcome import (
     CAMPAIGNS,
@@ -265,6 +266,9 @@ def main(
         Path | None, typer.Option(help="A stack that runs already; without it one is started.")
     ] = None,
     client_log: Annotated[Path | None, typer.Option(help="Keep the client's book in this file.")] = None,
+    compare: Annotated[
+        Path | None, typer.Option(help="An earlier run's JSON; without it the newest one as quick as this.")
+    ] = None,
     results: Annotated[Path, typer.Option(help="Folder of the JSON documents.")] = Path("results"),
 ) -> None:
     """Measure the yardstick, the gateway and the baseline side by side, and judge them by the targets."""
@@ -279,15 +283,18 @@ def main(
     )
     console = Console(width=None if sys.stdout.isatty() else 170)
     at = datetime.now(UTC)
-    previous = read_previous(results, quick=quick)
+    previous = read_previous(results, quick=quick) if compare is None else read(compare)
     chosen: AbstractContextManager[RunningStack] = own_stack() if ready_file is None else running_stack(ready_file)
     with chosen as stack, tempfile.TemporaryDirectory(prefix="mashang-book-") as folder:
         bench = Bench(stack, plan, client_log or Path(folder) / "book.jsonl", console)
         outcome = bench.run()
         stores = asyncio.run(store_versions(stack.ready))
     options = {**asdict(plan), "parts": sorted(plan.parts), "quick": quick}
-    path = write(results, "bench", make_document(outcome, options, at, stores), at)
+    document = make_document(outcome, options, at, stores)
+    path = write(results, "bench", document, at)
     show(console, outcome, previous)
+    if previous is not None:
+        console.print(changes_table(changes(document, previous), previous))
     console.print(f"Written: {path}")
     if not outcome.is_audited:
         raise typer.Exit(1)

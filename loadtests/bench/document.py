@@ -62,7 +62,7 @@ def stamp(at: datetime) -> str:
 def newest(folder: Path, kind: str, chosen: Path | None = None) -> dict[str, Any] | None:
     """The chosen document, or the newest one of that kind in the folder, or None."""
     paths = [chosen] if chosen is not None else sorted(folder.glob(f"{kind}-2*.json"), reverse=True)[:1]
-    return orjson.loads(paths[0].read_bytes()) if paths else None
+    return read(paths[0]) if paths else None
 
 
 def verdict_rows(judged: Iterable[Verdict]) -> list[dict[str, Any]]:
@@ -91,11 +91,17 @@ def write(folder: Path, kind: str, document: Mapping[str, Any], at: datetime) ->
 
 def read_previous(folder: Path, *, quick: bool) -> dict[str, Any] | None:
     """The newest document of the folder that came of a run as quick as this one, or None."""
-    for path in sorted(folder.glob("bench-*.json"), reverse=True):
-        document: dict[str, Any] = orjson.loads(path.read_bytes())
+    for path in sorted(folder.glob("bench-2*.json"), reverse=True):
+        document = read(path)
         if document["options"]["quick"] == quick:
             return document
     return None
+
+
+def read(path: Path) -> dict[str, Any]:
+    """One document."""
+    document: dict[str, Any] = orjson.loads(path.read_bytes())
+    return document
 
 
 async def store_versions(ready: ReadyFile) -> dict[str, str]:
@@ -117,6 +123,8 @@ def _run(run: Run, outcome: Outcome, name: str) -> dict[str, Any]:
         "refused": figures.refused,
         "latency_ms": {f"p{percent}": figures.percentile_ms(percent) for percent in (50, 90, 99)},
         "cpu_us_per_payment": measured.cpu_us_per_payment,
+        "server_us": run.server_us,
+        "server_us_rounds": outcome.rounds_us.get(name, []),
         "system_us_per_payment": {name: used / max(figures.completed, 1) for name, used in measured.system_us.items()},
         "cpu_us_per_payment_all": measured.cpu_us_per_payment_all,
         "ratio_to_no_op": outcome.ratio(name),

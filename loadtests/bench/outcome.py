@@ -102,6 +102,8 @@ class Outcome:
     discounts: list[DiscountCost] = field(default_factory=list)
     """The price and the reservation by themselves, with a hundred campaigns."""
     audit: Audit | None = None
+    rounds_us: dict[str, list[float]] = field(default_factory=dict)
+    """What each round of a run cost the server that was measured, µs of CPU per payment."""
 
     @property
     def is_audited(self) -> bool:
@@ -111,6 +113,7 @@ class Outcome:
 
     def add(self, name: str, run: Run) -> None:
         """Add a run to those of the same name."""
+        self.rounds_us.setdefault(name, []).append(run.server_us)
         self.runs[name] = self.runs[name] + run if name in self.runs else run
 
     def best_open(self, transport: str) -> int:

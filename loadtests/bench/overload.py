@@ -58,7 +58,36 @@ class Refusing:
     """The yardstick in the same minute."""
 
     @property
-    def peak_of(turns: Mapping[str, Measurement]) -> Measurement:
+    def refusal_us(self) -> float:
+        """CPU of the gateway for each refusal."""
+        figures = self.measured.figures
+        beside_us = figures.completed * self.payment_us + figures.seconds * self.idle_us_per_s
+        return max(0.0, self.measured.cpu_us["gateway"] - beside_us) / max(figures.refused, 1)
+
+
+@dataclass(slots=True)
+class Overload:
+    """What was measured, by name, and the verdict of the books after it."""
+
+    turns: dict[str, Measurement]
+    refusing: Refusing | None = None
+    audits: tuple[Audit, ...] = ()
+    restarted_s: float | None = None
+    """How long after the kill the supervisor had started another process."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the books agree after each part."""
+        return all(each.passed for each in self.audits)
+
+
+def per_cpu_second(measured: Measurement) -> float:
+    """Payments completed for each second of CPU that all processes but the generator used."""
+    used_us = sum(used for name, used in measured.cpu_us.items() if name != GENERATOR)
+    return 1_000_000 * measured.figures.completed / used_us if used_us else 0.0
+
+
+def peak_of(turns: Mapping[str, Measurement]) -> Measurement:
     """The turn that completed most, of those in which no more was offered than can be taken."""
     offered = [turns[name] for name in (PEAK, name_of(1)) if name in turns]
     return max(offered, key=lambda turn: turn.figures.per_second)
@@ -139,7 +168,8 @@ def _show(console: Console, found: Overload) -> None:
         figures, used_us = turn.figures, turn.cpu_us_per_payment.get("gateway")
         table.add_row(
             name, f"{figures.answered / figures.seconds:,.0f}", f"{figures.per_second:,.0f}",
-            f"{figures.refused / figures.seconds:,.0f}", _told(figures.errors), "" if used_us is None else f"{per_cpu_second(turn):,.0f}",
+            f"{figures.refused / figures.seconds:,.0f}", _told(figures.errors),
+            "" if used_us is None else f"{per_cpu_second(turn):,.0f}",
             "" if used_us is None else f"{used_us:,.0f}", f"{figures.percentile_ms(50):.0f}",
             f"{figures.percentile_ms(99):.0f}", f"{percentile(figures.refusals_ms, 99):.1f}",
             f"{figures.late_share:.1%}", "" if used_us is None else f"{turn.others_share:.0%}",
