@@ -66,8 +66,18 @@ format: setup ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup ## yardstick, gateway and baseline side by side; ARGS="--quick" for a short run
+bench: setup ## yardstick, gateway and baseline side by side; ARGS="--quick" for a short run, "--compare FILE"
 	$(BIN)/python -m loadtests.bench $(ARGS)
+
+.PHONY: bench-latency bench-overload bench-curves
+bench-latency: setup ## what the gateway adds to the channel's time, at half load and for a lone payment (P4)
+	$(BIN)/python -m loadtests.bench.latency $(ARGS)
+
+bench-overload: setup ## one, two and three times the capacity offered, and the cost of a refusal (P8); ARGS="--kill"
+	$(BIN)/python -m loadtests.bench.overload $(ARGS)
+
+bench-curves: setup ## cost by campaigns, rules, merchants, payments stored, … (P5); ARGS="--only campaigns,rules --small"
+	$(BIN)/python -m loadtests.bench.curves $(ARGS)
 
 .PHONY: simulate
 simulate: setup ## play every routing scenario with 20 seeds, ours beside others; tables, JSON and pictures in results/routing
@@ -76,7 +86,7 @@ simulate: setup ## play every routing scenario with 20 seeds, ours beside others
 		$(BIN)/mashang routing simulate $$name --seeds $(or $(SEEDS),20) --report results/routing/$$name.json --picture results/routing/$$name.svg || exit 1; \
 	done
 
-bench-profile: setup ## where the gateway's time goes under the benchmark's load (py-spy)
+bench-profile: setup ## what each phase of a payment costs the gateway, in table, JSON and picture (py-spy, perf)
 	$(BIN)/python -m loadtests.bench.profile $(ARGS)
 
 bench-webhooks: setup ## how fast queued events reach a local receiver, with the audit of what arrived
