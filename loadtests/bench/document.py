@@ -121,6 +121,7 @@ def _run(run: Run, outcome: Outcome, name: str) -> dict[str, Any]:
         "per_second": figures.per_second,
         "errors": figures.errors,
         "refused": figures.refused,
+        "declined": figures.declined,
         "latency_ms": {f"p{percent}": figures.percentile_ms(percent) for percent in (50, 90, 99)},
         "cpu_us_per_payment": measured.cpu_us_per_payment,
         "server_us": run.server_us,
