@@ -132,6 +132,9 @@ def install(plan: Plan, user: type[Till | Stream], gathered: Gathered) -> None:
             gevent.spawn(_tell, plan, gathered, lambda: runner.user_count)
         if not isinstance(runner, runners.MasterRunner):
             _begin_selling(plan, user, gathered, is_alone=not isinstance(runner, runners.WorkerRunner))
+        if not isinstance(runner, runners.WorkerRunner):
+            # After Ctrl-C the tills are still at work
+            events.quitting.add_listener(lambda **_: runner.stop())  # type: ignore[no-untyped-call]
 
     events.init.add_listener(begin)  # type: ignore[no-untyped-call]
     events.worker_report.add_listener(lambda client_id, data, **_: gathered.take(client_id, data[_FIELD]))  # type: ignore[no-untyped-call]

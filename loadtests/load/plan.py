@@ -39,7 +39,7 @@ class Plan:
 
     gateway: str
     scanners: dict[str, str]
-    """The simulator of each wallet, where its customers scan."""
+    """The simulators by wallet, where its customers scan, and the bar-code front's."""
     shops: list[Shop]
     """By the trade that they do: the first has the most customers."""
     coupon_campaign_id: str
