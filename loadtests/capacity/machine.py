@@ -25,6 +25,7 @@ class Cores:
         self._since_s = 0.0
         self._order = count()
         self._version = 0
+        self._planned: tuple[float, float] | None = None
 
     def run(self, work_s: float, then: Resume) -> None:
         """Do so many seconds of work, then call."""
@@ -42,15 +43,22 @@ class Cores:
         self._since_s = now_s
 
     def _plan(self) -> None:
-        self._version += 1
+        """Set the moment at which the next one is done, unless it is what was planned already."""
         if not self._running:
+            self._planned = None
             return
-        version, left_s = self._version, max(0.0, self._running[0][0] - self._served_s)
-        self._simulation.after(left_s / self._rate(), lambda: self._finish(version))
+        rate, ends_s = self._rate(), self._running[0][0]
+        if self._planned == (rate, ends_s):
+            return
+        self._planned = (rate, ends_s)
+        self._version += 1
+        version, left_s = self._version, max(0.0, ends_s - self._served_s)
+        self._simulation.after(left_s / rate, lambda: self._finish(version))
 
     def _finish(self, version: int) -> None:
-        if version != self._version:
+        if version != self._version or self._planned is None:
             return  # somebody began or ended meanwhile: the end was planned anew
+        self._planned = None
         self._catch_up()
         # what was planned to end now has ended, whatever rounding left of it
         self._served_s = max(self._served_s, self._running[0][0])
@@ -59,13 +67,20 @@ class Cores:
         then()
 
 
+class OwnCore:
+    """A processor that one process has to itself."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self.run = simulation.after
+
+
 class Process:
     """One thread that does its jobs in order of arrival: an event loop, a back-end, Valkey.
 
     Whoever finds it asleep pays for waking it: the context switch, and a turn of its loop for one event alone.
     """
 
-    def __init__(self, cores: Cores, wake_s: float = 0.0) -> None:
+    def __init__(self, cores: Cores | OwnCore, wake_s: float = 0.0) -> None:
         self._cores = cores
         self._wake_s = wake_s
         self._jobs: deque[tuple[float, Resume]] = deque()

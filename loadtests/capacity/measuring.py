@@ -128,6 +128,11 @@ def _as_json(open_requests: int, point: _Point) -> dict[str, Any]:
         "per_second": measured.figures.per_second,
         "completed": measured.figures.completed,
         "errors": measured.figures.errors,
+        "unsuccessful": {
+            name.removeprefix("unsuccessful."): count
+            for name, count in read.items()
+            if name.startswith(("unsuccessful.", "refused.")) and count
+        },
         "latency_ms": {f"p{percent}": measured.figures.percentile_ms(percent) for percent in (50, 90, 99)},
         "cpu_us_per_payment": measured.cpu_us_per_payment,
         "others_share": measured.others_share,

@@ -10,7 +10,7 @@ from typing import Final
 from loadtests.capacity.batching import BatchCost, Batches, Tally
 from loadtests.capacity.costs import INTENT, OUTCOME, PHASE_SHARES, PIPELINE, WRITING, Costs, Role
 from loadtests.capacity.events import Simulation, Steps, Wait
-from loadtests.capacity.machine import Cores, Disk, Process
+from loadtests.capacity.machine import Cores, Disk, OwnCore, Process
 
 _IDLE_TURN_S: Final = 0.1
 _STRANGERS_TURN_S: Final = 0.004
@@ -137,7 +137,7 @@ class Node:
 
     def process(self, role: Role) -> Process:
         """A new process of that role, on the cores where it belongs."""
-        cores = self._database_cores if role is Role.POSTGRESQL else self._shared or Cores(self.simulation, 1)
+        cores = self._database_cores if role is Role.POSTGRESQL else self._shared or OwnCore(self.simulation)
         process = Process(cores, self.costs.by_role[role].wake_s)
         self._processes[role].append(process)
         return process

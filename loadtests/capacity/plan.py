@@ -22,10 +22,10 @@ _US: Final = 1e-6
 _DAY_S: Final = 86_400
 _PROCESSES: Final = 3
 """Gateway processes that are played to find how many payments one takes."""
-_PAYMENTS: Final = 600
-_HALVINGS: Final = 7
+_PAYMENTS: Final = 400
+_HALVINGS: Final = 6
 _CELL_S: Final = 1.0
-_LINGERS_MS: Final = (2, 5, 10)
+_LINGERS_MS: Final = (5, 10)
 _WARM_UP_S: Final = 0.5
 _MEASURED_PROCESSES: Final = 2
 """A gateway and a worker held the connections that were counted."""
@@ -166,7 +166,7 @@ def busiest_process(costs: Costs, assumed: Assumptions) -> Played:
     What a payment costs depends on what each process takes, so that is found first, by halving.
     """
     few = Layout(_PROCESSES)
-    least, most = 1.0, 1 / costs.by_role[Role.GATEWAY].payment_s
+    least, most = 1.0, assumed.gateway_use_max / costs.by_role[Role.GATEWAY].payment_s
     for _ in range(_HALVINGS):
         middle = (least + most) / 2
         played = _play(few, _PROCESSES * middle, costs, assumed, _PAYMENTS / _PROCESSES / middle)

@@ -22,6 +22,7 @@ _COUNTED: Final = {
     "mashang_batch_rows_count": ("batches", "batch"),
     "mashang_batch_seconds_sum": ("batch_s", "batch"),
     "mashang_payments_total": ("payments", None),
+    "mashang_refused_total": ("refused", "reason"),
     "mashang_payment_phase_seconds_sum": ("phase_s", "phase"),
     "mashang_payment_phase_seconds_count": ("phases", "phase"),
 }
@@ -77,6 +78,8 @@ def _metrics(stack: RunningStack) -> Reading:
         for sample in family.samples:
             if sample.name in _COUNTED:
                 name, label = _COUNTED[sample.name]
+                if name == "payments" and sample.labels["status"] != "succeeded":
+                    totals[f"unsuccessful.{sample.labels['status']} {sample.labels['reason']}"] += sample.value  # type: ignore[assignment]
                 totals[name if label is None else f"{name}.{sample.labels[label]}"] += sample.value  # type: ignore[assignment]
     return dict(totals)
 

@@ -13,10 +13,10 @@ from loadtests.capacity.measured import Measured, Point
 from loadtests.capacity.node import Arrivals, Layout, Node, Played
 
 COMPARED_ROLES: Final = (Role.GATEWAY, Role.POSTGRESQL, Role.VALKEY, Role.SIMULATORS)
-_PAYMENTS: Final = 1_500
+_PAYMENTS: Final = 1_200
 _SECONDS_MAX: Final = 40.0
-_SECONDS_MIN: Final = 3.0
-_WARM_UP_S: Final = 2.0
+_SECONDS_MIN: Final = 2.0
+_WARM_UP_S: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True)
