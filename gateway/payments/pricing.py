@@ -7,7 +7,6 @@ the intent's commit guards every limit again.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -59,7 +58,7 @@ class Basket:
     held: Held = ()
     refusals: int = 0
     stale: int = 0
-    sent_elsewhere: Counter[str] = field(default_factory=Counter)
+    sent_elsewhere: dict[str, int] = field(default_factory=dict)
     """Campaigns some of whose slices were empty: so often has the pool been asked for another one."""
     is_promoted: bool = True
     """Whether the risk check allows it a subsidy."""
@@ -144,7 +143,7 @@ class Pricing:
                 basket.stale += 1
                 await promotions.grant_day(campaign_id, _applied(offer, campaign_id).day)
             case RefusalKind.EXHAUSTED if _may_have_it_elsewhere(basket, offer, campaign_id):
-                basket.sent_elsewhere[campaign_id] += 1
+                basket.sent_elsewhere[campaign_id] = basket.sent_elsewhere.get(campaign_id, 0) + 1
                 self._correct(held, refusal)
             case kind:
                 self._correct(held, refusal)
@@ -296,7 +295,7 @@ def _shown(basket: Basket) -> Shown:
 def _may_have_it_elsewhere(basket: Basket, offer: Offer, campaign_id: str) -> bool:
     """Whether another slice may have what this one has not; a Valkey that is behind names one after the other."""
     slices = _applied(offer, campaign_id).campaign.slices
-    return slices > 1 and basket.sent_elsewhere[campaign_id] < min(slices, _ELSEWHERE_MAX)
+    return slices > 1 and basket.sent_elsewhere.get(campaign_id, 0) < min(slices, _ELSEWHERE_MAX)
 
 
 def _applied(offer: Offer, campaign_id: str) -> Applied:

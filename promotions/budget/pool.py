@@ -55,11 +55,10 @@ class BudgetPool:
         """Reserve from every campaign or from none; the same order again gets the same reservation."""
         if self._telling.is_releasing(order_key):
             self._telling.flush(in_full=True)
-        ordered = sorted(draws)
-        if len(ordered) == 1:
-            found = [await self._draw(order_key, owner, ordered[0])]
-        else:
-            found = await asyncio.gather(*(self._draw(order_key, owner, draw) for draw in ordered))
+        if len(draws) == 1:
+            only = await self._draw(order_key, owner, draws[0])
+            return only if isinstance(only, Exhausted) else (only,)
+        found = await asyncio.gather(*(self._draw(order_key, owner, draw) for draw in sorted(draws)))
         taken = tuple(each for each in found if isinstance(each, Reservation))
         if len(taken) == len(found):
             return taken
@@ -164,6 +163,8 @@ class _Turns:
 
     def first(self, draw: Draw, own: int) -> int:
         """The slice to begin with."""
+        if not self._turned:
+            return own % draw.slices
         until, number = self._turned.get((draw.campaign_id, draw.day), (0.0, 0))
         return number % draw.slices if until and time.monotonic() < until else own % draw.slices
 

@@ -65,13 +65,13 @@ class Histories:
 
 
 def _read(record: asyncpg.Record, wanted: Wanted) -> Read:
-    with_bin, at_merchant = record["orders_with_bin"], record["orders_at_merchant"]
+    with_bin, at_merchant, by_wallet = record["orders_with_bin"], record["orders_at_merchant"], record["by_wallet"]
     history = History(
         orders=record["orders"],
         spent_fen=record["spent"],
         first_at=record["first_at"],
         last_at=record["last_at"],
-        orders_by_wallet=orjson.loads(record["by_wallet"]),
+        orders_by_wallet={} if by_wallet == "{}" else orjson.loads(by_wallet),
         orders_by_bin={wanted.card_bin: with_bin} if wanted.card_bin and with_bin else {},
         orders_by_merchant={wanted.merchant_id: at_merchant} if at_merchant else {},
         segments=tuple(record["segments"]),

@@ -49,4 +49,4 @@ def split(discount_fen: int, portions: Iterable[Portion]) -> tuple[Funding, ...]
 
 def subsidy_fen(offer: Offer) -> int:
     """What the merchant and the platform add to an offer's price."""
-    return sum(part.amount_fen for applied in offer.applied for part in applied.funding if part.sponsor in SUBSIDIZING)
+    return sum([fen for applied in offer.applied for sponsor, fen in applied.funding if sponsor in SUBSIDIZING])

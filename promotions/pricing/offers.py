@@ -33,11 +33,10 @@ def offers_of(facts: Facts, matched: MatchedBy, priced: PricedBy, accounts: Iter
     """
     candidates = matched(facts)
     everywhere = priced(candidates, facts)
-    usual = [campaign.id for campaign in candidates]
     on_account: dict[str, Offer] = {}
     for account_id in accounts:
         there = facts._replace(channel=account_id)
         own = matched(there)
-        if [campaign.id for campaign in own] != usual:
+        if [campaign.id for campaign in own] != [campaign.id for campaign in candidates]:
             on_account[account_id] = priced(own, there)
     return Offers(everywhere, on_account)
