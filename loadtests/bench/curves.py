@@ -55,7 +55,7 @@ def _table(curve: Curve, before: Mapping[str, Any] | None) -> Table:
     earlier = {} if before is None else before["curves"].get(curve.name, {})
     table = Table(title=f"CPU per payment in µs, by {TITLES[curve.name]}", title_justify="left")
     table.add_column(curve.name)
-    for column in (*names, "ours Σ", "±", "before", "/s", "p50 ms", "p99 ms", "errors", "others"):
+    for column in (*names, "ours Σ", "±", "before", "/s", "p50 ms", "p99 ms", "refused", "errors", "others"):
         table.add_column(column, justify="right")
     for label in curve.rounds:
         measured = curve.of(label)
@@ -65,7 +65,8 @@ def _table(curve: Curve, before: Mapping[str, Any] | None) -> Table:
             label, *[f"{used[name]:,.0f}" for name in names], f"[bold]{curve.ours_us(label):,.0f}[/bold]",
             f"{curve.spread(label):.0%}", "" if known is None else f"{known['ours_us']:,.0f}",
             f"{measured.figures.per_second:,.0f}", f"{measured.figures.percentile_ms(50):.0f}",
-            f"{measured.figures.percentile_ms(99):.0f}", str(measured.figures.errors or 0),
+            f"{measured.figures.percentile_ms(99):.0f}", str(measured.figures.refused),
+            str(measured.figures.errors or 0),
             f"{measured.others_share:.0%}",
         )  # fmt: skip
     return table
