@@ -120,6 +120,10 @@ bench-risk: setup ## what a risk decision costs in CPU by the number of rules, a
 bench-risk-lists: setup ## ten million entries on a list of the risk check: import, lookups, memory, the event loop's longest pause
 	$(BIN)/python -m loadtests.parts.risk_lists $(ARGS)
 
+.PHONY: bench-admission
+bench-admission: setup ## what a refused request costs beside the no-op POST, and what admission costs a payment
+	$(BIN)/python -m loadtests.parts.admission $(ARGS)
+
 .PHONY: capacity
 capacity: setup ## what 1,000 to 50,000 payments/s need (docs/capacity.md), from measured costs; ARGS="--measure" takes them anew
 	$(BIN)/python -m loadtests.capacity $(ARGS)

@@ -52,7 +52,9 @@ class Settings(BaseSettings):
     """How long it may take on average, under load, from a payment's arrival until its intent is durable: the adaptive
     limit on payments that are beginning keeps to it (docs/overload.md)."""
     admission_beginning_min: Annotated[int, Field(ge=1)] = 16
-    """That limit never falls below this; it never rises above `payments_in_flight_max`."""
+    """That limit never falls below this."""
+    admission_beginning_max: Annotated[int, Field(ge=1)] = 1024
+    """That limit never rises above this, nor above `payments_in_flight_max`."""
     admission_beginning_first: Annotated[int, Field(ge=1)] = 128
     """That limit when a process starts."""
     completing_in_flight_max: Annotated[int, Field(ge=1)] = 1024

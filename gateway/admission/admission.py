@@ -169,13 +169,14 @@ class Capacity:
     def of(cls, settings: Settings) -> Self:
         """As the settings have it."""
         top = settings.payments_in_flight_max
-        lowest = min(settings.admission_beginning_min, top)
+        highest = min(settings.admission_beginning_max, top)
+        lowest = min(settings.admission_beginning_min, highest)
         default = Quota(
             settings.merchant_payments_per_s, settings.merchant_payments_burst, settings.merchant_payments_in_flight_max
         )
         target_s = settings.admission_own_time_ms / 1000
-        first = max(lowest, min(top, settings.admission_beginning_first))
-        return cls(Bounds(lowest, top, first, target_s), top, settings.completing_in_flight_max, default)
+        bounds = Bounds(lowest, highest, settings.admission_beginning_first, target_s)
+        return cls(bounds, top, settings.completing_in_flight_max, default)
 
 
 class Admission:
