@@ -7,12 +7,13 @@ import os
 import random
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import gevent  # type: ignore[import-untyped]
 import orjson
-from locust import LoadTestShape, events, runners
+from locust import LoadTestShape, argument_parser, events, runners
 from locust.env import Environment
 
 from loadtests.load.book import Book
@@ -120,6 +121,8 @@ def install(plan: Plan, user: type[Till | Stream], gathered: Gathered) -> None:
     """Hang everything into Locust's events; what must not be shared by forked processes is made when each begins."""
     runners.WORKER_REPORT_INTERVAL = _REPORT_S
     runners.HEARTBEAT_LIVENESS = _SILENT_BEATS_MAX
+    # A worker makes Locust's whole parser anew for each option of each change of level: half a second of CPU
+    argument_parser.default_args_dict = cache(argument_parser.default_args_dict)
     # A level is to be reached at once, whatever Locust says of that
     logging.getLogger("locust.runners").addFilter(lambda record: "spawn rate" not in str(record.msg))
 
