@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.support.servers import TestServers, start_servers
+
+settings.register_profile("mashang", deadline=None)  # a machine that others use is no fault of an example
+settings.load_profile("mashang")
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,7 @@ class Load:
         """The sales that both began and ended in that time."""
         return [sale for sale in self.sales if from_s <= sale.began_s and sale.ended_s <= to_s]
 
-    async def wait_for(self, more: int, timeout_s: float = 20) -> None:
+    async def wait_for(self, more: int, timeout_s: float = 60) -> None:
         """Wait until so many more sales have ended than had when this was called."""
         wanted, deadline = len(self.sales) + more, time.monotonic() + timeout_s
         while len(self.sales) < wanted:
@@ -58,7 +58,7 @@ class Load:
                     task.result()
             await asyncio.sleep(0.01)
 
-    async def new_sales(self, count: int, timeout_s: float = 30) -> list[Sale]:
+    async def new_sales(self, count: int, timeout_s: float = 90) -> list[Sale]:
         """So many sales that were begun after this call, once they have ended."""
         asked_s, deadline = time.monotonic(), time.monotonic() + timeout_s
         while len(found := [sale for sale in self.sales if sale.began_s > asked_s]) < count:

@@ -39,14 +39,14 @@ class Simulator:
     books: Path
     base_url: str
     process: subprocess.Popen[bytes] | None = None
-    client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=5, trust_env=False))
+    client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30, trust_env=False))
 
     def start(self) -> None:
         """Start it and wait until it answers."""
         port = self.base_url.rpartition(":")[2]
         command = [sys.executable, "-m", "routing.simulators", self.channel, "--port", port]
         self.process = subprocess.Popen([*command, "--config", str(self.config), "--books", str(self.books)])
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             with contextlib.suppress(httpx.TransportError):
                 if self.client.get(f"{self.base_url}/_simulator/health").status_code == 200:

@@ -38,11 +38,11 @@ def test_connections_are_refused_for_so_long_and_then_taken_again(channel_stage:
     started = time.monotonic()
     simulator.set_faults({"kind": "outage", "as": "refuse", "for_s": 1.0})
     while not refused_connection(channel_stage):
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 60
     with pytest.raises(RESETS):
         till.pay(during, 100, till.code())
     while refused_connection(channel_stage):
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 60
         time.sleep(0.02)
     assert time.monotonic() - started >= 1.0
     till.pay(after, 100, till.code())
@@ -56,11 +56,11 @@ def test_a_simulator_whose_address_was_taken_meanwhile_listens_again_once_it_is_
     started = time.monotonic()
     channel_stage.simulator.set_faults({"kind": "outage", "as": "refuse", "for_s": 0.5})
     while not refused_connection(channel_stage):
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 60
     with socket.create_server(address):
         time.sleep(1.0 - (time.monotonic() - started))
     while refused_connection(channel_stage):
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 60
         time.sleep(0.02)
     assert channel_stage.simulator.control("health")["status"] == "ok"
 
