@@ -8,6 +8,7 @@ from typing import Final
 
 from starlette.types import Message, Receive
 
+from gateway.http.whole import is_all_here
 from gateway.kernel.errors import InvalidRequest
 
 _DISCARDED_BYTES_MAX: Final = 1 << 20
@@ -24,6 +25,8 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit: int
         raise InvalidRequest(
             "unsupported_encoding", "Send the body uncompressed.", param="Content-Encoding", status=415
         )
+    if is_all_here(receive):
+        return await _receive_all(receive, limit)
     try:
         async with asyncio.timeout(timeout_s):
             return await _receive_all(receive, limit)

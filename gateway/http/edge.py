@@ -17,10 +17,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.admission.admission import Ticket
 from gateway.database.batches import BROKEN, database_away
-from gateway.http.answers import Answer, Call, InternalError, error_answer
+from gateway.http.answers import JSON, Answer, Call, InternalError, error_answer
 from gateway.http.authentication import is_admin_token
 from gateway.http.bodies import read_body, replay, rest_is_short
 from gateway.http.services import Services
+from gateway.http.whole import send_whole
 from gateway.kernel.errors import ApiError, InvalidRequest, NotAuthenticated, Unavailable
 from gateway.kernel.ids import new_id
 from gateway.kernel.metrics import HTTP_REQUESTS, HTTP_SECONDS
@@ -86,7 +87,7 @@ class Edge:
                 answer = await hot(
                     services, Call(headers, body, request_id, method, scope["raw_path"], scope["query_string"], ticket)
                 )
-                await answer.send(answering.send)
+                await answering.answer(answer)
             else:
                 await self._inner(scope, replay(body, receive), answering.send)
         except ApiError as error:
@@ -164,6 +165,14 @@ class _Answering:
         self.begun = False
         self.closes = False
         self.status = 0
+
+    async def answer(self, answer: Answer) -> None:
+        """Send an answer of the hot route, in one piece where the server can."""
+        headers = (JSON, *answer.headers, (b"request-id", self._request_id))
+        if send_whole(self._send, answer.status, headers, answer.body):
+            self.begun, self.status = True, answer.status
+        else:
+            await answer.send(self.send)
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":

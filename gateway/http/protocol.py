@@ -3,43 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Final
 
 from gateway.http.heads import BoundedHeadProtocol
+from gateway.http.whole import OneWrite
 
 LAST_LOOK_S: Final = 1.0
 """So long after a stop, a request that crossed with it on an idle connection is still taken."""
-
-
-class _OneWrite:
-    """A transport that holds a first piece back until the second comes, or the event loop turns."""
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._loop = asyncio.get_running_loop()
-        self._held = b""
-
-    def write(self, data: bytes) -> None:
-        """Hold the head of an answer; send it together with what follows."""
-        if self._held:
-            held, self._held = self._held, b""
-            self._transport.write(held + data)
-        else:
-            self._held = data
-            self._loop.call_soon(self._release)
-
-    def close(self) -> None:
-        """Close when everything is sent."""
-        self._release()
-        self._transport.close()
-
-    def _release(self) -> None:
-        if self._held:
-            held, self._held = self._held, b""
-            self._transport.write(held)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
 
 
 class OneWriteProtocol(BoundedHeadProtocol):
@@ -49,7 +19,7 @@ class OneWriteProtocol(BoundedHeadProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected."""
-        super().connection_made(_OneWrite(transport))  # type: ignore[arg-type]
+        super().connection_made(OneWrite(transport))  # type: ignore[arg-type]
 
     def on_headers_complete(self) -> None:
         """The head is there; the last request of a process that stops is answered and its connection closed."""
