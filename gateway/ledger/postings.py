@@ -91,7 +91,7 @@ def capture(
         raise ValueError("a fee is at most what the customer paid")
     channel, merchant = channel_receivable(account_id), merchant_payable(merchant_id)
     taken = _rows((Kind.CAPTURE, channel, merchant, payable), (Kind.FEE, merchant, channel, fee))
-    return taken + _funded(Kind.DISCOUNT, merchant_id, funding)
+    return taken + _funded(Kind.DISCOUNT, merchant_id, funding) if funding else taken
 
 
 def capture_reversed(booked: Iterable[Transfer]) -> tuple[Transfer, ...]:

@@ -88,18 +88,19 @@ class Plan:
 def intent_row(order: PaymentOrder, payment_id: str, plan: Plan, vault: Vault, budget: Budget) -> IntentRow:
     """The row of the intent statement; the request is sealed, so that no personal data is stored in the clear."""
     request, canonical = order.request, order.canonical()
+    account, status = plan.account, plan.status
     return IntentRow(
         payment_id=payment_id,
         merchant_id=order.merchant_id,
         merchant_order_no=request.merchant_order_no,
         idempotency_key=order.idempotency_key,
-        status=plan.status,
+        status=status,
         amount=request.amount,
         payable=plan.offer.payable.amount_fen,
         currency=request.currency,
         method=request.method,
         wallet=plan.wallet,
-        account_id=None if plan.account is None else plan.account.id,
+        account_id=None if account is None else account.id,
         store_id=request.store_id,
         terminal_id=request.terminal_id,
         operator_id=request.operator_id,
@@ -115,9 +116,9 @@ def intent_row(order: PaymentOrder, payment_id: str, plan: Plan, vault: Vault, b
         send_within_s=budget.send_within_s,
         recover_after_s=budget.recover_after_s if plan.qr_code is None else request.expires_in_s,
         qr_code=plan.qr_code,
-        event_id=None if plan.status is Status.PROCESSING else new_id("evt"),
+        event_id=None if status is Status.PROCESSING else new_id("evt"),
         code_id=order.code_id,
-        routing=None if plan.account is None or plan.route is None else plan.route.choice.record(),
+        routing=None if account is None or plan.route is None else plan.route.choice.record(),
         customer=plan.customer,
         card_bin=plan.card_bin,
         pricing=_pricing(plan.offer) if plan.offer.considered else None,
@@ -129,18 +130,18 @@ def intent_row(order: PaymentOrder, payment_id: str, plan: Plan, vault: Vault, b
 
 def payment_of_intent(order: PaymentOrder, payment_id: str, plan: Plan, at: datetime) -> Payment:
     """The payment as the intent statement has just written it, without reading it back."""
-    request = order.request
+    request, account, status = order.request, plan.account, plan.status
     return Payment(
         id=payment_id,
         merchant_id=order.merchant_id,
         merchant_order_no=request.merchant_order_no,
-        status=plan.status,
+        status=status,
         amount=plan.offer.amount,
         payable=plan.offer.payable,
         method=request.method,
         wallet=plan.wallet,
-        account_id=None if plan.account is None else plan.account.id,
-        attempt_seq=0 if plan.account is None else 1,
+        account_id=None if account is None else account.id,
+        attempt_seq=0 if account is None else 1,
         metadata=request.metadata,
         created_at=at,
         expires_at=at + timedelta(seconds=request.expires_in_s),
@@ -151,7 +152,7 @@ def payment_of_intent(order: PaymentOrder, payment_id: str, plan: Plan, at: date
         risk_decision=plan.decision.verdict,
         risk_score=plan.decision.score,
         failure=plan.refusal,
-        completed_at=at if plan.status is Status.FAILED else None,
+        completed_at=at if status is Status.FAILED else None,
         qr_code=plan.qr_code,
         code_id=order.code_id,
         any_wallet=plan.qr_code is not None,
