@@ -13,6 +13,7 @@ import orjson
 
 from gateway.audit.checks import Check
 from gateway.audit.findings import CannotAudit, Findings
+from gateway.audit.retired import Retired
 from gateway.audit.rows import (
     LAST,
     AccountRow,
@@ -100,6 +101,11 @@ async def accounts(connection: asyncpg.Connection) -> dict[str, AccountRow]:
 def _account(row: asyncpg.Record) -> AccountRow:
     terms = None if row["terms"] is None else orjson.loads(row["terms"])
     return AccountRow(row["id"], row["channel"], Terms.of(terms, row["fee_rate_millionths"]).fee, row["updated_at"])
+
+
+async def retired(connection: asyncpg.Connection) -> Retired:
+    """The months that were taken out, also those that are being taken out now."""
+    return Retired.of([row["month"] for row in await connection.fetch(SQL["retired"])])
 
 
 async def counts(connection: asyncpg.Connection) -> asyncpg.Record:

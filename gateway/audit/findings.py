@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.audit.checks import Check
+from gateway.audit.retired import NOTHING_RETIRED
 
 
 class CannotAudit(Exception):
@@ -27,6 +28,7 @@ class Findings:
 
     def __init__(self, shown_max: int) -> None:
         self._shown_max = shown_max
+        self.retired = NOTHING_RETIRED
         self.compared: Counter[Check] = Counter()
         self.counts: Counter[Check] = Counter()
         self.shown: list[Mismatch] = []
@@ -36,7 +38,9 @@ class Findings:
         self.compared[check] += count
 
     def add(self, check: Check, explanation: str, /, **ids: str | int) -> None:
-        """A mismatch."""
+        """A mismatch; none where one side of it was taken out of the database with its month."""
+        if self.retired.holds(ids):
+            return
         self.counts[check] += 1
         if self.counts[check] <= self._shown_max:
             self.shown.append(Mismatch(check, {name: str(value) for name, value in ids.items()}, explanation))

@@ -14,6 +14,7 @@ import redis.asyncio as redis
 from redis.exceptions import RedisError
 
 from gateway.database.pool import named_statements
+from gateway.database.valkey_address import Address, client_of, close
 from promotions.budget.lanes import Slice, place_of
 from promotions.budget.reconciling import Kept
 
@@ -46,16 +47,19 @@ class PoolTally:
 
 async def survey_pool(connection: asyncpg.Connection, redis_url: str) -> PoolTally | None:
     """Compare slice by slice; None where Valkey does not answer, or is a cluster."""
+    address = Address.of(redis_url)
+    if address.is_cluster:
+        return None
     tally = PoolTally(await connection.fetchval(_SQL["epoch"]))
     rows = await connection.fetch(_SQL["present_slices"])
-    client = redis.from_url(redis_url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S)
+    client = client_of(address, _TIMEOUT_S)
     try:
         for start in range(0, len(rows), _AT_ONCE):
             await _add(client, rows[start : start + _AT_ONCE], tally)
     except (RedisError, OSError, ValueError):
         return None
     finally:
-        await client.aclose()
+        await close(client)
     return tally
 
 

@@ -26,7 +26,7 @@ from gateway.audit.progress import Steps
 from gateway.audit.quiet import wait_until_quiet
 from gateway.audit.redemptions import check_redemptions, took, used
 from gateway.audit.refunds import check_refunds, report_refund_lost
-from gateway.audit.rows import Dossier
+from gateway.audit.rows import Dossier, Trade
 from gateway.audit.scene import BOUND_S, Scene
 from gateway.audit.scratch import Scratch
 from gateway.audit.screening import check_decisions
@@ -165,6 +165,7 @@ class _Audit:
         self, books_read_from: datetime, client_log: ClientLogSummary | None, *, quiet: bool
     ) -> AuditReport:
         connection, findings = self._connection, self._findings
+        findings.retired = await database.retired(connection)
         count = await database.counts(connection)
         bound = timedelta(seconds=self._options.bound_s)
         scene = Scene(count["now"], books_read_from, bound, await database.accounts(connection))
@@ -236,8 +237,7 @@ class _Audit:
             self._walked_trades += 1
             dossier, seq = _attempt_of(page, trade.order_no)
             if dossier is None:
-                report_unknown(trade, self._findings)
-                self._totals.unknown[trade.channel].add(trade.kept)
+                self._add_unknown(trade)
             else:
                 dossier.trades.append((seq, trade))
         for refund in self._scratch.refunds(page.after, page.to):
@@ -259,6 +259,14 @@ class _Audit:
                 report_refund_lost(told, self._findings)
             else:
                 dossier.refund_answers.append(told)
+
+    def _add_unknown(self, trade: Trade) -> None:
+        """A simulator's order without a payment here: an error, or of a month that was taken out."""
+        if self._findings.retired.holds({"order_no": trade.order_no}):
+            self._totals.apart["retired"].add(trade.kept)
+        else:
+            report_unknown(trade, self._findings)
+            self._totals.unknown[trade.channel].add(trade.kept)
 
     def _require_all_walked(self, payments: int, payments_counted: int) -> None:
         """An audit that left something out would agree for the wrong reason."""

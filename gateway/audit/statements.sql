@@ -75,7 +75,7 @@ FROM campaign_uses
 ORDER BY key, campaign_id, scope COLLATE "C", day
 
 -- name: customers
-SELECT customer, orders, spent FROM customers ORDER BY customer
+SELECT customer, orders, spent, first_at FROM customers ORDER BY customer
 
 -- name: campaigns
 SELECT id, budget, budget_per_day, count, count_per_day, timezone FROM campaigns ORDER BY id
@@ -117,6 +117,9 @@ FULL JOIN (SELECT campaign_id, count(*) AS out FROM coupons GROUP BY campaign_id
 
 -- name: accounts
 SELECT id, channel, fee_rate_millionths, terms, updated_at FROM channel_accounts ORDER BY id
+
+-- name: retired
+SELECT month FROM retired_months
 
 -- name: counts
 SELECT

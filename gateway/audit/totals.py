@@ -73,6 +73,7 @@ class Totals:
             **{standing.value: Pile() for standing in Standing if standing is not Standing.DECIDED},
             "late_capture_sought": Pile(),
             "late_capture_review": Pile(),
+            "retired": Pile(),
         }
     )
     """Payments that are no mismatch and yet not settled, by reason; a late capture may lie in a pile of its own."""

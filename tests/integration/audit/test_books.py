@@ -146,6 +146,8 @@ async def test_what_is_not_settled_is_counted_apart_with_its_money(
         "changing": (0, 0),
         "late_capture_sought": (1, 2_599),
         "late_capture_review": (1, 2_599),
+        "seeded": (0, 0),
+        "retired": (0, 0),
     }
     assert not report.quiet
 

@@ -16,6 +16,8 @@ import asyncpg
 import orjson
 import pytest
 
+from gateway.audit.checks import Check
+from gateway.audit.run import AuditOptions, audit
 from gateway.database.intents import intent_batch
 from gateway.database.partitions import MONTHLY
 from gateway.database.pool import open_pool
@@ -188,3 +190,29 @@ async def test_nothing_goes_by_itself(archive: Archive, tmp_path: Path) -> None:
         assert not running.done()
         await asyncio.sleep(0.05)
     running.cancel()
+
+
+async def test_the_audit_knows_what_was_taken_out(archive: Archive) -> None:
+    gone = await archive.pool.fetchval("SELECT min(id) FROM payments")
+    merchant = await archive.pool.fetchval("SELECT merchant_id FROM payments WHERE id = $1", gone)
+    await archive.pool.execute(
+        "INSERT INTO late_captures (payment_id, merchant_id, attempt_seq, account_id, amount, found_at, status)"
+        " VALUES ($1, $2, 1, 'seeded.wechat', 1, now(), 'refunded')",
+        gone,
+        merchant,
+    )
+    await archive.pool.execute(
+        "INSERT INTO customers (customer, orders, spent, first_at) VALUES ('a', 3, 9, '2025-09-15'), ('b', 0, 0, now())"
+    )
+    assert (await archive.retire()).retired == [OLD]
+    report = await audit(archive.url, [], AuditOptions())
+    assert report.findings.total == 0, report.findings.shown
+    assert report.payments == await archive.pool.fetchval("SELECT count(*) FROM payments")
+    await archive.pool.execute("UPDATE retired_months SET month = '2001_01'")
+    found = (await audit(archive.url, [], AuditOptions())).findings.counts
+    assert {check for check, count in found.items() if count} == {
+        Check.ORPHAN_ROW,
+        Check.ORDER_NUMBER,
+        Check.IDEMPOTENCY_KEY,
+        Check.CUSTOMER,
+    }
