@@ -25,7 +25,8 @@ _PROCESSES: Final = 3
 _PAYMENTS: Final = 400
 _HALVINGS: Final = 6
 _CELL_S: Final = 1.0
-_LINGERS_MS: Final = (5, 10)
+_USES: Final = (0.4, 0.6, 0.8, 0.9)
+_LINGER_MS: Final = 10
 _WARM_UP_S: Final = 0.5
 _MEASURED_PROCESSES: Final = 2
 """A gateway and a worker held the connections that were counted."""
@@ -176,32 +177,39 @@ def busiest_process(costs: Costs, assumed: Assumptions) -> Played:
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
-    """One gateway process as busy as it may be, if batches waited for company in another way."""
+    """One gateway process kept so busy, with batches that wait for company in one way or another."""
 
     policy: str
+    use: float
     per_second: float
     gateway_us: float
     database_us: float
     batch_rows: float
     p50_ms: float
+    p99_ms: float
 
 
-def lingering_otherwise(costs: Costs, assumed: Assumptions) -> list[WhatIf]:
-    """The gateway's own policy beside batches that always wait for so many milliseconds."""
+def play_processes(costs: Costs, assumed: Assumptions) -> list[WhatIf]:
+    """A process by how busy it is kept; and as the plan has it, but with batches that always wait."""
     apart = costs_apart(costs, assumed)
-    always = [(f"always {ms} ms", replace(apart, policy=AlwaysLingering, linger_s_max=ms / 1000)) for ms in _LINGERS_MS]
-    return [_what_if(policy, changed, assumed) for policy, changed in [("as it is", apart), *always]]
+    patient = replace(apart, policy=AlwaysLingering, linger_s_max=_LINGER_MS / 1000)
+    return [
+        *(_what_if("as it is", apart, replace(assumed, gateway_use_max=use)) for use in _USES),
+        _what_if(f"always {_LINGER_MS} ms", patient, assumed),
+    ]
 
 
 def _what_if(policy: str, costs: Costs, assumed: Assumptions) -> WhatIf:
     played = busiest_process(costs, assumed)
     return WhatIf(
         policy,
+        assumed.gateway_use_max,
         played.per_second / _PROCESSES,
         played.cpu_us(Role.GATEWAY),
         played.cpu_us(Role.POSTGRESQL),
         played.rows_mean(INTENT),
         played.percentile_ms(50),
+        played.percentile_ms(99),
     )
 
 

@@ -12,7 +12,7 @@ from loadtests.capacity.assumptions import Assumptions, reasons
 from loadtests.capacity.calibrating import CALIBRATED_AT, calibrate
 from loadtests.capacity.costs import INTENT, OUTCOME, PIPELINE, Costs, Role
 from loadtests.capacity.measured import Measured
-from loadtests.capacity.plan import Scale, WhatIf, lingering_otherwise, plan_all
+from loadtests.capacity.plan import Scale, WhatIf, plan_all, play_processes
 from loadtests.capacity.validating import Compared, compare_all, figures, mean_error
 
 DOCUMENT: Final = Path("docs/capacity.md")
@@ -28,7 +28,7 @@ class Report:
     costs: Costs
     compared: Sequence[Compared]
     scales: Sequence[Scale]
-    lingering: Sequence[WhatIf]
+    processes: Sequence[WhatIf]
 
 
 def make_report(measured: Measured, assumed: Assumptions) -> Report:
@@ -40,7 +40,7 @@ def make_report(measured: Measured, assumed: Assumptions) -> Report:
         costs,
         compare_all(measured, costs),
         plan_all(measured, costs, assumed),
-        lingering_otherwise(costs, assumed),
+        play_processes(costs, assumed),
     )
 
 
@@ -53,7 +53,7 @@ def as_json(report: Report) -> dict[str, Any]:
                      for role, cost in report.costs.by_role.items()},
         "compared": [{**asdict(one), "error": one.error, "judged": one.judged} for one in report.compared],
         "plan": [{**asdict(scale), "bottleneck": scale.bottleneck.name} for scale in report.scales],
-        "lingering": [asdict(one) for one in report.lingering],
+        "processes": [asdict(one) for one in report.processes],
     }  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def blocks(report: Report) -> dict[str, str]:
         "validation": _validation(report.compared),
         "plan": _plan(report.scales),
         "bottlenecks": _bottlenecks(report.scales),
-        "lingering": _lingering(report.lingering),
+        "processes": _processes(report.processes),
         "assumptions": _assumptions(report.assumed),
     }
 
@@ -178,15 +178,14 @@ def _bottlenecks(scales: Sequence[Scale]) -> str:
     return _table(("of a cell, in use", *(f"{scale.per_second:,}" for scale in scales), "then"), [*rows, first])
 
 
-def _lingering(found: Sequence[WhatIf]) -> str:
-    return _table(
-        ("a batch waits", "payments/s of a process", "gateway µs", "PostgreSQL µs", "rows of an intent", "p50 ms"),
-        [
-            (one.policy, f"{one.per_second:,.0f}", f"{one.gateway_us:,.0f}", f"{one.database_us:,.0f}",
-             f"{one.batch_rows:.1f}", f"{one.p50_ms:.0f}")
-            for one in found
-        ],
-    )  # fmt: skip
+def _processes(found: Sequence[WhatIf]) -> str:
+    head = ("busy", "a batch waits", "payments/s", "gateway µs", "PostgreSQL µs", "rows of an intent", "p50 · p99, ms")
+    rows = [
+        (f"{one.use:.0%}", one.policy, f"{one.per_second:,.0f}", f"{one.gateway_us:,.0f}", f"{one.database_us:,.0f}",
+         f"{one.batch_rows:.1f}", f"{one.p50_ms:.0f} · {one.p99_ms:.0f}")
+        for one in found
+    ]  # fmt: skip
+    return _table(head, rows)
 
 
 def _assumptions(assumed: Assumptions) -> str:

@@ -9,8 +9,8 @@ import pytest
 
 from loadtests.capacity.assumptions import Assumptions, reasons
 from loadtests.capacity.calibrating import calibrate
-from loadtests.capacity.costs import INTENT, Linear, Role
-from loadtests.capacity.plan import Scale, busiest_process, costs_apart, lingering_otherwise, plan_all
+from loadtests.capacity.costs import Linear, Role
+from loadtests.capacity.plan import Scale, plan_all, play_processes
 from tests.support.capacity import MEASURED
 
 ASSUMED = Assumptions()
@@ -49,13 +49,6 @@ def test_a_gateway_process_is_about_as_busy_as_it_may_be(scales: list[Scale]) ->
         assert 0.4 < use < ASSUMED.gateway_use_max * 1.1
 
 
-def test_a_busy_process_makes_larger_batches_and_cheaper_payments() -> None:
-    apart = costs_apart(COSTS, ASSUMED)
-    calm, busy = (busiest_process(apart, replace(ASSUMED, gateway_use_max=use)) for use in (0.2, 0.8))
-    assert busy.rows_mean(INTENT) > calm.rows_mean(INTENT)
-    assert busy.cpu_us(Role.POSTGRESQL) < calm.cpu_us(Role.POSTGRESQL)
-
-
 def test_a_dear_statement_makes_the_writer_the_bottleneck_and_the_cells_small(scales: list[Scale]) -> None:
     dear = replace(COSTS, by_role={**COSTS.by_role, Role.POSTGRESQL: Linear(0.004, 0.001)})
     found = plan_all(MEASURED, dear, ASSUMED)[-1]
@@ -75,11 +68,14 @@ def test_disks_follow_from_bytes_retention_and_copies(scales: list[Scale]) -> No
     assert ten_thousand.disk_tb_kept == pytest.approx(a_day * 396 * 3 / 1000)
 
 
-def test_waiting_longer_than_the_policy_would_makes_larger_batches_and_a_cheaper_writer() -> None:
-    own, *always = lingering_otherwise(COSTS, ASSUMED)
-    assert own.policy == "as it is"
-    assert own.batch_rows < always[-1].batch_rows
-    assert always[-1].database_us < own.database_us
+def test_a_busier_process_and_one_that_always_waits_make_larger_batches_and_cheaper_payments() -> None:
+    *own, patient = play_processes(COSTS, ASSUMED)
+    calm, planned, *_, busy = own
+    assert busy.batch_rows > calm.batch_rows
+    assert busy.database_us < calm.database_us
+    assert patient.use == planned.use
+    assert patient.batch_rows > planned.batch_rows
+    assert patient.database_us < planned.database_us
 
 
 def test_every_assumption_has_its_reason() -> None:
