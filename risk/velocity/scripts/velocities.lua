@@ -403,18 +403,14 @@ local function close(place)
     end
 end
 
-local function hear(event)
-    local customer, device, merchant, terminal, card, ip
-    at, amount, series, is_look, id, latitude, longitude, customer, device, merchant, terminal, card, ip =
-        read('>I8I8BBc8i2i2c6c6c6c6c6c6', event)
-    named = {customer, device, merchant, terminal, card, ip}
-    is_payment = series == PAYMENTS
-end
-
 local answers, filled = {}, 0
 for number = 1, #ARGV, 3 do
-    hear(ARGV[number])
     local entities, holder = ARGV[number + 1], ARGV[number + 2]
+    local customer, device, merchant, terminal, card, ip
+    at, amount, series, is_look, id, latitude, longitude, customer, device, merchant, terminal, card, ip =
+        read('>I8I8BBc8i2i2c6c6c6c6c6c6', ARGV[number])
+    named = {customer, device, merchant, terminal, card, ip}
+    is_payment = series == PAYMENTS
     -- Whoever does not hold the claim sends again what another request has counted: it looks.
     local claim = #entities % 2 == 1 and found[byte(entities, -1)]
     if claim and claim ~= holder then
@@ -428,10 +424,11 @@ for number = 1, #ARGV, 3 do
     end
 end
 
-for place, key in ipairs(KEYS) do
-    if written[place] and found[place] then
-        redis.call('SET', key, written[place], 'EX', lasts_s[place])
-    elseif written[place] and not redis.call('SET', key, written[place], 'EX', lasts_s[place], 'NX') then
+for place = 1, #KEYS do
+    local key, record = KEYS[place], written[place]
+    if record and found[place] then
+        redis.call('SET', key, record, 'EX', lasts_s[place])
+    elseif record and not redis.call('SET', key, record, 'EX', lasts_s[place], 'NX') then
         return redis.error_reply('WRONGTYPE ' .. key .. ' holds something else')
     end
 end
