@@ -9,11 +9,11 @@ IDLE = dict.fromkeys((Role.GATEWAY, Role.WORKER, Role.POSTGRESQL, Role.VALKEY, R
 
 
 def point(open_requests: int) -> Point:
-    """A payment costs the gateway 800 µs and 50 for each exchange, PostgreSQL 90 and 300 for each statement."""
+    """A payment costs the gateway 2,000 µs and 50 for each exchange, PostgreSQL 90 and 300 for each statement."""
     rows, per_second = max(1.0, open_requests / 8), 10.0 * open_requests
     statements, pipelines, wakes = 3 / rows, 2 / rows, 8.0 / (1 + open_requests / 4)
     busy = {
-        Role.GATEWAY: 800 + 50 * (statements + pipelines),
+        Role.GATEWAY: 2_000 + 50 * (statements + pipelines),
         Role.POSTGRESQL: 90 + 300 * statements,
         Role.VALKEY: 40 + 20 * pipelines,
         Role.WORKER: 30.0,

@@ -14,7 +14,7 @@ from tests.support.capacity import MEASURED
 def test_known_costs_are_found_again() -> None:
     costs = calibrate(MEASURED)
     gateway, database, valkey = (costs.by_role[role] for role in (Role.GATEWAY, Role.POSTGRESQL, Role.VALKEY))
-    assert 1e6 * gateway.payment_s == pytest.approx(800, rel=0.01)
+    assert 1e6 * gateway.payment_s == pytest.approx(2_000, rel=0.01)
     assert 1e6 * gateway.batch_s == pytest.approx(50, rel=0.05)
     assert (1e6 * database.payment_s, 1e6 * database.batch_s) == pytest.approx((90, 300), rel=0.01)
     assert (1e6 * valkey.payment_s, 1e6 * valkey.batch_s) == pytest.approx((40, 20), rel=0.01)
