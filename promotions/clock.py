@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 WINDOW_S: Final = 10.0
@@ -48,7 +48,4 @@ class DatabaseClock:
         if self._highest_s is None:
             return datetime.now(UTC)
         offset_s = self._highest_s if self._before_s is None else max(self._highest_s, self._before_s)
-        return _EPOCH + timedelta(seconds=self._monotonic() + offset_s)
-
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+        return datetime.fromtimestamp(self._monotonic() + offset_s, UTC)

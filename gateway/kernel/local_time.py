@@ -1,9 +1,9 @@
-"""What a condition can ask of a payment's time in a zone, worked out once a minute and not for each payment."""
+"""A payment's day and time in a zone, as conditions ask for them: worked out once a minute, not for each payment."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,7 @@ class _Minute(NamedTuple):
 
     since: datetime
     until: datetime
+    date: date
     fields: Mapping[str, int | str]
 
 
@@ -25,9 +26,18 @@ _latest: Final[dict[str | None, _Minute]] = {}
 
 def time_fields(at: datetime, zone: ZoneInfo) -> Mapping[str, int | str]:
     """`payment.date` and its like at that moment (aware) in a zone; not to be changed by whoever asks."""
+    return _minute(at, zone).fields
+
+
+def local_date(at: datetime, zone: ZoneInfo) -> date:
+    """The day at that moment (aware) in a zone."""
+    return _minute(at, zone).date
+
+
+def _minute(at: datetime, zone: ZoneInfo) -> _Minute:
     known = _latest.get(zone.key)
     if known is not None and known.since <= at < known.until:
-        return known.fields
+        return known
     # clocks change at whole minutes of UTC, as far back as there are payments
     since = at.replace(second=0, microsecond=0)
     local = since.astimezone(zone)
@@ -39,5 +49,5 @@ def time_fields(at: datetime, zone: ZoneInfo) -> Mapping[str, int | str]:
         "payment.hour": local.hour,
         "payment.minute": local.minute,
     }
-    _latest[zone.key] = _Minute(since, since + _MINUTE, fields)
-    return fields
+    found = _latest[zone.key] = _Minute(since, since + _MINUTE, local.date(), fields)
+    return found

@@ -6,8 +6,8 @@ from collections.abc import Container, Mapping
 from datetime import UTC, date
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
-from zoneinfo import ZoneInfo
 
+from gateway.kernel.local_time import local_date
 from promotions.campaigns.campaign import Campaign, CouponTerms, RandomOff
 from promotions.facts import Coupon, Facts
 from promotions.offer import Considered, Reason
@@ -38,7 +38,7 @@ class Circumstances(NamedTuple):
 class Entitling:
     """Judges campaigns for one payment.  `secret` is the key of the random draws."""
 
-    __slots__ = ("_around", "_at", "_cap_fen", "_days", "_facts", "_secret", "coupon_ids")
+    __slots__ = ("_around", "_at", "_cap_fen", "_facts", "_secret", "coupon_ids")
 
     def __init__(self, facts: Facts, secret: bytes, around: Circumstances) -> None:
         self._facts = facts
@@ -46,7 +46,6 @@ class Entitling:
         self._cap_fen = facts.amount_fen - PAYABLE_MIN_FEN
         self._secret = secret
         self._around = around
-        self._days: dict[ZoneInfo, date] = {}
         self.coupon_ids: dict[str, str] = {}
         """The customer's coupons that would be taken, by campaign."""
 
@@ -75,10 +74,7 @@ class Entitling:
 
     def day_of(self, campaign: Campaign) -> date:
         """The payment's day in the campaign's time zone."""
-        day = self._days.get(campaign.timezone)
-        if day is None:
-            day = self._days[campaign.timezone] = self._at.astimezone(campaign.timezone).date()
-        return day
+        return local_date(self._at, campaign.timezone)
 
     def _bid(self, terms: Terms) -> Bid | Considered:
         """Of a campaign that is for payments like this one: what it gives, unless its limits or its pace forbid."""

@@ -69,9 +69,23 @@ def _left_out(bids: Sequence[Bid], taken: Sequence[Taken]) -> list[Considered]:
     """Why the other bids are not in the combination that was taken."""
     if len(bids) == len(taken):
         return []
+    if len(taken) == 1 and taken[0].bid.terms.mode is Mode.BEST:
+        return _beaten(bids, taken[0])
     chosen = {each.bid.terms.turn for each in taken}
     why_not = _Reasons(taken).why_not
     return [why_not(bid) for bid in bids if bid.terms.turn not in chosen]
+
+
+def _beaten(bids: Sequence[Bid], best: Taken) -> list[Considered]:
+    """The same where one `best` campaign was taken, as nearly always: nothing of its group goes together with it."""
+    group, told = best.bid.terms.group, best.bid.terms.told
+    others = [bid for bid in bids if bid is not best.bid]
+    return [
+        Considered(bid.terms.campaign.id, bid.terms.campaign.name, Reason.BETTER_OFFER, 0, told)
+        if bid.terms.group == group
+        else _Reasons((best,)).why_not(bid)
+        for bid in others
+    ]
 
 
 class _Reasons:

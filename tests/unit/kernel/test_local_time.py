@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.kernel.local_time import time_fields
+from gateway.kernel.local_time import local_date, time_fields
 
 ZONES = [ZoneInfo(name) for name in ("Asia/Shanghai", "Asia/Kathmandu", "Europe/London", "America/St_Johns", "UTC")]
 TURNS = [
@@ -38,6 +38,7 @@ TURNS = [
 def test_each_moment_has_the_fields_of_its_own_time_in_the_zone(asked: list[tuple[ZoneInfo, datetime]]) -> None:
     for zone, at in asked:
         local = at.astimezone(zone)
+        assert local_date(at, zone) == local.date()
         assert time_fields(at, zone) == {
             "payment.date": local.date().isoformat(),
             "payment.month": local.month,
