@@ -85,7 +85,14 @@ class Replays:
                 raise key_taken()
 
     async def _raise_what_stands_in_the_way(self, order: PaymentOrder) -> None:
-        """The order number is free: it was the key, or another payment that replaces the same one."""
+        """The number is of a payment long gone; or free: it was the key, or another one replaces the same payment."""
+        if await self._store.outlived(*order.key):
+            raise Conflict(
+                "order_no_reused",
+                f"merchant_order_no {order.request.merchant_order_no} belongs to a payment of long ago, which is no "
+                "longer stored. Use a new number.",
+                param="merchant_order_no",
+            )
         key, replaced = order.idempotency_key, order.request.replaces
         if key is not None and await self._store.payment_of_key(order.merchant_id, key) is not None:
             raise key_taken()

@@ -72,6 +72,11 @@ class PaymentStore:
         )
         return None if payment_id is None else await self.find(merchant_id, payment_id)
 
+    async def outlived(self, merchant_id: str, merchant_order_no: str) -> bool:
+        """Whether the number is bound to a payment whose month was taken out of the database (gateway.retention)."""
+        payment_id = await self._pool.fetchval(_SQL["find_order_no"], merchant_id, merchant_order_no)
+        return payment_id is not None and await self.find(merchant_id, payment_id) is None
+
     async def payment_of_key(self, merchant_id: str, idempotency_key: str) -> str | None:
         """The payment to which an idempotency key is bound."""
         found: str | None = await self._pool.fetchval(_SQL["find_key"], merchant_id, idempotency_key)

@@ -250,3 +250,16 @@ async def _rows(database: asyncpg.Connection) -> tuple[int, ...]:
     """How much is written."""
     tables = ("payments", "order_numbers", "idempotency_keys", "attempts", "events", "recovery_tasks")
     return tuple([await database.fetchval(f"SELECT count(*) FROM {table}") for table in tables])
+
+
+async def test_a_number_outlives_its_payment(stack: GatewayStack, till: Till, database: asyncpg.Connection) -> None:
+    order = new_order()
+    await database.execute(
+        "INSERT INTO order_numbers (merchant_id, merchant_order_no, payment_id) VALUES ($1, $2, $3)",
+        stack.shop.id,
+        order["merchant_order_no"],
+        "pay_01H00000000000000000000000",
+    )
+    answer = await till.pay(order)
+    assert error_of(answer, 409)["code"] == "order_no_reused"
+    assert not [trade for trade in stack.simulators.trades("wechat") if trade["order_no"].startswith("01H0")]
