@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -36,12 +37,27 @@ def sizes_of(name: CurveName, *, small: bool) -> list[int]:
     return [size // _SMALL if small and size > 1_000 else size for size in SIZES[name]]
 
 
-def measure_curve(name: CurveName, made: Sequence[Point], rounds: int, seconds: float, console: Console) -> Curve:
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """How often the points take turns, the counted seconds of each, and the seconds that fill caches before the first
+    where there are many merchants: what is asked is what a payment costs in a gateway that has been at work a while."""
+
+    rounds: int
+    seconds: float
+    fill_s: float
+
+
+def measure_curve(name: CurveName, made: Sequence[Point], turns: Turns, console: Console) -> Curve:
     """All points in turns, then the audit of every stack."""
     curve = Curve(name, small_case=next((each.label for each in made if each.is_small_case), None))
-    for number in range(rounds):
+    for point in made:
+        if point.keys is not None and turns.fill_s:
+            point.on.say(
+                f"{name} {point.label}, caches", point.on.closed(turns.fill_s, point.open_requests, point.keys)
+            )
+    for number in range(turns.rounds):
         for point in made:
-            measured = point.on.closed(seconds, point.open_requests, point.keys)
+            measured = point.on.closed(turns.seconds, point.open_requests, point.keys)
             curve.rounds.setdefault(point.label, []).append(measured)
             point.on.say(f"{name} {point.label}, round {number + 1}", measured)
     for on in {id(each.on): each.on for each in made}.values():
@@ -118,7 +134,8 @@ def _measure(names: Sequence[CurveName], console: Console, options: Mapping[str,
         with ExitStack() as held:
             workshop = Workshop(console, held, options["open_requests"], options["warm_up"])
             made = points(name, sizes_of(name, small=options["small"]), workshop)
-            curves.append(measure_curve(name, made, options["rounds"], options["seconds"], console))
+            turns = Turns(options["rounds"], options["seconds"], options["fill"])
+            curves.append(measure_curve(name, made, turns, console))
     return curves
 
 
@@ -127,6 +144,7 @@ def main(
     only: Annotated[str, typer.Option(help="Of: " + ",".join(CurveName))] = ",".join(CurveName),
     seconds: Annotated[float, typer.Option(min=1, help="Counted seconds of each turn.")] = 8.0,
     warm_up: Annotated[float, typer.Option(min=0, help="Seconds before that.")] = 3.0,
+    fill: Annotated[float, typer.Option(min=0, help="Seconds that fill caches with many merchants.")] = 60.0,
     rounds: Annotated[int, typer.Option(min=1, help="How often the points take turns.")] = 3,
     open_requests: Annotated[int, typer.Option("--open", min=1, help="Requests open at once.")] = 128,
     small: Annotated[bool, typer.Option(help="A tenth of the largest sizes, to see that it works.")] = False,
@@ -140,7 +158,14 @@ def main(
         raise typer.BadParameter(f"{error}; there are {', '.join(CurveName)}") from None
     console = Console(width=None if sys.stdout.isatty() else 160)
     before, at = newest(results, "curves", compare), datetime.now(UTC)
-    options = {"seconds": seconds, "warm_up": warm_up, "rounds": rounds, "open_requests": open_requests, "small": small}
+    options = {
+        "seconds": seconds,
+        "warm_up": warm_up,
+        "fill": fill,
+        "rounds": rounds,
+        "open_requests": open_requests,
+        "small": small,
+    }
     curves = _measure(names, console, options)
     for curve in curves:
         console.print(_table(curve, before))
