@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 import orjson
 import uvloop
 
-from loadtests.traffic.orders import MIX, WALLETS, Orders, spread
+from loadtests.traffic.orders import MIX, STORES, WALLETS, Orders, spread
 from loadtests.traffic.samples import REFUSALS, Sample, write_samples
 
 _DRAIN_S: Final = 20.0
@@ -299,7 +299,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", required=True, help="with the path, e.g. http://127.0.0.1:8000/v1/payments")
     parser.add_argument("--key", default="", help="API key")
-    parser.add_argument("--keys", type=Path, help="file of many merchants' keys, a line each, instead of --key")
+    parser.add_argument(
+        "--keys", type=Path, help="file of merchants' keys, a line each, instead of --key; each has one store"
+    )
     parser.add_argument("--open", type=int, default=128, help="requests open at once; with --rate at most")
     parser.add_argument("--rate", type=float, help="arrivals a second, at random moments")
     parser.add_argument("--seconds", type=float, default=10.0)
@@ -318,7 +320,7 @@ def main() -> None:
     book = None if options.client_log is None else options.client_log.open("ab")
     began_s = time.monotonic()
     keys = [options.key] if options.keys is None else options.keys.read_text().split()
-    orders = Orders(options.run, wallets, options.source)
+    orders = Orders(options.run, wallets, options.source, STORES if options.keys is None else 1)
     run = Run(heads_of(options.url, keys), iter(orders), began_s + options.seconds, book)
     if options.rate is None:
         uvloop.run(generate(options.url, options.open, run))

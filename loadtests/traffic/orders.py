@@ -10,6 +10,8 @@ from typing import Final
 WALLETS: Final = ("wechat", "alipay", "unionpay")
 MIX: Final[Mapping[str, int]] = {"alipay": 60, "wechat": 30, "unionpay": 10}
 """Payments of each wallet among a hundred, about as the Chinese market has them."""
+STORES: Final = 50
+"""Of a large merchant."""
 _CUSTOMERS: Final = 20_000
 _CODE_HEADS: Final[Mapping[str, bytes]] = {"wechat": b"13", "alipay": b"28", "unionpay": b"620"}
 _BODY: Final = (
@@ -34,13 +36,14 @@ def spread(shares: Mapping[str, int]) -> list[str]:
 class Orders:
     """An endless supply of orders of one run; two runs, or two sources of one run, never give the same number twice."""
 
-    def __init__(self, run_number: int, wallets: list[str], source: int = 0) -> None:
+    def __init__(self, run_number: int, wallets: list[str], source: int = 0, stores: int = STORES) -> None:
         self._run_number = run_number
         self._prefix = b"B%07d-%d-" % (run_number, source)
         # The counter stands where the simulators read the payer (digits three to ten): every order another payer.
         # The code ends in 00, which no magic code does.
         self._counter = count(source * 1_000_000)
         self._wallets = cycle(wallets)
+        self._stores = stores
 
     def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
         """Order number and body, both as they are sent."""
@@ -51,7 +54,7 @@ class Orders:
             customer = number * 7919 % _CUSTOMERS
             amount_fen = 100 + number * 37 % 20_000
             yield order_no, _BODY % (
-                order_no, amount_fen, code, customer % 50, customer % 200, customer, customer % 250, customer,
+                order_no, amount_fen, code, customer % self._stores, customer % 200, customer, customer % 250, customer,
             )  # fmt: skip
 
     def first(self, how_many: int) -> list[tuple[bytes, bytes]]:

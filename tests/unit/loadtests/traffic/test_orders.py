@@ -46,3 +46,8 @@ def test_the_mix_holds_in_every_stretch_of_twenty() -> None:
     for start in range(0, 100, 20):
         stretch = Counter(wallets[start : start + 20])
         assert all(abs(stretch[wallet] - share / 5) <= 1 for wallet, share in MIX.items())
+
+
+def test_a_merchant_has_as_many_stores_as_were_asked_for() -> None:
+    assert len({orjson.loads(body)["store_id"] for _, body in Orders(1, ["wechat"]).first(500)}) == 50
+    assert {orjson.loads(body)["store_id"] for _, body in Orders(1, ["wechat"], stores=1).first(500)} == {"s-0"}
