@@ -51,8 +51,8 @@ class Settings(BaseSettings):
     admission_own_time_ms: Annotated[float, Field(gt=0, le=500)] = 100.0
     """How long it may take on average, under load, from a payment's arrival until its intent is durable: the adaptive
     limit on payments that are beginning keeps to it (docs/overload.md)."""
-    admission_beginning_min: Annotated[int, Field(ge=1)] = 16
-    """That limit never falls below this."""
+    admission_beginning_min: Annotated[int, Field(ge=1)] = 64
+    """That limit never falls below this: with fewer, batches shrink and every payment gets dearer."""
     admission_beginning_max: Annotated[int, Field(ge=1)] = 1024
     """That limit never rises above this, nor above `payments_in_flight_max`."""
     admission_beginning_first: Annotated[int, Field(ge=1)] = 128

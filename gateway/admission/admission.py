@@ -70,7 +70,7 @@ class Standing:
         self.beginning = 0
         self.in_flight = 0
         self.offered = 0
-        """Since the processes were last asked for their parts of the quota."""
+        """Payments asked for since the last exchange with the other processes."""
         self.weight = 0.0
         self.epoch = -1
         self.fraction = 1.0

@@ -39,11 +39,11 @@ class QuotaSharing:
 
     async def exchange(self, now: float) -> None:
         """Tell and learn once, for every merchant with a quota that has come lately."""
-        shared = [(name, one) for name, one in self._admission.standings.items() if one.quota is not None]
-        limited = [(name, one) for name, one in shared if one.bucket is not None or one.in_flight_max is not None]
-        for _, standing in limited:
+        standings = list(self._admission.standings.items())
+        for _, standing in standings:
             standing.weight += _SMOOTHING * (standing.offered + standing.in_flight - standing.weight)
             standing.offered = 0
+        limited = [(name, one) for name, one in standings if one.bucket is not None or one.in_flight_max is not None]
         busiest = sorted(limited, key=lambda each: -each[1].weight)[:_MERCHANTS_MAX]
         heard = await asyncio.gather(*(self._share(name, standing.weight) for name, standing in busiest))
         for (_, standing), fraction in zip(busiest, heard, strict=True):
