@@ -8,8 +8,17 @@ import socket
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from gateway.kernel.failures import FailureCode
 from gateway.kernel.money import AMOUNT_FEN_MAX, Currency
@@ -77,9 +86,25 @@ def _storable(moment: datetime) -> datetime:
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_storable)]
+
+
+class _Printable:
+    """As `_printable`, but checked by pydantic's core: a payment has seven such texts, 0.5 µs each by a call of ours.
+
+    It stands behind the bounds of the length, which pydantic would check by a call too if they came last.
+    """
+
+    @staticmethod
+    def __get_pydantic_core_schema__(source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        clean = core_schema.str_schema(pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")
+        message = "Value error, must not hold control characters"
+        told = core_schema.custom_error_schema(clean, "control_characters", custom_error_message=message)
+        return core_schema.chain_schema([handler(source), told])
+
+
 Text = Annotated[str, AfterValidator(_printable)]
-ShortText = Annotated[Text, Field(min_length=1, max_length=32)]
-LongText = Annotated[Text, Field(min_length=1, max_length=127)]
+ShortText = Annotated[str, Field(min_length=1, max_length=32), _Printable()]
+LongText = Annotated[str, Field(min_length=1, max_length=127), _Printable()]
 Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False, strict=True), AfterValidator(_unsigned_zero)]
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False, strict=True), AfterValidator(_unsigned_zero)]
 
@@ -100,9 +125,9 @@ class Location(_Request):
 class Customer(_Request):
     """What the till knows of the customer; `id` is the till's own, scoped to the merchant."""
 
-    id: Annotated[Text, Field(min_length=1, max_length=64)] | None = None
+    id: Annotated[str, Field(min_length=1, max_length=64), _Printable()] | None = None
     ip: Annotated[str, Field(max_length=45), AfterValidator(_ip)] | None = None
-    device_id: Annotated[Text, Field(min_length=1, max_length=128)] | None = None
+    device_id: Annotated[str, Field(min_length=1, max_length=128), _Printable()] | None = None
     location: Location | None = None
     card_bin: Annotated[str, Field(pattern=r"^[0-9]{6,8}$")] | None = None
     device_rooted: Annotated[
@@ -153,7 +178,10 @@ class PaymentRequest(_Request):
         ),
     ] = None
     metadata: Annotated[
-        dict[Annotated[Text, Field(min_length=1, max_length=40)], Annotated[Text, Field(max_length=500)]],
+        dict[
+            Annotated[str, Field(min_length=1, max_length=40), _Printable()],
+            Annotated[str, Field(max_length=500), _Printable()],
+        ],
         Field(max_length=20, default_factory=dict),
     ]
     expires_in: Annotated[
