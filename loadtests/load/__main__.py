@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -58,7 +59,17 @@ def _locust_arguments(plan: Plan, setting: Setting) -> list[str]:
         arguments += ["--headless", "--json-file", str(plan.folder / "locust")]
     if setting.expect_workers:
         return [*arguments, "--master", "--expect-workers", str(setting.expect_workers)]
-    return [*arguments, "--processes", str(setting.processes)] if setting.processes > 1 else arguments
+    if setting.processes > 1:
+        # Of its own, or workers would join whichever run has Locust's usual port
+        port = str(_free_port())
+        return [*arguments, "--processes", str(setting.processes), "--master-port", port, "--master-bind-port", port]
+    return arguments
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _audit(stack: RunningStack, book: Path) -> tuple[bool, str]:

@@ -122,8 +122,11 @@ def mix_of(tally: Tally) -> dict[str, float]:
 
 def cpu_per_payment(run: Run) -> dict[str, float]:
     """µs of CPU of each group of processes per payment that succeeded, everything else of the mix included."""
-    paid = run.tally.total().paid
-    return {name: used / paid for name, used in run.readings.used_us.items()} if paid else {}
+    if not run.tally.seconds:
+        return {}
+    readings = run.readings.between(min(run.tally.seconds), max(run.tally.seconds) + 1)
+    paid = run.tally.between(readings.all[0].at_s, readings.all[-1].at_s).paid if readings.all else 0
+    return {name: used / paid for name, used in readings.used_us.items()} if paid else {}
 
 
 def best_per_s(tally: Tally, seconds: int) -> float:

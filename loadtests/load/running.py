@@ -39,7 +39,7 @@ class Readings:
 
     @property
     def used_us(self) -> dict[str, int]:
-        """µs of each group over the whole run; Locust's own start and end are in it."""
+        """µs of each group from the first reading to the last."""
         if len(self.all) < 2:
             return {}
         first, last = self.all[0], self.all[-1]
@@ -53,6 +53,11 @@ class Readings:
         first, last = self.all[0], self.all[-1]
         others_us = last.machine_us - first.machine_us - sum(self.used_us.values())
         return max(0.0, others_us / 1_000_000 / (last.at_s - first.at_s) / (os.cpu_count() or 1))
+
+    def between(self, from_s: float, to_s: float) -> Readings:
+        """Those between two moments, so that Locust's own start and end are left out; all where they are too few."""
+        inside = [reading for reading in self.all if from_s <= reading.at_s <= to_s]
+        return Readings(inside) if len(inside) > 1 else self
 
     def cores(self) -> dict[str, list[tuple[float, float]]]:
         """Of each group, how many cores it used at which moment."""

@@ -12,7 +12,7 @@ from loadtests.load.charts import Line, chart
 from loadtests.load.live import live_line
 from loadtests.load.page import knee_sentence, page_of
 from loadtests.load.plan import Plan
-from loadtests.load.report import Run, Verdict, best_per_s, document_of
+from loadtests.load.report import Run, Verdict, best_per_s, cpu_per_payment, document_of
 from loadtests.load.running import Reading, Readings
 from loadtests.load.tally import End, Kind, Tally
 
@@ -42,6 +42,7 @@ def _tally() -> Tally:
 def run(plan: Plan) -> Run:
     readings = Readings(
         [
+            Reading(990.0, {"gateway": 1_000_000, "Locust": 0}, 20_000_000),
             Reading(1_000.0, {"gateway": 5_000_000, "Locust": 0}, 50_000_000),
             Reading(1_010.0, {"gateway": 6_000_000, "Locust": 1_000_000}, 54_000_000),
             Reading(1_020.0, {"gateway": 8_000_000, "Locust": 2_000_000}, 60_000_000),
@@ -64,7 +65,16 @@ def test_figures_are_those_of_the_whole_run(run: Run) -> None:
 
 
 def test_cores_are_what_was_used_between_two_readings(run: Run) -> None:
-    assert run.readings.cores()["gateway"] == [(1_010.0, 0.1), (1_020.0, 0.2)]
+    assert run.readings.cores()["gateway"] == [(1_000.0, 0.4), (1_010.0, 0.1), (1_020.0, 0.2)]
+
+
+def test_cpu_per_payment_is_of_the_seconds_in_which_payments_were_made(run: Run) -> None:
+    """Before the first customer the gateway used four seconds: they are nobody's."""
+    assert cpu_per_payment(run)["gateway"] == 3_000_000 / 300
+    late = replace(run, readings=Readings(run.readings.all[2:]))
+    # Of the last ten seconds alone: twice as much for 200 payments
+    assert cpu_per_payment(late)["gateway"] == 2_000_000 / 200
+    assert cpu_per_payment(replace(run, readings=Readings())) == {}
 
 
 def test_the_best_stretch_of_a_shorter_run_is_none() -> None:
