@@ -65,6 +65,9 @@ def due(months: list[Month], now: datetime, months_kept: int) -> list[Month]:
 
 async def in_the_way(connection: asyncpg.Connection, name: str, where: str = "") -> list[Obstacle]:
     """What of the month is not over yet; `where` is RETIRED once it is cut off.  Reads all of its payments."""
+    there = [await connection.fetchval(SQL["is_there"], f"{where}{table}_{name}") for table in MONTHLY]
+    if not all(there):
+        return [Obstacle("tables without a partition of that month: see the default ones", there.count(False))]
     low, high = bounds(start_of(name))
     statement = SQL["in_the_way"].format(where=where, month=name, low=low, high=high)
     return [Obstacle(*row.values()) for row in await connection.fetch(statement)]
@@ -115,5 +118,5 @@ async def _cut_off(connection: asyncpg.Connection, table: str, partition: str) -
 
 
 async def _is_cut_off(connection: asyncpg.Connection, partition: str) -> bool:
-    there: bool = await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", RETIRED + partition)
+    there: bool = await connection.fetchval(SQL["is_there"], RETIRED + partition)
     return there

@@ -26,6 +26,9 @@ UPDATE retired_months SET rows = $2::json, finished_at = now() WHERE month = $1
 -- name: take_back
 DELETE FROM retired_months WHERE month = $1 AND finished_at IS NULL
 
+-- name: is_there
+SELECT to_regclass($1) IS NOT NULL
+
 -- name: is_attached
 SELECT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = to_regclass($1))
 

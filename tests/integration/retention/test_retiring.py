@@ -108,6 +108,12 @@ async def test_what_is_not_over_keeps_its_month(archive: Archive) -> None:
     assert not archive.folder.exists()
 
 
+async def test_a_month_of_which_rows_lie_in_a_default_partition_stays(archive: Archive) -> None:
+    await archive.pool.execute(f"DROP TABLE webhook_attempts_{OLD}")
+    outcome = await archive.retire()
+    assert (outcome.retired, [obstacle.count for obstacle in outcome.kept[OLD]]) == ([], [1])
+
+
 async def test_what_comes_in_before_the_cut_puts_the_month_back(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
