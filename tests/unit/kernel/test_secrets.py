@@ -59,5 +59,13 @@ def test_keyed_hashes_are_the_same_for_the_same_value_and_key_only() -> None:
     assert len(VAULT.keyed_hash(b"")) == 16
 
 
+def test_the_hash_of_a_name_is_its_keyed_hash_remembered_or_forgotten() -> None:
+    vault, names = Vault(bytes(32)), [f"customer {number}".encode() for number in range(5_000)]
+    hashes = [vault.name_hash(name) for name in names]
+    assert hashes == [VAULT.keyed_hash(name) for name in names]
+    assert [vault.name_hash(name) for name in names] == hashes
+    assert len(vault._names) <= 4_096  # noqa: SLF001
+
+
 def test_the_hash_of_an_api_key_is_sha_256_of_its_text() -> None:
     assert secret_hash("abc").hex() == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
