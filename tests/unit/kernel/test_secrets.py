@@ -64,7 +64,7 @@ def test_the_hash_of_a_name_is_its_keyed_hash_remembered_or_forgotten() -> None:
     hashes = [vault.name_hash(name) for name in names]
     assert hashes == [VAULT.keyed_hash(name) for name in names]
     assert [vault.name_hash(name) for name in names] == hashes
-    assert len(vault._names) <= 4_096  # noqa: SLF001
+    assert len(vault._names) <= 4_096
 
 
 def test_the_hash_of_an_api_key_is_sha_256_of_its_text() -> None:
