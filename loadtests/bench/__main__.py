@@ -281,7 +281,7 @@ def main(
         generator=generator,
         quick=quick,
     )
-    console = Console(width=None if sys.stdout.isatty() else 170)
+    console = Console(width=None if sys.stdout.isatty() else 180)
     at = datetime.now(UTC)
     previous = read_previous(results, quick=quick) if compare is None else read(compare)
     chosen: AbstractContextManager[RunningStack] = own_stack() if ready_file is None else running_stack(ready_file)
