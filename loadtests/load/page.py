@@ -22,7 +22,7 @@ body{font:15px/1.5 system-ui,"PingFang SC","Microsoft YaHei",sans-serif;max-widt
 padding:0 1rem;color:var(--ink);background:var(--paper)}
 h1{font-size:1.5rem;margin:0;overflow-wrap:anywhere}h2{font-size:1.05rem;margin:1.8rem 0 .4rem}
 p{margin:.2rem 0;color:var(--dim)}small{color:var(--dim);font-weight:normal}
-.passed{color:var(--a)}.missed{color:var(--c)}
+em{font-style:normal}.passed{color:var(--a)}.missed{color:var(--c)}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,15rem),1fr));gap:.7rem;margin:1rem 0}
 .cards div{background:var(--card);border:1px solid var(--line);border-radius:.5rem;padding:.6rem .8rem}
 .cards b{display:block;font-size:1.3rem;font-variant-numeric:tabular-nums}.cards span{color:var(--dim);font-size:.85rem}
@@ -83,7 +83,7 @@ def _head(run: Run, title: str) -> str:
 
 def _cards(run: Run) -> str:
     total = run.tally.total()
-    audit = '<span class="passed">clean</span>' if run.verdict.audit_passed else '<span class="missed">not clean</span>'
+    audit = '<em class="passed">clean</em>' if run.verdict.audit_passed else '<em class="missed">not clean</em>'
     cards = [
         (f"{total.paid / max(1, run.seconds):,.1f}/s", f"{total.paid:,} payments succeeded"),
         (f"{best_per_s(run.tally, 10):,.1f}/s", "in the best ten seconds"),
