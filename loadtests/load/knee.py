@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from loadtests.load.tally import Second
+from loadtests.load.tally import Kind, Second
 
 P50_TIMES: Final = 2.0
 P95_TIMES: Final = 3.0
 GOODPUT_LEAST: Final = 0.75
 REFUSED_MOST: Final = 0.05
 BENT_STEPS: Final = 2
+ANSWERS_LEAST: Final = 20
+"""A step with fewer is neither judged nor a measure for others."""
 _GRACE_MS: Final = 20.0
 """So much slower is no bend, however fast the first step was."""
 
@@ -28,6 +30,8 @@ class Step:
     p99_ms: float
     refused_share: float
     """Of the customers who came."""
+    answers: int
+    """Of payments by bar code: what the times are of."""
 
     @property
     def paid_per_level(self) -> float:
@@ -58,13 +62,16 @@ def step_of(level: int, seconds: float, counted: Second) -> Step:
         p95_ms=counted.percentile_ms(95),
         p99_ms=counted.percentile_ms(99),
         refused_share=sum(counted.refused.values()) / max(1, counted.arrived),
+        answers=counted.answers[Kind.PAY].total() if Kind.PAY in counted.answers else 0,
     )
 
 
 def bends_of(steps: Sequence[Step]) -> list[str]:
-    """How the last step is worse than those before it; nothing where it is not."""
-    first, last = steps[0], steps[-1]
-    best = max(step.paid_per_level for step in steps)
+    """How the last step is worse than those before it; nothing where it is not, or where too little is known of it."""
+    known, last = [step for step in steps if step.answers >= ANSWERS_LEAST], steps[-1]
+    if last not in known:
+        return []
+    first, best = known[0], max(step.paid_per_level for step in known)
     found = []
     if last.p50_ms > P50_TIMES * first.p50_ms + _GRACE_MS:
         found.append(f"median answer {last.p50_ms:.0f} ms, at first {first.p50_ms:.0f} ms")

@@ -14,6 +14,7 @@ _SPIKE: Final = 0.2
 _TAIL_END: Final = 0.25
 _RAMP: Final = 0.1
 _STEP_S: Final = 8.0
+_STEP_S_LEAST: Final = 4.0
 _FIRST: Final = 0.1
 _GROWTH: Final = 1.3
 
@@ -96,12 +97,12 @@ class Soak:
 class Climb:
     """Steps of 30 % each, from a tenth of the top: the knee is looked for on the way.  Over after the top's own step.
 
-    Each lasts eight seconds, or as much of `seconds` as there is for each.
+    Each lasts eight seconds, or as much of `seconds` as there is for each, but not below four.
     """
 
     def __init__(self, top: int, seconds: float) -> None:
         self.levels = climb_levels(top)
-        self.step_s = min(_STEP_S, seconds / len(self.levels))
+        self.step_s = max(_STEP_S_LEAST, min(_STEP_S, seconds / len(self.levels)))
 
     def level(self, elapsed_s: float) -> int | None:
         """The level of the present step."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from loadtests.load.knee import Step, bends_of, judge, step_of
 from loadtests.load.tally import End, Kind, Tally
 
-_GOOD = Step(level=10, paid_per_s=9.5, p50_ms=80, p95_ms=100, p99_ms=120, refused_share=0)
+_GOOD = Step(level=10, paid_per_s=9.5, p50_ms=80, p95_ms=100, p99_ms=120, refused_share=0, answers=100)
 
 
 def _at(level: int, **worse: float) -> Step:
@@ -37,6 +37,13 @@ def test_goodput_that_bends_and_refusals_are_bends_too() -> None:
     assert bends_of([_at(10), _at(13, p95_ms=330)]) == ["95 % of the answers within 330 ms, at first 100 ms"]
 
 
+def test_a_step_of_which_too_little_is_known_is_no_measure_and_not_judged() -> None:
+    unknown = replace(_at(10), p50_ms=0.0, p95_ms=0.0, paid_per_s=0.0, answers=0)
+    assert not judge([unknown, _at(13), _at(17), _at(22)]).found
+    assert bends_of([_at(10), replace(_at(13), p50_ms=900, answers=19)]) == []
+    assert judge([unknown, _at(13), _at(17, p50_ms=400), _at(22, p50_ms=400)]).knee == _at(13)
+
+
 def test_a_climb_that_begins_beyond_the_knee_says_so() -> None:
     found = judge([_at(10, refused_share=0.5), _at(13, refused_share=0.5)])
     assert found.found
@@ -51,5 +58,5 @@ def test_a_step_is_made_of_what_was_counted() -> None:
     second.arrived = 50
     tally.answered(1.0, Kind.PAY, 80.0)
     step = step_of(10, 4.0, tally.total())
-    assert (step.paid_per_s, step.refused_share, step.paid_per_level) == (10.0, 0.1, 1.0)
+    assert (step.paid_per_s, step.refused_share, step.paid_per_level, step.answers) == (10.0, 0.1, 1.0, 1)
     assert 78 < step.p50_ms < 82
