@@ -12,6 +12,7 @@ from typing import Self
 import asyncpg
 
 from gateway.database.group_commit import GroupCommit
+from gateway.database.pool import BoundedPool
 from gateway.database.starting import once_there
 from gateway.database.valkey import Valkey
 from gateway.kernel.secrets import Vault
@@ -43,7 +44,7 @@ class Campaigns:
     desk: Promotions
 
     @classmethod
-    def of(cls, settings: Settings, pool: asyncpg.Pool, hot_pool: asyncpg.Pool, valkey: Valkey, vault: Vault) -> Self:
+    def of(cls, settings: Settings, pool: asyncpg.Pool, hot_pool: BoundedPool, valkey: Valkey, vault: Vault) -> Self:
         """Nothing is known yet: campaigns come with the first look at the directory's revision."""
         book, places, paces, clock = CampaignBook(pool), StoreBook(pool), PaceBook(pool), DatabaseClock()
         trust = Trust()
@@ -54,7 +55,7 @@ class Campaigns:
         budgets = BudgetPool(pool, valkey, trust)
         histories: GroupCommit[Wanted, Read] = GroupCommit(
             "history",
-            Histories(hot_pool).flush,
+            Histories(hot_pool.held()).flush,
             rows_max=settings.batch_rows_max,
             queue_max=settings.batch_queue_max,
             linger_ms_max=0.0,

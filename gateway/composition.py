@@ -12,7 +12,7 @@ import asyncpg
 
 from gateway.campaigns import Campaigns
 from gateway.database.outcomes import outcomes
-from gateway.database.pool import open_pool
+from gateway.database.pool import BoundedPool, open_pool
 from gateway.database.revision import RevisionWatch
 from gateway.database.starting import once_there
 from gateway.database.valkey import Valkey
@@ -36,6 +36,8 @@ from routing.policy.store import PolicyBook
 from routing.router import Router
 
 _CLOSE_S: Final = 5.0
+_HOT_CONNECTIONS: Final = 5
+"""Intents, outcomes and histories keep one each; the rest of the hot path has two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Base:
 
     settings: Settings
     pool: asyncpg.Pool
-    hot_pool: asyncpg.Pool
+    hot_pool: BoundedPool
     valkey: Valkey
     vault: Vault
     directory: Directory
@@ -90,7 +92,9 @@ async def compose(settings: Settings) -> AsyncIterator[Base]:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(transport.aclose)
         pool = await stack.enter_async_context(_opened(await once_there(lambda: open_pool(settings))))
-        hot_pool = await stack.enter_async_context(_opened(await once_there(lambda: open_pool(settings, size=3))))
+        hot_pool = await stack.enter_async_context(
+            _opened(await once_there(lambda: open_pool(settings, size=_HOT_CONNECTIONS)))
+        )
         valkey = Valkey(settings)
         stack.push_async_callback(valkey.aclose)
         directory, accounts = Directory(pool, vault), AccountBook(pool, vault, build)
@@ -140,7 +144,7 @@ def notify_url_of(settings: Settings, kind: str, account_id: str, chosen: Mappin
 
 
 @asynccontextmanager
-async def _opened(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Pool]:
+async def _opened(pool: BoundedPool) -> AsyncIterator[BoundedPool]:
     """A pool that is closed at the end, by force where a statement does not come back."""
     try:
         yield pool

@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     """Bearer token of the admin API; at least 24 characters."""
 
     database_pool_size: Annotated[int, Field(ge=2, le=100)] = 6
-    """Connections for reads; three more carry the hot writes, so that no crowd of readers can starve a payment."""
+    """Connections for reads; five more carry the hot statements, so that no crowd of readers can starve a payment."""
     database_command_timeout_s: Annotated[float, Field(gt=0)] = 10.0
     redis_timeout_s: Annotated[float, Field(gt=0)] = 0.25
 

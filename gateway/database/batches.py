@@ -19,6 +19,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import asyncpg
 
+from gateway.database.held import Sender
 from gateway.database.months import of_month
 from gateway.database.partitions import month_of
 from gateway.kernel.clock import Deadline
@@ -62,7 +63,7 @@ class Batch(Generic[Row, Result]):
 
     def __init__(
         self,
-        pool: asyncpg.Pool,
+        pool: Sender,
         statement: str,
         to_arguments: Callable[[Sequence[Row]], Sequence[Any]],
         to_result: Callable[[asyncpg.Record], Result],

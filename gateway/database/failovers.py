@@ -63,8 +63,12 @@ def _result(record: asyncpg.Record) -> FailoverResult:
 class _HoldingBatch(Batch[FailoverRow, FailoverResult]):
     """Holds the payments, one by one in the order of their ids, before the statement begins to look at them."""
 
+    def __init__(self, pool: asyncpg.Pool, *arguments: Any, **options: Any) -> None:
+        super().__init__(pool, *arguments, **options)
+        self._connections = pool
+
     async def _send(self, rows: Sequence[FailoverRow]) -> Sequence[FailoverResult]:
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with self._connections.acquire() as connection, connection.transaction():
             await connection.executemany(_HOLD, sorted((row.payment_id, row.merchant_id) for row in rows))
             records = await connection.fetch(self._statement, *_arguments(rows))
         return [_result(record) for record in records]

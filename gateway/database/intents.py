@@ -12,7 +12,8 @@ import asyncpg
 from gateway.database.batches import Batch
 from gateway.database.decisions import NOTHING_DECIDED, DecisionRow, decision_arguments
 from gateway.database.group_commit import GroupCommit
-from gateway.database.pool import sql
+from gateway.database.held import Sender
+from gateway.database.pool import BoundedPool, sql
 from gateway.database.redemptions import NOTHING_TAKEN, RedemptionRow, Refusal, RefusalKind, Taking, taking_arguments
 from gateway.settings import Settings
 
@@ -115,7 +116,7 @@ def _meeting(row: IntentRow) -> Sequence[tuple[str, ...]]:
     )
 
 
-def intent_batch(pool: asyncpg.Pool) -> Batch[IntentRow, IntentResult]:
+def intent_batch(pool: Sender) -> Batch[IntentRow, IntentResult]:
     """The statement of intents."""
     return Batch(
         pool,
@@ -128,11 +129,11 @@ def intent_batch(pool: asyncpg.Pool) -> Batch[IntentRow, IntentResult]:
     )
 
 
-def intents(pool: asyncpg.Pool, settings: Settings) -> GroupCommit[IntentRow, IntentResult]:
+def intents(pool: BoundedPool, settings: Settings) -> GroupCommit[IntentRow, IntentResult]:
     """The group commit of intents."""
     return GroupCommit(
         "intent",
-        intent_batch(pool).flush,
+        intent_batch(pool.held()).flush,
         rows_max=settings.batch_rows_max,
         queue_max=settings.batch_queue_max,
         linger_ms_max=settings.batch_linger_ms_max,

@@ -11,7 +11,8 @@ import asyncpg
 
 from gateway.database.batches import Batch
 from gateway.database.group_commit import GroupCommit
-from gateway.database.pool import Connection, sql
+from gateway.database.held import Sender
+from gateway.database.pool import BoundedPool, Connection, sql
 from gateway.settings import Settings
 
 SETTLE_WITHIN_S: Final = 20.0
@@ -83,7 +84,7 @@ async def write_outcome(connection: Connection, row: OutcomeRow) -> OutcomeResul
     return _result(record)
 
 
-def outcome_batch(pool: asyncpg.Pool) -> Batch[OutcomeRow, OutcomeResult]:
+def outcome_batch(pool: Sender) -> Batch[OutcomeRow, OutcomeResult]:
     """The statement of outcomes; two outcomes of one payment never stand in the same one."""
     return Batch(
         pool,
@@ -96,11 +97,11 @@ def outcome_batch(pool: asyncpg.Pool) -> Batch[OutcomeRow, OutcomeResult]:
     )
 
 
-def outcomes(pool: asyncpg.Pool, settings: Settings) -> GroupCommit[OutcomeRow, OutcomeResult]:
+def outcomes(pool: BoundedPool, settings: Settings) -> GroupCommit[OutcomeRow, OutcomeResult]:
     """The group commit of outcomes."""
     return GroupCommit(
         "outcome",
-        outcome_batch(pool).flush,
+        outcome_batch(pool.held()).flush,
         rows_max=settings.batch_rows_max,
         queue_max=settings.batch_queue_max,
         linger_ms_max=settings.batch_linger_ms_max,

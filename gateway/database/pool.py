@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from importlib.resources import files
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolAcquireContext, PoolConnectionProxy
 
+from gateway.database.held import HeldConnection
 from gateway.settings import Settings
 
 Connection: TypeAlias = asyncpg.Connection | PoolConnectionProxy
@@ -22,12 +23,28 @@ _ACQUIRE_S: Final = 2.0
 class BoundedPool(asyncpg.Pool):
     """A pool in which nobody waits for ever: past two seconds without a free connection, TimeoutError is raised."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._held: list[HeldConnection] = []
+
+    def held(self) -> HeldConnection:
+        """A connection for one sender, until the pool is closed; the pool must have some besides."""
+        held = HeldConnection(self)
+        self._held.append(held)
+        return held
+
+    async def close(self) -> None:
+        """Close every connection, those that are held among them, once it is free."""
+        for held in self._held:
+            await held.let_go()
+        await super().close()
+
     def acquire(self, *, timeout: float | None = None) -> PoolAcquireContext:
         """A connection within the bound."""
         return super().acquire(timeout=_ACQUIRE_S if timeout is None else timeout)
 
 
-async def open_pool(settings: Settings, *, size: int | None = None) -> asyncpg.Pool:
+async def open_pool(settings: Settings, *, size: int | None = None) -> BoundedPool:
     """Open a pool.  Waiting for a connection and for a statement is bounded."""
     return await BoundedPool(
         settings.database_url.get_secret_value(),

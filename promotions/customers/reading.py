@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import asyncpg
 import orjson
 
+from gateway.database.held import Sender
 from gateway.database.pool import named_statements
 from promotions.campaigns.campaign import Scope
 from promotions.facts import Coupon, History, Uses
@@ -54,7 +55,7 @@ class Reader(Protocol):
 class Histories:
     """The statement for a batch of payments."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: Sender) -> None:
         self._pool = pool
 
     async def flush(self, wanted: Sequence[Wanted]) -> list[Read | Exception]:
