@@ -5,6 +5,7 @@ It knows nothing of payments: what it is asked comes as plain values, and what i
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple, Protocol, TypeAlias
@@ -15,8 +16,8 @@ from promotions.budget.reservation import Draw, Exhausted, Pool, Reservation
 from promotions.campaigns.campaign import Campaign
 from promotions.campaigns.fields import BIN_DIGITS
 from promotions.clock import DatabaseClock
-from promotions.customers.reading import Reader, Wanted
-from promotions.facts import Facts, History
+from promotions.customers.reading import Read, Reader, Wanted
+from promotions.facts import Facts
 from promotions.hoarding import NO_SHELF, Shelf
 from promotions.offer import Applied, Considered, Offer, Reason
 from promotions.pricing.entitlement import HOLD_S_MAX, Circumstances
@@ -132,14 +133,25 @@ class Promotions:
         """The keyed hash under which a customer's payments with a bank's cards are counted."""
         return self._vault.name_hash(f"bin\n{card_bin[:BIN_DIGITS]}".encode())
 
-    async def facts(self, asked: Asked) -> Facts:
-        """What campaigns look at.  The history is read where a campaign in force could need it."""
-        name_hash, realm = self._vault.name_hash, asked.realm
-        customer = None if asked.customer_id is None else self.customer_key(realm, asked.customer_id)
-        device = None if asked.device_id is None else name_hash(f"{realm}\n{asked.device_id}".encode()).hex()
+    def begin_history(self, asked: Asked) -> asyncio.Future[Read] | None:
+        """Ask for the customer's history, where a campaign in force could need it, without waiting for it."""
+        if asked.customer_id is None or not self.book.current.needs_history:
+            return None
+        customer, device = self._customer_and_device(asked)
+        assert customer is not None
+        card_bin, bin_key = None, None
+        if asked.card_bin is not None:
+            card_bin, bin_key = asked.card_bin[:BIN_DIGITS], self.bin_key(asked.card_bin).hex()
+        return self._histories.begin(Wanted(customer, customer.hex(), device, bin_key, asked.merchant_id, card_bin))
+
+    async def facts(self, asked: Asked, begun: asyncio.Future[Read] | None = None) -> Facts:
+        """What campaigns look at; with the history that was asked for before, or that of now where they need one."""
+        customer, device = self._customer_and_device(asked)
         history = None
-        if customer is not None and self.book.current.needs_history:
-            history = await self._history(asked, customer, device)
+        if (reading := begun or self.begin_history(asked)) is not None:
+            read = await reading
+            self.clock.heard(read.at)
+            history = read.history
         return Facts(
             merchant_id=asked.merchant_id,
             order_key=asked.order_key,
@@ -188,14 +200,11 @@ class Promotions:
         draws = [_draw(applied) for applied in offer.applied if applied.campaign.limits.has_slices]
         return await self.pool.reserve(facts.order_key, owner, draws) if draws else ()
 
-    async def _history(self, asked: Asked, customer: bytes, device: str | None) -> History:
-        card_bin, bin_key = None, None
-        if asked.card_bin is not None:
-            card_bin, bin_key = asked.card_bin[:BIN_DIGITS], self.bin_key(asked.card_bin).hex()
-        wanted = Wanted(customer, customer.hex(), device, bin_key, asked.merchant_id, card_bin)
-        read = await self._histories.submit(wanted)
-        self.clock.heard(read.at)
-        return read.history
+    def _customer_and_device(self, asked: Asked) -> tuple[bytes | None, str | None]:
+        """Their keyed hashes."""
+        realm, device = asked.realm, asked.device_id
+        customer = None if asked.customer_id is None else self.customer_key(realm, asked.customer_id)
+        return customer, None if device is None else self._vault.name_hash(f"{realm}\n{device}".encode()).hex()
 
 
 def pays_of_fee(offer: Offer) -> bool:

@@ -32,7 +32,7 @@ from gateway.payments.claims import Claiming, Claims
 from gateway.payments.failing_over import FailingOver
 from gateway.payments.intent import Plan, Screened, intent_row, payment_of_intent
 from gateway.payments.payment import Payment, PaymentOrder
-from gateway.payments.pricing import Basket, Priced, Pricing
+from gateway.payments.pricing import Basket, Priced, Pricing, Sought
 from gateway.payments.replays import Replays
 from gateway.payments.screening import OrderScreening, refusal_of, wallet_of_order
 from gateway.payments.showing import Showing
@@ -129,13 +129,13 @@ class PaymentFlow:
         """Take one payment.  Raises ApiError for what binds nothing; every other end is a payment.  I1–I5."""
         order = taking.order
         claiming = self._claims.begin(*order.key, new_id("pay"))
-        begun = await self._begin_screening(order, claiming)
+        begun, sought = await self._begin(order, claiming)
         payment_id = await self._claim(taking, claiming)
         if payment_id is None:
             return await self._replay(taking)
 
         try:
-            bound = await self._bind(taking, payment_id, begun)
+            bound = await self._bind(taking, payment_id, begun, sought)
         except Exception:  # nothing was bound as far as we know: let the next request try at once
             await self._claims.release(*order.key, payment_id)
             raise
@@ -188,9 +188,11 @@ class PaymentFlow:
                 return turn, answer
             turn, taking.payment = following, following.payment
 
-    async def _begin_screening(self, order: PaymentOrder, claiming: Claiming) -> Begun | None:
+    async def _begin(self, order: PaymentOrder, claiming: Claiming) -> tuple[Begun | None, Sought]:
+        """Ask for what the risk check and campaigns look at: it comes while the claim is under way."""
         try:
-            return await self._screening.begin(order, claiming.claim)
+            begun = await self._screening.begin(order, claiming.claim)
+            return begun, await self._pricing.seek(order, wallet_of_order(order.request))
         except Exception:  # where the order is made could not be read: let the next request try at once
             await self._claims.release(*order.key, claiming.payment_id)
             raise
@@ -222,7 +224,7 @@ class PaymentFlow:
         taking.payment = taking.payment or await self._replays.replay(taking.order, taking.deadline)
         return taking.payment
 
-    async def _bind(self, taking: Taking, payment_id: str, begun: Begun | None) -> Bound | None:
+    async def _bind(self, taking: Taking, payment_id: str, begun: Begun | None, sought: Sought) -> Bound | None:
         """Screen, price, route, reserve and make the payment durable; None where its number or key is another one's.
 
         A campaign can have no more to give when the intent is committed.  Then nothing was written, and the order is
@@ -233,7 +235,7 @@ class PaymentFlow:
             taking.aside()
         screened = await self._screen(order, deadline, begun)
         is_promoted = not screened.decision.no_discount
-        basket = await self._pricing.open(order, payment_id, screened.wallet, is_promoted=is_promoted)
+        basket = await self._pricing.open(payment_id, sought, is_promoted=is_promoted)
         while True:
             plan = await self._plan(order, screened, basket)
             budget = Budget.of(self._settings, order.request.method, deadline)

@@ -7,10 +7,12 @@ the intent's commit guards every limit again.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from gateway.database.redemptions import Refusal, RefusalKind
 from gateway.kernel.failures import FailureCode
@@ -20,6 +22,7 @@ from gateway.payments.payment import PaymentOrder
 from gateway.payments.turns import Route
 from promotions.budget.reservation import Exhausted
 from promotions.campaigns.campaign import WhenExhausted
+from promotions.customers.reading import Read
 from promotions.desk import Asked, Held, Promotions, pays_of_fee, with_fee
 from promotions.facts import Facts
 from promotions.hoarding import Shown
@@ -38,7 +41,18 @@ _STALE_MAX: Final = 4
 _ELSEWHERE_MAX: Final = 8
 """So often is the pool asked for another slice of a campaign; by then somebody else has what there was."""
 
+_SOUGHT_S_MAX: Final = 0.5
+"""What was sought longer ago is read again: the order waited for an earlier request, and much may have happened."""
+
 RouteBy: TypeAlias = Callable[[Prices], Route]
+
+
+class Sought(NamedTuple):
+    """What campaigns look at of an order, asked for while it is not known yet whether it is a new one."""
+
+    asked: Asked
+    history: asyncio.Future[Read] | None
+    since_s: float
 
 
 @dataclass(slots=True)
@@ -91,12 +105,19 @@ class Pricing:
         self._places = places
         self._accounts = accounts
 
-    async def open(
-        self, order: PaymentOrder, payment_id: str, wallet: Wallet | None, *, is_promoted: bool = True
-    ) -> Basket:
-        """Gather what campaigns look at.  Not promoted: the risk check takes the payment, but gives it no subsidy."""
+    async def seek(self, order: PaymentOrder, wallet: Wallet | None) -> Sought:
+        """Ask for what campaigns look at, so that it comes together with the claim and the risk decision."""
         place = await self._places.get(order.merchant_id, order.request.store_id)
-        facts = await self._promotions.facts(asked_of(order, wallet, place))
+        asked = asked_of(order, wallet, place)
+        history = self._promotions.begin_history(asked)
+        if history is not None:
+            history.add_done_callback(_hear)
+        return Sought(asked, history, time.monotonic())
+
+    async def open(self, payment_id: str, sought: Sought, *, is_promoted: bool = True) -> Basket:
+        """Gather what campaigns look at.  Not promoted: the risk check takes the payment, but gives it no subsidy."""
+        is_fresh = time.monotonic() - sought.since_s < _SOUGHT_S_MAX
+        facts = await self._promotions.facts(sought.asked, sought.history if is_fresh else None)
         return Basket(
             payment_id,
             facts,
@@ -311,3 +332,9 @@ _REASONS: Final = {
     RefusalKind.LIMIT: Reason.LIMIT_REACHED,
     RefusalKind.COUPON: Reason.COUPON_MISSING,
 }
+
+
+def _hear(history: asyncio.Future[Read]) -> None:
+    """Nobody may be left to hear that it failed: another request had the order number."""
+    if not history.cancelled():
+        history.exception()

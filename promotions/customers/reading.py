@@ -5,6 +5,7 @@ All payments that wait for it are read in one statement.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache
@@ -49,7 +50,7 @@ class Read(NamedTuple):
 class Reader(Protocol):
     """Who takes a wish and reads it together with whatever else waits (`GroupCommit`)."""
 
-    async def submit(self, row: Wanted) -> Read: ...
+    def begin(self, row: Wanted) -> asyncio.Future[Read]: ...
 
 
 class Histories:

@@ -65,7 +65,7 @@ class Shop:
     async def among(self, campaign_ids: Sequence[str]) -> frozenset[str]:
         return frozenset()
 
-    async def submit(self, row: Any) -> Any:
+    def begin(self, row: Any) -> Any:
         raise AssertionError(f"no campaign here looks at a history: {row}")
 
     async def grant(self, campaign_id: str, day: date) -> None:
@@ -76,7 +76,8 @@ class Shop:
 
     async def basket(self) -> Basket:
         request = PaymentRequest.model_validate_json(orjson.dumps(new_order(amount=10_000)))
-        return await self.pricing.open(PaymentOrder.of("mer_shop", "x", request, None, VAULT), "pay_1", Wallet.WECHAT)
+        sought = await self.pricing.seek(PaymentOrder.of("mer_shop", "x", request, None, VAULT), Wallet.WECHAT)
+        return await self.pricing.open("pay_1", sought)
 
     async def price(self, basket: Basket, expected_fen: int | None = None) -> Priced:
         return await self.pricing.price(basket, expected_fen, self.route)
