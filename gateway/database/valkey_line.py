@@ -139,10 +139,14 @@ class Line:
         """One round trip; a refused command's answer is its error.  Half of what the library's own pipeline costs."""
         pool = self.client.connection_pool
         connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+        # The library would set up a timer for each answer, and a task for each sending: more than all the rest costs.
+        connection.socket_timeout = None
         is_in_step = False
         try:
-            await connection.send_packed_command(b"".join(map(hiredis.pack_command, commands)))
-            answers = [await _answer(connection) for _ in commands]
+            async with asyncio.timeout(self._timeout_s):  # a server that says nothing; the whole trip has its own bound
+                await connection.send_packed_command(b"".join(map(hiredis.pack_command, commands)))
+                answers = [await _answer(connection)]
+            answers += [await _answer(connection) for _ in commands[1:]]
             is_in_step = True
             return answers
         finally:
