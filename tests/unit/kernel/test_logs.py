@@ -136,3 +136,24 @@ def test_an_event_that_cannot_be_written_is_told_and_stops_nothing(
     log_event(logging.getLogger("mashang.test"), "payment", {"note": "\ud800"})
     handler.flush()
     assert json.loads(stream.getvalue())["event"] == "a line could not be written"
+
+
+@pytest.mark.parametrize("way", ["event", "record"])
+@pytest.mark.usefixtures("alone")
+def test_a_line_that_is_being_made_while_others_are_written_is_not_lost(
+    handler: HoldingHandler, stream: io.StringIO, way: str
+) -> None:
+    class Written:
+        """A value whose text takes so long that the other thread has its turn."""
+
+        def __str__(self) -> str:
+            handler.flush()
+            return "late"
+
+    handler.handle(record("first"))
+    if way == "event":
+        log_event(logging.getLogger("mashang.test"), "payment", {"note": Written()})
+    else:
+        handler.handle(record("payment", note=Written()))
+    handler.flush()
+    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["first", "payment"]
