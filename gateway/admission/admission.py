@@ -144,6 +144,7 @@ class Ticket:
 
     def close(self) -> None:
         """It is answered."""
+        self.connection = None
         self.aside()
         self.standing.in_flight -= 1
         self._admission.in_flight -= 1

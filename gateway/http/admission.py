@@ -49,14 +49,16 @@ class Gate:
             await self._inner(scope, receive, send)
             return
         path: str = scope["path"]
+        # The connection has the scope: were it to stay in there, only the garbage collector would get rid of the two.
+        connection = scope.pop("mashang.connection", None)
         if scope["method"] == "POST" and path in _BEGINNING:
-            await self._begin(scope, receive, send)
+            await self._begin(scope, receive, send, connection)
         elif path.startswith(_OPERATING):
             await self._inner(scope, receive, send)
         else:
             await self._complete(scope, receive, send)
 
-    async def _begin(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _begin(self, scope: Scope, receive: Receive, send: Send, connection: object) -> None:
         """A new payment, unless it repeats one."""
         services = self._services()
         admission, now = services.admission, time.monotonic()
@@ -75,7 +77,7 @@ class Gate:
                 await self._refuse(scope, send, refusal, admission.retry_after_s(refusal, standing, now), standing)
                 return
             admitted, receive = admission.join(name), replay(body, receive)
-        admitted.connection = scope.get("mashang.connection")
+        admitted.connection = connection
         scope["mashang.ticket"] = admitted
         if admitted.standing.bucket is not None:
             send = _with_quota(send, admitted.standing)
