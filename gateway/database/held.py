@@ -38,7 +38,7 @@ class HeldConnection:
             rows = await (await self._taken()).fetch(statement, *arguments)
             is_sound = True
         except asyncpg.PostgresError:  # the server refused the statement; where it is going away, it has said so
-            is_sound = self._connection is not None and not self._connection.is_closed()
+            is_sound = self._connection is not None and not _is_lost(self._connection)
             raise
         else:
             return rows
@@ -54,7 +54,7 @@ class HeldConnection:
             await self._give_back()
 
     async def _taken(self) -> PoolConnectionProxy:
-        if self._connection is not None and self._connection.is_closed():
+        if self._connection is not None and _is_lost(self._connection):
             await self._give_back()
         if self._connection is None:
             self._connection = await self._pool.acquire()
@@ -65,6 +65,14 @@ class HeldConnection:
         connection, self._connection, self._statements = self._connection, None, 0
         if connection is not None:
             await self._pool.release(connection)
+
+
+def _is_lost(connection: PoolConnectionProxy) -> bool:
+    """Whether it is closed.  One that broke while nobody used it is back in the pool, and cannot even be asked."""
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True
 
 
 Sender: TypeAlias = asyncpg.Pool | HeldConnection

@@ -64,6 +64,18 @@ async def test_after_the_server_has_cut_it_off_there_is_another_one(pool: Bounde
     assert await pid(held) != own
 
 
+async def test_who_was_cut_off_while_he_rested_sends_his_next_statement_over_another_one(pool: BoundedPool) -> None:
+    held = pool.held()
+    own = await pid(held)
+    ended = asyncio.Event()
+    assert held._connection is not None
+    held._connection.add_termination_listener(lambda _connection: ended.set())
+    await pool.execute("SELECT pg_terminate_backend($1)", own)
+    async with asyncio.timeout(10):
+        await ended.wait()
+    assert await pid(held) != own
+
+
 async def test_a_statement_that_is_cut_short_gives_it_back(pool: BoundedPool) -> None:
     held = pool.held()
     with pytest.raises(TimeoutError):
