@@ -106,10 +106,13 @@ class Pricing:
         self._accounts = accounts
 
     async def seek(self, order: PaymentOrder, wallet: Wallet | None) -> Sought:
-        """Ask for what campaigns look at, so that it comes together with the claim and the risk decision."""
+        """Ask for what campaigns look at, so that it comes together with the claim and the risk decision.
+
+        Not where the order replaces a payment: what that one took is given back while the order waits for its end.
+        """
         place = await self._places.get(order.merchant_id, order.request.store_id)
         asked = asked_of(order, wallet, place)
-        history = self._promotions.begin_history(asked)
+        history = None if order.request.replaces is not None else self._promotions.begin_history(asked)
         if history is not None:
             history.add_done_callback(_hear)
         return Sought(asked, history, time.monotonic())

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
+from gateway.kernel.ids import new_id
 from gateway.payments import pricing
 from gateway.payments.payment import PaymentOrder
 from gateway.payments.pricing import Sought
@@ -35,8 +36,8 @@ class Reading(Shop):
         self.asked.append(asyncio.get_running_loop().create_future())
         return self.asked[-1]
 
-    async def seek(self) -> Sought:
-        body = new_order(amount=10_000) | {"customer": {"id": "cus_1"}}
+    async def seek(self, **named: Any) -> Sought:
+        body = new_order(amount=10_000) | {"customer": {"id": "cus_1"}, **named}
         request = PaymentRequest.model_validate_json(orjson.dumps(body))
         return await self.pricing.seek(PaymentOrder.of("mer_shop", "x", request, None, VAULT), Wallet.WECHAT)
 
@@ -65,6 +66,18 @@ async def test_what_was_sought_long_ago_is_read_again(monkeypatch: pytest.Monkey
     basket = await opening
     assert basket.facts.history is not None
     assert basket.facts.history.orders == 1
+
+
+async def test_an_order_that_replaces_a_payment_reads_what_was_given_back_at_the_end_of_that_one() -> None:
+    shop = Reading()
+    sought = await shop.seek(replaces=new_id("pay"))
+    assert shop.asked == []
+    opening = asyncio.create_task(shop.pricing.open("pay_1", sought))
+    await until(lambda: len(shop.asked) == 1)
+    shop.answer(orders=0)
+    history = (await opening).facts.history
+    assert history is not None
+    assert history.orders == 0
 
 
 async def test_a_reading_that_failed_fails_the_order_and_one_that_nobody_wanted_says_nothing() -> None:
