@@ -20,11 +20,14 @@ from gateway.database.batches import Batch
 from gateway.database.decisions import DecisionRow
 from gateway.database.intents import IntentResult, IntentRow, intent_batch
 from gateway.database.outcomes import OutcomeResult, OutcomeRow, outcome_batch
+from gateway.kernel.ids import new_ulid
 from gateway.payments.states import TRANSITIONS, Event, Status
 from tests.support.rows import content, intent, outcome
 
 SETTLING: Final = (Event.CAPTURED, Event.DECLINED, Event.UNSENT, Event.NOT_CREATED, Event.CLOSED, Event.REVERSED)
 _EXAMPLES = itertools.count(1)
+_TIME: Final = new_ulid()[:10]
+"""The statements are over this month's partitions, as those of payments are that were just made."""
 _SCREENED_AT: Final = datetime(2026, 11, 22, tzinfo=UTC)
 
 
@@ -132,11 +135,11 @@ class World:
 
     def row(self, number: int) -> IntentRow:
         """The intent of that number, or of a payment that never was."""
-        return self.rows.get(number) or intent(f"pay_{self.name}_none", self.merchants[0])
+        return self.rows.get(number) or intent(f"pay_{_TIME}{self.name}no", self.merchants[0])
 
     def intent(self, order: Order) -> IntentRow:
         row = intent(
-            f"pay_{self.name}_{order.number:02}",
+            f"pay_{_TIME}{self.name}{order.number:02}",
             self.merchants[order.merchant],
             f"o{order.order_no}",
             key=None if order.key is None else f"k{order.key}",
