@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ import httpx
 from gateway.devstack.options import ready_file_of
 from gateway.devstack.ready import ReadyFile, read_ready_file
 from loadtests.counts import Counts, read_counts
+from loadtests.ending import end_session, ended_in_order, start_tethered
 from loadtests.traffic.orders import Orders, new_run_number
 
 LATENCY_MS: Final[Mapping[str, int]] = {"min": 50, "max": 100}
@@ -28,6 +28,8 @@ _START_S: Final = 90.0
 _STOP_S: Final = 100.0
 _SWITCH_S: Final = 15.0
 _POLL_S: Final = 0.1
+_COLUMNS: Final = "150"
+"""Of the audit's table."""
 
 
 class StackTrouble(Exception):
@@ -107,12 +109,18 @@ class RunningStack:
             time.sleep(_POLL_S)
         raise StackTrouble(f"no payment goes to {account_id}")
 
-    def audit(self, client_log: Path | None) -> tuple[bool, str]:
-        """`mashang audit` over the stack: whether everything agrees, and what it printed."""
+    def audit(self, client_log: Path | None, wait_s: float | None = None) -> tuple[bool, str]:
+        """`mashang audit` over the stack: whether everything agrees, and what it printed.
+
+        With `wait_s` it waits up to so long until the stack is quiet.
+        """
         command = [sys.executable, "-m", "gateway.cli", "audit", "--state", str(self.state)]
         if client_log is not None:
             command += ["--client-log", str(client_log)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if wait_s is not None:
+            command += ["--wait", str(wait_s)]
+        environment = {**os.environ, "COLUMNS": _COLUMNS}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         return done.returncode == 0, (done.stdout + done.stderr).strip()
 
 
@@ -126,14 +134,15 @@ def set_latency(simulator_url: str, latency_ms: Mapping[str, int] = LATENCY_MS) 
 def own_stack(workers: int = 1, environment: Mapping[str, str] | None = None) -> Iterator[RunningStack]:
     """A stack in a temporary folder, gone afterwards; `environment` are settings (MASHANG_…) beside our own.
 
-    Raises StackTrouble where it does not come up.
+    It ends when this is left, also by SIGTERM or SIGHUP, and with us where we are killed.  Raises StackTrouble where it
+    does not come up.
     """
-    with tempfile.TemporaryDirectory(prefix="mashang-bench-") as folder:
+    with ended_in_order(), tempfile.TemporaryDirectory(prefix="mashang-bench-") as folder:
         state = Path(folder) / "state"
         ready_file = ready_file_of(state)
         log = Path(folder) / "dev.log"
         with log.open("wb") as output:
-            process = subprocess.Popen(
+            process = start_tethered(
                 [
                     sys.executable, "-m", "gateway.cli", "dev", "--port", "0", "--state", str(state),
                     "--ready-file", str(ready_file), "--no-demo", "--workers", str(workers),
@@ -147,14 +156,14 @@ def own_stack(workers: int = 1, environment: Mapping[str, str] | None = None) ->
             asyncio.run(stack.leave_front_out())
             yield stack
         finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(_STOP_S)
+            end_session(process, _STOP_S)
 
 
 @contextmanager
 def running_stack(ready_file: Path) -> Iterator[RunningStack]:
     """A stack that somebody else runs, with its ready file in its state folder; it is left running."""
-    yield RunningStack(read_ready_file(ready_file), ready_file.parent)
+    with ended_in_order():
+        yield RunningStack(read_ready_file(ready_file), ready_file.parent)
 
 
 def _await_file(path: Path, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -244,7 +244,7 @@ def _plan(
         rounds=rounds,
         open_requests=open_requests,
         turns=tuple(_TURNS[name] for name in turns or _TURNS),
-        scan_opens=(16, 32, 64) if quick else (8, 16, 32, 64, 128),
+        scan_opens=(16, 32, 64, 128) if quick else (8, 16, 32, 64, 128),
         scan_seconds=2.0 if quick else 5.0,
         generator=generator,
     )
@@ -293,10 +293,12 @@ def main(
     document = make_document(outcome, options, at, stores)
     path = write(results, "bench", document, at)
     show(console, outcome, previous)
-    if previous is not None:
-        console.print(changes_table(changes(document, previous), previous))
+    if previous is not None and (found := changes(document, previous)):
+        console.print(changes_table(found, previous))
+    elif previous is not None:
+        console.print(f"Nothing to compare with in the run of {previous['time']}.")
     console.print(f"Written: {path}")
-    if not outcome.is_audited:
+    if not outcome.is_audited or outcome.unsound:
         raise typer.Exit(1)
 
 

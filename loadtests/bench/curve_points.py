@@ -61,6 +61,7 @@ class Workshop:
         on.warm_up_s = self.warm_up_s
         if campaigns:
             put_in_force(on.stack.ready, campaigns)
+        on.screened = rules > 0
         if rules:
             self.held.enter_context(rule_sets(on.stack.ready, rules)).put_in_force(rules=True)
         return on

@@ -21,13 +21,16 @@ from rich.table import Table
 from loadtests.bench.curve import TITLES, Curve, CurveName, Point, curve_verdicts
 from loadtests.bench.curve_points import SIZES, Workshop, points
 from loadtests.bench.document import about, newest, stamp, verdict_rows, write
+from loadtests.bench.outcome import Verdict
 from loadtests.bench.pictures import Line, lines, page
-from loadtests.bench.report import show_audit, target_table
+from loadtests.bench.report import show_audit, show_unsound, target_table
+from loadtests.processes import memory
 
 _COLOURS: Final = {
     "gateway": "#2a6fbb", "PostgreSQL": "#e08a1e", "Valkey": "#c0392b", "worker": "#3a9a5b", "simulators": "#9b9b9b",
     "all of ours": "#000000",
 }  # fmt: skip
+_OPEN: Final = 128
 _SMALL: Final = 10
 """By so much `--small` divides the sizes over a thousand."""
 
@@ -59,6 +62,7 @@ def measure_curve(name: CurveName, made: Sequence[Point], turns: Turns, console:
         for point in made:
             measured = point.on.closed(turns.seconds, point.open_requests, point.keys)
             curve.rounds.setdefault(point.label, []).append(measured)
+            curve.gateway_mib[point.label] = memory(point.on.groups["gateway"]).rss_mib
             point.on.say(f"{name} {point.label}, round {number + 1}", measured)
     for on in {id(each.on): each.on for each in made}.values():
         curve.audits.append(on.audit())
@@ -71,7 +75,7 @@ def _table(curve: Curve, before: Mapping[str, Any] | None) -> Table:
     earlier = {} if before is None else before["curves"].get(curve.name, {})
     table = Table(title=f"CPU per payment in µs, by {TITLES[curve.name]}", title_justify="left")
     table.add_column(curve.name)
-    for column in (*names, "ours Σ", "±", "before", "/s", "p50 ms", "p99 ms", "refused", "errors", "others"):
+    for column in (*names, "ours Σ", "±", "before", "/s", "p50 ms", "p99 ms", "refused", "errors", "others", "MiB"):
         table.add_column(column, justify="right")
     for label in curve.rounds:
         measured = curve.of(label)
@@ -83,18 +87,20 @@ def _table(curve: Curve, before: Mapping[str, Any] | None) -> Table:
             f"{measured.figures.per_second:,.0f}", f"{measured.figures.percentile_ms(50):.0f}",
             f"{measured.figures.percentile_ms(99):.0f}", str(measured.figures.refused),
             str(measured.figures.errors or 0),
-            f"{measured.others_share:.0%}",
+            f"{measured.others_share:.0%}", f"{curve.gateway_mib[label]:,.0f}" if label in curve.gateway_mib else "",
         )  # fmt: skip
     return table
 
 
-def curves_document(curves: Sequence[Curve], options: Mapping[str, object], at: datetime) -> dict[str, Any]:
+def curves_document(
+    curves: Sequence[Curve], judged: Sequence[Verdict], options: Mapping[str, object], at: datetime
+) -> dict[str, Any]:
     """Everything that was found, and on what."""
     return {
         **about(at),
         "options": dict(options),
         "curves": {curve.name.value: {label: _point_json(curve, label) for label in curve.rounds} for curve in curves},
-        "targets": verdict_rows(curve_verdicts(curves)),
+        "targets": verdict_rows(judged),
         "audits": {curve.name.value: [each.to_json() for each in curve.audits] for curve in curves},
     }
 
@@ -110,6 +116,7 @@ def _point_json(curve: Curve, label: str) -> dict[str, Any]:
         "errors": measured.figures.errors,
         "refused": measured.figures.refused,
         "others_share": measured.others_share,
+        "gateway_mib": curve.gateway_mib.get(label),
     }
 
 
@@ -146,7 +153,7 @@ def main(
     warm_up: Annotated[float, typer.Option(min=0, help="Seconds before that.")] = 3.0,
     fill: Annotated[float, typer.Option(min=0, help="Seconds that fill caches with many merchants.")] = 60.0,
     rounds: Annotated[int, typer.Option(min=1, help="How often the points take turns.")] = 3,
-    open_requests: Annotated[int, typer.Option("--open", min=1, help="Requests open at once.")] = 128,
+    open_requests: Annotated[int, typer.Option("--open", min=1, help="Requests open at once.")] = _OPEN,
     small: Annotated[bool, typer.Option(help="A tenth of the largest sizes, to see that it works.")] = False,
     compare: Annotated[Path | None, typer.Option(help="An earlier run's JSON; without it the newest one.")] = None,
     results: Annotated[Path, typer.Option(help="Folder of JSON and picture.")] = Path("results"),
@@ -157,7 +164,8 @@ def main(
     except ValueError as error:
         raise typer.BadParameter(f"{error}; there are {', '.join(CurveName)}") from None
     console = Console(width=None if sys.stdout.isatty() else 160)
-    before, at = newest(results, "curves", compare), datetime.now(UTC)
+    before = newest(results, "curves", compare, small=small, open_requests=open_requests)
+    at = datetime.now(UTC)
     options = {
         "seconds": seconds,
         "warm_up": warm_up,
@@ -169,17 +177,20 @@ def main(
     curves = _measure(names, console, options)
     for curve in curves:
         console.print(_table(curve, before))
-    console.print(target_table(curve_verdicts(curves), before))
+    judged = curve_verdicts(curves, as_asked=not small and open_requests == _OPEN)
+    console.print(target_table(judged, before))
     for curve in curves:
         for audit in curve.audits:
             console.print(curve.name, end=": ")
             show_audit(console, audit)
-    document = curves_document(curves, options, at)
+    unsound = [f"{curve.name} {label}" for curve in curves for label in curve.unsound]
+    show_unsound(console, unsound)
+    document = curves_document(curves, judged, options, at)
     console.print(f"Written: {write(results, 'curves', document, at)}")
     picture = results / f"curves-{stamp(at)}.html"
     picture.write_text(curves_page(document))
     console.print(f"Written: {picture}")
-    if not all(audit.passed for curve in curves for audit in curve.audits):
+    if not all(audit.passed for curve in curves for audit in curve.audits) or unsound:
         raise typer.Exit(1)
 
 

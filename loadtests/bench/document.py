@@ -44,13 +44,13 @@ def about(at: datetime, stores: Mapping[str, str] | None = None) -> dict[str, An
     """When and on what something was measured."""
     return {
         "time": at.isoformat(timespec="seconds"),
-        "machine": _machine(),
+        "machine": machine(),
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in _PACKAGES},
             **(stores or {}),
         },
-        "revision": _revision(),
+        "revision": revision(),
     }
 
 
@@ -59,10 +59,12 @@ def stamp(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
 
 
-def newest(folder: Path, kind: str, chosen: Path | None = None) -> dict[str, Any] | None:
-    """The chosen document, or the newest one of that kind in the folder, or None."""
-    paths = [chosen] if chosen is not None else sorted(folder.glob(f"{kind}-2*.json"), reverse=True)[:1]
-    return read(paths[0]) if paths else None
+def newest(folder: Path, kind: str, chosen: Path | None = None, **alike: object) -> dict[str, Any] | None:
+    """The chosen document, or the newest one of that kind in the folder that was made with these options, or None."""
+    if chosen is not None:
+        return read(chosen)
+    found = map(read, sorted(folder.glob(f"{kind}-2*.json"), reverse=True))
+    return next((each for each in found if alike.items() <= each["options"].items()), None)
 
 
 def verdict_rows(judged: Iterable[Verdict]) -> list[dict[str, Any]]:
@@ -91,11 +93,7 @@ def write(folder: Path, kind: str, document: Mapping[str, Any], at: datetime) ->
 
 def read_previous(folder: Path, *, quick: bool) -> dict[str, Any] | None:
     """The newest document of the folder that came of a run as quick as this one, or None."""
-    for path in sorted(folder.glob("bench-2*.json"), reverse=True):
-        document = read(path)
-        if document["options"]["quick"] == quick:
-            return document
-    return None
+    return newest(folder, "bench", quick=quick)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -141,7 +139,8 @@ def _run(run: Run, outcome: Outcome, name: str) -> dict[str, Any]:
     }
 
 
-def _machine() -> dict[str, object]:
+def machine() -> dict[str, Any]:
+    """The processor, its cores, the kernel, and how busy it was over the last minutes."""
     models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     return {
         "cpu": models[0].partition(":")[2].strip() if models else platform.processor(),
@@ -151,7 +150,7 @@ def _machine() -> dict[str, object]:
     }
 
 
-def _revision() -> dict[str, object] | None:
+def revision() -> dict[str, Any] | None:
     """The commit that was measured, and whether files differed from it; None outside a checkout."""
     try:
         commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
@@ -159,3 +158,11 @@ def _revision() -> dict[str, object] | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return {"commit": commit.stdout.strip(), "changed_files": len(changed.stdout.splitlines())}
+
+
+def revision_in_words(told: Mapping[str, Any] | None) -> str:
+    """The commit in short, and whether it is all that was measured."""
+    if told is None:
+        return "of no checkout"
+    changed = told["changed_files"]
+    return f"{told['commit'][:7]}" + (f" and {changed} changed file(s)" if changed else "")

@@ -31,6 +31,9 @@ RULES: Final = "wechat, 1,000 rules"
 FULL: Final = "wechat"
 """A thousand risk rules and a hundred campaigns, as all other runs of the gateway have them."""
 _DECISIONS: Final = re.compile(rf"\b{re.escape(Check.DECISION.value)}\b\W+([\d,]+)")
+_ASKED_OPEN: Final = 128
+_PROMOTED_SHARE_MIN: Final = 0.5
+"""Where fewer had a discount, nothing was reserved for most: a price alone is not what is asked about."""
 _OTHERS_SHARE_MAX: Final = 0.05
 """With more than this of the machine in strangers' hands, a throughput that falls short says nothing."""
 
@@ -49,6 +52,11 @@ class Run:
     """Risk decisions per payment."""
     missed_share: float = 0.0
     """Of the decisions, those without some features."""
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it says what a completed payment costs."""
+        return self.measurement.figures.is_sound
 
     @property
     def server_us(self) -> float:
@@ -86,6 +94,10 @@ class Audit:
         found = _DECISIONS.search(self.output)
         return 0 if found is None else int(found[1].replace(",", ""))
 
+    def agrees(self, *, screened: bool) -> bool:
+        """Whether all agrees, and decisions were among it where payments were screened."""
+        return self.passed and (self.decisions > 0 or not screened)
+
     def to_json(self) -> dict[str, object]:
         """For the documents."""
         return {"passed": self.passed, "summary": self.summary, "risk_decisions": self.decisions}
@@ -109,7 +121,18 @@ class Outcome:
     def is_audited(self) -> bool:
         """Whether everything agrees, the decisions of screened payments among it; True where nothing was to audit."""
         screened = any(run.screened for run in self.runs.values())
-        return self.audit is None or (self.audit.passed and (self.audit.decisions > 0 or not screened))
+        return self.audit is None or self.audit.agrees(screened=screened)
+
+    @property
+    def unsound(self) -> list[str]:
+        """The runs in which nothing was completed, or much went wrong."""
+        return [name for name, run in self.runs.items() if not run.is_sound]
+
+    def judges(self, *names: str) -> bool:
+        """Whether targets can be judged by these runs: sound, and the gateway's with as many open as is asked for."""
+        runs = [self.runs[name] for name in names]
+        asked = all(run.open_requests == _ASKED_OPEN for run in runs if GATEWAY in run.measurement.cpu_us)
+        return asked and all(run.is_sound for run in runs)
 
     def add(self, name: str, run: Run) -> None:
         """Add a run to those of the same name."""
@@ -175,7 +198,8 @@ def _ratios(outcome: Outcome) -> Iterator[Verdict]:
     ):
         with_rsa, without = outcome.ratio(name), outcome.ratio(name, without_signatures=True)
         if with_rsa is not None and without is not None:
-            most, least, judged = *(asked or (0.0, 0.0)), asked is not None
+            most, least = asked or (0.0, 0.0)
+            judged = asked is not None and outcome.judges(name, YARDSTICK)
             yield Verdict("P1", f"gateway {what} ÷ no-op POST, CPU", with_rsa, most, at_most=True, judged=judged)
             yield Verdict("P1", f"the same {what}, RSA taken out", without, least, at_most=True, judged=judged)
 
@@ -185,15 +209,18 @@ def _campaigns(outcome: Outcome) -> Iterator[Verdict]:
     if HOT_CAMPAIGN in runs and NO_CAMPAIGN in runs:
         hot, none = runs[HOT_CAMPAIGN], runs[NO_CAMPAIGN]
         all_times = hot.measurement.cpu_us_per_payment_all / none.measurement.cpu_us_per_payment_all
-        yield Verdict("P7", "one hot campaign ÷ none, gateway CPU", hot.server_us / none.server_us, 1.2, at_most=True)
-        yield Verdict("P7", "one hot campaign ÷ none, CPU of all processes", all_times, 1.2, at_most=True)
+        judged = outcome.judges(HOT_CAMPAIGN, NO_CAMPAIGN)
+        for what, times in (("gateway CPU", hot.server_us / none.server_us), ("CPU of all processes", all_times)):
+            yield Verdict("P7", f"one hot campaign ÷ none, {what}", times, 1.2, at_most=True, judged=judged)
     if CAMPAIGNS in runs and NO_CAMPAIGN in runs:
         added_us = runs[CAMPAIGNS].server_us - runs[NO_CAMPAIGN].server_us
         what = "100 campaigns add to a payment, redemption and postings included"
         yield Verdict("P7", what, added_us, 0.0, at_most=True, judged=False, unit="µs")
     if outcome.discounts:
         priced_us = fmean(cost.us for cost in outcome.discounts)
-        yield Verdict("P7", "price and reservation with 100 campaigns, CPU", priced_us, 60.0, at_most=True, unit="µs")
+        judged = min(cost.promoted for cost in outcome.discounts) >= _PROMOTED_SHARE_MIN
+        what = "price and reservation with 100 campaigns, CPU"
+        yield Verdict("P7", what, priced_us, 60.0, at_most=True, judged=judged, unit="µs")
 
 
 def _rules(outcome: Outcome) -> Iterator[Verdict]:
@@ -219,7 +246,8 @@ def _against_baseline(outcome: Outcome) -> Iterator[Verdict]:
         if name in outcome.runs and FULL in outcome.runs:
             times = outcome.runs[name].server_us / outcome.runs[FULL].server_us
             what = f"baseline over {transport} ÷ gateway, CPU"
-            yield Verdict("P2", what, times, asked or 0.0, at_most=False, judged=asked is not None)
+            judged = asked is not None and outcome.judges(name, FULL)
+            yield Verdict("P2", what, times, asked or 0.0, at_most=False, judged=judged)
         if name in outcome.runs and HOT_CAMPAIGN in outcome.runs:
             times = outcome.runs[name].server_us / outcome.runs[HOT_CAMPAIGN].server_us
             what = f"baseline over {transport} ÷ gateway with one campaign as it has, CPU"
@@ -232,14 +260,16 @@ def _throughput(outcome: Outcome) -> Iterator[Verdict]:
             continue
         measurement = outcome.runs[name].measurement
         quiet = is_quiet(measurement)
+        # The keyed hash has more requests open, for its payments wait for UnionPay
+        asked_open = outcome.runs[name].open_requests >= _ASKED_OPEN
         use_percent, per_second = 100 * measurement.utilisation, measurement.figures.per_second
         yield Verdict(
             "P3", f"{name}: payments/s ÷ ({CORES} cores ÷ Σ CPU)", use_percent, 85.0,
-            at_most=False, judged=quiet or use_percent >= 85.0, unit="%",
+            at_most=False, judged=asked_open and (quiet or use_percent >= 85.0), unit="%",
         )  # fmt: skip
         yield Verdict(
             "P3", f"{name}: payments/s", per_second, asked_per_s,
-            at_most=False, judged=CORES == 2 and (quiet or per_second >= asked_per_s), unit="/s",
+            at_most=False, judged=asked_open and CORES == 2 and (quiet or per_second >= asked_per_s), unit="/s",
         )  # fmt: skip
 
 

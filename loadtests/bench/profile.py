@@ -177,7 +177,7 @@ def main(
     """Profile the gateway by phase, and show it beside an earlier profile."""
     console = Console(width=None if sys.stdout.isatty() else 150)
     plan = _Plan(seconds, rounds, open_requests, wallet, by_line=lines)
-    before = newest(results, "profile", compare)
+    before = newest(results, "profile", compare, wallet=wallet, open_requests=open_requests)
     at = datetime.now(UTC)
     chosen: AbstractContextManager[RunningStack] = own_stack() if ready_file is None else running_stack(ready_file)
     with chosen as stack:

@@ -30,8 +30,15 @@ def show(console: Console, outcome: Outcome, previous: dict[str, Any] | None) ->
             f"RSA-2048 in this run: signature {sign_us:.0f} µs, verification {outcome.signature_us - sign_us:.0f} µs\n"
         )
     console.print(target_table(verdicts(outcome), previous))
+    show_unsound(console, outcome.unsound)
     if outcome.audit is not None:
         show_audit(console, outcome.audit, passed=outcome.is_audited)
+
+
+def show_unsound(console: Console, names: Sequence[str]) -> None:
+    """Say which runs judge nothing, where there are any."""
+    if names:
+        console.print(f"Nothing is judged by: {'; '.join(names)} (errors, or nothing completed)", style="red")
 
 
 def show_audit(console: Console, audit: Audit, *, passed: bool | None = None) -> None:
@@ -158,7 +165,7 @@ def _asked(verdict: Verdict) -> str:
 def _figure(value: float, unit: str) -> str:
     if unit == "×":
         return f"{value:.2f} ×"
-    return f"{value:.1f} ms" if unit == "ms" else f"{value:,.0f} {unit}".replace(" /s", "/s")
+    return f"{value:.1f} ms" if unit == "ms" else f"{value:,.0f} {unit}".replace(" /s", "/s").strip()
 
 
 def one_line(run: Run) -> str:

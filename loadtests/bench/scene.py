@@ -35,6 +35,8 @@ class Scene:
     """Process ids by the role they are shown under."""
     wallet: str = "wechat"
     warm_up_s: float = _WARM_UP_S
+    screened: bool = False
+    """Whether rules are in force: then an audit that compared no decision has failed."""
 
     def closed(self, seconds: float, open_requests: int, keys: Path | None = None) -> Measurement:
         """So many requests open at once; of many merchants where there is a file of their keys."""
@@ -47,7 +49,8 @@ class Scene:
     def audit(self) -> Audit:
         """Hold the books against each other."""
         self.console.print("audit …", style="dim")
-        return Audit(*self.stack.audit(self.book if self.book.exists() else None))
+        found = Audit(*self.stack.audit(self.book if self.book.exists() else None))
+        return replace(found, passed=found.agrees(screened=self.screened))
 
     def say(self, what: str, measured: Measurement) -> None:
         """One turn in one line."""
@@ -94,4 +97,4 @@ def scene(
         if everything:
             held.enter_context(campaign_sets(stack.ready)).put_in_force(InForce.HUNDRED)
             held.enter_context(rule_sets(stack.ready)).put_in_force(rules=True)
-        yield Scene(stack, Path(folder) / "book.jsonl", console, stack.process_groups)
+        yield Scene(stack, Path(folder) / "book.jsonl", console, stack.process_groups, screened=everything)

@@ -26,6 +26,7 @@ from loadtests.baseline.campaign import CAMPAIGN_ID
 from loadtests.baseline.settings import SETTINGS_VARIABLE, BaselineSettings, WechatAccount
 from loadtests.baseline.store import SQL
 from loadtests.bench.outcome import BASELINE, YARDSTICK
+from loadtests.ending import start_tethered
 from loadtests.stack import RunningStack, StackTrouble, set_latency
 
 TransportName = Literal["aiohttp", "httpx"]
@@ -91,7 +92,7 @@ def _wechat_simulator(stack: RunningStack) -> Iterator[tuple[str, int]]:
             "routing.simulators", "wechat", "--config", str(stack.state / "keys" / "wechat.json"),
             "--books", str(Path(folder) / "wechat.sqlite"),
         )  # fmt: skip
-        with _module(command, "/_simulator/health") as started:
+        with serving(command, "/_simulator/health") as started:
             yield started
 
 
@@ -103,19 +104,19 @@ def _uvicorn(
         "uvicorn", application, *flags, "--loop", "uvloop", "--http", "httptools", "--no-access-log",
         "--log-level", "warning",
     )  # fmt: skip
-    with _module(command, ready_path, environment) as started:
+    with serving(command, ready_path, environment) as started:
         yield started
 
 
 @contextmanager
-def _module(
+def serving(
     command: Sequence[str], ready_path: str, environment: Mapping[str, str] | None = None
 ) -> Iterator[tuple[str, int]]:
     """Run `python -m …` on a free port until this is left; gives its address and process id once it answers."""
     listener = listen(0)
     base_url = f"http://127.0.0.1:{port_of(listener)}"
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(
+        process = start_tethered(
             [sys.executable, "-m", *command, "--fd", str(listener.fileno())],
             env={**os.environ, **(environment or {})},
             pass_fds=[listener.fileno()],

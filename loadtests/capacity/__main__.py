@@ -18,7 +18,16 @@ from loadtests.capacity.assumptions import Assumptions
 from loadtests.capacity.measured import MEASURED_FILE, read_measured
 from loadtests.capacity.measuring import measure_all, write_measured
 from loadtests.capacity.picture import NoPicture, draw_curve, draw_plan
-from loadtests.capacity.report import DOCUMENT, Report, as_json, blocks, inject, make_report
+from loadtests.capacity.report import (
+    DOCUMENT,
+    THE_CURVE,
+    Report,
+    as_json,
+    blocks,
+    inject,
+    make_report,
+    not_reproduced,
+)
 
 
 def main(
@@ -30,7 +39,10 @@ def main(
     document: Annotated[Path, typer.Option(help="The document whose tables are put in anew.")] = DOCUMENT,
     results: Annotated[Path, typer.Option(help="Folder of the JSON document.")] = Path("results"),
 ) -> None:
-    """Compute what 1,000 to 50,000 payments a second need, from measured costs."""
+    """Compute what 1,000 to 50,000 payments a second need, from measured costs.
+
+    Ends with status 1 where the simulation does not reproduce the measured curve.
+    """
     console = Console(width=None if sys.stdout.isatty() else 170)
     if measure:
         taken = measure_all(seconds, rounds, lambda line: console.print(line, style="dim", highlight=False))
@@ -45,6 +57,10 @@ def main(
     )
     _draw(report, document.parent / "pictures", console)
     console.print(f"Written: {document}, {results / 'capacity.json'}")
+    if missed := not_reproduced(report.compared):
+        console.print(f"Not reproduced: {', '.join(missed)}", style="yellow")
+    if THE_CURVE.intersection(missed):
+        raise typer.Exit(1)
 
 
 def _draw(report: Report, folder: Path, console: Console) -> None:

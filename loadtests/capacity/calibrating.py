@@ -37,6 +37,12 @@ def usable_points(measured: Measured) -> list[Point]:
     return [point for point in measured.curve if point.failed_share <= _FAILED_SHARE_MAX]
 
 
+def left_out(measured: Measured) -> list[int]:
+    """Requests open at once at the points that are neither looked at nor judged."""
+    usable = usable_points(measured)
+    return [point.open_requests for point in measured.curve if point not in usable]
+
+
 def calibrate(measured: Measured) -> Costs:
     """The costs.  µs per payment = whole + per batch × batches + per wake-up × wake-ups, less what idles anyway."""
     points = calibrating_points(measured)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import platform
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,13 +16,14 @@ from typing import Any, Final
 import asyncpg
 import orjson
 
+from loadtests.bench import document
 from loadtests.bench.campaign_sets import InForce, campaign_sets
 from loadtests.bench.measure import Measurement, measure
 from loadtests.bench.rule_sets import rule_sets
 from loadtests.bench.signatures import measure_signatures
 from loadtests.capacity.readings import Reading, difference, read_all, read_hops, switches, total
 from loadtests.processes import cpu_us
-from loadtests.stack import LATENCY_MS, RunningStack, own_stack
+from loadtests.stack import LATENCY_MS, RunningStack, StackTrouble, own_stack
 from loadtests.traffic.generators import Load, start_generator
 from loadtests.traffic.orders import new_run_number
 
@@ -50,21 +48,28 @@ Say = Callable[[str], None]
 
 
 def measure_all(seconds: float, rounds: int, say: Say) -> dict[str, Any]:
-    """The whole document (measured.json), with everything in force: 1,000 rules, 100 campaigns, WeChat bar codes."""
-    os.environ.update(dict.fromkeys(_NOBODY_REFUSED, "4096"))
-    with own_stack() as stack, campaign_sets(stack.ready) as campaigns, rule_sets(stack.ready) as rules:
+    """The whole document (measured.json), with everything in force: 1,000 rules, 100 campaigns, WeChat bar codes.
+
+    Raises StackTrouble where the books disagree after it.
+    """
+    with ExitStack() as held:
+        stack = held.enter_context(own_stack(environment=dict.fromkeys(_NOBODY_REFUSED, "4096")))
+        campaigns, rules = held.enter_context(campaign_sets(stack.ready)), held.enter_context(rule_sets(stack.ready))
+        book = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="mashang-book-"))) / "book.jsonl"
         stack.set_latency()
         campaigns.put_in_force(InForce.HUNDRED)
         rules.put_in_force(rules=True)
         commit_ms, signature = asyncio.run(_commit_ms(stack)), measure_signatures(_key(stack))
         idle = _idle(stack)
         before = asyncio.run(read_all(stack))
-        curve = _curve(stack, seconds, rounds, say)
-        per_payment = _per_payment(stack, seconds, difference(asyncio.run(read_all(stack)), before))
-        passed, _ = stack.audit(None)
+        curve = _curve(stack, seconds, rounds, book, say)
+        per_payment = _per_payment(stack, seconds, book, difference(asyncio.run(read_all(stack)), before))
+        passed, found = stack.audit(book)
+    if not passed:
+        raise StackTrouble(f"the books disagree, so nothing is told:\n{found}")
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "revision": _revision(),
+        "revision": document.revision_in_words(document.revision()),
         "machine": _machine(),
         "conditions": {"wallet": "wechat", "rules": 1000, "campaigns": 100, "channel_ms": LATENCY_MS,
                        "seconds": seconds, "rounds": rounds, "gateway_processes": 1},
@@ -77,9 +82,9 @@ def measure_all(seconds: float, rounds: int, say: Say) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def write_measured(path: Path, document: dict[str, Any]) -> None:
+def write_measured(path: Path, taken: dict[str, Any]) -> None:
     """Write it as it is checked in."""
-    path.write_bytes(orjson.dumps(_rounded(document), option=orjson.OPT_INDENT_2) + b"\n")
+    path.write_bytes(orjson.dumps(_rounded(taken), option=orjson.OPT_INDENT_2) + b"\n")
 
 
 @dataclass(slots=True)
@@ -98,18 +103,19 @@ class _Point:
         )
 
 
-def _curve(stack: RunningStack, seconds: float, rounds: int, say: Say) -> list[dict[str, Any]]:
+def _curve(stack: RunningStack, seconds: float, rounds: int, book: Path, say: Say) -> list[dict[str, Any]]:
     points: dict[int, _Point] = {}
     for _ in range(rounds):
         for open_requests in OPENS:
-            point = _measure_point(stack, open_requests, max(seconds, _PAYMENTS_MIN * _ALONE_S / open_requests))
+            counted_s = max(seconds, _PAYMENTS_MIN * _ALONE_S / open_requests)
+            point = _measure_point(stack, _load(stack, open_requests, counted_s, book))
             points[open_requests] = points[open_requests] + point if open_requests in points else point
             figures = point.measurement.figures
             say(f"{open_requests} open: {figures.per_second:.0f}/s, p50 {figures.percentile_ms(50):.0f} ms")
     return [_as_json(open_requests, point) for open_requests, point in points.items()]
 
 
-def _measure_point(stack: RunningStack, open_requests: int, seconds: float) -> _Point:
+def _measure_point(stack: RunningStack, load: Load) -> _Point:
     before: Reading = {}
     slept: dict[str, int] = {}
 
@@ -117,7 +123,7 @@ def _measure_point(stack: RunningStack, open_requests: int, seconds: float) -> _
         before.update(asyncio.run(read_all(stack)))
         slept.update(switches(stack.process_groups))
 
-    measured = measure(_load(stack, open_requests, seconds), stack.process_groups, begin)
+    measured = measure(load, stack.process_groups, begin)
     woken = switches(stack.process_groups)
     return _Point(
         measured,
@@ -163,9 +169,12 @@ def _as_json(open_requests: int, point: _Point) -> dict[str, Any]:
     }
 
 
-def _per_payment(stack: RunningStack, seconds: float, curve: Reading) -> dict[str, Any]:
+def _per_payment(stack: RunningStack, seconds: float, book: Path, curve: Reading) -> dict[str, Any]:
     """Bytes of a payment: WAL and storage over the whole curve, the ways between processes at 128 open requests."""
-    with tempfile.TemporaryDirectory(prefix="mashang-samples-") as folder, _running(stack, seconds, Path(folder)):
+    with (
+        tempfile.TemporaryDirectory(prefix="mashang-samples-") as folder,
+        _running(_load(stack, _HOPS_OPEN, seconds + 2 * _WARM_UP_S, book), Path(folder)),
+    ):
         before = {**asyncio.run(read_all(stack)), **read_hops(stack)}
         time.sleep(seconds)
         read = difference({**asyncio.run(read_all(stack)), **read_hops(stack)}, before)
@@ -186,9 +195,8 @@ def _per_payment(stack: RunningStack, seconds: float, curve: Reading) -> dict[st
 
 
 @contextmanager
-def _running(stack: RunningStack, seconds: float, folder: Path) -> Iterator[None]:
+def _running(load: Load, folder: Path) -> Iterator[None]:
     """Load that goes on while this is open: it has warmed up when the block begins."""
-    load = _load(stack, _HOPS_OPEN, seconds + 2 * _WARM_UP_S)
     generator = start_generator(load, new_run_number() % 10_000_000, folder / "samples")
     try:
         time.sleep(2 * _WARM_UP_S)
@@ -226,9 +234,9 @@ async def _median_ms(connection: asyncpg.Connection, statement: str) -> float:
     return median(taken)
 
 
-def _load(stack: RunningStack, open_requests: int, seconds: float) -> Load:
+def _load(stack: RunningStack, open_requests: int, seconds: float, book: Path) -> Load:
     url, key = f"{stack.ready.gateway}/v1/payments", stack.ready.merchant.api_key
-    return Load(url, key, "wechat", open_requests, seconds, _WARM_UP_S)
+    return Load(url, key, "wechat", open_requests, seconds, _WARM_UP_S, book)
 
 
 def _key(stack: RunningStack) -> Path:
@@ -236,17 +244,8 @@ def _key(stack: RunningStack) -> Path:
 
 
 def _machine() -> dict[str, object]:
-    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    cpu = models[0].partition(":")[2].strip() if models else platform.processor()
-    return {"cpu": cpu, "cores": os.cpu_count(), "load_average": os.getloadavg()[0]}
-
-
-def _revision() -> str | None:
-    try:
-        told = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return told.stdout.strip()
+    told = document.machine()
+    return {"cpu": told["cpu"], "cores": told["cores"], "load_average": told["load_average"][0]}
 
 
 def _rounded(value: Any) -> Any:

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +15,7 @@ import orjson
 import typer
 from rich.console import Console
 
+from loadtests.bench.document import about, write
 from loadtests.load.book import PATTERN, merge
 from loadtests.load.mix import DISPLAYED_PERCENT
 from loadtests.load.page import page_of
@@ -35,7 +32,6 @@ from loadtests.traffic.orders import new_run_number
 _COUNTS: Final = "counts.json"
 """As hooks.py writes it, which only Locust may import."""
 _QUIET_S: Final = 60.0
-_COLUMNS: Final = "150"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +68,6 @@ def _free_port() -> int:
         return port
 
 
-def _audit(stack: RunningStack, book: Path) -> tuple[bool, str]:
-    """`mashang audit`, which waits until the stack is quiet; whether everything agrees, and what it printed."""
-    command = [sys.executable, "-m", "gateway.cli", "audit", "--state", str(stack.state)]
-    command += ["--wait", str(_QUIET_S), "--client-log", str(book)]
-    environment = {**os.environ, "COLUMNS": _COLUMNS}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    return done.returncode == 0, (done.stdout + done.stderr).strip()
-
-
 def _counted(folder: Path) -> tuple[Tally, dict[str, object] | None, bool]:
     """What all Locust processes counted, the knee, and whether the shape was over; nothing where Locust was killed."""
     try:
@@ -90,42 +77,28 @@ def _counted(folder: Path) -> tuple[Tally, dict[str, object] | None, bool]:
     return Tally.from_json(document["tally"]), document["knee"], document["is_over"]
 
 
-@contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """SIGTERM ends everything that was started, as Ctrl-C does."""
-
-    def end(*_: object) -> None:
-        raise SystemExit(1)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _load(stack: RunningStack, plan: Plan, setting: Setting, book: Path, errors_allowed_percent: float) -> Run:
     """Run Locust, merge the books, audit."""
     plan_file = setting.plan_file or plan.folder / "plan.json"
     write_plan(plan, plan_file)
     if setting.web:
         print(f"Locust's page: http://127.0.0.1:{setting.web_port}; Ctrl-C ends the run and audits it", flush=True)
+    if setting.expect_workers:
+        print(f"Waiting for {setting.expect_workers} worker(s) of other machines …", flush=True)
     status, readings = run_locust(plan_file, _locust_arguments(plan, setting), stack.process_groups)
     tally, knee, is_over = _counted(plan.folder)
     merged = merge(sorted(plan.folder.glob(PATTERN)), book)
     print("Auditing …", flush=True)
-    passed, output = _audit(stack, book)
-    verdict = Verdict(passed, output, status, is_over or readings.interrupted, errors_allowed_percent)
-    made_at = datetime.now(UTC).isoformat(timespec="seconds")
-    return Run(made_at, plan, setting.processes, tally, readings, knee, merged, verdict)
+    passed, output = stack.audit(book, _QUIET_S)
+    books_here = 0 if setting.expect_workers else setting.processes
+    verdict = Verdict(passed, output, status, is_over or readings.interrupted, errors_allowed_percent, books_here)
+    return Run(about(datetime.now(UTC)), plan, setting.processes, tally, readings, knee, merged, verdict)
 
 
 def _write(run: Run, folder: Path) -> Path:
     """The report as JSON and as a page; the page's path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    stamp = run.made_at[:19].replace("-", "").replace(":", "")
-    (folder / f"load-{stamp}Z.json").write_bytes(orjson.dumps(document_of(run), option=orjson.OPT_INDENT_2) + b"\n")
-    path = folder / f"load-{stamp}Z.html"
+    at = datetime.fromisoformat(run.about["time"])
+    path = write(folder, "load", document_of(run), at).with_suffix(".html")
     path.write_text(page_of(run), encoding="utf-8")
     return path
 
@@ -161,7 +134,6 @@ def main(
     """Load a stack and audit it; ends with status 1 where something failed or the books disagree."""
     setting = Setting(processes, web, web_port, master_of, plan_file)
     with ExitStack() as open_:
-        open_.enter_context(_ended_in_order())
         stack = open_.enter_context(own_stack(workers) if ready_file is None else running_stack(ready_file))
         folder = Path(open_.enter_context(tempfile.TemporaryDirectory(prefix="mashang-load-")))
         stack.set_latency()

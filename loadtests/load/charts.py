@@ -34,7 +34,7 @@ def chart(title: str, unit: str, lines: Sequence[Line], seconds: float) -> str:
 def _legend(lines: Sequence[Line]) -> str:
     dots = [
         f'<span><svg viewBox="0 0 10 10"><rect class="{line.style}" width="10" height="10"/></svg>{escape(line.name)}'
-        f" <small>at most {max((value for _, value in line.points), default=0.0):,.4g}</small></span>"
+        f" <small>at most {_short(max((value for _, value in line.points), default=0.0))}</small></span>"
         for line in lines
     ]
     return f'<div class="legend">{"".join(dots)}</div>'
@@ -54,7 +54,7 @@ def _scale(top: float) -> str:
     for part in (0, 0.5, 1):
         y = _HEIGHT - _BOTTOM - part * (_HEIGHT - _BOTTOM - _TOP)
         lines.append(f'<line class="rule" x1="{_LEFT}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        lines.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{top * part:,.4g}</text>')
+        lines.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_short(top * part)}</text>')
     return "".join(lines)
 
 
@@ -64,8 +64,13 @@ def _times(seconds: float) -> str:
     for number in range(int(seconds / step) + 1):
         x = _LEFT + number * step / max(1, seconds) * (_WIDTH - _LEFT)
         if x <= _WIDTH - 24:
-            labels.append(f'<text x="{x:.1f}" y="{_HEIGHT - 8}">{number * step:,.4g} s</text>')
+            labels.append(f'<text x="{x:.1f}" y="{_HEIGHT - 8}">{_short(number * step)} s</text>')
     return "".join(labels)
+
+
+def _short(value: float) -> str:
+    """Three digits, and all of a large number."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _round_up(value: float) -> float:

@@ -16,12 +16,12 @@ import gevent  # type: ignore[import-untyped]
 import orjson
 from locust.contrib.fasthttp import FastHttpSession, ResponseContextManager
 
-from loadtests.load.arrivals import late_ms
 from loadtests.load.book import Book
 from loadtests.load.market import Market, Sale
 from loadtests.load.mix import JOURNEYS, Drawer, Journey
 from loadtests.load.plan import Plan, Shop
 from loadtests.load.tally import Kind, Tally
+from loadtests.traffic.arrivals import late_ms
 
 _BOOKED: Final = ("/v1/payments", "/v1/refunds")
 """What the audit reads of: quotes and coupons are no payments."""
@@ -88,7 +88,10 @@ class Ask:
 
 
 class Desk:
-    """One customer's calls.  `due_s` (monotonic) is when he came: the first answer's time counts from there."""
+    """One customer's calls.  `due_s` (monotonic) is when he came: the first answer's time counts from there.
+
+    An answer that was refused before, or did not come, is timed from the first try on.
+    """
 
     def __init__(self, process: Process, session: FastHttpSession, due_s: float | None = None) -> None:
         self._process, self._session, self._due_s = process, session, due_s
@@ -135,8 +138,10 @@ class Desk:
 
     def _call(self, ask: Ask) -> Told:
         refusals = silences = 0
+        now_s = time.monotonic()
+        came_s, self._due_s = min(self._due_s or now_s, now_s), None
         while True:
-            told, wait_s = self._try(ask)
+            told, wait_s = self._try(ask, came_s)
             if wait_s is None:
                 return told
             refusals, silences = refusals + (told.status in _REFUSED), silences + (told.status == 0)
@@ -146,14 +151,12 @@ class Desk:
                 raise Wrong(f"{ask.kind}: no answer, {silences} times")
             gevent.sleep(wait_s)
 
-    def _try(self, ask: Ask) -> tuple[Told, float | None]:
+    def _try(self, ask: Ask, came_s: float) -> tuple[Told, float | None]:
         """One try: the answer, and after how many seconds to come again (None: it is an end)."""
         began_s = time.monotonic()
-        late, self._due_s = late_ms(self._due_s or began_s, began_s), None
         with self._session.request(
             ask.method, ask.path, name=ask.kind, data=ask.data, headers=ask.all_headers, catch_response=True
         ) as response:
-            response.request_meta["response_time"] += late
             self._note(ask, response)
             if response.status_code in _REFUSED:
                 return Told(response.status_code, {}), self._refused(response, ask.kind)
@@ -161,6 +164,8 @@ class Desk:
                 self._process.tally.failed(time.time(), f"{ask.kind}: no answer ({type(response.error).__name__})")
                 response.failure("no answer")
                 return Told(0, {}), _SILENT_S
+            # All that the customer has waited: until Locust served him, and through refusals and silences
+            response.request_meta["response_time"] += late_ms(came_s, began_s)
             return self._told(response, ask.kind, ask.expected), None
 
     def _note(self, ask: Ask, response: ResponseContextManager) -> None:

@@ -18,7 +18,7 @@ from locust.env import Environment
 
 from loadtests.load.book import Book
 from loadtests.load.desk import Process
-from loadtests.load.knee import judge, step_of
+from loadtests.load.knee import judge, steps_of
 from loadtests.load.live import live_line
 from loadtests.load.market import Market
 from loadtests.load.plan import Model, Plan
@@ -101,15 +101,8 @@ class PlannedShape(LoadTestShape):
     def _steps(self, climb: Climb, elapsed_s: float) -> list[Any]:
         """The figures of the steps that are over, and of which all processes have reported."""
         began_s = time.time() - self.elapsed_s
-        until_s = min(elapsed_s, self._over_s or elapsed_s)
-        done = min(len(climb.levels), int(max(0.0, until_s - _SETTLED_S) / climb.step_s))
-        steps = []
-        for number in range(done):
-            # The first second of a step is still the one before's
-            from_s = began_s + number * climb.step_s + 1
-            counted = self.gathered.tally.between(from_s, from_s + climb.step_s - 1)
-            steps.append(step_of(climb.levels[number], max(1, int(climb.step_s - 1)), counted))
-        return steps
+        over_s = min(elapsed_s, self._over_s or elapsed_s)
+        return steps_of(climb, self.gathered.tally, began_s, began_s + over_s - _SETTLED_S)
 
 
 def shape_class(plan: Plan, gathered: Gathered) -> type[PlannedShape]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from loadtests.load.tally import Kind, Second
+from loadtests.load.shapes import Climb
+from loadtests.load.tally import Kind, Second, Tally
 
 P50_TIMES: Final = 2.0
 P95_TIMES: Final = 3.0
@@ -29,7 +31,7 @@ class Step:
     p95_ms: float
     p99_ms: float
     refused_share: float
-    """Of the customers who came."""
+    """Refusals for each customer who came; one may be refused several times."""
     answers: int
     """Of payments by bar code: what the times are of."""
 
@@ -66,6 +68,19 @@ def step_of(level: int, seconds: float, counted: Second) -> Step:
     )
 
 
+def steps_of(climb: Climb, tally: Tally, began_s: float, until_s: float) -> list[Step]:
+    """The figures of the steps that were over at a moment; moments are of the wall clock, in s.
+
+    The first second of a step is still the one before's, and only whole seconds of the clock are known.
+    """
+    steps = []
+    for number in range(min(len(climb.levels), int(max(0.0, until_s - began_s) / climb.step_s))):
+        ends_s = began_s + (number + 1) * climb.step_s
+        first, end = math.ceil(ends_s - climb.step_s + 1), math.floor(ends_s)
+        steps.append(step_of(climb.levels[number], end - first, tally.between(first, end)))
+    return steps
+
+
 def bends_of(steps: Sequence[Step]) -> list[str]:
     """How the last step is worse than those before it; nothing where it is not, or where too little is known of it."""
     known, last = [step for step in steps if step.answers >= ANSWERS_LEAST], steps[-1]
@@ -80,7 +95,7 @@ def bends_of(steps: Sequence[Step]) -> list[str]:
     if last.paid_per_level < GOODPUT_LEAST * best:
         found.append(f"{last.paid_per_s:.0f} payments/s, {last.paid_per_level / best:.0%} of the best yield")
     if last.refused_share > REFUSED_MOST:
-        found.append(f"{last.refused_share:.0%} of the customers refused")
+        found.append(f"{100 * last.refused_share:.0f} refusals for 100 customers")
     return found
 
 

@@ -8,6 +8,8 @@ from enum import StrEnum
 from itertools import accumulate
 from typing import Final, Generic, TypeVar
 
+from loadtests.traffic.orders import MIX
+
 Choice = TypeVar("Choice")
 
 
@@ -54,7 +56,7 @@ class Ending(StrEnum):
     """The code on display is not scanned: the till cancels."""
 
 
-WALLETS: Final[Mapping[Wallet, float]] = {Wallet.WECHAT: 60, Wallet.ALIPAY: 30, Wallet.UNIONPAY: 10}
+WALLETS: Final[Mapping[Wallet, float]] = {Wallet(name): percent for name, percent in MIX.items()}
 DISPLAYED_PERCENT: Final = 15.0
 JOURNEYS: Final[Mapping[Journey, float]] = {
     Journey.SALE: 76,

@@ -7,11 +7,11 @@ from html import escape
 from typing import Final
 
 from gateway.http.pages import Language, page
-from loadtests.load.arrivals import LATE_MS
+from loadtests.bench.document import revision_in_words
 from loadtests.load.charts import Line, chart
 from loadtests.load.plan import Model
-from loadtests.load.report import Run, answers_of, best_per_s, cpu_per_payment, mix_of
-from loadtests.load.tally import Second
+from loadtests.load.report import Run, answers_of, best_per_s, cpu_per_payment, memory_in_words, mix_of
+from loadtests.load.tally import LATE_MS, Second
 
 _STYLE: Final = """
 :root{color-scheme:light dark;--ink:#1b1f24;--dim:#57606a;--line:#d8dee4;--paper:#fff;--card:#f6f8fa;
@@ -52,6 +52,7 @@ def page_of(run: Run) -> str:
         _rates(run),
         _times(run),
         _cores(run),
+        *_memory(run),
         *_knee(run),
         "<h2>CPU per payment <small>µs; all that the mix does is in it</small></h2>",
         _cpu(run),
@@ -70,8 +71,9 @@ def page_of(run: Run) -> str:
 def _head(run: Run, title: str) -> str:
     plan = run.plan
     what = "tills" if plan.model is Model.CLOSED else "customers a second"
+    made = f"{run.about['time']}, {revision_in_words(run.about['revision'])}"
     lines = [
-        f"{run.made_at}; at most {plan.level:,} {what}, {run.seconds:,.0f} s, {run.processes} Locust process(es)",
+        f"{made}; at most {plan.level:,} {what}, {run.seconds:,.0f} s, {run.processes} Locust process(es)",
         f"{len(plan.shops):,} shops and {plan.customers:,} customers by Zipf's law; "
         + ", ".join(f"{name} {percent:.1f} %" for name, percent in mix_of(run.tally).items()),
     ]
@@ -82,11 +84,11 @@ def _head(run: Run, title: str) -> str:
 
 
 def _cards(run: Run) -> str:
-    total = run.tally.total()
+    total, best = run.tally.total(), best_per_s(run.tally, 10)
     audit = '<em class="passed">clean</em>' if run.verdict.audit_passed else '<em class="missed">not clean</em>'
     cards = [
         (f"{total.paid / max(1, run.seconds):,.1f}/s", f"{total.paid:,} payments succeeded"),
-        (f"{best_per_s(run.tally, 10):,.1f}/s", "in the best ten seconds"),
+        ("–" if best is None else f"{best:,.1f}/s", "in the best ten seconds"),
         (f"{total.percentile_ms(50):,.0f} ms", "median of bar code payments, the channel's time included"),
         (f"{total.percentile_ms(99):,.0f} ms", "99 % of them"),
         (f"{sum(total.refused.values()):,}", "refusals (429, 503), tried again as a till does"),
@@ -95,9 +97,15 @@ def _cards(run: Run) -> str:
             f"customers served over {LATE_MS:.0f} ms late by the generator, at most {total.late_ms_max:,.0f} ms",
         ),
         (f"{total.errors:,}", "errors"),
-        (audit, f"audit: books of {run.books.books} client(s) with {run.books.lines:,} lines, PostgreSQL, simulators"),
+        (audit, f"audit: {_books(run)}, PostgreSQL, simulators"),
     ]
     return '<div class="cards">' + "".join(f"<div><b>{b}</b><span>{text}</span></div>" for b, text in cards) + "</div>"
+
+
+def _books(run: Run) -> str:
+    if not run.verdict.books_here:
+        return "without the books of clients on other machines"
+    return f"books of {run.books.books} client(s) with {run.books.lines:,} lines"
 
 
 def _by_second(run: Run) -> list[tuple[float, Second]]:
@@ -136,6 +144,16 @@ def _cores(run: Run) -> str:
     return chart("CPU", "cores", lines, run.seconds)
 
 
+def _memory(run: Run) -> list[str]:
+    """Of the gateway over the time: flat in a soak."""
+    first = min(run.tally.seconds, default=0)
+    points = [(at - first, mib) for at, mib in run.readings.memory if 0 <= at - first <= run.seconds]
+    if not points:
+        return []
+    said = f"<p>{escape(memory_in_words(run.readings))}</p>"
+    return [chart("Memory of the gateway", "MiB, resident", [Line("b", "gateway", points)], run.seconds), said]
+
+
 def _knee(run: Run) -> list[str]:
     if run.knee is None:
         return []
@@ -144,12 +162,13 @@ def _knee(run: Run) -> list[str]:
             f"{step['level']:,}" + (" ◀ knee" if step == run.knee["knee"] else ""),
             f"{step['paid_per_s']:,.1f}",
             *(f"{step[name]:,.0f}" for name in ("p50_ms", "p95_ms", "p99_ms")),
-            f"{step['refused_share']:.1%}",
+            f"{100 * step['refused_share']:.1f}",
         )
         for step in run.knee["steps"]
     ]
     said = f"<p>{escape(knee_sentence(run.knee))}</p>"
-    return ["<h2>Knee</h2>", said, _table(("level", "payments/s", "p50 ms", "p95 ms", "p99 ms", "refused"), rows)]
+    headings = ("level", "payments/s", "p50 ms", "p95 ms", "p99 ms", "refusals per 100 customers")
+    return ["<h2>Knee</h2>", said, _table(headings, rows)]
 
 
 def knee_sentence(knee: object) -> str:

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from loadtests.load.arrivals import LATE_MS
 from loadtests.load.book import Merged
 from loadtests.load.plan import Plan
 from loadtests.load.running import Readings
-from loadtests.load.tally import Kind, Second, Tally, percentile_ms
+from loadtests.load.tally import LATE_MS, Kind, Second, Tally, percentile_ms
 
 PERCENTS = (50, 95, 99)
 
@@ -25,8 +24,10 @@ class Verdict:
     came_to_its_end: bool
     """False where Locust lost its processes under way."""
     errors_allowed_percent: float
+    books_here: int
+    """So many clients' books were to be merged; 0 where they are on other machines."""
 
-    def faults(self, tally: Tally) -> list[str]:
+    def faults(self, tally: Tally, books: Merged) -> list[str]:
         """Why the run failed, in a few words each; none where it passed."""
         counted = tally.total()
         faults = {
@@ -34,9 +35,13 @@ class Verdict:
             f"{counted.errors:,} error(s)": counted.errors > counted.arrived * self.errors_allowed_percent / 100,
             f"{tally.open:,} customer(s) were not served to their end": tally.open > 0,
             "the books disagree, or could not be compared": not self.audit_passed,
+            f"{books.books} of {self.books_here} clients' books are there, {books.torn} torn": (
+                books.books < self.books_here or books.torn > 0
+            ),
             "Locust did not come to the end of the shape": not self.came_to_its_end,
-            # 1 says that requests failed: those are counted above
-            f"Locust ended with status {self.locust_status}": self.locust_status not in {0, 1},
+            # 1 says that requests failed: those are counted above, or it is something that nobody counted
+            f"Locust ended with status {self.locust_status}": self.locust_status
+            not in ({0, 1} if counted.errors else {0}),
         }
         return [what for what, is_so in faults.items() if is_so]
 
@@ -45,7 +50,8 @@ class Verdict:
 class Run:
     """All that is known of a run when it is over."""
 
-    made_at: str
+    about: Mapping[str, Any]
+    """When and on what it was made (loadtests/bench/document.py)."""
     plan: Plan
     processes: int
     tally: Tally
@@ -62,7 +68,7 @@ class Run:
     @property
     def faults(self) -> list[str]:
         """Why it failed."""
-        return self.verdict.faults(self.tally)
+        return self.verdict.faults(self.tally, self.books)
 
     @property
     def seconds(self) -> float:
@@ -74,7 +80,7 @@ def document_of(run: Run) -> dict[str, Any]:
     """The report as JSON; no key of a shop is in it."""
     total, plan = run.tally.total(), run.plan
     return {
-        "made_at": run.made_at,
+        **run.about,
         "passed": run.passed,
         "faults": run.faults,
         "plan": {
@@ -95,6 +101,7 @@ def document_of(run: Run) -> dict[str, Any]:
         "mix": mix_of(run.tally),
         "answers_ms": answers_of(total),
         "cpu_us_per_payment": cpu_per_payment(run),
+        "gateway_mib": [{"at": round(at), "mib": mib} for at, mib in run.readings.memory],
         "others_share_of_machine": run.readings.others_share,
         "knee": run.knee,
         "book": {"files": run.books.books, "lines": run.books.lines, "torn": run.books.torn},
@@ -125,17 +132,29 @@ def cpu_per_payment(run: Run) -> dict[str, float]:
     if not run.tally.seconds:
         return {}
     readings = run.readings.between(min(run.tally.seconds), max(run.tally.seconds) + 1)
-    paid = run.tally.between(readings.all[0].at_s, readings.all[-1].at_s).paid if readings.all else 0
+    paid = run.tally.paid_between(readings.all[0].at_s, readings.all[-1].at_s) if readings.all else 0
     return {name: used / paid for name, used in readings.used_us.items()} if paid else {}
 
 
-def best_per_s(tally: Tally, seconds: int) -> float:
-    """Payments a second in the best stretch of so many seconds; 0 where the run was shorter."""
+def best_per_s(tally: Tally, seconds: int) -> float | None:
+    """Payments a second in the best stretch of so many seconds; None where the run was shorter."""
     if not tally.seconds:
-        return 0.0
+        return None
     first, last = min(tally.seconds), max(tally.seconds)
     starts = range(first, last - seconds + 2)
-    return max((tally.between(at, at + seconds).paid / seconds for at in starts), default=0.0)
+    return max((tally.between(at, at + seconds).paid / seconds for at in starts), default=None)
+
+
+def best_in_words(tally: Tally) -> str:
+    """The best ten seconds, where there are ten."""
+    best = best_per_s(tally, 10)
+    return "the run was shorter than ten seconds" if best is None else f"{best:,.1f}/s in the best ten seconds"
+
+
+def memory_in_words(readings: Readings) -> str:
+    """Resident MiB of all gateway processes: at first, at last, at most."""
+    held = [mib for _, mib in readings.memory]
+    return f"{held[0]:,.0f} MiB at first, {held[-1]:,.0f} at last, {max(held):,.0f} at most" if held else "not read"
 
 
 def _row(at: int, second: Second) -> dict[str, Any]:

@@ -13,11 +13,17 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
+from loadtests.ending import end_session, start_tethered
 from loadtests.load.plan import PLAN_VARIABLE
-from loadtests.processes import cpu_us, machine_busy_us
+from loadtests.processes import cpu_us, machine_busy_us, memory
 
 LOCUST: Final = "Locust"
+GATEWAY: Final = "gateway"
 _EVERY_S: Final = 2.0
+_MEMORY_EVERY: Final = 5
+"""Readings; it walks through all pages, which is dearer than the rest."""
+_END_S: Final = 120.0
+"""Locust serves its last customers first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,8 @@ class Reading:
     at_s: float
     cpu_us: dict[str, int]
     machine_us: int
+    gateway_mib: float | None = None
+    """Resident memory of all gateway processes; not in every reading."""
 
 
 @dataclass(slots=True)
@@ -59,6 +67,11 @@ class Readings:
         inside = [reading for reading in self.all if from_s <= reading.at_s <= to_s]
         return Readings(inside) if len(inside) > 1 else self
 
+    @property
+    def memory(self) -> list[tuple[float, float]]:
+        """MiB of all gateway processes at the moments at which they were read."""
+        return [(each.at_s, each.gateway_mib) for each in self.all if each.gateway_mib is not None]
+
     def cores(self) -> dict[str, list[tuple[float, float]]]:
         """Of each group, how many cores it used at which moment."""
         found: dict[str, list[tuple[float, float]]] = {}
@@ -83,14 +96,16 @@ def run_locust(plan: Path, arguments: Sequence[str], groups: Mapping[str, list[i
     """Locust's exit status, and the CPU of all groups.  Ctrl-C ends Locust, which then ends in good order, not us."""
     readings = Readings()
     # In a session of its own, so that Ctrl-C reaches it once and through us
-    process = subprocess.Popen(
+    process = start_tethered(
         locust_command(*arguments), env=locust_environment(plan), stdin=subprocess.DEVNULL, start_new_session=True
     )
     watched = {**groups, LOCUST: [process.pid]}
     try:
         while process.poll() is None:
             try:
-                readings.all.append(Reading(time.time(), cpu_us(watched), machine_busy_us()))
+                held = memory(groups.get(GATEWAY, ())).rss_mib if len(readings.all) % _MEMORY_EVERY == 0 else 0
+                # None where the gateway is not there any more, too
+                readings.all.append(Reading(time.time(), cpu_us(watched), machine_busy_us(), held or None))
                 process.wait(_EVERY_S)
             except subprocess.TimeoutExpired:
                 continue
@@ -98,6 +113,5 @@ def run_locust(plan: Path, arguments: Sequence[str], groups: Mapping[str, list[i
                 readings.interrupted = True
                 process.send_signal(signal.SIGINT)
     finally:
-        process.terminate()
-        process.wait()
-    return process.returncode, readings
+        status = end_session(process, _END_S)
+    return status, readings

@@ -7,9 +7,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from loadtests.load.arrivals import LATE_MS
 from loadtests.load.page import knee_sentence
-from loadtests.load.report import Run, answers_of, best_per_s, cpu_per_payment
+from loadtests.load.report import Run, answers_of, best_in_words, cpu_per_payment, memory_in_words
+from loadtests.load.tally import LATE_MS
 
 
 def show(run: Run, page: Path, console: Console) -> None:
@@ -34,13 +34,15 @@ def _sentences(run: Run) -> list[str]:
     ends = ", ".join(f"{name} {count:,}" for name, count in total.ends.most_common())
     refused = ", ".join(f"HTTP {status} {count:,}" for status, count in total.refused.items()) or "none"
     latest = f"{total.late_ms_max:,.0f} ms"
-    per_s, best = total.paid / max(1, run.seconds), best_per_s(run.tally, 10)
+    per_s, books = total.paid / max(1, run.seconds), f"{run.books.books}, merged into {run.books.lines:,} lines"
+    where = "" if run.verdict.books_here else "; those of other machines were not compared"
     return [
-        f"{total.paid:,} payments in {run.seconds:,.0f} s: {per_s:,.1f}/s, {best:,.1f}/s in the best ten seconds.",
+        f"{total.paid:,} payments in {run.seconds:,.0f} s: {per_s:,.1f}/s; {best_in_words(run.tally)}.",
         f"Bar codes: p50 {total.percentile_ms(50):,.0f} ms, p99 {total.percentile_ms(99):,.0f} ms.",
         f"Ends: {ends}. Refusals: {refused}. Errors: {total.errors:,}.",
         f"Late: {total.late:,} of {total.arrived:,} customers by over {LATE_MS:.0f} ms, at most {latest}.",
-        f"Books: {run.books.books}, merged into {run.books.lines:,} lines; {run.books.torn} torn.",
+        f"Memory of the gateway: {memory_in_words(run.readings)}.",
+        f"Books: {books}; {run.books.torn} torn{where}.",
         f"Audit: {'clean' if run.verdict.audit_passed else 'NOT CLEAN'}.",
     ]
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Self
 
-from loadtests.load.arrivals import LATE_MS
-
+LATE_MS: Final = 20.0
+"""An arrival that begins later than so is counted late: Locust was behind, not the gateway."""
 _GROWTH: Final = math.log(1.04)
 _SMALLEST_MS: Final = 0.1
 _ERRORS_KEPT: Final = 200
@@ -189,6 +189,10 @@ class Tally:
     def between(self, from_s: float, to_s: float) -> Second:
         """All whole seconds that lie between two moments."""
         return added(self.seconds[at] for at in range(math.ceil(from_s), int(to_s)) if at in self.seconds)
+
+    def paid_between(self, from_s: float, to_s: float) -> float:
+        """Payments that succeeded between two moments; of the seconds at both ends as much as lies inside."""
+        return sum(second.paid * max(0.0, min(to_s, at + 1) - max(from_s, at)) for at, second in self.seconds.items())
 
     def total(self) -> Second:
         """All of it."""

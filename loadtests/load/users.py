@@ -11,10 +11,10 @@ from geventhttpclient.client import HTTPClientPool
 from locust import task
 from locust.contrib.fasthttp import FastHttpUser
 
-from loadtests.load.arrivals import Arrivals, late_ms
 from loadtests.load.desk import Desk, Process
 from loadtests.load.plan import Model
 from loadtests.load.visits import Visit
+from loadtests.traffic.arrivals import late_ms, poisson
 
 _OPEN_MAX: Final = 4_000
 """Customers of one process that are served at once in the open model; who comes beyond them waits, and counts late."""
@@ -53,7 +53,7 @@ class Stream(FastHttpUser):
 
     def on_start(self) -> None:
         """The first customer comes after a gap like all others."""
-        self._arrivals = Arrivals(PER_STREAM_S, time.monotonic(), self.process.chooser)
+        self._arrivals = poisson(PER_STREAM_S, time.monotonic(), self.process.chooser)
 
     def wait_time(self) -> float:
         """The gaps are those of the arrivals."""
@@ -62,7 +62,7 @@ class Stream(FastHttpUser):
     @task
     def await_customer(self) -> None:
         """Wait until the next one is due, and go on at once to the one after him."""
-        due_s = self._arrivals.next_due_s()
+        due_s = next(self._arrivals)
         gevent.sleep(max(0.0, due_s - time.monotonic()))
         self.served.spawn(self._serve, due_s)
 

@@ -43,6 +43,12 @@ class Visit:
                     self._quietly(self._search)
                 case _:
                     self._sell(journey)
+        except gevent.GreenletExit:
+            self._process.tally.failed(time.time(), f"{journey}: cut off before its end")
+            raise
+        except Exception as trouble:
+            # Locust would log it, and the run would pass
+            self._desk.complain(f"{journey}: {type(trouble).__name__}: {trouble}")
         finally:
             self._process.tally.open -= 1
 

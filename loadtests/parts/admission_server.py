@@ -5,12 +5,14 @@ What it refuses it refuses by the real gate, admission and directory; behind the
 
 from __future__ import annotations
 
-import asyncio
-import sys
+import argparse
+import socket
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any, Final, cast
 
 import uvicorn
+import uvloop
 from starlette.types import Receive, Scope, Send
 
 from gateway.admission.admission import Admission, Capacity
@@ -26,7 +28,10 @@ from gateway.merchants.store import Scope as KeyScope
 from loadtests.bench.yardstick import app as no_op
 
 KEY: Final = "sk_test_of_the_benchmark"
-KINDS: Final = ("no_op", "busy", "busy_while_some_are_in_flight", "merchant_rate")
+STATUSES: Final[Mapping[str, int]] = {
+    "no_op": 201, "busy": 503, "busy_while_some_are_in_flight": 503, "merchant_rate": 429,
+}  # fmt: skip
+"""What is served, and with which status everybody is answered but one a second of a merchant's rate."""
 
 
 class _Desk:
@@ -66,22 +71,24 @@ async def gate(kind: str) -> Gate:
     return Gate(_let_in, lambda: cast("Services", services))
 
 
-async def serve(kind: str, port: int) -> None:
+async def serve(kind: str, listener: socket.socket) -> None:
     """Serve until the process is ended."""
     app = no_op if kind == "no_op" else await gate(kind)
     protocol = "httptools" if kind == "no_op" else OneWriteProtocol
     config = uvicorn.Config(
         app,
-        host="127.0.0.1",
-        port=port,
         http=protocol,
-        loop="uvloop",
         log_level="warning",
         access_log=False,
         proxy_headers=False,
     )
-    await uvicorn.Server(config).serve()
+    await uvicorn.Server(config).serve([listener])
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(sys.argv[1], int(sys.argv[2])))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kind", choices=STATUSES)
+    parser.add_argument("--fd", type=int, required=True, help="the socket to listen on")
+    options = parser.parse_args()
+    # The loop of the gateway, and of the yardstick
+    uvloop.run(serve(options.kind, socket.socket(fileno=options.fd)))

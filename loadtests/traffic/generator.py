@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 import orjson
 import uvloop
 
+from loadtests.traffic.arrivals import poisson
 from loadtests.traffic.orders import MIX, STORES, WALLETS, Orders, spread
 from loadtests.traffic.samples import REFUSALS, Sample, write_samples
 
@@ -261,15 +262,6 @@ class Waiting:
                 return
 
 
-def poisson(rate_per_s: float, from_s: float, seed: int) -> Iterator[float]:
-    """Moments of independent arrivals, so many a second on average, for ever."""
-    chance = random.Random(seed)
-    at_s = from_s
-    while True:
-        at_s += chance.expovariate(rate_per_s)
-        yield at_s
-
-
 def heads_of(url: str, keys: Sequence[str]) -> Iterator[bytes]:
     """The heads of the requests, up to the body's length, each with the key of somebody.
 
@@ -325,7 +317,7 @@ def main() -> None:
     if options.rate is None:
         uvloop.run(generate(options.url, options.open, run))
     else:
-        arrivals = poisson(options.rate, began_s, options.run)
+        arrivals = poisson(options.rate, began_s, random.Random(options.run))
         uvloop.run(generate_at(options.url, arrivals, options.open, run))
     if book is not None:
         book.close()

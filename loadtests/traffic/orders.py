@@ -8,8 +8,8 @@ from itertools import count, cycle, islice
 from typing import Final
 
 WALLETS: Final = ("wechat", "alipay", "unionpay")
-MIX: Final[Mapping[str, int]] = {"alipay": 60, "wechat": 30, "unionpay": 10}
-"""Payments of each wallet among a hundred, about as the Chinese market has them."""
+MIX: Final[Mapping[str, int]] = {"wechat": 60, "alipay": 30, "unionpay": 10}
+"""Payments of each wallet among a hundred, as the traffic has them."""
 STORES: Final = 50
 """Of a large merchant."""
 _CUSTOMERS: Final = 20_000

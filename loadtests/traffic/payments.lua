@@ -1,5 +1,5 @@
 -- wrk script: one unique payment per request, and one line "moment latency status succeeded" per answer.
--- The orders are those of loadtests/orders.py; the moment is CLOCK_MONOTONIC in seconds, shared by all processes.
+-- The orders are those of loadtests/traffic/orders.py; the moment is CLOCK_MONOTONIC in seconds, shared by all processes.
 local ffi = require("ffi")
 ffi.cdef([[
     typedef struct { long seconds; long nanoseconds; } mashang_time;

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 LATE_MS: Final = 10.0
 """A request that left so much after its moment of arrival was late: the generator, or the machine, was busy."""
 REFUSALS: Final = frozenset({429, 503})
+_ERRORS_SHARE_MAX: Final = 0.01
 
 
 class Sample(NamedTuple):
@@ -65,6 +66,11 @@ class Figures:
     def answered(self) -> int:
         """All requests that ended in the window."""
         return self.completed + self.refused + self.declined + sum(self.errors.values())
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it says what a completed payment costs: some were completed, and hardly anything went wrong."""
+        return self.completed > 0 and sum(self.errors.values()) <= _ERRORS_SHARE_MAX * self.answered
 
     @property
     def late_share(self) -> float:

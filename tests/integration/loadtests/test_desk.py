@@ -18,7 +18,7 @@ PAYMENT = {
     "id": "pay_1", "object": "payment", "status": "succeeded", "merchant_order_no": "L-1", "amount": 100,
     "payable": 100, "amount_refunded": 0, "failure": None, "reversal": None,
 }  # fmt: skip
-PROGRAM = """
+CALL = """
 import json, random, sys
 from pathlib import Path
 import locust
@@ -43,7 +43,36 @@ except Wrong as wrong:
     end = str(wrong)
 process.book.close()
 total = process.tally.total()
-print(json.dumps({"end": end, "refused": total.refused, "errors": total.errors, "failed": failed}))
+told = {"end": end, "refused": total.refused, "errors": total.errors, "failed": failed}
+print(json.dumps({**told, "ms": total.percentile_ms(50)}))
+"""
+VISIT = """
+import json, random, sys
+from pathlib import Path
+import gevent
+import locust
+from gevent.event import Event
+from locust.event import EventHook
+from types import SimpleNamespace
+from loadtests.load.book import Book
+from loadtests.load.desk import Desk, Process
+from loadtests.load.mix import Drawer, Journey
+from loadtests.load.tally import Tally
+from loadtests.load.visits import Visit
+
+def never():
+    started.set()
+    gevent.sleep(600)
+
+started = Event()
+market = SimpleNamespace(sale=never) if sys.argv[2] == "cut off" else None
+process = Process(None, market, Tally(), Book(Path(sys.argv[1])), random.Random(1), Drawer({Journey.SALE: 1}))
+visit = gevent.spawn(Visit(process, Desk(process, SimpleNamespace(request_event=EventHook()))).serve)
+if market:
+    started.wait()
+    visit.kill()
+visit.join()
+print(json.dumps({"errors": process.tally.errors, "open": process.tally.open}))
 """
 
 
@@ -85,9 +114,22 @@ def gateway() -> Iterator[str]:
 
 def call(gateway: str, folder: Path, *script: tuple[int, dict[str, str], dict[str, Any]]) -> dict[str, Any]:
     """What came of one call."""
+    return timed_call(gateway, folder, *script)[0]
+
+
+def timed_call(
+    gateway: str, folder: Path, *script: tuple[int, dict[str, str], dict[str, Any]]
+) -> tuple[dict[str, Any], float]:
+    """The same, and the answer time that was counted, in ms."""
     Played.script[:] = list(script)
+    told = printed(CALL, gateway, str(folder))
+    return told, told.pop("ms")
+
+
+def printed(program: str, *arguments: str) -> dict[str, Any]:
+    """What a program of its own process printed."""
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, gateway, str(folder)],
+        [sys.executable, "-c", program, *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -136,3 +178,22 @@ def test_another_status_than_expected_is_wrong_by_name(gateway: str, tmp_path: P
     told = call(gateway, tmp_path, (500, {}, {"error": {"code": "internal"}}))
     assert told["end"] == "pay by bar code: HTTP 500 internal instead of 201"
     assert len(Played.asked) == 1
+
+
+def test_an_answer_is_timed_from_the_first_try_on_with_the_wait_that_a_refusal_asked_for(
+    gateway: str, tmp_path: Path
+) -> None:
+    told, ms = timed_call(gateway, tmp_path, (503, {"Retry-After": "1"}, {}), (201, {}, PAYMENT))
+    assert (told["end"], told["refused"]) == (201, {"503": 1})
+    assert ms > 960, "a second, and the buckets are right to 2 %"
+
+
+def test_what_nobody_thought_of_is_an_error_and_not_a_line_in_locusts_log(tmp_path: Path) -> None:
+    told = printed(VISIT, str(tmp_path), "nothing there")
+    [text] = told["errors"]
+    assert text.startswith("sale: AttributeError: ")
+    assert told["open"] == 0
+
+
+def test_a_customer_who_is_cut_off_is_an_error(tmp_path: Path) -> None:
+    assert printed(VISIT, str(tmp_path), "cut off") == {"errors": {"sale: cut off before its end": 1}, "open": 0}

@@ -49,6 +49,15 @@ def test_what_stands_behind_the_server_is_compared_and_the_generator_is_not() ->
     assert {each.process for each in found if each.run == "wechat"} == {"server", "server ÷ no-op", "PostgreSQL"}
 
 
+def test_a_run_of_the_gateway_with_another_number_of_open_requests_is_another_run() -> None:
+    now, before = document(150, 900, []), document(150, 1_000, [])
+    now["runs"]["wechat"]["open_requests"], before["runs"]["wechat"]["open_requests"] = 128, 32
+    assert {each.run for each in changes(now, before)} == {"yardstick"}
+    for each, number in ((now, 64), (before, 32)):
+        each["runs"]["baseline aiohttp"] = {**each["runs"].pop("wechat"), "open_requests": number}
+    assert "baseline aiohttp" in {each.run for each in changes(now, before)}, "each at its own best"
+
+
 def test_runs_that_only_one_of_them_has_are_left_out() -> None:
     before = document(150, 1_000, [])
     del before["runs"]["wechat"]

@@ -12,8 +12,8 @@ from loadtests.bench.measure import Measurement
 from loadtests.traffic.samples import Figures
 
 
-def turn(gateway_us: int, postgres_us: int = 200) -> Measurement:
-    figures = Figures(10.0, 100, {}, [80.0] * 100)
+def turn(gateway_us: int, postgres_us: int = 200, errors: int = 0) -> Measurement:
+    figures = Figures(10.0, 100, {"HTTP 500": errors} if errors else {}, [80.0] * 100)
     each = {"gateway": gateway_us, "PostgreSQL": postgres_us, "simulators": 5_000, "generator": 9_000}
     return Measurement(figures, {name: 100 * us for name, us in each.items()}, 0)
 
@@ -39,13 +39,34 @@ def test_a_curve_without_a_small_case_is_shown_and_not_judged() -> None:
     assert curve_verdicts([shown]) == []
 
 
+def test_nothing_is_judged_by_smaller_sizes_or_another_load_than_is_asked_for() -> None:
+    assert {each.met for each in curve_verdicts([curve(900)], as_asked=False)} == {None}
+
+
+def test_a_small_case_in_which_much_went_wrong_judges_nothing() -> None:
+    """What was completed seems dearer there, and so the largest case cheap."""
+    found = curve(5_000)
+    found.rounds["100"] = [turn(8_000, errors=50)]
+    assert found.unsound == ["100"]
+    assert {each.met for each in curve_verdicts([found])} == {None}
+
+
+@pytest.mark.parametrize(("more_mib", "met"), [(60.0, True), (61.0, False)])
+def test_a_hundred_thousand_rules_may_take_60_mib_more(more_mib: float, met: bool) -> None:
+    rounds = {"1,000": [turn(800)], "100,000": [turn(900)]}
+    found = Curve(CurveName.RULES, rounds, "1,000", gateway_mib={"1,000": 150.0, "100,000": 150.0 + more_mib})
+    [memory] = [each for each in curve_verdicts([found]) if each.target == "P9"]
+    assert memory.met is met
+    assert not [each for each in curve_verdicts([curve(900)]) if each.target == "P9"]
+
+
 def test_the_spread_is_that_of_the_rounds() -> None:
     assert curve(900).spread("100") == pytest.approx(20 / 1_000)
     assert curve(900).spread("0") == 0
 
 
 def test_document_and_picture_have_every_point() -> None:
-    document = curves_document([curve(900)], {}, datetime.now(UTC))
+    document = curves_document([curve(900)], curve_verdicts([curve(900)]), {}, datetime.now(UTC))
     points = orjson.loads(orjson.dumps(document))["curves"]["campaigns"]
     assert list(points) == ["0", "100", "10,000"]
     assert points["10,000"]["ours_us"] == 1_100

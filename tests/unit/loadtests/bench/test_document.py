@@ -13,11 +13,18 @@ def at(hour: int) -> datetime:
 
 def test_the_newest_of_a_kind_is_found_or_the_one_that_was_chosen(tmp_path: Path) -> None:
     assert newest(tmp_path, "curves") is None
-    first = write(tmp_path, "curves", {"number": 1}, at(9))
-    write(tmp_path, "curves", {"number": 2}, at(10))
-    write(tmp_path, "latency", {"number": 3}, at(11))
-    assert newest(tmp_path, "curves") == {"number": 2}
-    assert newest(tmp_path, "curves", first) == {"number": 1}
+    first = write(tmp_path, "curves", {"number": 1, "options": {"small": False}}, at(9))
+    write(tmp_path, "curves", {"number": 2, "options": {"small": True}}, at(10))
+    write(tmp_path, "latency", {"number": 3, "options": {}}, at(11))
+    assert (newest(tmp_path, "curves") or {})["number"] == 2
+    assert (newest(tmp_path, "curves", first) or {})["number"] == 1
+
+
+def test_an_earlier_run_was_made_with_the_same_options(tmp_path: Path) -> None:
+    write(tmp_path, "curves", {"number": 1, "options": {"small": False, "seconds": 8}}, at(9))
+    write(tmp_path, "curves", {"number": 2, "options": {"small": True, "seconds": 8}}, at(10))
+    assert (newest(tmp_path, "curves", small=False) or {})["number"] == 1
+    assert newest(tmp_path, "curves", small=False, open_requests=32) is None
 
 
 def test_a_quick_run_is_compared_with_a_quick_one(tmp_path: Path) -> None:

@@ -13,12 +13,20 @@ from loadtests.traffic.samples import Figures
 
 
 def run(
-    server: str, server_us: int, *, per_second: int = 100, others_us: int = 0, signed: float = 1.0, **behind_us: int
+    server: str,
+    server_us: int,
+    *,
+    per_second: int = 100,
+    others_us: int = 0,
+    signed: float = 1.0,
+    errors: int = 0,
+    **behind_us: int,
 ) -> Run:
     """Ten seconds in which each payment cost so much."""
     completed = per_second * 10
-    figures = Figures(10.0, completed, {}, [80.0] * completed)
-    used = {server: server_us * completed} | {name: us * completed for name, us in behind_us.items()}
+    figures = Figures(10.0, completed, {"HTTP 500": errors} if errors else {}, [80.0] * completed)
+    work = max(completed, 1)
+    used = {server: server_us * work} | {name: us * work for name, us in behind_us.items()}
     return Run(Measurement(figures, used, others_us), 128, signed, {"intent": 8.0}, Memory(90.0, 60.0))
 
 
@@ -131,6 +139,40 @@ def test_the_best_concurrency_is_the_one_with_the_least_cpu_of_its_own() -> None
 def test_three_times_the_baseline_is_asked_and_judged(outcome: Outcome, gateway_us: int, *, met: bool) -> None:
     outcome.runs["wechat"] = run("gateway", gateway_us)
     assert verdict_of(outcome, "baseline over aiohttp").met is met
+
+
+@pytest.mark.parametrize(
+    ("name", "server"), [("yardstick", "yardstick"), ("wechat", "gateway"), ("baseline aiohttp", "baseline")]
+)
+@pytest.mark.parametrize(("errors", "judged"), [(10, True), (11, False)])
+def test_nothing_is_judged_by_a_run_in_which_much_went_wrong(
+    outcome: Outcome, name: str, server: str, errors: int, judged: bool
+) -> None:
+    """Each payment that was completed seems dearer: good for the gateway where they are the baseline's."""
+    outcome.runs[name] = run(server, 5_000, errors=errors)
+    of_it = "baseline over aiohttp ÷" if server == "baseline" else "rules and 100 campaigns ÷ no-op"
+    assert (verdict_of(outcome, of_it).met is not None) is judged
+    assert outcome.unsound == ([] if judged else [name])
+
+
+def test_nothing_is_judged_where_nothing_was_completed(outcome: Outcome) -> None:
+    outcome.runs["yardstick"] = run("yardstick", 160, per_second=0)
+    assert verdict_of(outcome, "rules and 100 campaigns ÷ no-op").met is None
+    assert outcome.unsound == ["yardstick"]
+
+
+def test_nothing_is_judged_with_another_number_of_open_requests_than_is_asked_for(outcome: Outcome) -> None:
+    outcome.runs["wechat"] = replace(outcome.runs["wechat"], open_requests=32)
+    for what in ("rules and 100 campaigns ÷ no-op", "baseline over aiohttp ÷ gateway, CPU", "wechat: payments/s ÷"):
+        assert verdict_of(outcome, what).met is None, what
+    outcome.runs["baseline aiohttp"] = replace(outcome.runs["baseline aiohttp"], open_requests=32)
+    outcome.runs["wechat"] = replace(outcome.runs["wechat"], open_requests=128)
+    assert verdict_of(outcome, "baseline over aiohttp ÷ gateway, CPU").met is True, "the baseline is at its own best"
+
+
+def test_a_price_without_a_reservation_is_not_judged(outcome: Outcome) -> None:
+    outcome.discounts = [DiscountCost(20.0, 0.9), DiscountCost(20.0, 0.0)]
+    assert verdict_of(outcome, "price and reservation").met is None
 
 
 def test_a_throughput_that_falls_short_is_not_judged_while_strangers_use_the_machine(outcome: Outcome) -> None:

@@ -4,7 +4,17 @@ import pytest
 
 from loadtests.bench.measure import CORES, Measurement
 from loadtests.bench.outcome import Verdict
-from loadtests.bench.overload import PEAK, Overload, Refusing, name_of, overload_verdicts, peak_of, per_cpu_second
+from loadtests.bench.overload import (
+    PEAK,
+    Overload,
+    Refusing,
+    name_of,
+    offered_per_s,
+    overload_verdicts,
+    peak_of,
+    per_cpu_second,
+    was_offered,
+)
 from loadtests.traffic.samples import Figures
 
 
@@ -30,7 +40,17 @@ def test_the_generators_cpu_is_not_the_gateways_work() -> None:
 
 @pytest.mark.parametrize(("completed", "met"), [(901, True), (899, False)])
 def test_nine_tenths_of_the_peaks_work_is_asked_at_three_times_the_load(completed: int, met: bool) -> None:
-    assert verdict("3 × capacity: payments per CPU", found_with(turn(completed, used_us=2_000_000))).met is met
+    at_three = turn(completed, used_us=2_000_000, refusals_ms=(5.0,) * 2_000)
+    assert verdict("3 × capacity: payments per CPU", found_with(at_three)).met is met
+
+
+@pytest.mark.parametrize(("refused", "judged"), [(1_750, True), (1_600, False)])
+def test_overload_that_the_generator_did_not_bring_is_not_judged(refused: int, judged: bool) -> None:
+    found = found_with(turn(1_000, used_us=2_000_000, refusals_ms=(5.0,) * refused))
+    assert offered_per_s(found, name_of(3)) == pytest.approx(300)
+    assert was_offered(found, name_of(3)) is judged
+    assert (verdict("3 × capacity: payments per CPU", found).met is not None) is judged
+    assert offered_per_s(found, PEAK) is None
 
 
 def test_the_peak_is_the_turn_that_completed_most_without_overload() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from loadtests.capacity.calibrating import CALIBRATED_AT, calibrate, judging_points, usable_points
+from loadtests.capacity.calibrating import CALIBRATED_AT, calibrate, judging_points, left_out, usable_points
 from loadtests.capacity.costs import INTENT, OUTCOME, Role
 from tests.support.capacity import MEASURED
 
@@ -39,3 +39,5 @@ def test_a_point_with_failures_is_left_out() -> None:
     *fine, last = MEASURED.curve
     failing = replace(MEASURED, curve=(*fine, replace(last, failed_share=0.02)))
     assert [one.open_requests for one in usable_points(failing)] == [1, 2, 8, 16, 32, 64, 128, 256]
+    assert left_out(failing) == [512]
+    assert left_out(MEASURED) == []

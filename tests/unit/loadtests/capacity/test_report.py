@@ -8,8 +8,19 @@ import orjson
 import pytest
 
 from loadtests.capacity.assumptions import Assumptions
+from loadtests.capacity.calibrating import CALIBRATED_AT
 from loadtests.capacity.measured import MEASURED_FILE, read_measured
-from loadtests.capacity.report import DOCUMENT, Report, as_json, blocks, inject, make_report
+from loadtests.capacity.report import (
+    DOCUMENT,
+    THE_CURVE,
+    Report,
+    as_json,
+    blocks,
+    inject,
+    make_report,
+    not_reproduced,
+)
+from loadtests.capacity.validating import Compared
 
 ROOT = Path(__file__).parents[4]
 
@@ -35,6 +46,17 @@ def test_the_measurements_name_no_machine_but_its_kind() -> None:
     document = orjson.loads(MEASURED_FILE.read_bytes())
     assert set(document["machine"]) == {"cpu", "cores", "load_average"}
     assert document["audit_passed"] is True
+
+
+def test_what_is_further_off_than_it_may_be_is_named() -> None:
+    compared = [
+        Compared(8, "payments/s", 100.0, 84.0), Compared(128, "payments/s", 100.0, 115.0),
+        Compared(8, "gateway µs", 100.0, 60.0), Compared(128, "gateway µs", 100.0, 100.0),
+        Compared(CALIBRATED_AT[0], "payments/s", 100.0, 900.0),
+    ]  # fmt: skip
+    assert not_reproduced(compared) == ["payments/s", "gateway µs"]
+    assert THE_CURVE.intersection(not_reproduced(compared)) == {"payments/s"}
+    assert not_reproduced([Compared(8, "payments/s", 100.0, 115.0)]) == []
 
 
 def test_a_block_replaces_the_one_before_and_leaves_the_rest() -> None:

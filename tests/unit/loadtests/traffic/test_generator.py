@@ -7,12 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import islice, pairwise
 from pathlib import Path
-from statistics import fmean, pstdev
 
 import orjson
 import pytest
 
-from loadtests.traffic.generator import Run, generate, generate_at, heads_of, poisson
+from loadtests.traffic.generator import Run, generate, generate_at, heads_of
 from loadtests.traffic.orders import Orders
 
 Answering = Callable[[int, asyncio.StreamWriter], Awaitable[None]]
@@ -126,8 +125,10 @@ async def test_who_is_refused_comes_back_a_second_later_and_not_at_once() -> Non
         writer.write(answer(503, b'{"error":{}}'))
 
     async with serving(refuse) as (peer, url):
-        run = await load(url, open_requests=2, seconds=1.3)
-    assert len(peer.order_nos) == len(run.samples) == 4
+        run = await load(url, open_requests=1, seconds=2.2)
+    assert len(peer.order_nos) == len(run.samples) >= 2
+    moments_s = [sample.at_s for sample in run.samples]
+    assert all(later - earlier >= 1.0 for earlier, later in pairwise(moments_s))
 
 
 async def test_a_declined_payment_is_told_from_one_that_went_wrong() -> None:
@@ -176,10 +177,17 @@ async def succeed(_: int, writer: asyncio.StreamWriter) -> None:
 
 
 async def test_requests_leave_as_they_arrive_whatever_became_of_the_earlier_ones() -> None:
-    async with serving(succeed) as (peer, url):
+    six = asyncio.Event()
+
+    async def succeed_when_six_have_come(number: int, writer: asyncio.StreamWriter) -> None:
+        if number == 6:
+            six.set()
+        await six.wait()
+        writer.write(SUCCESS)
+
+    async with serving(succeed_when_six_have_come) as (peer, url):
         run = await arrive(url, *[0.05] * 6, 0.2)
-    assert peer.open_most == 6, "six at the same moment do not wait for one another"
-    assert len(run.samples) == len(set(peer.order_nos)) == 7
+    assert len(run.samples) == len(set(peer.order_nos)) == 7, "six at the same moment do not wait for one another"
     assert all(sample.succeeded for sample in run.samples)
 
 
@@ -202,16 +210,6 @@ async def test_a_broken_connection_takes_no_later_arrival_with_it() -> None:
     async with serving(break_first) as (_, url):
         run = await arrive(url, 0.0, 0.0, 0.1, open_max=1)
     assert sorted(sample.status for sample in run.samples) == [0, 201, 201]
-
-
-def test_arrivals_are_independent_so_many_a_second_and_the_same_for_the_same_seed() -> None:
-    moments_s = list(islice(poisson(1_000, 50.0, seed=7), 20_000))
-    gaps_s = [later - earlier for earlier, later in pairwise(moments_s)]
-    assert min(moments_s) > 50.0
-    assert fmean(gaps_s) == pytest.approx(1 / 1_000, rel=0.03)
-    assert pstdev(gaps_s) == pytest.approx(1 / 1_000, rel=0.05), "of a Poisson process, as long as its mean"
-    assert moments_s[:100] == list(islice(poisson(1_000, 50.0, seed=7), 100))
-    assert moments_s[0] != next(poisson(1_000, 50.0, seed=8))
 
 
 def test_of_many_merchants_few_send_most() -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from loadtests.traffic.samples import Sample, figures_of, read_samples, write_samples
+from loadtests.traffic.samples import Figures, Sample, figures_of, read_samples, write_samples
 
 SAMPLES = [
     Sample(9.9, 50.0, 201, succeeded=True),
@@ -41,6 +41,13 @@ def test_a_payment_that_a_rule_declines_is_neither_completed_nor_an_error() -> N
     figures = figures_of(SAMPLES, 10.0, 12.0)
     assert figures.declined == 1
     assert (figures + figures).declined == 2
+
+
+def test_figures_are_sound_where_something_was_completed_and_hardly_anything_went_wrong() -> None:
+    assert Figures(10.0, 99, {"HTTP 500": 1}, []).is_sound
+    assert not Figures(10.0, 98, {"HTTP 500": 2}, []).is_sound
+    assert not Figures(10.0, 0, {}, []).is_sound
+    assert Figures(10.0, 10, {}, [], {"HTTP 503": 900}).is_sound, "refusals are what they should be"
 
 
 def test_what_left_late_is_told_as_a_share_of_all_requests() -> None:
