@@ -25,6 +25,7 @@ from risk.decision import Action
 from risk.facts import CodeType, Facts
 from risk.rules.compiled import CompiledSet
 from risk.rules.document import parse
+from risk.rules.rule import RULES_MAX
 from risk.values import values_of
 
 RULES: Final = 1_000
@@ -73,10 +74,12 @@ def _hits_max(rule: dict[str, Any]) -> float:
 
 def _hits(document: dict[str, Any], merchant_id: str) -> Counter[str]:
     """How often each rule hits payments of the load, at any time of the day."""
-    compiled = CompiledSet.of(parse(document, lists=None, models=None), 1)
     found: Counter[str] = Counter()
-    for facts in islice(ordinary_payments(merchant_id), _TRIED):
-        found.update(compiled.codes[each] for each in compiled.matcher.matches(values_of(compiled, facts, {})))
+    for first in range(0, len(document["rules"]), RULES_MAX):  # more are drawn than a set may have
+        part = {**document, "rules": document["rules"][first : first + RULES_MAX]}
+        compiled = CompiledSet.of(parse(part, lists=None, models=None), 1)
+        for facts in islice(ordinary_payments(merchant_id), _TRIED):
+            found.update(compiled.codes[each] for each in compiled.matcher.matches(values_of(compiled, facts, {})))
     return found
 
 
