@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import orjson
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.admission.admission import UNPROVEN, Refusal, Standing, Ticket, error_of
 from gateway.http.answers import JSON, error_answer
@@ -79,8 +79,6 @@ class Gate:
             admitted, receive = admission.join(name), replay(body, receive)
         admitted.connection = connection
         scope["mashang.ticket"] = admitted
-        if admitted.standing.bucket is not None:
-            send = _with_quota(send, admitted.standing)
         try:
             await self._inner(scope, receive, send)
         finally:
@@ -164,15 +162,6 @@ def quota_headers(standing: Standing) -> list[tuple[bytes, bytes]]:
         (b"ratelimit-reset", bucket.full_s(now)),
     )
     return [(name, str(value).encode()) for name, value in values]
-
-
-def _with_quota(send: Send, standing: Standing) -> Send:
-    async def send_with_quota(message: Message) -> None:
-        if message["type"] == "http.response.start" and standing.bucket is not None:
-            message["headers"] = [*message.get("headers", ()), *quota_headers(standing)]
-        await send(message)
-
-    return send_with_quota
 
 
 def _is_drained(scope: Scope) -> bool:

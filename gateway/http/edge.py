@@ -10,13 +10,14 @@ import json
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.admission.admission import Ticket
 from gateway.database.batches import BROKEN, database_away
+from gateway.http.admission import quota_headers
 from gateway.http.answers import JSON, Answer, Call, InternalError, error_answer
 from gateway.http.authentication import is_admin_token
 from gateway.http.bodies import read_body, replay, rest_is_short
@@ -71,13 +72,13 @@ class Edge:
             await self._inner(scope, receive, send)
             return
         request_id = new_id("req")
-        answering = _Answering(send, request_id)
+        ticket: Ticket | None = scope.get("mashang.ticket")
+        answering = _Answering(send, request_id, ticket)
         scope["mashang.request_id"] = request_id
         services, began = self._services(), time.monotonic()
         method, path = scope["method"], scope["path"]
         hot = self._hot.get((method, path))
         headers: dict[bytes, bytes] = scope.get("mashang.headers") or dict(scope["headers"])
-        ticket: Ticket | None = scope.get("mashang.ticket")
         body: bytes | None = None
         try:
             body = await self._body(services, scope, headers, receive) if method in _WITH_BODY else b""
@@ -155,20 +156,21 @@ def _fault(error: Exception, request_id: str) -> ApiError:
 
 
 class _Answering:
-    """Adds the request id to an answer and remembers its status."""
+    """Adds the request id to an answer, and what is left of the merchant's quota; remembers its status."""
 
-    __slots__ = ("_request_id", "_send", "begun", "closes", "status")
+    __slots__ = ("_request_id", "_send", "_ticket", "begun", "closes", "status")
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, ticket: Ticket | None) -> None:
         self._send = send
         self._request_id = request_id.encode()
+        self._ticket = ticket
         self.begun = False
         self.closes = False
         self.status = 0
 
     async def answer(self, answer: Answer) -> None:
         """Send an answer of the hot route, in one piece where the server can."""
-        headers = (JSON, *answer.headers, (b"request-id", self._request_id))
+        headers = (JSON, *answer.headers, *self._own_headers())
         if send_whole(self._send, answer.status, headers, answer.body):
             self.begun, self.status = True, answer.status
         else:
@@ -178,10 +180,17 @@ class _Answering:
         if message["type"] == "http.response.start":
             self.begun = True
             self.status = message["status"]
-            message["headers"] = [*message.get("headers", ()), (b"request-id", self._request_id)]
+            message["headers"] = [*message.get("headers", ()), *self._own_headers()]
             if self.closes:
                 message["headers"].append((b"connection", b"close"))
         await self._send(message)
+
+    def _own_headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """Looked up now: whose quota it is may have been proved only after the request was let in."""
+        request_id, ticket = (b"request-id", self._request_id), self._ticket
+        if ticket is None or ticket.standing.bucket is None:
+            return (request_id,)
+        return (request_id, *quota_headers(ticket.standing))
 
 
 _ADMIN: Final = "/admin/v1/"

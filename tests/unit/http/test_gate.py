@@ -14,16 +14,27 @@ from starlette.types import Receive, Scope, Send
 from gateway.admission.admission import Admission, Capacity, Ticket
 from gateway.admission.limit import Bounds
 from gateway.http.admission import Gate, ticket_of
+from gateway.http.answers import Answer, Call
+from gateway.http.edge import Edge
+from gateway.http.services import Services
 from gateway.http.whole import send_whole
+from gateway.kernel.errors import NotPermitted
+from gateway.merchants.quota import Quota
+from gateway.merchants.store import Merchant
 from tests.unit.http.test_whole import HEADERS, REQUEST, talk
+
+_SETTINGS = SimpleNamespace(request_bytes_max=999, request_read_timeout_s=5.0, public_url="https://pay.example")
+_NOBODY_PROVED = SimpleNamespace(presented=lambda _headers: (None, ""))
+
+
+def services() -> Services:
+    """Of a process that nobody has come to yet."""
+    admission = Admission(Capacity(Bounds(1, 9, 9, 0.1), 9, 9))
+    return cast("Services", SimpleNamespace(admission=admission, directory=_NOBODY_PROVED, settings=_SETTINGS))
 
 
 @pytest.mark.parametrize("path", [b"/v1/payments", b"/v1/refunds"])
 async def test_a_request_that_was_answered_leaves_nothing_for_the_garbage_collector(path: bytes) -> None:
-    services = SimpleNamespace(
-        admission=Admission(Capacity(Bounds(1, 9, 9, 0.1), 9, 9)),
-        directory=SimpleNamespace(presented=lambda _headers: (None, "")),
-    )
     left: list[weakref.ref[Any]] = []
     held: list[bool] = []
 
@@ -35,9 +46,33 @@ async def test_a_request_that_was_answered_leaves_nothing_for_the_garbage_collec
 
     gc.disable()
     try:
-        await talk(Gate(app, lambda: cast("Any", services)), REQUEST.replace(b"/v1/payments", path))
+        await talk(Gate(app, services), REQUEST.replace(b"/v1/payments", path))
         await asyncio.sleep(0)
         assert [connection() for connection in left] == [None]
     finally:
         gc.enable()
     assert held == [path == b"/v1/payments"]
+
+
+@pytest.mark.parametrize("refused", [False, True])
+async def test_who_proves_only_on_the_way_that_he_has_a_quota_is_told_what_is_left_of_it(*, refused: bool) -> None:
+    shop = Merchant("mer_1", "shop", "Asia/Shanghai", quota=Quota(2, 5))
+
+    async def take(_services: Services, call: Call) -> Answer:
+        assert call.ticket is not None
+        call.ticket.identify(shop)
+        if refused:
+            raise NotPermitted("not_identified", "Not with this key.")
+        return Answer(201, b"{}")
+
+    one = services()
+    edge = Edge(cast("Any", None), {("POST", "/v1/payments"): take}, lambda: one)
+    request = REQUEST.replace(b"host: x", b"host: x\r\ncontent-type: application/json")
+    kept = await talk(Gate(edge, lambda: one), request, request)
+    lines = [answer.split(b"\r\n\r\n")[0].split(b"\r\n")[1:] for answer in kept.written]
+    assert [answer[9:12] for answer in kept.written] == [b"403" if refused else b"201"] * 2
+    told = [{line for line in head if line.startswith(b"ratelimit-")} for head in lines]
+    assert told == [
+        {b"ratelimit-limit: 2", b"ratelimit-remaining: %d" % left, b"ratelimit-reset: %d" % after_s}
+        for left, after_s in ((4, 1), (3, 1))
+    ]
