@@ -58,11 +58,11 @@ async def _check_slices(
     took = ((row[:3], row[3:]) for row in scratch.took())
     async for key, slice_, taken in joined(_rows(connection, "slices", 3), took):
         campaign_id, day, number = key
-        if not findings.retired.reaches(day):
-            findings.compare(Check.SLICES)
+        is_known = not findings.retired.reaches(campaign_id, day)
+        findings.compare(Check.SLICES, int(is_known))
         given = (0, 0) if slice_ is None else (slice_["used"], slice_["used_count"])
         wanted = (0, 0) if taken is None else taken
-        if given != wanted and not findings.retired.reaches(day):
+        if given != wanted and is_known:
             findings.add(
                 Check.SLICES,
                 f"slice {number} of {day} has given {given[0]} fen to {given[1]}; the payments that stand took "
@@ -133,7 +133,7 @@ async def _check_uses(
 ) -> None:
     used = ((row[:4], row[4:]) for row in scratch.used())
     async for (key, campaign_id, scope, day), counter, taken in joined(_rows(connection, "uses", 4), used):
-        if findings.retired.reaches(day) or (counter is None and _is_forgotten(day, now)):
+        if findings.retired.reaches(campaign_id, day) or (counter is None and _is_forgotten(day, now)):
             continue
         findings.compare(Check.USES)
         counted = (0, 0) if counter is None else (counter["used"], counter["used_count"])

@@ -35,9 +35,12 @@ class Retired:
         named += [str(ids["order_no"])[:_ULID]] if "order_no" in ids else []
         return any(month_of(row_id) in self.months for row_id in named)
 
-    def reaches(self, day: str | date) -> bool:
-        """Whether payments of that day, or of all days (EVER), may be among those taken out, in any time zone."""
-        return self.until is not None and date.fromisoformat(str(day)) <= self.until.date() + timedelta(days=1)
+    def reaches(self, campaign_id: str, day: str | date) -> bool:
+        """Whether a campaign's payments of that day, or of all days (EVER), may be among those taken out, in any time
+        zone.  Of a campaign that was made later none can be."""
+        if self.until is None or month_of(campaign_id) >= f"{self.until:%Y_%m}":
+            return False
+        return date.fromisoformat(str(day)) <= self.until.date() + timedelta(days=1)
 
     def knew(self, since: datetime | None) -> bool:
         """Whether payments since then may be among those taken out."""

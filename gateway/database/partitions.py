@@ -13,7 +13,7 @@ from gateway.kernel.ids import first_ulid_at, ulid_time
 
 _log = logging.getLogger("mashang.partitions")
 MONTHS_AHEAD: Final = 2
-_COUNT: Final = "SELECT count(*) FROM {default}"
+_IS_MORE: Final = "SELECT EXISTS (SELECT FROM {default} OFFSET {moved_max})"
 _MOVE: Final = (
     "WITH moved AS (DELETE FROM {default} WHERE {key} >= '{low}' AND {key} < '{high}' RETURNING *)"
     " INSERT INTO {name} SELECT * FROM moved"
@@ -117,20 +117,27 @@ async def _move_out_of_default(connection: Connection, table: str, start: dateti
     name, default = f"{table}_{start:%Y_%m}", f"{table}_default"
     async with connection.transaction():
         await connection.execute(f"LOCK TABLE {default} IN ACCESS EXCLUSIVE MODE")
-        if await connection.fetchval(_COUNT.format(default=default)) > _MOVED_MAX:
+        if await connection.fetchval(_IS_MORE.format(default=default, moved_max=_MOVED_MAX)):
             _log.warning("%s has no partition of its own: its rows stay in %s", name, default)
             return False
         await connection.execute(
             f"CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS) {_options(table)}"
         )
-        await connection.execute(f"ALTER TABLE {default} DISABLE TRIGGER USER")  # one of them forbids to delete
-        low, high = [f"{MONTHLY[table][0]}_{bound}" for bound in bounds(start)]
-        await connection.execute(
-            _MOVE.format(default=default, name=name, key=key_of(table), low=low, high=high),
-        )
-        await connection.execute(f"ALTER TABLE {default} ENABLE TRIGGER USER")
-        await connection.execute(f"ALTER TABLE {table} ATTACH PARTITION {name} {_values(table, start)}")
+        await attach(connection, table, start)
     return True
+
+
+async def attach(connection: Connection, table: str, start: datetime) -> None:
+    """Make a table that stands by itself the partition of its month, with what of it went to the default one meanwhile.
+
+    To be called inside a transaction that holds the default partition for itself.
+    """
+    name, default = f"{table}_{start:%Y_%m}", f"{table}_default"
+    await connection.execute(f"ALTER TABLE {default} DISABLE TRIGGER USER")  # one of them forbids to delete
+    low, high = [f"{MONTHLY[table][0]}_{bound}" for bound in bounds(start)]
+    await connection.execute(_MOVE.format(default=default, name=name, key=key_of(table), low=low, high=high))
+    await connection.execute(f"ALTER TABLE {default} ENABLE TRIGGER USER")
+    await connection.execute(f"ALTER TABLE {table} ATTACH PARTITION {name} {_values(table, start)}")
 
 
 def _values(table: str, start: datetime) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gzip
 import hashlib
 import os
@@ -17,7 +18,7 @@ import orjson
 
 from gateway.database.partitions import MONTHLY, key_of, month_start
 from gateway.kernel.ids import first_ulid_at
-from gateway.retention.months import RETIRED, SQL, start_of
+from gateway.retention.months import RETIRED, SQL, Obstacle, start_of
 
 LIST: Final = "files.json"
 _LEVEL: Final = 6
@@ -33,6 +34,12 @@ class ArchivedTable:
     sha256: str
 
 
+def in_the_archive(folder: Path | None, name: str) -> list[Obstacle]:
+    """A finished archive of that month, which nothing may overwrite: it is the record, perhaps of another database."""
+    is_there = folder is not None and (folder / name / LIST).exists()
+    return [Obstacle(f"archives of that month in {folder} already: move it, or name another folder", 1)] * is_there
+
+
 async def write_month(connection: asyncpg.Connection, name: str, folder: Path) -> dict[str, int]:
     """Write all tables of a month that was cut off to FOLDER/NAME; returns the rows of each.
 
@@ -45,6 +52,8 @@ async def write_month(connection: asyncpg.Connection, name: str, folder: Path) -
         written[table] = await _write_table(connection, table, name, place)
     document = {table: asdict(file) for table, file in written.items()}
     await asyncio.to_thread(_put, place / LIST, orjson.dumps(document, option=orjson.OPT_INDENT_2))
+    for each in (place, folder):
+        await asyncio.to_thread(_sync_names, each)
     return {table: file.rows for table, file in written.items()}
 
 
@@ -87,6 +96,18 @@ def _keep(unfinished: Path, path: Path) -> str:
         os.fsync(file.fileno())
     unfinished.rename(path)
     return digest
+
+
+def _sync_names(folder: Path) -> None:
+    """Have the names in a folder on the disk too: the tables are dropped next, and a crash would forget the files."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network file systems have no such call, and need none
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def _put(path: Path, content: bytes) -> None:

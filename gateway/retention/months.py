@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 import asyncpg
 
-from gateway.database.partitions import MONTHLY, bounds, month_start
+from gateway.database.partitions import MONTHLY, attach, bounds, key_of, month_start
 from gateway.database.pool import named_statements
 
 SQL: Final = named_statements("gateway.retention", "months.sql")
-MONTHS_KEPT_MIN: Final = 13
-"""A channel refunds for a year; a month longer, nothing of a payment can move any more."""
 RETIRED: Final = "retired_"
 """What the names of tables begin with that are cut off: statements that name a month's tables must not find them."""
 _LOCK_TIMEOUT: Final = "100ms"
 """All payments wait behind whoever waits for the lock of a whole table: not longer than this, and then again later."""
+_OF_MONTH: Final = "of_its_month"
 _TRIES: Final = 50
 _PAUSE_S: Final = 0.5
 
@@ -80,20 +81,28 @@ async def cut_off(connection: asyncpg.Connection, name: str) -> None:
     itself, for some milliseconds: it waits no longer than a payment may.
     """
     for table in MONTHLY:
-        await _cut_off(connection, table, f"{table}_{name}")
+        partition = f"{table}_{name}"
+        if await connection.fetchval(SQL["is_attached"], partition):
+            detach = f"ALTER TABLE {table} DETACH PARTITION {partition}"
+            rename = f"ALTER TABLE {partition} RENAME TO {RETIRED}{partition}"
+            await _once_nobody_is_there(connection, table, partial(connection.execute, f"{detach}; {rename}"))
 
 
 async def put_back(connection: asyncpg.Connection, name: str) -> None:
-    """Attach again what was cut off."""
-    low, high = bounds(start_of(name))
+    """Attach again what was cut off, with what came in for it meanwhile (a notification told once more).
+
+    Raises CannotCut.  A constraint that is checked beforehand spares ATTACH to read the month while others wait.
+    """
     for table, (prefix, _) in MONTHLY.items():
-        if await _is_cut_off(connection, f"{table}_{name}"):
-            async with connection.transaction():
-                await connection.execute(f"ALTER TABLE {RETIRED}{table}_{name} RENAME TO {table}_{name}")
-                await connection.execute(
-                    f"ALTER TABLE {table} ATTACH PARTITION {table}_{name}"
-                    f" FOR VALUES FROM ('{prefix}_{low}') TO ('{prefix}_{high}')"
-                )
+        partition = f"{table}_{name}"
+        if await _is_cut_off(connection, partition):
+            low, high = [f"{prefix}_{bound}" for bound in bounds(start_of(name))]
+            key = key_of(table)
+            await connection.execute(
+                f"ALTER TABLE {RETIRED}{partition} DROP CONSTRAINT IF EXISTS {_OF_MONTH},"
+                f" ADD CONSTRAINT {_OF_MONTH} CHECK ({key} >= '{low}' AND {key} < '{high}')"
+            )
+            await _once_nobody_is_there(connection, table, partial(_put_back, connection, table, name))
 
 
 async def drop(connection: asyncpg.Connection, name: str) -> None:
@@ -102,19 +111,26 @@ async def drop(connection: asyncpg.Connection, name: str) -> None:
         await connection.execute(f"DROP TABLE IF EXISTS {RETIRED}{table}_{name}")
 
 
-async def _cut_off(connection: asyncpg.Connection, table: str, partition: str) -> None:
+async def _put_back(connection: asyncpg.Connection, table: str, name: str) -> None:
+    await connection.execute(f"LOCK TABLE {table}_default IN ACCESS EXCLUSIVE MODE")
+    await connection.execute(f"ALTER TABLE {RETIRED}{table}_{name} RENAME TO {table}_{name}")
+    await attach(connection, table, start_of(name))
+    await connection.execute(f"ALTER TABLE {table}_{name} DROP CONSTRAINT {_OF_MONTH}")
+
+
+async def _once_nobody_is_there(
+    connection: asyncpg.Connection, table: str, change: Callable[[], Awaitable[object]]
+) -> None:
     for _ in range(_TRIES):
-        if not await connection.fetchval(SQL["is_attached"], partition):
-            return
         try:
             async with connection.transaction():
                 await connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
-                await connection.execute(f"ALTER TABLE {table} DETACH PARTITION {partition}")
-                await connection.execute(f"ALTER TABLE {partition} RENAME TO {RETIRED}{partition}")
+                await change()
         except asyncpg.LockNotAvailableError:
             await asyncio.sleep(_PAUSE_S)
-    if await connection.fetchval(SQL["is_attached"], partition):
-        raise CannotCut(f"{table} was in use each of {_TRIES} times")
+        else:
+            return
+    raise CannotCut(f"{table} was in use each of {_TRIES} times")
 
 
 async def _is_cut_off(connection: asyncpg.Connection, partition: str) -> bool:

@@ -18,7 +18,8 @@ SELECT month FROM retired_months WHERE finished_at IS NULL ORDER BY month
 SELECT month, archive, detached_at FROM retired_months WHERE finished_at IS NOT NULL ORDER BY month
 
 -- name: begin
-INSERT INTO retired_months (month, archive) VALUES ($1, $2) ON CONFLICT (month) DO UPDATE SET archive = excluded.archive
+INSERT INTO retired_months (month, archive) VALUES ($1, $2)
+ON CONFLICT (month) DO UPDATE SET archive = excluded.archive, finished_at = NULL
 
 -- name: finish
 UPDATE retired_months SET rows = $2::json, finished_at = now() WHERE month = $1
@@ -45,6 +46,15 @@ SELECT what, count FROM (
     UNION ALL
     SELECT 'refunds that are pending or in review', count(*) FROM {where}refunds_{month}
     WHERE status = 'pending' OR review IS NOT NULL
+    UNION ALL
+    SELECT 'refunds of its payments in review, made in later months', count(*) FROM refunds
+    WHERE review IS NOT NULL AND id >= 'ref_{high}' AND payment_id >= 'pay_{low}' AND payment_id < 'pay_{high}'
+    UNION ALL
+    SELECT 'refunds of payments of earlier months, which are still here', count(*) FROM {where}refunds_{month} r
+    WHERE payment_id < 'pay_{low}' AND EXISTS (
+        SELECT FROM payments p
+        WHERE p.id = r.payment_id AND p.merchant_id = r.merchant_id AND p.id < 'pay_{low}'
+    )
     UNION ALL
     SELECT 'notifications not yet applied or settled', count(*) FROM {where}callbacks_{month}
     WHERE applied_at IS NULL OR (result IN ('review', 'orphan') AND settled_at IS NULL)

@@ -14,7 +14,7 @@ import asyncpg
 import orjson
 
 from gateway.retention import months
-from gateway.retention.archive import write_month
+from gateway.retention.archive import in_the_archive, write_month
 from gateway.retention.months import SQL, Obstacle
 
 _log = logging.getLogger("mashang.retention")
@@ -61,7 +61,7 @@ async def retire(database_url: str, rules: Rules, now: datetime, say: Callable[[
         for row in await connection.fetch(SQL["begun"]):
             await _retire(connection, row["month"], rules, outcome, say)
         for month in months.due(await months.attached(connection), now, rules.months_kept):
-            obstacles = await months.in_the_way(connection, month.name)
+            obstacles = await months.in_the_way(connection, month.name) or in_the_archive(rules.archive, month.name)
             if obstacles:
                 outcome.kept[month.name] = obstacles
             else:

@@ -8,7 +8,7 @@ import gzip
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,17 +17,19 @@ import orjson
 import pytest
 
 from gateway.audit.checks import Check
+from gateway.audit.retired import Retired
 from gateway.audit.run import AuditOptions, audit
 from gateway.database.intents import intent_batch
 from gateway.database.partitions import MONTHLY
 from gateway.database.pool import open_pool
-from gateway.kernel.ids import new_id
+from gateway.kernel.ids import new_id, new_ulid
 from gateway.retention import keeping, months, retiring
 from gateway.retention.archive import LIST
 from gateway.retention.months import CannotCut
 from gateway.retention.retiring import IsRetiring, Rules, retire
 from gateway.seeding import filling
 from gateway.seeding.plan import Plan
+from promotions.facts import EVER
 from tests.support.rows import intent, settings
 from tests.support.servers import TestServers
 
@@ -112,6 +114,107 @@ async def test_a_month_of_which_rows_lie_in_a_default_partition_stays(archive: A
     await archive.pool.execute(f"DROP TABLE webhook_attempts_{OLD}")
     outcome = await archive.retire()
     assert (outcome.retired, [obstacle.count for obstacle in outcome.kept[OLD]]) == ([], [1])
+
+
+async def give_back(archive: Archive, refund_id: str, review: str | None = None) -> None:
+    """A refund of the first payment, which is over; perhaps what the channel says of it is another thing."""
+    await archive.pool.execute(
+        "INSERT INTO refunds (id, merchant_id, payment_id, merchant_refund_no, seq, attempt_seq, account_id, amount,"
+        " returned_to_customer, discount_returned, fee_returned, currency, status, next_at, created_at, completed_at,"
+        " review, review_at)"
+        " SELECT $1, merchant_id, id, 'R', 1, 1, account_id, 1, 1, 0, 0, 'CNY', 'succeeded', now(), now(), now(),"
+        " $2::text, CASE WHEN $2::text IS NOT NULL THEN now() END FROM payments ORDER BY id LIMIT 1",
+        refund_id,
+        review,
+    )
+
+
+async def test_a_refund_in_review_keeps_the_month_of_its_payment_whenever_it_was_made(archive: Archive) -> None:
+    await give_back(archive, new_id("ref"), "contradicted")
+    outcome = await archive.retire()
+    assert (outcome.retired, [obstacle.count for obstacle in outcome.kept[OLD]]) == ([], [1])
+
+
+async def test_refunds_of_a_payment_that_stays_stay_with_it(archive: Archive) -> None:
+    """An earlier month had to stay: what its payments were given back in this one belongs to them."""
+    await archive.pool.execute("UPDATE payments SET review = 'amount' WHERE id = (SELECT min(id) FROM payments)")
+    await give_back(archive, f"ref_{new_ulid(int(_UNTIL.timestamp() * 1000) - 1)}")
+    a_month_later = datetime(2026, 12, 22, tzinfo=UTC)
+    outcome = await retire(archive.url, archive.rules, a_month_later)
+    assert (outcome.retired, list(outcome.kept)) == ([], [OLD, YOUNG])
+    await archive.pool.execute("UPDATE payments SET review = NULL")
+    assert (await retire(archive.url, archive.rules, a_month_later)).retired == [OLD, YOUNG]
+
+
+async def test_an_archive_is_never_written_over(archive: Archive) -> None:
+    (archive.folder / OLD).mkdir(parents=True)
+    (archive.folder / OLD / LIST).write_text("another's")
+    outcome = await archive.retire()
+    assert (outcome.retired, list(outcome.kept)) == ([], [OLD])
+    assert (archive.folder / OLD / LIST).read_text() == "another's"
+    assert await archive.attached() == [OLD, YOUNG]
+
+
+async def test_what_is_told_while_a_month_is_off_goes_back_with_it(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_off = months.cut_off
+    payment = await archive.pool.fetchval("SELECT min(id) FROM payments")
+    tell = (
+        "INSERT INTO callbacks (payment_id, account_id, notification_id, order_no, report_sealed, next_at)"
+        " VALUES ($1, 'a', $2, 'n', '', now())"
+    )
+
+    async def told_before_and_after(connection: asyncpg.Connection, name: str) -> None:
+        await archive.pool.execute(tell, payment, "before")
+        await cut_off(connection, name)
+        await archive.pool.execute(tell, payment, "after")
+
+    monkeypatch.setattr(months, "cut_off", told_before_and_after)
+    outcome = await archive.retire()
+    assert (outcome.retired, list(outcome.kept)) == ([], [OLD])
+    assert await archive.pool.fetchval(f"SELECT count(*) FROM callbacks_{OLD}") == 2
+    assert await archive.attached() == [OLD, YOUNG]
+
+
+async def test_a_month_goes_back_without_being_read_while_others_wait_and_behind_no_long_reader(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(months, "_TRIES", 2)
+    monkeypatch.setattr(months, "_PAUSE_S", 0.01)
+    connection = await asyncpg.connect(archive.url, server_settings={"client_min_messages": "debug1"})
+    reader = await asyncpg.connect(archive.url)
+    told: list[str] = []
+    connection.add_log_listener(lambda _, message: told.append(str(message)))
+    await months.cut_off(connection, OLD)
+    async with reader.transaction():
+        await reader.fetchval("SELECT count(*) FROM payments_default")
+        with pytest.raises(CannotCut):
+            await months.put_back(connection, OLD)
+    await months.put_back(connection, OLD)
+    for table in MONTHLY:
+        assert any(f'"{table}_{OLD}" is implied by existing constraints' in message for message in told), table
+    assert await archive.pool.fetchval("SELECT count(*) FROM pg_constraint WHERE conname = 'of_its_month'") == 0
+    assert await archive.pool.fetchval("SELECT count(*) FROM payments") == 400
+    await connection.close()
+    await reader.close()
+
+
+async def test_a_month_that_goes_for_the_second_time_is_gone_on_with_too(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was made anew, by a seed: a kill between cut and archive must not leave it cut off for ever."""
+    await archive.pool.execute("INSERT INTO retired_months (month, finished_at) VALUES ($1, now())", OLD)
+
+    async def full(*_: object) -> dict[str, int]:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(retiring, "write_month", full)
+    with pytest.raises(OSError, match="no space"):
+        await archive.retire()
+    monkeypatch.undo()
+    assert (await archive.retire()).retired == [OLD]
+    assert len(archive.rows("payments")) > 100
 
 
 async def test_what_comes_in_before_the_cut_puts_the_month_back(
@@ -222,3 +325,14 @@ async def test_the_audit_knows_what_was_taken_out(archive: Archive) -> None:
         Check.IDEMPOTENCY_KEY,
         Check.CUSTOMER,
     }
+
+
+@pytest.mark.parametrize(("made", "day", "reached"), [
+    ("2025-09-30", EVER, True),
+    ("2025-10-01", EVER, False),
+    ("2025-09-30", date(2025, 10, 2), True),
+    ("2025-09-30", date(2025, 10, 3), False),
+])  # fmt: skip
+def test_of_campaigns_that_were_made_later_the_audit_leaves_nothing_out(made: str, day: date, *, reached: bool) -> None:
+    at = datetime.fromisoformat(made).replace(tzinfo=UTC)
+    assert Retired.of([OLD]).reaches(f"cam_{new_ulid(int(at.timestamp() * 1000))}", day) is reached
