@@ -111,10 +111,11 @@ def database_of(state: Path | None) -> str:
 
 
 def _database(state: Path | None) -> tuple[str, bool]:
-    """The database's address, and whether it is that of a development stack, found by its state."""
+    """The database's address, and whether it is a development stack's own server, found by its state."""
     if state is None and (url := os.environ.get(_DATABASE_URL)):
         return url, False
-    return read_ready_file(ready_file_of((state or DEFAULT_STATE).absolute())).database_url, True
+    stack = read_ready_file(ready_file_of((state or DEFAULT_STATE).absolute()))
+    return stack.database_url, stack.processes.postgres is not None
 
 
 class _Rate(ProgressColumn):

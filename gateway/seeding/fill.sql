@@ -38,10 +38,10 @@ SELECT first FROM seeding.chunks
 SELECT setting FROM pg_settings WHERE name = 'data_directory' AND inet_server_addr() IS NULL
 
 -- name: strangers
--- Whether somebody else's payments stand here.
+-- Whether somebody else's payments stand here, or stood: their numbers stay when their months are taken out.
 SELECT EXISTS (
     SELECT FROM merchants m
-    WHERE NOT starts_with(m.id, $1) AND EXISTS (SELECT FROM payments p WHERE p.merchant_id = m.id)
+    WHERE NOT starts_with(m.id, $1) AND EXISTS (SELECT FROM order_numbers o WHERE o.merchant_id = m.id)
 )
 
 -- name: merchants

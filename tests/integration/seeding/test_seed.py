@@ -7,12 +7,15 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
 
 import asyncpg
 import pytest
 
 from gateway.audit.run import AuditOptions, audit
+from gateway.commandline import seed as seeding
 from gateway.commandline.seed import SeedOrder, seed, unseed
 from gateway.database.intents import intent_batch
 from gateway.database.pool import open_pool
@@ -186,3 +189,48 @@ async def test_alone_in_a_database_it_goes_at_once(url: str) -> None:
     await aside(seed, order(500))
     await aside(unseed, None)
     assert {await count(url, table) for table in (*filling.TABLES, "merchants")} == {0}
+
+
+async def test_numbers_of_payments_that_were_taken_out_are_not_emptied_with_a_seed(url: str) -> None:
+    await take_one(url)
+    await rows(url, "DELETE FROM payments")
+    with pytest.raises(StackError, match="were not seeded"):
+        await aside(seed, order(100))
+    await aside(seed, order(100, confirmed=True))
+    await aside(unseed, None)
+    assert await count(url, "order_numbers") == 1
+
+
+async def test_a_payment_that_is_taken_while_a_seed_goes_is_not_emptied_with_it(url: str) -> None:
+    await aside(seed, order(100))
+    connection = await asyncpg.connect(url)
+    merchant = new_id("mer")
+    await connection.execute("INSERT INTO merchants (id, name, webhook_secret_sealed) VALUES ($1, 'n', '')", merchant)
+    taking = connection.transaction()
+    await taking.start()
+    await connection.execute(
+        "INSERT INTO order_numbers (merchant_id, merchant_order_no, payment_id) VALUES ($1, 'n', $2)",
+        merchant,
+        new_id("pay"),
+    )
+    removing = asyncio.create_task(aside(unseed, None))
+    while not await rows(url, "SELECT FROM pg_locks WHERE NOT granted"):
+        assert not removing.done()
+    await taking.commit()
+    await connection.close()
+    await removing
+    assert [await count(url, table) for table in ("order_numbers", "payments", "merchants")] == [1, 0, 1]
+
+
+async def test_a_stack_on_a_server_of_its_users_own_is_asked_whose_payments_stand_there(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready = SimpleNamespace(database_url=url, processes=SimpleNamespace(postgres=None))
+    monkeypatch.setattr(seeding, "read_ready_file", lambda _: ready)
+    await take_one(url)
+    mine = SeedOrder(100, 4, 60, tmp_path, 2, confirmed=False)
+    with pytest.raises(StackError, match="were not seeded"):
+        await aside(seed, mine)
+    ready.processes.postgres = 4711
+    await aside(seed, mine)
+    assert await count(url, "payments") == 101
