@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from typing import Final
 
 from redis.exceptions import RedisError
 
-from gateway.admission.admission import Admission
+from gateway.admission.admission import Admission, Standing
 from gateway.database.valkey import Valkey, ValkeyAway
 from gateway.kernel.ids import new_ulid
 
@@ -23,7 +24,7 @@ _LIFETIME_MS: Final = 3_000
 _EVEN: Final = 0.1
 _SMOOTHING: Final = 0.5
 _MERCHANTS_MAX: Final = 256
-"""So many are shared at a time, the busiest first; the others are far from any limit here."""
+"""So many are shared at a time, those nearest to their limits first; of the others each process has the whole."""
 
 _log: Final = logging.getLogger("mashang.admission")
 
@@ -44,10 +45,14 @@ class QuotaSharing:
             standing.weight += _SMOOTHING * (standing.offered + standing.in_flight - standing.weight)
             standing.offered = 0
         limited = [(name, one) for name, one in standings if one.bucket is not None or one.in_flight_max is not None]
-        busiest = sorted(limited, key=lambda each: -each[1].weight)[:_MERCHANTS_MAX]
-        heard = await asyncio.gather(*(self._share(name, standing.weight) for name, standing in busiest))
-        for (_, standing), fraction in zip(busiest, heard, strict=True):
+        limited.sort(key=lambda each: -_nearness(each[1]))
+        nearest = limited[:_MERCHANTS_MAX]
+        heard = await asyncio.gather(*(self._share(name, standing.weight) for name, standing in nearest))
+        for (_, standing), fraction in zip(nearest, heard, strict=True):
             self._admission.divide(standing, fraction, now)
+        for _, standing in limited[_MERCHANTS_MAX:]:
+            if standing.fraction != 1.0:  # a part of old would stay for as long as others are nearer
+                self._admission.divide(standing, 1.0, now)
 
     async def _share(self, name: str, weight: float) -> float:
         """This process's part; all of it where Valkey cannot tell."""
@@ -64,6 +69,12 @@ class QuotaSharing:
         if not self._is_alone:
             _log.warning("merchants' quotas are not shared: %s", type(error).__name__)
         self._is_alone = True
+
+
+def _nearness(standing: Standing) -> float:
+    """Which part of the tightest limit that a merchant has here it asked for lately; above one for what is refused."""
+    limits = (standing.rate * standing.fraction * INTERVAL_S, standing.in_flight_max or 0)
+    return standing.weight / min([limit for limit in limits if limit] or [math.inf])
 
 
 def fraction_of(weight: float, total: float, processes: int) -> float:

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 import redis.asyncio as redis
 
+from gateway.admission import sharing
 from gateway.admission.admission import Admission, Capacity, Ticket
 from gateway.admission.limit import Bounds
 from gateway.admission.sharing import QuotaSharing
@@ -123,3 +124,34 @@ async def test_a_process_that_has_died_leaves_its_part_to_the_others(processes: 
             await client.hset(f"quota:{{{merchant.id}}}", name, entry.split(b":")[0] + b":1")
     await _exchange(processes[:1], 1)
     assert processes[0].part(merchant) == pytest.approx(1.0)
+
+
+async def test_whoever_is_near_its_limit_is_shared_before_whoever_is_busy(
+    processes: list[Process], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharing, "_MERCHANTS_MAX", 1)
+    big, small = (
+        Merchant(new_id("mer"), "m", "Asia/Shanghai", quota=Quota(payments_per_s=per_s)) for per_s in (100_000, 10)
+    )
+    for _ in range(12):
+        for process in processes[:2]:
+            process.ask(big, 50)
+            process.ask(small, 5)
+        await _exchange(processes[:2], 1)
+    for process in processes[:2]:
+        assert process.part(small) == pytest.approx(0.5, abs=0.05)
+        assert process.part(big) == 1.0
+
+
+async def test_a_part_of_old_does_not_stay_with_a_merchant_that_is_shared_no_more(
+    processes: list[Process], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = merchant_of(new_id("mer")), merchant_of(new_id("mer"))
+    for process in processes[:2]:
+        process.ask(first, 5)
+    await _exchange(processes[:2], 3)
+    assert processes[0].part(first) < 0.7
+    monkeypatch.setattr(sharing, "_MERCHANTS_MAX", 1)
+    processes[0].ask(second, 500)
+    await _exchange(processes[:1], 1)
+    assert processes[0].part(first) == 1.0
