@@ -23,7 +23,7 @@ from gateway.merchants.store import Merchant
 from gateway.settings import Settings
 
 UNPROVEN: Final = "?"
-"""Stands before the name under which a request counts until we know whose it is."""
+"""Stands before the name (of the merchant that it says it is of, if any) under which a request counts until we know."""
 
 
 class Refusal(StrEnum):
@@ -142,6 +142,13 @@ class Ticket:
             self.standing.beginning -= 1
             self._admission.beginning -= 1
 
+    def body_came(self) -> None:
+        """What was set aside while its till was still sending begins now.  Raises Unavailable without room for it."""
+        if not (self.joins_only or self._is_beginning):
+            self._others = self._admission.begin_late(self)
+            self._began = time.monotonic()
+            self._is_beginning = True
+
     def close(self) -> None:
         """It is answered."""
         self.connection = None
@@ -212,23 +219,40 @@ class Admission:
         `merchant` is None where it is not; its quota is then looked at as soon as it is (Ticket.identify).
         """
         standing = self._standing(name)
-        refusal = self._refusal(standing, merchant, now)
+        refusal = self._refusal_by_top(name, standing) or self._refusal_by_limit(name, standing)
+        if refusal is None and merchant is not None:
+            refusal = self._refusal_by_quota(standing, merchant, now)
         if refusal is not None:
             return refusal
         ticket = Ticket(self, name, standing, self.beginning, joins_only=False)
-        standing.beginning += 1
         standing.in_flight += 1
         self.in_flight += 1
-        self.beginning += 1
-        self.peak = max(self.peak, self.beginning)
+        self._count_beginning(standing)
         return ticket
 
-    def join(self, name: str) -> Ticket:
-        """A place for a repetition of a payment in flight: it waits for that one and begins nothing."""
+    def join(self, name: str) -> Ticket | None:
+        """A place for a repetition of a payment in flight: it waits for that one and begins nothing.
+
+        None where the process has no room for one more request that waits, or this merchant has its share of them.
+        """
         standing = self._standing(name)
+        if self._refusal_by_top(name, standing) is not None:
+            return None
         standing.in_flight += 1
         self.in_flight += 1
         return Ticket(self, name, standing, self.beginning, joins_only=True)
+
+    def begin_late(self, ticket: Ticket) -> int:
+        """A payment whose body has come only now; how many are beginning besides.  Raises Unavailable."""
+        standing = ticket.standing
+        refusal = self._refusal_by_limit(ticket.name, standing)
+        if refusal is not None:
+            if standing.bucket is not None:
+                standing.bucket.give_back()
+            REFUSED.labels(refusal.value).inc()
+            raise error_of(refusal, self.retry_after_s(refusal, standing, time.monotonic()))
+        self._count_beginning(standing)
+        return self.beginning - 1
 
     def move(self, ticket: Ticket, merchant: Merchant) -> None:
         """A ticket's merchant is known now.  Raises RateLimited or Unavailable where its quota is used up."""
@@ -270,22 +294,35 @@ class Admission:
         for name in idle:
             del self.standings[name]
 
-    def _refusal(self, standing: Standing, merchant: Merchant | None, now: float) -> Refusal | None:
-        capacity = self._capacity
-        if self.in_flight >= capacity.in_flight_max:
+    def _count_beginning(self, standing: Standing) -> None:
+        standing.beginning += 1
+        self.beginning += 1
+        self.peak = max(self.peak, self.beginning)
+
+    def _refusal_by_top(self, name: str, standing: Standing) -> Refusal | None:
+        """The hard top; above three quarters of it nobody gets more than his share."""
+        top = self._capacity.in_flight_max
+        if self.in_flight >= top:
             return Refusal.IN_FLIGHT
-        spare = capacity.in_flight_max // 4
-        if self.in_flight >= capacity.in_flight_max - spare and self._has_share(
-            standing.in_flight, capacity.in_flight_max
-        ):
-            return Refusal.SHARE
+        if self.in_flight < top - top // 4:
+            return None
+        proven = self._proven(name)
+        held = standing.in_flight + (0 if proven is None else proven.in_flight)
+        return Refusal.SHARE if self._has_share(held, top) else None
+
+    def _refusal_by_limit(self, name: str, standing: Standing) -> Refusal | None:
+        """The adaptive limit; those that have not their share yet are let in a little beyond it."""
         limit = self.limit.value
-        if self.beginning >= limit:
-            if self._has_share(standing.beginning, limit):
-                return Refusal.SHARE if self.active > 1 else Refusal.BEGINNING
-            if self.beginning >= limit + max(4, limit // 4):
-                return Refusal.BEGINNING
-        return None if merchant is None else self._refusal_by_quota(standing, merchant, now)
+        if self.beginning < limit:
+            return None
+        proven = self._proven(name)
+        if self._has_share(standing.beginning + (0 if proven is None else proven.beginning), limit):
+            return Refusal.SHARE if self.active > 1 else Refusal.BEGINNING
+        return Refusal.BEGINNING if self.beginning >= limit + max(4, limit // 4) else None
+
+    def _proven(self, name: str) -> Standing | None:
+        """What the merchant that a signature is said to be of has here beside it; None for any other name."""
+        return self.standings.get(name.removeprefix(UNPROVEN)) if name.startswith(UNPROVEN) else None
 
     def _has_share(self, held: int, limit: int) -> bool:
         """Whether a merchant has as much as each would have if all had the same."""
@@ -308,7 +345,7 @@ class Admission:
         standing.offered += 1
         if standing.epoch != self._epoch:
             standing.epoch = self._epoch
-            self._active_now += 1
+            self._active_now += not name.startswith(UNPROVEN)  # nobody is made one of many by naming others
         return standing
 
 

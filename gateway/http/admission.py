@@ -69,14 +69,12 @@ class Gate:
         admitted = admission.admit(name, merchant, now)
         if isinstance(admitted, Refusal):
             refusal, standing = admitted, admission.standings.get(name)
-            try:
-                body = await self._body_of_repetition(services, merchant, scope, receive)
-            except ApiError:
-                body = None
-            if body is None:
+            body = await self._body_of_repetition(services, merchant, scope, receive)
+            joined = None if body is None else admission.join(name)
+            if body is None or joined is None:
                 await self._refuse(scope, send, refusal, admission.retry_after_s(refusal, standing, now), standing)
                 return
-            admitted, receive = admission.join(name), replay(body, receive)
+            admitted, receive = joined, replay(body, receive)
         admitted.connection = connection
         scope["mashang.ticket"] = admitted
         try:
@@ -104,13 +102,20 @@ class Gate:
     ) -> bytes | None:
         """The body of a request for a payment of that merchant that is in flight here; None for any other.
 
-        Raises ApiError where the body does not come within its bounds.
+        It is read like that of any request which completes something: no more of them at once than there are places.
         """
         if merchant is None or scope["path"] != "/v1/payments" or not len(services.desk):
             return None
+        if not services.admission.begin_completing():
+            return None
         settings = services.settings
         headers: _Headers = scope["mashang.headers"]
-        body = await read_body(headers, receive, settings.request_bytes_max, settings.request_read_timeout_s)
+        try:
+            body = await read_body(headers, receive, settings.request_bytes_max, settings.request_read_timeout_s)
+        except ApiError:  # it does not come within its bounds
+            return None
+        finally:
+            services.admission.completing -= 1
         return body if any(services.desk.has(merchant.id, no.decode()) for no in _ORDER_NO.findall(body)) else None
 
     async def _refuse(

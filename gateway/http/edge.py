@@ -22,7 +22,7 @@ from gateway.http.answers import JSON, Answer, Call, InternalError, error_answer
 from gateway.http.authentication import is_admin_token
 from gateway.http.bodies import read_body, replay, rest_is_short
 from gateway.http.services import Services
-from gateway.http.whole import send_whole
+from gateway.http.whole import is_all_here, send_whole
 from gateway.kernel.errors import ApiError, InvalidRequest, NotAuthenticated, Unavailable
 from gateway.kernel.ids import new_id
 from gateway.kernel.metrics import HTTP_REQUESTS, HTTP_SECONDS
@@ -109,10 +109,15 @@ class Edge:
         if scope["path"] in _LARGE and scope["method"] == "POST":
             return await self._large_body(services, headers, receive)
         if not scope["path"].startswith(_NOTIFICATIONS):
+            ticket: Ticket | None = scope.get("mashang.ticket")
+            if ticket is not None and not is_all_here(receive):
+                ticket.aside()  # while its till is still sending
             limit = max(settings.request_bytes_max, _rows_bytes_max(scope["path"]))
             body = await read_body(headers, receive, limit, settings.request_read_timeout_s)
             if _is_ours(scope["path"]):
                 _require_json(headers, body)
+            if ticket is not None:
+                ticket.body_came()
             return body
         if self._notifications >= _NOTIFICATIONS_MAX:
             raise Unavailable("busy", "Too many notifications are coming in: send it again.", retry_after_s=1)

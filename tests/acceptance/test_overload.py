@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -165,6 +166,26 @@ async def test_a_body_that_is_not_read_does_not_disturb_what_follows(stack: Gate
     await crowd.answers()
 
 
+async def test_tills_that_are_still_sending_take_nobodys_place(stack: GatewayStack, till: Till) -> None:
+    """Three times as many as can begin at once wait with their bodies; what they send at last is taken, or refused."""
+    bodies = [json.dumps(new_order()).encode() for _ in range(3 * LIMIT)]
+    port = int(stack.url.rpartition(":")[2])
+    tills = [await asyncio.open_connection("127.0.0.1", port) for _ in bodies]
+    try:
+        for (reader, writer), body in zip(tills, bodies, strict=True):
+            writer.write(_head(stack, body))
+            assert b" 100 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        await till.paid()
+        for (_, writer), body in zip(tills, bodies, strict=True):
+            writer.write(body)
+        statuses = [int((await asyncio.wait_for(reader.readline(), 20)).split()[1]) for reader, _ in tills]
+    finally:
+        for _, writer in tills:
+            writer.close()
+    assert set(statuses) <= {201, 503}
+    assert statuses.count(201) >= LIMIT
+
+
 async def test_refusals_are_counted_by_their_reason_and_the_limit_is_shown(stack: GatewayStack, till: Till) -> None:
     async with no_intent_commits(stack):
         crowd = Crowd(till)
@@ -190,6 +211,15 @@ async def test_a_till_that_hung_up_before_anything_was_bound_has_begun_nothing(s
     await until(lambda: 'reason="not_begun"' in httpx.get(f"{stack.url}/metrics", trust_env=False).text)
     assert (await till.list(merchant_order_no=order["merchant_order_no"])).json()["data"] == []
     assert payment_of(await till.pay(order), 201)["status"] == "succeeded"
+
+
+def _head(stack: GatewayStack, body: bytes) -> bytes:
+    """Of a request whose body is sent when the server asks for it."""
+    lines = (
+        "POST /v1/payments HTTP/1.1", "Host: gateway", f"Authorization: Bearer {stack.shop.key.secret}",
+        "Content-Type: application/json", f"Content-Length: {len(body)}", "Expect: 100-continue",
+    )  # fmt: skip
+    return "\r\n".join([*lines, "", ""]).encode()
 
 
 def _is_of(answer: httpx.Response, order: dict[str, Any]) -> bool:

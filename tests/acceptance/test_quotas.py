@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from tests.support.gateway import GatewayStack, Shop
+from tests.support.signing import sign
 from tests.support.till import Till, error_of, new_order, payment_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -77,6 +79,23 @@ async def test_a_rate_holds_at_every_process_and_is_told_in_headers(
             taken = await taken_at(till, order)
             assert taken.headers["ratelimit-limit"] == "1"
             assert "idempotent-replayed" not in taken.headers
+
+
+@pytest.mark.parametrize(("per_s", "status"), [(1_000, 201), (1, 429)])
+async def test_a_till_that_signs_is_told_of_its_rate_too(
+    stack: GatewayStack, admin: httpx.AsyncClient, shop: Shop, per_s: int, status: int
+) -> None:
+    await change(admin, shop, payments_per_s=per_s, payments_burst=per_s)
+    async with httpx.AsyncClient(base_url=stack.url, trust_env=False, timeout=15) as client:
+        for _ in range(200):  # a change is in force within a second
+            body = json.dumps(new_order()).encode()
+            headers = sign(shop.key, "POST", "/v1/payments", body)
+            answer = await client.post("/v1/payments", content=body, headers=headers)
+            if (answer.status_code, answer.headers.get("ratelimit-limit")) == (status, str(per_s)):
+                break
+        else:
+            raise AssertionError(answer.headers)
+    await change(admin, shop, payments_per_s=None, payments_burst=None)
 
 
 async def test_without_a_quota_there_is_no_such_header_and_taking_it_away_holds_at_once(

@@ -1,11 +1,8 @@
-"""Tills that sign instead of showing a bearer secret: signed by hand here, not by the gateway's own code."""
+"""Tills that sign instead of showing a bearer secret: signed by hand in the tests, not by the gateway's own code."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
-import secrets
 import time
 from typing import Any
 
@@ -13,8 +10,9 @@ import asyncpg
 import httpx
 import pytest
 
-from gateway.merchants.store import NewKey, Scope
+from gateway.merchants.store import Scope
 from tests.support.gateway import GatewayStack
+from tests.support.signing import sign
 from tests.support.till import error_of, new_order, payment_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -26,19 +24,6 @@ def stack_options() -> dict[str, Any]:
     return {"gateways": 2}
 
 
-def _signed(key: NewKey, method: str, target: str, body: bytes = b"", **changes: str) -> dict[str, str]:
-    timestamp, nonce = changes.get("timestamp", str(int(time.time()))), changes.get("nonce", secrets.token_hex(16))
-    text = f"{timestamp}\n{nonce}\n{method}\n{target}\n{hashlib.sha256(body).hexdigest()}"
-    signature = hmac.new(key.signing_secret.encode(), text.encode(), hashlib.sha256).hexdigest()
-    return {
-        "Mashang-Key": changes.get("key_id", key.id),
-        "Mashang-Timestamp": timestamp,
-        "Mashang-Nonce": nonce,
-        "Mashang-Signature": f"v1={signature}",
-        "Content-Type": "application/json",
-    }
-
-
 async def _send(url: str, method: str, target: str, headers: dict[str, str], body: bytes = b"") -> httpx.Response:
     async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=15) as client:
         return await client.request(method, target, headers=headers, content=body)
@@ -47,18 +32,18 @@ async def _send(url: str, method: str, target: str, headers: dict[str, str], bod
 async def test_a_signed_till_takes_reads_and_lists_payments_without_a_bearer_key(stack: GatewayStack) -> None:
     key, body = stack.shop.key, json.dumps(new_order()).encode()
     paid = payment_of(
-        await _send(stack.url, "POST", "/v1/payments", _signed(key, "POST", "/v1/payments", body), body), 201
+        await _send(stack.url, "POST", "/v1/payments", sign(key, "POST", "/v1/payments", body), body), 201
     )
     assert paid["status"] == "succeeded"
     target = f"/v1/payments?merchant_order_no={paid['merchant_order_no']}&limit=5"
-    listed = await _send(stack.url, "GET", target, _signed(key, "GET", target))
+    listed = await _send(stack.url, "GET", target, sign(key, "GET", target))
     assert [found["id"] for found in listed.json()["data"]] == [paid["id"]]
     target = f"/v1/payments/{paid['id']}"
-    assert payment_of(await _send(stack.url, "GET", target, _signed(key, "GET", target)))["id"] == paid["id"]
+    assert payment_of(await _send(stack.url, "GET", target, sign(key, "GET", target)))["id"] == paid["id"]
 
 
 async def test_a_nonce_is_taken_once_by_all_processes_together(stack: GatewayStack) -> None:
-    headers = _signed(stack.shop.key, "GET", "/v1/payments")
+    headers = sign(stack.shop.key, "GET", "/v1/payments")
     assert (await _send(stack.urls[0], "GET", "/v1/payments", headers)).status_code == 200
     for url in stack.urls:
         error_of(await _send(url, "GET", "/v1/payments", headers), 401, "nonce_reused")
@@ -67,7 +52,7 @@ async def test_a_nonce_is_taken_once_by_all_processes_together(stack: GatewaySta
 async def test_a_request_that_was_changed_on_its_way_charges_nobody(stack: GatewayStack) -> None:
     order = new_order()
     body = json.dumps(order).encode()
-    headers = _signed(stack.shop.key, "POST", "/v1/payments", body)
+    headers = sign(stack.shop.key, "POST", "/v1/payments", body)
     changed = json.dumps({**order, "amount": order["amount"] + 1}).encode()
     error_of(await _send(stack.url, "POST", "/v1/payments", headers, changed), 401, "invalid_signature")
     async with stack.till() as till:
@@ -76,15 +61,15 @@ async def test_a_request_that_was_changed_on_its_way_charges_nobody(stack: Gatew
 
 @pytest.mark.parametrize("off_s", [-400, 400])
 async def test_a_till_whose_clock_is_wrong_is_told_so(stack: GatewayStack, off_s: int) -> None:
-    headers = _signed(stack.shop.key, "GET", "/v1/payments", timestamp=str(int(time.time()) + off_s))
+    headers = sign(stack.shop.key, "GET", "/v1/payments", timestamp=str(int(time.time()) + off_s))
     error_of(await _send(stack.url, "GET", "/v1/payments", headers), 401, "stale_signature")
 
 
 async def test_a_revoked_key_and_one_without_the_scope_sign_in_vain(stack: GatewayStack) -> None:
     limited = stack.new_key(stack.shop, frozenset({Scope.PAY}))
-    headers = _signed(limited, "GET", "/v1/payments")
+    headers = sign(limited, "GET", "/v1/payments")
     error_of(await _send(stack.url, "GET", "/v1/payments", headers), 403, "scope_missing")
-    unknown = _signed(limited, "GET", "/v1/payments", key_id="key_01JD5ZV8W3M0Q9C6R1T2X4Y7KB")
+    unknown = sign(limited, "GET", "/v1/payments", key_id="key_01JD5ZV8W3M0Q9C6R1T2X4Y7KB")
     error_of(await _send(stack.url, "GET", "/v1/payments", unknown), 401, "invalid_key")
 
 
@@ -98,5 +83,5 @@ async def test_a_merchant_that_requires_signing_takes_no_bearer_key(
         while (answer := await till.list()).status_code == 200:
             assert time.monotonic() < deadline, "the change has not reached the process"
         error_of(answer, 401, "signature_required")
-    signed = _signed(shop.key, "GET", "/v1/payments")
+    signed = sign(shop.key, "GET", "/v1/payments")
     assert (await _send(stack.url, "GET", "/v1/payments", signed)).status_code == 200

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+import time
+from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from gateway.admission.admission import UNPROVEN, Admission, Capacity, Refusal, Ticket
 from gateway.admission.limit import Bounds
 from gateway.admission.sharing import fraction_of
-from gateway.kernel.errors import RateLimited
+from gateway.kernel.errors import RateLimited, Unavailable
 from gateway.merchants.quota import NO_QUOTA, Quota
 from gateway.merchants.store import Merchant
 
@@ -172,11 +175,91 @@ def test_whose_a_payment_is_counts_as_soon_as_it_is_proved() -> None:
     assert (admission.standings["m"].in_flight, admission.standings[UNPROVEN].in_flight) == (1, 0)
 
 
+def test_a_storm_of_signed_requests_leaves_a_quiet_merchant_its_share() -> None:
+    """Each counts under a name of its own until its signature is verified: what is verified counts beside it."""
+    admission = admission_of(limit=20)
+    admitted(admission, QUIET).close()
+    for _ in range(40):
+        ticket = admission.admit(f"{UNPROVEN}{STORM.id}", None, 0.0)
+        if isinstance(ticket, Ticket):
+            ticket.identify(STORM)
+    assert admission.beginning == 20
+    assert admission.admit(f"{UNPROVEN}{STORM.id}", None, 0.0) is Refusal.SHARE
+    admitted(admission, QUIET)
+
+
+def test_a_storm_of_signed_requests_leaves_room_below_the_hard_top() -> None:
+    admission = admission_of(limit=1_000, top=100)
+    admitted(admission, QUIET).close()
+    while isinstance(ticket := admission.admit(f"{UNPROVEN}{STORM.id}", None, 0.0), Ticket):
+        ticket.identify(STORM)
+        ticket.bound()
+    assert ticket is Refusal.SHARE
+    admitted(admission, QUIET)
+
+
+def test_nobody_makes_others_shares_smaller_by_naming_merchants() -> None:
+    admission = admission_of(limit=20)
+    for number in range(30):
+        admission.admit(f"{UNPROVEN}m{number}", None, 0.0)
+    assert admission.active == 1
+
+
+def test_while_a_body_is_on_its_way_it_takes_no_place_and_is_no_measure_of_our_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, told = [100.0], list[float]()
+    monkeypatch.setattr("gateway.admission.admission.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    admission = admission_of(limit=5)
+    monkeypatch.setattr(admission.limit, "observe", lambda own_s, _: told.append(own_s))
+    for _ in range(50):
+        late = admitted(admission, STORM)
+        late.aside()
+    assert (admission.beginning, admission.in_flight) == (0, 50)
+    clock[0] += 7.0
+    late.body_came()
+    assert admission.beginning == 1
+    clock[0] += 0.25
+    late.bound()
+    assert told == [0.25]
+
+
+def test_bodies_that_all_come_at_once_find_the_limit_and_the_merchant_keeps_its_tokens() -> None:
+    admission, merchant = admission_of(limit=5), merchant_of("m", Quota(payments_per_s=1, payments_burst=20))
+    late = [admitted(admission, merchant, time.monotonic()) for _ in range(5)]
+    for ticket in late:
+        ticket.aside()
+    for _ in range(5):
+        admitted(admission, merchant, time.monotonic())
+    bucket = admission.standings["m"].bucket
+    assert bucket is not None
+    for ticket in late:
+        before = bucket.remaining(0.0)
+        with pytest.raises(Unavailable) as refused:
+            ticket.body_came()
+        assert (refused.value.code, bucket.remaining(0.0)) == ("busy", before + 1)
+        ticket.close()
+    assert (admission.beginning, admission.in_flight) == (5, 5)
+
+
+def test_repetitions_too_have_a_top_and_one_merchants_leave_the_others_room() -> None:
+    admission = admission_of(top=100)
+    admitted(admission, QUIET)
+    joined = [admission.join(STORM.id) for _ in range(300)]
+    assert len([ticket for ticket in joined if ticket is not None]) == 74
+    for _ in range(25):
+        assert admission.join(QUIET.id) is not None
+    assert admission.in_flight == 100
+    assert admission.join(QUIET.id) is None
+
+
 def test_a_repetition_begins_nothing_and_is_no_measure_of_our_time() -> None:
     admission = admission_of(limit=1)
     admitted(admission, STORM)
     joined = admission.join(STORM.id)
+    assert joined is not None
     assert joined.joins_only
+    joined.body_came()
     joined.bound()
     joined.close()
     assert (admission.beginning, admission.in_flight) == (1, 1)
@@ -224,9 +307,11 @@ class Places(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(["a", "b"]))
     def repeats(self, name: str) -> None:
-        self.open_tickets.append(self.admission.join(name))
+        joined = self.admission.join(name)
+        if joined is not None:
+            self.open_tickets.append(joined)
 
-    @rule(data=st.data(), step=st.sampled_from(["bound", "aside", "identify", "close"]))
+    @rule(data=st.data(), step=st.sampled_from(["bound", "aside", "body_came", "identify", "close"]))
     def goes_on(self, data: Any, step: str) -> None:
         if not self.open_tickets:
             return
@@ -234,7 +319,8 @@ class Places(RuleBasedStateMachine):
         if step == "identify":
             ticket.identify(merchant_of("c"))
         else:
-            getattr(ticket, step)()
+            with suppress(Unavailable):
+                getattr(ticket, step)()
         if step == "close":
             self.open_tickets.remove(ticket)
 
@@ -247,6 +333,7 @@ class Places(RuleBasedStateMachine):
         if not hasattr(self, "admission"):
             return
         standings = self.admission.standings.values()
+        assert self.admission.in_flight <= self.top
         assert self.admission.in_flight == len(self.open_tickets) == sum(each.in_flight for each in standings)
         assert self.admission.beginning == sum(each.beginning for each in standings)
         assert min([0, *(each.beginning for each in standings)]) == 0
