@@ -127,7 +127,7 @@ class RefundDesk:
             except NumberTaken:
                 refund = await self.store.find_by_number(order.merchant_id, number)
                 if refund is None:
-                    raise _key_taken() from None
+                    raise await self._taken_by_another(order) from None
             else:
                 self._tell_of(taken)
                 refund = taken.refund
@@ -152,6 +152,17 @@ class RefundDesk:
         await self._pool.execute(SQL["bind_key"], order.merchant_id, order.idempotency_key, refund.id)
         if await self._pool.fetchval(SQL["find_key"], order.merchant_id, order.idempotency_key) != refund.id:
             raise _key_taken()
+
+    async def _taken_by_another(self, order: RefundOrder) -> Conflict:
+        """The key is another refund's; or the number is, of one whose month was taken out of the database."""
+        number = order.request.merchant_refund_no
+        if await self._pool.fetchval(SQL["find_number"], order.merchant_id, number) is None:
+            return _key_taken()
+        return Conflict(
+            "refund_no_reused",
+            f"merchant_refund_no {number} belongs to a refund of long ago, no longer stored. Use a new number.",
+            param="merchant_refund_no",
+        )
 
     async def _await_end(self, refund: Refund, deadline: Deadline) -> Refund:
         while refund.status is RefundStatus.PENDING and refund.review is None and not deadline.passed:

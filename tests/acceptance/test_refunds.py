@@ -292,3 +292,14 @@ async def test_the_document_describes_what_refunds_take_and_give(till: Till) -> 
     assert operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/RefundRequest")
     assert set(document["components"]["schemas"]["RefundRequest"]["properties"]) == set(RefundRequest.model_fields)
     assert document["paths"]["/v1/refunds/{refund_id}"]["get"]["responses"]["200"]
+
+
+async def test_the_number_of_a_refund_that_is_no_longer_stored_is_refused_as_taken(
+    till: Till, database: asyncpg.Connection
+) -> None:
+    earlier, payment = await asyncio.gather(till.paid(), till.paid())
+    gone = await refund(till, earlier)
+    await database.execute("DELETE FROM refunds WHERE id = $1", gone["id"])
+    again = new_refund(payment) | {"merchant_refund_no": gone["merchant_refund_no"]}
+    error_of(await ask(till, again), 409, "refund_no_reused", "merchant_refund_no")
+    assert await sums(till, payment) == 0
