@@ -81,10 +81,10 @@ class Curve:
         """The points at which nothing was completed, or much went wrong."""
         return [label for label in self.rounds if not self.of(label).figures.is_sound]
 
-    def spread(self, label: str) -> float:
-        """From the cheapest round to the dearest, as a share of the mean."""
+    def spread(self, label: str) -> float | None:
+        """From the cheapest round to the dearest, as a share of the mean; one round says nothing of that."""
         costs = [ours_us(each) for each in self.rounds[label]]
-        return (max(costs) - min(costs)) / self.ours_us(label) if self.ours_us(label) else 0.0
+        return (max(costs) - min(costs)) / self.ours_us(label) if len(costs) > 1 and self.ours_us(label) else None
 
 
 def ours_us(measured: Measurement) -> float:

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from loadtests.bench.curve import TITLES, Curve, CurveName, Point, curve_verdicts
 from loadtests.bench.curve_points import SIZES, Workshop, points
-from loadtests.bench.document import about, newest, stamp, verdict_rows, write
+from loadtests.bench.document import about, newest, revision_in_words, stamp, verdict_rows, write
 from loadtests.bench.outcome import Verdict
 from loadtests.bench.pictures import Line, lines, page
 from loadtests.bench.report import show_audit, show_unsound, target_table
@@ -83,7 +83,8 @@ def _table(curve: Curve, before: Mapping[str, Any] | None) -> Table:
         known = earlier.get(label)
         table.add_row(
             label, *[f"{used[name]:,.0f}" for name in names], f"[bold]{curve.ours_us(label):,.0f}[/bold]",
-            f"{curve.spread(label):.0%}", "" if known is None else f"{known['ours_us']:,.0f}",
+            "" if (spread := curve.spread(label)) is None else f"{spread:.0%}",
+            "" if known is None else f"{known['ours_us']:,.0f}",
             f"{measured.figures.per_second:,.0f}", f"{measured.figures.percentile_ms(50):.0f}",
             f"{measured.figures.percentile_ms(99):.0f}", str(measured.figures.refused),
             str(measured.figures.errors or 0),
@@ -131,7 +132,7 @@ def curves_page(document: Mapping[str, Any]) -> str:
         ]
         series.append(Line("all of ours", [each["ours_us"] for each in found.values()], _COLOURS["all of ours"]))
         drawn.append(lines(f"µs of CPU per payment, by {TITLES[CurveName(name)]}", list(found), series, "µs"))
-    return page("Scaling curves", document["time"], drawn)
+    return page("Scaling curves", f"{document['time']}, {revision_in_words(document['revision'])}", drawn)
 
 
 def _measure(names: Sequence[CurveName], console: Console, options: Mapping[str, Any]) -> list[Curve]:
@@ -178,7 +179,8 @@ def main(
     for curve in curves:
         console.print(_table(curve, before))
     judged = curve_verdicts(curves, as_asked=not small and open_requests == _OPEN)
-    console.print(target_table(judged, before))
+    if judged:
+        console.print(target_table(judged, before))
     for curve in curves:
         for audit in curve.audits:
             console.print(curve.name, end=": ")
