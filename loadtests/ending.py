@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from gateway.processes.children import tethered
 
+_LEFT_BEHIND_S: Final = 5.0
+_POLL_S: Final = 0.05
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -43,14 +46,25 @@ def start_tethered(command: Sequence[str], **options: Any) -> subprocess.Popen[b
 
 
 def end_session(process: subprocess.Popen[bytes], wait_s: float) -> int:
-    """SIGTERM, so many seconds for an orderly end, then SIGKILL for its whole session; its status.
+    """SIGTERM, so many seconds for an orderly end, then SIGKILL for what is left of its session; its status.
 
-    It must have been started in a session of its own.
+    It must have been started in a session of its own.  Those whom it leaves behind have a few seconds more.
     """
     process.terminate()
-    try:
+    with suppress(subprocess.TimeoutExpired):
         process.wait(wait_s)
-    except subprocess.TimeoutExpired:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        _await_session(process.pid)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     return process.wait()
+
+
+def _await_session(leader: int) -> None:
+    """Wait until nobody of it is left, or time is over."""
+    until_s = time.monotonic() + _LEFT_BEHIND_S
+    while time.monotonic() < until_s:
+        try:
+            os.killpg(leader, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(_POLL_S)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import signal
 import time
 from collections.abc import Callable
 from functools import cache
@@ -16,6 +17,7 @@ import orjson
 from locust import LoadTestShape, argument_parser, events, runners
 from locust.env import Environment
 
+from gateway.processes.tether import die_with_parent
 from loadtests.load.book import Book
 from loadtests.load.desk import Process
 from loadtests.load.knee import judge, steps_of
@@ -122,6 +124,9 @@ def install(plan: Plan, user: type[Till | Stream], gathered: Gathered) -> None:
     def begin(environment: Environment, **_: object) -> None:
         runner = environment.runner
         assert runner is not None
+        if isinstance(runner, runners.WorkerRunner):
+            # Forked by the one that leads, and not to be left behind where that is killed
+            die_with_parent(signal.SIGTERM, os.getppid())
         # Locust calls the listeners of `quitting` in reverse: the counts are written when all else has been done
         if not isinstance(runner, runners.WorkerRunner):
             _write_counts_at_the_end(plan, gathered, environment)

@@ -67,6 +67,15 @@ def test_what_does_not_end_in_time_is_killed_with_its_session() -> None:
         assert end_session(process, 0.2) == -signal.SIGKILL
 
 
+def test_whom_a_process_leaves_behind_in_its_session_does_not_outlive_it() -> None:
+    parent = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {DEAF!r}]); import time; time.sleep(600)"
+    with started(parent) as (process, said):
+        assert said == b"there\n"
+        [left] = psutil.Process(process.pid).children()
+        assert end_session(process, 30) == -signal.SIGTERM
+        assert gone_within(30, [left]) == []
+
+
 def test_a_second_signal_does_not_cut_the_cleaning_up_short_and_handlers_come_back() -> None:
     before, cleaned = signal.getsignal(signal.SIGTERM), []
 
