@@ -38,9 +38,9 @@ def _minute(at: datetime, zone: ZoneInfo) -> _Minute:
     known = _latest.get(zone.key)
     if known is not None and known.since <= at < known.until:
         return known
-    # clocks change at whole minutes of UTC, as far back as there are payments
-    since = at.replace(second=0, microsecond=0)
-    local = since.astimezone(zone)
+    # a minute of the zone's own: clocks change at the beginning of one, and an offset may have seconds
+    local = at.astimezone(zone)
+    since = at - timedelta(seconds=local.second, microseconds=local.microsecond)
     fields: dict[str, int | str] = {
         "payment.date": local.date().isoformat(),
         "payment.month": local.month,

@@ -125,6 +125,9 @@ async def test_the_merchant_decides_how_discounts_are_shown(stack: GatewayStack)
             "customer_realm": None,
             "category": None,
             "region": None,
+            "payments_per_s": None,
+            "payments_burst": None,
+            "payments_in_flight_max": None,
             "risk_tier": None,
             "risk_open_amount_max": 500_000,
         }

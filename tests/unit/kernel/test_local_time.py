@@ -52,3 +52,10 @@ def test_each_moment_has_the_fields_of_its_own_time_in_the_zone(asked: list[tupl
 def test_a_moment_in_another_zone_than_utc_is_the_same_moment() -> None:
     at = datetime(2026, 11, 22, 23, 59, 59, 999_999, tzinfo=ZoneInfo("America/St_Johns"))
     assert time_fields(at, ZONES[0]) == time_fields(at.astimezone(UTC), ZONES[0])
+
+
+def test_a_day_begins_where_the_zone_says_so_to_the_second() -> None:
+    monrovia = ZoneInfo("Africa/Monrovia")  # 44 minutes and 30 seconds behind, until 1972
+    midnight = datetime(1971, 6, 1, 0, 44, 30, tzinfo=UTC)
+    days = [local_date(midnight + timedelta(seconds=off_s), monrovia).day for off_s in (-2, -1, 0, 1)]
+    assert days == [31, 31, 1, 1]
