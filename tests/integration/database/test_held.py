@@ -11,6 +11,7 @@ import pytest
 from gateway.database.batches import BROKEN
 from gateway.database.held import HeldConnection
 from gateway.database.pool import BoundedPool, open_pool
+from tests.support.looking import until_row
 from tests.support.rows import settings
 
 _PID = "SELECT pg_backend_pid() AS pid"
@@ -26,12 +27,6 @@ async def pool(database_url: str) -> AsyncIterator[BoundedPool]:
 async def pid(sender: HeldConnection) -> int:
     found: int = (await sender.fetch(_PID))[0]["pid"]
     return found
-
-
-async def until_cut_off(held: HeldConnection) -> None:
-    while True:
-        await held.fetch(_PID)
-        await asyncio.sleep(0.01)
 
 
 async def test_it_keeps_its_connection_and_leaves_the_others(pool: BoundedPool) -> None:
@@ -55,12 +50,14 @@ async def test_a_refused_statement_costs_no_connection(pool: BoundedPool) -> Non
     assert await pid(held) == own
 
 
-async def test_after_the_server_has_cut_it_off_there_is_another_one(pool: BoundedPool) -> None:
+async def test_after_the_server_has_cut_off_a_statement_there_is_another_connection(pool: BoundedPool) -> None:
     held = pool.held()
     own = await pid(held)
+    under_way = asyncio.create_task(held.fetch("SELECT pg_sleep(30)"))
+    await until_row(pool, "SELECT 1 FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'PgSleep'", own)
     await pool.execute("SELECT pg_terminate_backend($1)", own)
     with pytest.raises(BROKEN):
-        await until_cut_off(held)
+        await under_way
     assert await pid(held) != own
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import asyncpg
@@ -19,7 +20,7 @@ from gateway.database.intents import IntentRow, intent_batch
 from gateway.database.outcomes import outcome_batch
 from gateway.database.pool import sql
 from gateway.database.shown import ShownRow, shown_batch
-from gateway.kernel.ids import new_id
+from gateway.kernel.ids import new_id, new_ulid
 from gateway.payments.states import Event
 from tests.integration.database.test_unknown_fate import until_waiting
 from tests.support.rows import failing_over, intent, outcome
@@ -32,6 +33,12 @@ _START: Final = "SELECT stats_reset FROM pg_stat_wal"
 def shown(row: IntentRow) -> ShownRow:
     """The row's code, about to be shown."""
     return ShownRow(row.payment_id, row.merchant_id, 1, "weixin://a-code", 5.0, new_id("evt"))
+
+
+def _id_of_next_month() -> str:
+    """It lies in another partition than those of now."""
+    month_ahead = datetime.now(UTC).replace(day=28) + timedelta(days=7)
+    return f"pay_{new_ulid(int(month_ahead.timestamp() * 1000))}"
 
 
 Flush = Callable[[asyncpg.Pool, Sequence[IntentRow]], Awaitable[Sequence[Any]]]
@@ -64,7 +71,7 @@ async def test_rows_that_changed_while_they_were_waited_for_are_found_in_every_m
     """Plans differ where tables were analysed: nearly empty ones are joined by hash."""
     change, flush = STATEMENTS[statement]
     merchant = new_id("mer")
-    ids = [new_id("pay") if number % 2 else new_id("old") for number in range(24)]
+    ids = [new_id("pay") if number % 2 else _id_of_next_month() for number in range(24)]
     rows = [intent(payment_id, merchant) for payment_id in ids]
     await intent_batch(pool).flush(rows)
     if analysed:
