@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.support.waiting import until
@@ -78,12 +80,19 @@ def test_a_gateway_that_is_killed_ends_the_run_with_status_1_and_a_clean_audit(t
         )  # fmt: skip
     try:
         asyncio.run(until(lambda: ready_file.exists() or stack.poll() is not None, 90))
-        running = load(tmp_path, "--ready-file", str(ready_file), "--level", "5", "--seconds", "6", "--shops", "2")
+        running = load(tmp_path, "--ready-file", str(ready_file), "--level", "5", "--seconds", "12", "--shops", "2")
         assert running.stdout is not None
         for line in running.stdout:
             if " payments/s" in line and " 0.0 payments/s" not in line:
                 break
-        for pid in json.loads(ready_file.read_bytes())["processes"]["gateway"]:
+        ready = json.loads(ready_file.read_bytes())
+        for simulator in ready["simulators"].values():  # so slow that payments are under way at whatever moment
+            faults = {"latency_ms": {"min": 3_000, "max": 3_000}}
+            httpx.put(f"{simulator['base_url']}/_simulator/faults", json=faults, trust_env=False).raise_for_status()
+        for line in running.stdout:
+            if (open_now := re.search(r" open (\d+) ", line)) and int(open_now[1]) >= 2:
+                break
+        for pid in ready["processes"]["gateway"]:
             os.kill(pid, signal.SIGKILL)
         said = running.communicate(timeout=280)[0]
     finally:
