@@ -20,18 +20,6 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LIMIT = 4
-_HOLD_BACK = """
-CREATE TABLE IF NOT EXISTS held_back ();
-INSERT INTO held_back DEFAULT VALUES;
-CREATE OR REPLACE FUNCTION hold_back() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN  -- no lock is waited for: those have a shorter bound, which a busy machine can reach
-    WHILE EXISTS (SELECT FROM held_back) LOOP
-        PERFORM pg_sleep(0.02);
-    END LOOP;
-    RETURN NEW;
-END $$;
-CREATE OR REPLACE TRIGGER hold_back BEFORE INSERT ON payments FOR EACH ROW EXECUTE FUNCTION hold_back();
-"""
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +34,13 @@ def quiet_shop(stack: GatewayStack) -> Shop:
 
 @asynccontextmanager
 async def no_intent_commits(stack: GatewayStack) -> AsyncIterator[None]:
-    """Payments that are admitted stay at their beginning; for ten seconds at most, the bound of a statement."""
+    """Payments that are admitted stay at their beginning; a statement waits three seconds at most."""
     connection = await asyncpg.connect(stack.database_url)
     try:
-        await connection.execute(_HOLD_BACK)
-        yield
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE payments IN EXCLUSIVE MODE")
+            yield
     finally:
-        await connection.execute("DELETE FROM held_back")
         await connection.close()
 
 
