@@ -7,6 +7,7 @@ import logging
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -20,12 +21,12 @@ _HELD_S: Final = 0.2
 _ROOT: Final = logging.getLogger()
 
 
-class LineFormatter(logging.Formatter):
+class LineFormatter(logging.Formatter, ABC):
     """Formats what a line tells; a record of the logging package is taken apart first."""
 
+    @abstractmethod
     def line(self, created_s: float, level: str, logger: str, event: str, fields: Mapping[str, Any]) -> str:
         """One line of text.  `created_s` is in seconds since 1970."""
-        raise NotImplementedError
 
     def format(self, record: logging.LogRecord) -> str:
         """The line of a record."""

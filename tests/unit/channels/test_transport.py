@@ -13,7 +13,7 @@ import pytest
 import uvloop
 
 from routing.channels.base import CallLimits, ChannelUnknown, ChannelUnsent
-from routing.channels.slots import BoundedTransport, Slots
+from routing.channels.slots import BoundedTransport
 from routing.channels.transport import HttpTransport, TransportSettings
 from tests.unit.channels.peer import OK, Script, Visit, answers_ok, listening, never_answers
 
@@ -408,37 +408,7 @@ async def test_closing_the_transport_leaves_calls_under_way_unknown(transport: H
             await call
 
 
-# Slots
-
-
-async def test_a_slot_given_to_a_cancelled_waiter_goes_to_the_next() -> None:
-    slots = Slots(1, 10)
-    await slots.acquire(1)
-    first, second = [asyncio.create_task(slots.acquire(1)) for _ in range(2)]
-    await asyncio.sleep(0)
-    slots.release()  # hands the slot to `first`, which is cancelled before it runs again
-    first.cancel()
-    await second
-    with pytest.raises(asyncio.CancelledError):
-        await first
-    slots.release()
-    await slots.acquire(0.01)
-
-
-async def test_slots_are_handed_out_in_order_and_none_is_lost() -> None:
-    slots = Slots(2, 100)
-    order: list[int] = []
-
-    async def hold(number: int) -> None:
-        await slots.acquire(1)
-        order.append(number)
-        await asyncio.sleep(0)
-        slots.release()
-
-    await asyncio.gather(*[hold(number) for number in range(50)])
-    assert order == list(range(50))
-    for _ in range(2):
-        await slots.acquire(0.01)
+# Bounds
 
 
 async def test_an_account_has_a_bound_of_its_own_on_a_shared_transport(transport: HttpTransport) -> None:
