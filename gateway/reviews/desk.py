@@ -75,15 +75,17 @@ class ReviewDesk:
         return shown
 
     async def settle(self, review_id: str, decision: Decision) -> GivenVerdict:
-        """Carry a verdict out.
+        """Carry a verdict out: one at a time of each review, and nobody waits for the channel's word to another.
 
         Raises the 404; Conflict `verdict_impossible`, `verdict_refused` (it could lose money) or `review_changed`;
         Unavailable where the channel's word is needed and cannot be had.
         """
-        review = await self._find(review_id)
-        _must_fit(review, decision)
-        plan = await self._plan(review, decision.verdict)
         async with _transaction(self._database) as connection:
+            if not await connection.fetchval(SQL["take_in_hand"], review_id):
+                raise changed()
+            review = await self._find(review_id)
+            _must_fit(review, decision)
+            plan = await self._plan(review, decision.verdict)
             if review.kind is not Kind.CALLBACK:
                 await _note(connection, review)
             await plan.act(connection)

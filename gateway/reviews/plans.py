@@ -26,7 +26,7 @@ def refused(message: str) -> Conflict:
 
 def changed() -> Conflict:
     """Somebody, or something, was faster."""
-    return Conflict("review_changed", "It was settled, or has changed, meanwhile: read it again.")
+    return Conflict("review_changed", "It is being settled, was settled, or has changed, meanwhile: read it again.")
 
 
 async def release_payment(connection: Connection, review: Review) -> None:

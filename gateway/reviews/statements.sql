@@ -64,6 +64,10 @@ INSERT INTO review_verdicts (
 RETURNING
     id, review_id, kind, payment_id, refund_id, attempt_seq, reason, verdict, decided_by, note, channel_said, at
 
+-- name: take_in_hand
+-- False while another transaction settles this review.
+SELECT pg_try_advisory_xact_lock(hashtextextended('review ' || $1, 0))
+
 -- name: hold_payment
 SELECT status FROM payments WHERE id = $1 AND merchant_id = $2 FOR UPDATE
 
