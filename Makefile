@@ -29,7 +29,7 @@ test: setup ## every test that needs nothing but PyPI
 	$(BIN)/pytest -m "not sdk and not browser and not long" -n 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test-long
-test-long: setup ## the proofs that take their time: each fault of Valkey under payments, every play of the router
+test-long: setup ## the proofs that take their time: every fault of the stores under payments, a rough day, every play of the router
 	$(BIN)/pytest -m long -n 2 --dist loadfile
 
 test-fast: setup ## the quick tests (under a minute)

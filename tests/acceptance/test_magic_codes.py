@@ -136,7 +136,7 @@ async def test_an_order_found_after_the_payment_was_given_up_is_refunded_by_itse
         assert stack.simulators.trade_of(payment)["refunded"] == 2599
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(90)
 async def test_the_magic_codes_that_take_their_time_end_by_themselves(stack: GatewayStack, till: Till) -> None:
     ends = {"9004": "reversed", "9007": "succeeded", "9015": "failed"}

@@ -16,6 +16,7 @@ from tests.support.till import Till, payment_of
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 
+@pytest.mark.long
 async def test_wechat_takes_a_refund_a_minute_alipay_one_in_three_seconds_and_unionpay_at_once(
     stack: GatewayStack, till: Till
 ) -> None:

@@ -84,6 +84,7 @@ def stack_options() -> dict[str, Any]:
     return {"gateways": 2, "callbacks": True, "settings": {**FAULT_SETTINGS, **SETTINGS, **webhooks}}
 
 
+@pytest.mark.long
 async def test_whoever_is_killed_and_whatever_is_lost_the_books_agree_in_the_evening(
     stack: GatewayStack, book: ClientBook
 ) -> None:

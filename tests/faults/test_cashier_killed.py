@@ -20,6 +20,7 @@ from tests.support.cashier import CashierPage, Customer, code_of_one, made_code
 from tests.support.channels import Simulators
 from tests.support.doors import Door, Doors
 from tests.support.gateway import GatewayStack, kill, start_gateway
+from tests.support.lengths import cases
 from tests.support.looking import attempts_of, events_of, until_row
 from tests.support.proxy import Mode
 from tests.support.till import new_order
@@ -76,7 +77,7 @@ async def audited(service: Service, database_url: str, book: ClientBook) -> Asyn
     await audit_here(database_url, service.stack.simulators, book)
 
 
-@pytest.mark.parametrize("wallet", _WALLETS)
+@pytest.mark.parametrize("wallet", cases(_WALLETS, ["wechat"]))
 async def test_killed_before_the_channel_hears_of_the_order_of_a_sale(
     service: Service, database: asyncpg.Connection, wallet: str
 ) -> None:
@@ -92,7 +93,7 @@ async def test_killed_before_the_channel_hears_of_the_order_of_a_sale(
     await _is_kept_once(service, database, wallet, payment_id)
 
 
-@pytest.mark.parametrize("wallet", _WALLETS)
+@pytest.mark.parametrize("wallet", cases(_WALLETS, ["wechat"]))
 async def test_killed_when_the_order_is_there_and_its_page_is_on_the_way(
     service: Service, database: asyncpg.Connection, wallet: str
 ) -> None:

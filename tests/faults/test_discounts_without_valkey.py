@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,7 @@ from tests.support.book import ClientBook, PatientTill
 from tests.support.channels import Simulators
 from tests.support.discounts import OFF_FEN, PoolView, got_it, money_of, refused_too_early
 from tests.support.gateway import GatewayStack, kill, start_gateway
+from tests.support.lengths import cases, fault_name
 from tests.support.load import Load, Sale
 from tests.support.manager import Manager, manager
 from tests.support.street import (
@@ -160,17 +161,12 @@ FAULTS: Final[dict[Fault, bool | None]] = {
     set_it_back: True,
 }
 """Each with whether the pool begins anew; None where that depends on how long it takes."""
-SHORT: Final = (kill_it_again_and_again, hang_it, empty_it, set_it_back)
+SHORT: Final = (hang_it, empty_it)
 """Those that `make test` has; the others come with `make test-long`, and all of them at the pool itself in
 test_pool_faults.py."""
 
 
-def _faults(some: Iterable[Fault]) -> list[Any]:
-    """Of a test's parameters, by their names."""
-    return [pytest.param(fault, id=fault.__name__, marks=() if fault in SHORT else pytest.mark.long) for fault in some]
-
-
-@pytest.mark.parametrize("fault", _faults(FAULTS))
+@pytest.mark.parametrize("fault", cases(FAULTS, SHORT, fault_name))
 async def test_a_budget_that_runs_out_during_a_fault_is_spent_to_its_last_discount(
     scene: Scene, stores: Stores, fault: Fault
 ) -> None:
@@ -232,7 +228,7 @@ async def _is_from_valkey(scene: Scene, campaign_id: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("fault", _faults([kill_it_for_good, hang_it, fill_its_memory]))
+@pytest.mark.parametrize("fault", cases([kill_it_for_good, hang_it, fill_its_memory], [hang_it], fault_name))
 async def test_one_order_sent_fifty_times_to_two_gateways_during_a_fault_is_redeemed_once(
     scene: Scene, stores: Stores, fault: Fault
 ) -> None:

@@ -25,6 +25,7 @@ from gateway.devstack.valkey import Valkey as ValkeyServer
 from promotions.budget import reconciling
 from promotions.budget.keeping import Keeping
 from promotions.budget.loading import state_of
+from tests.support.lengths import cases, fault_name
 from tests.support.pool_load import PoolLoad
 from tests.support.pool_town import PoolTown, Process
 from tests.support.rows import settings
@@ -152,7 +153,7 @@ FAULTS: Final[dict[Callable[[Server], Awaitable[None]], str | None]] = {
 """Each with why a new epoch begins, if one does: a server that takes no writes for two seconds loses none."""
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+@pytest.mark.parametrize("fault", cases(FAULTS, [kill_it, empty_it, set_it_back], fault_name))
 async def test_no_fault_of_valkey_overspends_or_refuses_for_its_own_sake(
     fault: Callable[[Server], Awaitable[None]], server: Server, pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

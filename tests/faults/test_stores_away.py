@@ -24,6 +24,7 @@ from tests.support.book import ClientBook, PatientTill
 from tests.support.channels import Simulators
 from tests.support.doors import Door, Doors
 from tests.support.gateway import GatewayStack, kill, start_gateway
+from tests.support.lengths import cases, fault_name
 from tests.support.load import Load
 from tests.support.servers import TestServers, start_servers
 from tests.support.waiting import until
@@ -174,16 +175,19 @@ async def _break_every_connection(stores: Stores, load: Load) -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    [
-        _stop_postgres_at_once,
-        _stop_postgres_fast,
-        _kill_postgres,
-        _kill_a_back_end_in_a_commit,
-        _terminate_every_back_end,
-        _freeze_postgres,
-        _break_every_connection,
-    ],
-    ids=lambda fault: fault.__name__.strip("_"),
+    cases(
+        [
+            _stop_postgres_at_once,
+            _stop_postgres_fast,
+            _kill_postgres,
+            _kill_a_back_end_in_a_commit,
+            _terminate_every_back_end,
+            _freeze_postgres,
+            _break_every_connection,
+        ],
+        [_kill_postgres, _kill_a_back_end_in_a_commit],
+        fault_name,
+    ),
 )
 async def test_no_payment_is_lost_or_charged_twice_when_postgresql_goes(
     stack: GatewayStack, stores: Stores, load: Load, book: ClientBook, fault: _Fault
@@ -250,8 +254,11 @@ async def _fill_valkey(stores: Stores, load: Load) -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    [_kill_valkey, _freeze_valkey, _flush_valkey, _forget_scripts, _make_valkey_read_only, _fill_valkey],
-    ids=lambda fault: fault.__name__.strip("_"),
+    cases(
+        [_kill_valkey, _freeze_valkey, _flush_valkey, _forget_scripts, _make_valkey_read_only, _fill_valkey],
+        [_kill_valkey, _flush_valkey],
+        fault_name,
+    ),
 )
 async def test_payments_go_on_whatever_becomes_of_valkey(
     stack: GatewayStack, stores: Stores, load: Load, book: ClientBook, fault: _Fault

@@ -237,7 +237,7 @@ async def test_a_customer_who_answers_after_three_seconds_decides_the_order(
         assert report.state in states
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_an_order_that_appears_late_is_found_late(accounts: dict[str, Account]) -> None:
     async def pay(account: Account) -> TradeReport:
         charge = _charge(account, "9007")
