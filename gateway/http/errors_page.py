@@ -10,7 +10,7 @@ from typing import Final
 
 from fastapi import APIRouter, Response
 
-from gateway.kernel.errors import ERRORS
+from gateway.kernel.error_codes import ERRORS
 from gateway.kernel.failures import FAILURES, FailureCode
 from routing.channels import alipay_codes, unionpay_codes, wechat_codes
 
@@ -40,8 +40,8 @@ tr:target {{ background: #fff8c5 }} small {{ color: #57606a }}
 <p>An error answer has one shape: <code>{{"error": {{"type", "code", "message", "param", "request_id",
 "docs_url"}}}}</code>.
 400s say what to change; 409 contradicts what is there; 429 and 503 bound nothing:
-send them again as they were.</p>
-<table><tr><th>code</th><th>what it means, what to do</th></tr>
+send them again as they were, after <code>Retry-After</code> seconds.</p>
+<table><tr><th>code</th><th>status</th><th>when</th><th>what to do</th><th>the same again</th></tr>
 {errors}
 </table>
 <h1>Failures</h1>
@@ -64,7 +64,9 @@ def page() -> str:
     """The page's HTML; the same for as long as the process lives."""
     beside = channel_codes()
     errors = "\n".join(
-        f'<tr id="{code}"><td><code>{code}</code></td><td>{_code(meaning)}</td></tr>'
+        f'<tr id="{code}"><td><code>{code}</code></td><td>{" or ".join(map(str, meaning.statuses))}</td>'
+        f"<td>{_code(meaning.when)}</td><td>{_code(meaning.remedy)}</td>"
+        f"<td>{'yes' if meaning.retryable else 'no'}</td></tr>"
         for code, meaning in ERRORS.items()
     )
     failures = "\n".join(
