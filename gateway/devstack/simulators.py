@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -15,27 +16,50 @@ from gateway.devstack.readiness import wait_until_answers
 from gateway.devstack.screen import Screen
 from gateway.processes.children import Child, Command
 from gateway.processes.interrupts import Interrupted, Interrupts
-from gateway.processes.sockets import listen_first_free, port_of
+from gateway.processes.sockets import listen_exactly, listen_first_free, port_of
 from gateway.processes.supervisor import Hooks, Supervisor, stop_together
 from routing.simulators.provision import AccountSeed, Provision, provision
 
 PORTS: Final = {"wechat": 8101, "alipay": 8102, "unionpay": 8103, "qra": 8104}
 STOP_S: Final = 5.0
+_LOOPBACK: Final = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Where the simulators listen, and the name of the host by which the gateway calls them.
+
+    Other machines must know the ports: off the loopback there are only the usual ones.
+    """
+
+    host: str = _LOOPBACK
+    reached_as: str = _LOOPBACK
+
+    def listen(self, name: str) -> socket.socket:
+        """A simulator's socket.  Raises StackError where its usual port has to be had and is taken."""
+        if (self.host, self.reached_as) == (_LOOPBACK, _LOOPBACK):
+            return listen_first_free([PORTS[name]])
+        return listen_exactly(PORTS[name], self.host)
+
+    def address(self, port: int) -> str:
+        """What the gateway calls."""
+        return f"http://{self.reached_as}:{port}"
 
 
 class SimulatorSet:
     """Simulators on sockets of ours: on their usual ports, or on free ones where those are taken."""
 
-    def __init__(self, state: Path, names: tuple[str, ...] = tuple(PORTS)) -> None:
+    def __init__(self, state: Path, names: tuple[str, ...] = tuple(PORTS), doors: Doors | None = None) -> None:
         self._state = state
-        self._listeners: dict[str, socket.socket] = {name: listen_first_free([PORTS[name]]) for name in names}
+        self._doors = doors or Doors()
+        self._listeners: dict[str, socket.socket] = {name: self._doors.listen(name) for name in names}
         self._provision: Provision | None = None
         self.children: list[Child] = []
 
     @property
     def base_urls(self) -> dict[str, str]:
         """Each simulator's address."""
-        return {name: f"http://127.0.0.1:{port_of(listener)}" for name, listener in self._listeners.items()}
+        return {name: self._doors.address(port_of(listener)) for name, listener in self._listeners.items()}
 
     def provide_keys(self) -> Provision:
         """The keys of both sides, made at the first start; addresses are those of this start."""
@@ -64,8 +88,9 @@ class SimulatorSet:
 
     async def wait_ready(self) -> None:
         """Wait until each answers.  Raises StackError."""
-        for base_url, child in zip(self.base_urls.values(), self.children, strict=True):
-            await wait_until_answers(f"{base_url}/_simulator/health", child)
+        here = _LOOPBACK if self._doors.host == "0.0.0.0" else self._doors.host  # noqa: S104 - told apart, not listened on
+        for listener, child in zip(self._listeners.values(), self.children, strict=True):
+            await wait_until_answers(f"http://{here}:{port_of(listener)}/_simulator/health", child)
 
     def close(self) -> None:
         """Give the ports back."""
@@ -73,13 +98,13 @@ class SimulatorSet:
             listener.close()
 
 
-async def run_simulators(state: Path, names: tuple[str, ...]) -> None:
+async def run_simulators(state: Path, names: tuple[str, ...], doors: Doors) -> None:
     """Run simulators alone until Ctrl-C, with the keys and books of the state folder."""
     screen, interrupts = Screen(), Interrupts()
     interrupts.install()
     lock = StateLock(private_folder(state))
     lock.acquire()
-    simulators = SimulatorSet(state, names)
+    simulators = SimulatorSet(state, names, doors)
     supervisor = Supervisor(Hooks(say=screen.say, died=lambda _: None, restarted=lambda: None))
     try:
         simulators.start(os.environ)
