@@ -16,6 +16,7 @@ import typer
 from gateway.commandline import accounts
 from gateway.commandline.campaign import campaign
 from gateway.commandline.coupons import coupon
+from gateway.commandline.demo import demo
 from gateway.commandline.options import STATE as _STATE
 from gateway.commandline.options import (
     AdminUrl,
@@ -53,6 +54,7 @@ app = typer.Typer(
 app.add_typer(routing, name="routing")
 app.add_typer(campaign, name="campaign")
 app.add_typer(coupon, name="coupon")
+app.add_typer(demo, name="demo")
 app.add_typer(payment, name="payment")
 app.add_typer(risk, name="risk")
 app.add_typer(segments, name="segments")
@@ -121,13 +123,16 @@ def worker() -> None:
 def simulators(
     name: Annotated[str | None, typer.Argument(help="wechat, alipay, unionpay or qra; all four without it.")] = None,
     state: State = _STATE,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    reached_as: Annotated[str, typer.Option(help="The host name by which the gateway calls them.")] = "127.0.0.1",
 ) -> None:
     """Run the channel simulators alone, in the foreground."""
-    from gateway.devstack.simulators import PORTS, run_simulators
+    from gateway.devstack.simulators import PORTS, Doors, run_simulators
 
     if name is not None and name not in PORTS:
         raise typer.BadParameter(f"there is no simulator {name}; there are {', '.join(PORTS)}")
-    asyncio.run(run_simulators(state.absolute(), tuple(PORTS) if name is None else (name,)))
+    names = tuple(PORTS) if name is None else (name,)
+    asyncio.run(run_simulators(state.absolute(), names, Doors(host, reached_as)))
 
 
 @app.command()
