@@ -62,6 +62,10 @@ check: setup ## linters, types, import rules
 schema: setup ## write gateway/database/schema.sql from the migrations
 	$(BIN)/python -m gateway.database.dump_schema
 
+.PHONY: docs
+docs: setup ## write docs/api and docs/errors.md from the code
+	$(BIN)/python -m gateway.reference
+
 format: setup ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
