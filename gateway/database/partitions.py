@@ -74,7 +74,7 @@ async def ensure_partitions(connection: Connection, now: datetime) -> list[str]:
     On a month's first day also the last month's: ids carry the time of the process that made them.
     """
     # A long reader (a backup) must not make this wait, for behind it every payment would wait too: next time, then.
-    await connection.execute("SET lock_timeout = '2s'")
+    await connection.execute("SET lock_timeout = '1s'")
     try:
         return await _ensure(connection, now)
     finally:

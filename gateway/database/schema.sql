@@ -1726,6 +1726,7 @@ CREATE TABLE schema_migrations (
     number integer NOT NULL,
     name text NOT NULL,
     applied_at timestamp with time zone DEFAULT now() NOT NULL,
+    contract integer,
     CONSTRAINT schema_migrations_pkey PRIMARY KEY (number)
 );
 
