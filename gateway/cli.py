@@ -99,6 +99,7 @@ def serve(
     from gateway.processes.serving import forget_dead_metrics, serve_here, serve_many
     from gateway.processes.sockets import listen_exactly
 
+    _require_schema(settings)
     if fd is None and settings.metrics_dir is not None:
         forget_dead_metrics(settings.metrics_dir)
     listener = listen_exactly(port, host) if fd is None else socket.socket(fileno=fd)
@@ -116,6 +117,7 @@ def worker() -> None:
 
     from gateway.workers.main import run
 
+    _require_schema(settings)
     uvloop.run(run(settings))
 
 
@@ -136,12 +138,28 @@ def simulators(
 
 
 @app.command()
-def migrate() -> None:
-    """Bring the database to the newest schema."""
-    from gateway.database.migrate import migrate as run_migrations
+def migrate(
+    *,
+    status: Annotated[
+        bool, typer.Option("--status", help="Only tell what would run; exits with 1 where it must.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the statements that would run.")] = False,
+    wait: Annotated[
+        float | None, typer.Option(min=0, help="Only wait so many seconds until somebody else has done it; 1 if not.")
+    ] = None,
+) -> None:
+    """Bring the database to the newest schema, while payments go on (docs/upgrading.md)."""
+    from gateway.commandline import migrate as commands
 
-    ran = asyncio.run(run_migrations(_settings().database_url.get_secret_value()))
-    typer.echo("\n".join(ran) if ran else "The schema is up to date.")
+    database_url = _settings().database_url.get_secret_value()
+    if wait is not None:
+        raise typer.Exit(0 if commands.wait(database_url, wait) else 1)
+    if status:
+        raise typer.Exit(0 if commands.status(database_url) else 1)
+    if dry_run:
+        commands.dry_run(database_url)
+    else:
+        commands.migrate(database_url)
 
 
 @app.command("settings")
@@ -418,6 +436,13 @@ def _settings() -> Settings:
     if settings.metrics_dir is not None:
         os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(settings.metrics_dir))
     return settings
+
+
+def _require_schema(settings: Settings) -> None:
+    """Raises StackError where the database's schema is too old for this code, or has gone past it."""
+    from gateway.commandline.migrate import require_schema
+
+    require_schema(settings.database_url.get_secret_value())
 
 
 def main() -> None:
