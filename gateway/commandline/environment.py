@@ -1,0 +1,29 @@
+"""The settings as a command reads them: what is wrong is told by variable, and the metric files have their folder."""
+
+# ruff: noqa: PLC0415 - what a command needs is imported inside it, as in gateway.cli
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
+
+
+def read_settings() -> Settings:
+    """The settings of the environment, with the metric files' folder told to the metrics library before it loads."""
+    from pydantic import ValidationError
+
+    from gateway.settings import Settings
+
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        for problem in error.errors(include_input=False, include_url=False):
+            name = str(problem["loc"][0]).removeprefix("MASHANG_").upper() if problem["loc"] else "?"
+            typer.echo(f"MASHANG_{name}: {problem['msg']}", err=True)
+        raise typer.Exit(2) from None
+    return settings

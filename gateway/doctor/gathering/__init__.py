@@ -1,0 +1,1 @@
+"""Reads the facts of each area from servers, channels and this machine; changes nothing."""

@@ -1,0 +1,1 @@
+"""What the facts of each area mean; pure."""

@@ -1,0 +1,1 @@
+"""What MASHANG_ENV=production refuses, with every reason at once (docs/operating.md)."""
