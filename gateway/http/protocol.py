@@ -7,6 +7,7 @@ from typing import Final
 
 from gateway.http.heads import BoundedHeadProtocol
 from gateway.http.whole import OneWrite
+from gateway.kernel.draining import DRAINING
 
 LAST_LOOK_S: Final = 1.0
 """So long after a stop, a request that crossed with it on an idle connection is still taken."""
@@ -22,10 +23,10 @@ class OneWriteProtocol(BoundedHeadProtocol):
         super().connection_made(OneWrite(transport))  # type: ignore[arg-type]
 
     def on_headers_complete(self) -> None:
-        """The head is there; the last request of a process that stops is answered and its connection closed."""
+        """The head is there; where the process is to stop, the request is answered and its connection closed."""
         super().on_headers_complete()
         self.scope["mashang.connection"] = self.cycle  # type: ignore[typeddict-unknown-key]
-        if self._stopping:
+        if self._stopping or DRAINING.is_on:
             self.cycle.keep_alive = False
 
     def shutdown(self) -> None:
