@@ -70,6 +70,8 @@ class Settings(BaseSettings):
 
     wait_default_s: Annotated[float, Field(gt=0)] = 10.0
     wait_max_s: Annotated[float, Field(gt=0)] = 30.0
+    drain_s: Annotated[float, Field(ge=0, le=300)] = 0.0
+    """So long a gateway told to stop (SIGTERM) goes on accepting, with /readyz at 503, so that balancers turn away."""
     channel_timeout_s: Annotated[float, Field(gt=0)] = 10.0
     channel_concurrency_max: Annotated[int, Field(ge=1)] = 512
     send_within_s: Annotated[float, Field(gt=0)] = 5.0
