@@ -8,10 +8,13 @@ import os
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 
+from gateway.kernel.draining import DRAINING
 from gateway.kernel.logs import flush_logs
 from gateway.processes.children import Child, Command
 from gateway.processes.interrupts import Interrupts
@@ -22,12 +25,32 @@ _KEEP_ALIVE_S = 75
 _DRAIN_MARGIN_S = 5.0
 
 
-class _AnnouncingServer(uvicorn.Server):
-    """Writes one byte to a pipe once it accepts connections, so that a parent need not guess."""
+class _DrainingServer(uvicorn.Server):
+    """Goes on serving for a while after SIGTERM, not ready any more, so that balancers turn away before it is gone.
 
-    def __init__(self, config: uvicorn.Config, ready_fd: int | None) -> None:
+    Writes one byte to a pipe once it accepts connections, so that a parent need not guess.
+    """
+
+    def __init__(self, config: uvicorn.Config, ready_fd: int | None, drain_s: float) -> None:
         super().__init__(config)
         self._ready_fd = ready_fd
+        self._drain_s = drain_s
+        self._drained_at_s: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first SIGTERM begins the drain, a second one or SIGINT ends it; payments in flight go on in any case."""
+        is_first = not DRAINING.is_on
+        DRAINING.begin()
+        if sig == signal.SIGTERM and is_first and self._drain_s > 0:
+            self._drained_at_s = time.monotonic() + self._drain_s
+        else:
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: whether to stop accepting."""
+        if not self.should_exit and self._drained_at_s is not None and time.monotonic() >= self._drained_at_s:
+            super().handle_exit(signal.SIGTERM, None)
+        return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
@@ -41,8 +64,8 @@ class _AnnouncingServer(uvicorn.Server):
 
 
 def stop_s(settings: Settings) -> float:
-    """How long a gateway may take to stop: open requests get their answers, then payments in flight their outcomes."""
-    return 2 * (settings.wait_max_s + _DRAIN_MARGIN_S)
+    """How long a gateway may take to stop: draining, open requests, then payments in flight."""
+    return settings.drain_s + 2 * (settings.wait_max_s + _DRAIN_MARGIN_S)
 
 
 def serve_here(listener: socket.socket, settings: Settings, ready_fd: int | None = None) -> bool:
@@ -61,7 +84,7 @@ def serve_here(listener: socket.socket, settings: Settings, ready_fd: int | None
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=math.ceil(settings.wait_max_s + _DRAIN_MARGIN_S),
     )
-    server = _AnnouncingServer(config, ready_fd)
+    server = _DrainingServer(config, ready_fd, settings.drain_s)
     server.run(sockets=[listener])
     return server.started
 
