@@ -15,6 +15,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from gateway.database.batches import BROKEN
 from gateway.http.answers import json_answer
 from gateway.http.services import services_of
+from gateway.kernel.draining import DRAINING
 from gateway.kernel.hot_metrics import flush_hot_metrics
 
 router = APIRouter(tags=["operations"])
@@ -29,10 +30,14 @@ async def livez() -> Response:
 
 
 @router.get(
-    "/readyz", summary="Can this process take payments", responses={503: {"description": "PostgreSQL does not answer."}}
+    "/readyz",
+    summary="Can this process take payments",
+    responses={503: {"description": "PostgreSQL does not answer, or this process is to stop."}},
 )
 async def readyz(request: Request) -> Response:
     """200 where PostgreSQL answers; Valkey's absence slows payments but does not stop them, and is shown."""
+    if DRAINING.is_on:
+        return json_answer(503, {"status": "draining"}).to_response()
     services = services_of(request)
     checks = {"valkey": "up" if await services.valkey.ping() else "away", "postgres": "up"}
     try:
