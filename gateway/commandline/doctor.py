@@ -41,12 +41,15 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")] = False,
 ) -> None:
     """Check a deployment and say what to do; it changes nothing.  Exits with 0, or 2 where there are problems."""
+    from gateway.doctor.progress import progress
     from gateway.doctor.running import Visit, visit
     from gateway.doctor.showing import show_report
 
     settings = settings_of(state)
-    order = Visit(settings, processes=processes, timeout_s=timeout, settings_only=settings_only)
-    raise typer.Exit(show_report(visit(order), accept or (), as_json=as_json))
+    with progress() as told:
+        order = Visit(settings, processes, timeout, settings_only, told=told)
+        found = visit(order)
+    raise typer.Exit(show_report(found, accept or (), as_json=as_json))
 
 
 def check_settings(settings: Settings) -> int:
