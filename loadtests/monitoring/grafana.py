@@ -1,0 +1,154 @@
+"""A dashboard's source made Grafana's JSON: panels laid out on the grid of 24, with links to run-books and dashboards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from loadtests.monitoring.sources import Dashboard, Panel, Query
+
+SCHEMA_VERSION: Final = 39
+"""Grafana 10.4's; later ones migrate it when they load it."""
+_SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
+_HEIGHTS: Final = {"stat": 4, "lines": 8, "stacked": 8, "bars": 8}
+_TYPES: Final = {"stat": "stat", "lines": "timeseries", "stacked": "timeseries", "bars": "bargauge"}
+RUNBOOKS: Final = "${runbooks}"
+"""A variable of the dashboard: where docs/runbooks is read."""
+
+
+def document(dashboard: Dashboard, all_: Sequence[Dashboard]) -> dict[str, Any]:
+    """What Grafana's provisioning reads from a file."""
+    return {
+        "uid": dashboard.uid,
+        "title": dashboard.title,
+        "description": dashboard.description,
+        "tags": ["mashang"],
+        "schemaVersion": SCHEMA_VERSION,
+        "version": 1,
+        "editable": False,
+        "graphTooltip": 1,
+        "refresh": "30s",
+        "time": {"from": "now-3h", "to": "now"},
+        "timezone": "browser",
+        "templating": {"list": _variables()},
+        "links": [_link(other.title, f"/d/{other.uid}") for other in all_ if other.uid != dashboard.uid],
+        "panels": _panels(dashboard),
+    }
+
+
+def _variables() -> list[dict[str, Any]]:
+    return [
+        {"name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus", "current": {}},
+        {
+            "name": "runbooks",
+            "label": "Run-books at",
+            "type": "textbox",
+            "query": "/runbooks",
+            "current": {"text": "/runbooks", "value": "/runbooks"},
+        },
+    ]
+
+
+def _link(title: str, url: str) -> dict[str, Any]:
+    return {"title": title, "type": "link", "url": url, "keepTime": True, "includeVars": True, "targetBlank": False}
+
+
+def _panels(dashboard: Dashboard) -> list[dict[str, Any]]:
+    made: list[dict[str, Any]] = []
+    top = 0
+    for row in dashboard.rows:
+        made.append(
+            {
+                "id": len(made) + 1,
+                "type": "row",
+                "title": row.title,
+                "collapsed": False,
+                "gridPos": {"x": 0, "y": top, "w": 24, "h": 1},
+                "panels": [],
+            }
+        )
+        top, left, height = top + 1, 0, 0
+        for panel in row.panels:
+            if left + panel.width > 24:
+                top, left, height = top + height, 0, 0
+            place = {"x": left, "y": top, "w": panel.width, "h": _HEIGHTS[panel.kind]}
+            made.append(_panel(panel, len(made) + 1, place))
+            left, height = left + panel.width, max(height, place["h"])
+        top += height
+    return made
+
+
+def _panel(panel: Panel, number: int, place: dict[str, int]) -> dict[str, Any]:
+    return {
+        "id": number,
+        "type": _TYPES[panel.kind],
+        "title": panel.title,
+        "description": panel.help,
+        "datasource": _SOURCE,
+        "gridPos": place,
+        "links": _links(panel),
+        "targets": [_target(panel, at, query) for at, query in enumerate(panel.queries)],
+        "fieldConfig": {"defaults": _defaults(panel), "overrides": []},
+        "options": _options(panel),
+    }
+
+
+def _target(panel: Panel, at: int, query: Query) -> dict[str, Any]:
+    at_once = panel.kind == "bars"
+    return {
+        "refId": chr(ord("A") + at),
+        "datasource": _SOURCE,
+        "expr": query.expr.strip(),
+        "legendFormat": query.legend or panel.title,
+        "range": not at_once,
+        "instant": at_once,
+    }
+
+
+def _links(panel: Panel) -> list[dict[str, Any]]:
+    links = []
+    if panel.runbook is not None:
+        links.append({"title": "What to do", "url": f"{RUNBOOKS}/{panel.runbook}.md", "targetBlank": True})
+    if panel.dashboard is not None:
+        links.append({"title": "More of it", "url": f"/d/{panel.dashboard}?${{__url_time_range}}"})
+    return links
+
+
+def _defaults(panel: Panel) -> dict[str, Any]:
+    steps: list[dict[str, Any]] = [{"color": panel.below, "value": None}]
+    steps += [{"color": colour, "value": value} for value, colour in panel.steps]
+    defaults: dict[str, Any] = {
+        "unit": panel.unit,
+        "noValue": "none",
+        "thresholds": {"mode": "absolute", "steps": steps},
+        "color": {"mode": "thresholds" if panel.kind in {"stat", "bars"} else "palette-classic"},
+        "mappings": [{"type": "value", "options": {key: {"text": word} for key, word in panel.words.items()}}]
+        if panel.words
+        else [],
+    }
+    if panel.decimals is not None:
+        defaults["decimals"] = panel.decimals
+    if panel.floor is not None:
+        defaults["min"] = panel.floor
+    if panel.kind in {"lines", "stacked"}:
+        defaults["custom"] = _drawn(panel)
+    return defaults
+
+
+def _drawn(panel: Panel) -> dict[str, Any]:
+    is_stacked = panel.kind == "stacked"
+    return {
+        "lineWidth": 1 if is_stacked else 2,
+        "fillOpacity": 60 if is_stacked else 0,
+        "showPoints": "never",
+        "stacking": {"mode": "normal" if is_stacked else "none", "group": "A"},
+        "thresholdsStyle": {"mode": "line" if panel.steps else "off"},
+    }
+
+
+def _options(panel: Panel) -> dict[str, Any]:
+    if panel.kind == "stat":
+        return {"reduceOptions": {"calcs": ["lastNotNull"]}, "colorMode": "background", "graphMode": "area"}
+    if panel.kind == "bars":
+        return {"reduceOptions": {"calcs": ["lastNotNull"]}, "orientation": "horizontal", "displayMode": "basic"}
+    return {"legend": {"displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "multi", "sort": "desc"}}
