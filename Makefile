@@ -142,6 +142,28 @@ load-worker: setup ## on another machine: Locust processes for a `make load` the
 
 .PHONY: bench bench-profile bench-webhooks bench-pool bench-routing bench-promotions bench-velocity bench-flash-sale load
 
+.PHONY: k8s-render k8s-check k8s-try
+k8s-render: setup ## write k8s/rendered from the overlays (needs kubectl)
+	@$(BIN)/python -m tests.support.kubernetes --write
+
+k8s-check: setup ## render every overlay and example; hold it against Kubernetes' schemas (four versions) and our own checks
+	@$(BIN)/python -m tests.support.kubernetes
+
+.PHONY: image image-try image-tools sbom
+image: ## build the image, with docker or else buildah; IMAGE, EXTRAS="tracing analysis", PYTHON_IMAGE, CA=FILE (docs/containers.md)
+	@sh k8s/image/build.sh
+
+image-try: setup image ## try the image with podman: every command, a payment per wallet, a drain, the audit; size and start (root)
+	@IMAGE=$(or $(IMAGE),mashang:$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)) $(BIN)/python -m loadtests.container $(ARGS)
+
+image-tools: setup ## lock what builds the image, with hashes, from k8s/image/tools.in
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade --no-header k8s/image/tools.in -o k8s/image/tools.txt
+
+sbom: setup ## write the software bill of materials of what EXTRAS install (CycloneDX) to dist/mashang.cdx.json
+	@mkdir -p dist
+	@$(BIN)/uv export --quiet --frozen --no-dev --preview-features sbom-export --format cyclonedx1.5 $(foreach extra,$(or $(EXTRAS),tracing),--extra $(extra)) > dist/mashang.cdx.json
+	@echo "dist/mashang.cdx.json"
+
 clean: ## remove the environment and the state of `make run`
 	rm -rf $(VENV) .venv-sdk $(STATE)
 

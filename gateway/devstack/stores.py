@@ -58,7 +58,7 @@ class Stores:
             await asyncio.to_thread(self._valkey.wait_ready)
         if not self._database_url:
             await asyncio.to_thread(self._postgres.wait_ready)
-            await _make_database(self._postgres)
+            await make_database(self._postgres)
         await _try_database(self.database_url)
 
     async def stop(self, hurry: asyncio.Event) -> None:
@@ -75,7 +75,8 @@ class Stores:
             await stopping
 
 
-async def _make_database(postgres: Postgres) -> None:
+async def make_database(postgres: Postgres) -> None:
+    """Make Mashang's database in a server of ours where it is not there."""
     connection = await asyncpg.connect(postgres.url("postgres"))
     try:
         if not await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", USER):

@@ -1,7 +1,7 @@
-"""Asks the Mashang process of this container whether it is ready: `python -m gateway.processes.health`, exit 0 or 1.
+"""Asks the Mashang process of this container whether it is ready: `python -m gateway.processes.health [URL]`.
 
-A container has no curl, and importing the command line at each check would cost more than the check: this is the
-standard library alone.
+Exit status 0 where it is.  A container has no curl, and importing the command line at each check would cost more than the check:
+this is the standard library alone.
 """
 
 from __future__ import annotations
@@ -43,4 +43,4 @@ def is_ready(urls: Sequence[str]) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(0 if is_ready(addresses(os.environ)) else 1)
+    sys.exit(0 if is_ready(sys.argv[1:] or addresses(os.environ)) else 1)
