@@ -8,12 +8,21 @@ last half second of counts.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Generic, Protocol, TypeVar
 
 from prometheus_client import Counter, Histogram
 
 FLUSH_S: Final = 0.5
+OTHER: Final = "other"
+"""What a name is called that has no series of its own."""
+ROWS_MAX: Final = 1_000
+"""Names that a process keeps for each ranked counter; of these, the busiest are told (gateway/metrics/ranking.py)."""
+_ROWS_STEP: Final = 250
+_WAITING_MAX: Final = 100_000
+
+RANKED: Final[dict[str, frozenset[str]]] = {}
+"""Ranked counters by their name without `_total`, and which of their labels are names that people choose."""
 
 
 class Pending(Protocol):
@@ -32,11 +41,6 @@ def flush_hot_metrics() -> None:
     """Carry every hot metric over; called twice a second, before a scrape of this process, and at its end."""
     for pending in _PENDING:
         pending.flush()
-
-
-def carry_over(pending: Pending) -> None:
-    """Have one more thing carried over, as long as the process lives."""
-    _PENDING.append(pending)
 
 
 class HotCounterChild:
@@ -90,7 +94,8 @@ class HotHistogramChild:
 class _Hot(Generic[Child]):
     """A metric with labels; its children are kept, so that finding one is a dictionary look-up."""
 
-    def __init__(self, make: Callable[[tuple[str, ...]], Child]) -> None:
+    def __init__(self, collector: Counter | Histogram, make: Callable[[tuple[str, ...]], Child]) -> None:
+        self.collector = collector
         self._make = make
         self._children: dict[tuple[object, ...], Child] = {}
 
@@ -105,9 +110,60 @@ class _Hot(Generic[Child]):
 
 def hot_counter(counter: Counter) -> _Hot[HotCounterChild]:
     """The counter for the hot path."""
-    return _Hot(lambda values: HotCounterChild(counter.labels(*values) if values else counter))
+    return _Hot(counter, lambda values: HotCounterChild(counter.labels(*values) if values else counter))
 
 
 def hot_histogram(histogram: Histogram) -> _Hot[HotHistogramChild]:
     """The histogram for the hot path."""
-    return _Hot(lambda values: HotHistogramChild(histogram.labels(*values) if values else histogram))
+    return _Hot(histogram, lambda values: HotHistogramChild(histogram.labels(*values) if values else histogram))
+
+
+class HotRanked:
+    """A counter whose labels hold names that people choose: counted exactly for the first 1,000 names that earn it.
+
+    A name gets a row once it has counted 1; 10 when 250 rows are taken, 100 when 500, 1,000 when 750: so that a name
+    that comes late and is busy finds room.  What it counted before, and what finds none, is counted as `other`.
+    """
+
+    def __init__(self, counter: Counter, named: Sequence[str]) -> None:
+        self.collector = counter
+        self._is_named = [label in named for label in counter._labelnames]  # noqa: SLF001
+        self._pending: dict[tuple[str, ...], float] = {}
+        self._waiting: dict[tuple[str, ...], float] = {}
+        self._rows: dict[tuple[str, ...], Counter] = {}
+
+    def count(self, values: tuple[str, ...], amount: float = 1.0) -> None:
+        """Count, by the labels in the order of the declaration."""
+        pending = self._pending
+        pending[values] = pending.get(values, 0.0) + amount
+
+    def flush(self) -> None:
+        """Carry over, the busiest first: where rows are short, they get them."""
+        if not self._pending:
+            return
+        pending, self._pending = self._pending, {}
+        for values, amount in sorted(pending.items(), key=lambda item: -item[1]):
+            self._row_of(values, amount).inc(amount)
+
+    def _row_of(self, values: tuple[str, ...], amount: float) -> Counter:
+        row = self._rows.get(values)
+        if row is not None:
+            return row
+        waited = self._waiting.get(values, 0.0) + amount
+        if len(self._rows) < ROWS_MAX and waited >= 10 ** (len(self._rows) // _ROWS_STEP):
+            self._waiting.pop(values, None)
+            self._rows[values] = self.collector.labels(*values)
+            return self._rows[values]
+        if values in self._waiting or len(self._waiting) < _WAITING_MAX:
+            self._waiting[values] = waited
+        rest = [OTHER if named else value for value, named in zip(values, self._is_named, strict=True)]
+        child: Counter = self.collector.labels(*rest)
+        return child
+
+
+def hot_ranked(counter: Counter, named: Sequence[str]) -> HotRanked:
+    """The counter for the hot path, with names that people choose in the labels `named`."""
+    RANKED[counter._name] = frozenset(named)  # noqa: SLF001  what its samples are called is the library's secret
+    ranked = HotRanked(counter, named)
+    _PENDING.append(ranked)
+    return ranked

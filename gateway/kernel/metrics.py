@@ -1,25 +1,27 @@
 """The metric catalogue: every metric that the gateway exports, with its labels, in one place.
 
-Labels are closed sets (no merchant, order or customer ever; the names of 100 risk rules at most): a process stays below
-2,000 series.  With several processes on a host, prometheus_client keeps the values in files of
-PROMETHEUS_MULTIPROC_DIR, which must be set before prometheus_client is imported: hence the order of the lines below.
+Labels are closed sets (no merchant, order or customer ever): a process stays below 2,000 series.  Where a label is a
+name that people choose (a rule's, a campaign's), the busiest 100 are told by name and the rest as `other`: those
+counters are `ranked`, see gateway/metrics/ranking.py.  Money that moves is counted in business_metrics.py.
+
+`mashang serve` and `mashang worker` keep the values in files of PROMETHEUS_MULTIPROC_DIR (gateway/metrics/folder.py),
+which is set before prometheus_client is imported; every other command counts for itself and leaves no file behind.
+Gauges of a process are summed, or its least or most is told, over the processes that live; gauges of the whole
+installation (`livemostrecent`) are set by the worker.
 """
 
 from __future__ import annotations
 
-import os
 from typing import Final
-
-if _FOLDER := os.environ.get("MASHANG_METRICS_DIR"):
-    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", _FOLDER)
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from gateway.kernel.hot_metrics import hot_counter, hot_histogram
+from gateway.kernel.hot_metrics import hot_counter, hot_histogram, hot_ranked
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _RISK_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.04)
 _STEP_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5)
+_OWN_SECONDS: Final = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 _CHANNEL_SECONDS: Final = (0.1, 0.25, 0.5, 1.0, 5.0)
 _COARSE_SECONDS: Final = (0.05, 0.5)
 """For what has many labels: a route has five series instead of seventeen."""
@@ -28,11 +30,24 @@ _ROWS: Final = (1, 2, 4, 8, 16, 64, 256)
 
 PAYMENTS: Final = hot_counter(
     Counter(
-        "mashang_payments_total", "Payments answered, by where they stood.", ["status", "wallet", "channel", "reason"]
+        "mashang_payments_total",
+        "Payments answered, by where they stood; those that an earlier request had made are left out.",
+        ["status", "wallet"],
     )
+)
+PAYMENTS_REPLAYED: Final = hot_counter(
+    Counter("mashang_payments_replayed_total", "Requests answered with a payment that an earlier one had made.", [])
 )
 PAYMENT_SECONDS: Final = hot_histogram(
     Histogram("mashang_payment_seconds", "From request to answer of a payment.", ["wallet"], buckets=_SECONDS)
+)
+PAYMENT_OWN_SECONDS: Final = hot_histogram(
+    Histogram(
+        "mashang_payment_own_seconds",
+        "The gateway's own share of a payment: from request to answer, less the time with the channel.",
+        [],
+        buckets=_OWN_SECONDS,
+    )
 )
 PHASE_SECONDS: Final = hot_histogram(
     Histogram(
@@ -127,12 +142,12 @@ POOL_FENCES: Final = Counter(
 POOL_REBUILD_SECONDS: Final = Gauge(
     "mashang_pool_rebuild_seconds",
     "From the last new epoch until today's slices were in Valkey again.",
-    multiprocess_mode="mostrecent",
+    multiprocess_mode="livemostrecent",
 )
 POOL_STRANDED: Final = Gauge(
     "mashang_pool_stranded_fen",
     "Reserved by payments that went no further for three seconds; left again when they expire.",
-    multiprocess_mode="mostrecent",
+    multiprocess_mode="livemostrecent",
 )
 POOL_EXPIRED: Final = Counter(
     "mashang_pool_expired_total", "Reservations that expired: no intent of their payments became durable."
@@ -143,18 +158,20 @@ POOL_CORRECTED: Final = Counter(
 UNRESOLVED: Final = Gauge(
     "mashang_unresolved_payments",
     "Payments without an outcome, codes on display excepted.",
-    multiprocess_mode="mostrecent",
+    multiprocess_mode="livemostrecent",
 )
 CODES_SHOWN: Final = Gauge(
-    "mashang_codes_on_display", "Codes that customers can scan and that are not paid.", multiprocess_mode="mostrecent"
+    "mashang_codes_on_display",
+    "Codes that customers can scan and that are not paid.",
+    multiprocess_mode="livemostrecent",
 )
 UNRESOLVED_AGE: Final = Gauge(
     "mashang_unresolved_oldest_age_seconds",
     "Age of the oldest payment without an outcome.",
-    multiprocess_mode="mostrecent",
+    multiprocess_mode="livemostrecent",
 )
 REVIEWS: Final = Gauge(
-    "mashang_payments_for_review", "What waits for a person (docs/reviews.md).", multiprocess_mode="mostrecent"
+    "mashang_payments_for_review", "What waits for a person (docs/reviews.md).", multiprocess_mode="livemostrecent"
 )
 REVIEW_VERDICTS: Final = Counter(
     "mashang_review_verdicts_total", "Verdicts that people gave on what was in review.", ["kind", "verdict"]
@@ -171,29 +188,28 @@ CALLBACKS_APPLIED: Final = Counter(
     "mashang_callbacks_applied_total", "Notifications that were applied, by what came of them.", ["account", "result"]
 )
 CALLBACKS_WAITING: Final = Gauge(
-    "mashang_callbacks_waiting", "Notifications that are not applied yet.", multiprocess_mode="mostrecent"
+    "mashang_callbacks_waiting", "Notifications that are not applied yet.", multiprocess_mode="livemostrecent"
 )
 CALLBACKS_WAITING_AGE: Final = Gauge(
     "mashang_callbacks_waiting_oldest_age_seconds",
     "Age of the oldest notification that is not applied yet.",
-    multiprocess_mode="mostrecent",
+    multiprocess_mode="livemostrecent",
 )
 LATE_CAPTURES: Final = Counter(
     "mashang_late_captures_total", "Captures found for payments that were over, by what became of them.", ["status"]
-)
-REFUNDS: Final = Counter(
-    "mashang_refunds_total", "Refunds taken (pending) and ended, by status.", ["status", "wallet", "account"]
 )
 REFUND_STEPS: Final = Counter(
     "mashang_refund_steps_total", "Steps that the worker took for refunds.", ["step", "result"]
 )
 REFUNDS_PENDING: Final = Gauge(
-    "mashang_pending_refunds", "Refunds that are on their way or wait for their turn.", multiprocess_mode="mostrecent"
+    "mashang_pending_refunds",
+    "Refunds that are on their way or wait for their turn.",
+    multiprocess_mode="livemostrecent",
 )
 REFUNDS_PENDING_AGE: Final = Gauge(
     "mashang_pending_refunds_oldest_age_seconds",
     "For how long the oldest pending refund has been due; those that wait for their turn or a person are left out.",
-    multiprocess_mode="mostrecent",
+    multiprocess_mode="livemostrecent",
 )
 COUPON_CLAIMS: Final = hot_counter(
     Counter("mashang_coupon_claims_total", "Claims of coupons, by what came of them.", ["result"])
@@ -210,12 +226,12 @@ WEBHOOK_SECONDS: Final = hot_histogram(
 WEBHOOK_BACKLOG: Final = Gauge(
     "mashang_webhook_backlog",
     "Webhooks that are still to be sent, retries included; counted up to 100,000.",
-    multiprocess_mode="mostrecent",
+    multiprocess_mode="livemostrecent",
 )
 WEBHOOK_OLDEST_AGE: Final = Gauge(
     "mashang_webhook_oldest_age_seconds",
     "How long the webhook that is due for longest has been so.",
-    multiprocess_mode="mostrecent",
+    multiprocess_mode="livemostrecent",
 )
 WEBHOOK_ENDPOINTS_DISABLED: Final = Counter(
     "mashang_webhook_endpoints_disabled_total", "Webhook endpoints that were switched off, by why.", ["reason"]
@@ -226,7 +242,7 @@ POLICY_VERSION: Final = Gauge(
     multiprocess_mode="livemin",
 )
 ACCOUNT_SUCCESS: Final = Gauge(
-    "mashang_account_success",
+    "mashang_account_success_ratio",
     "Estimated share of payments that a channel account takes as a healthy channel does.",
     ["account"],
     multiprocess_mode="livemin",
@@ -273,10 +289,13 @@ RISK_SECONDS: Final = hot_histogram(
 RISK_MISSED: Final = hot_counter(
     Counter("mashang_risk_features_missed_total", "Decisions made without some features, by why.", ["reason"])
 )
-RISK_HITS: Final = Counter(
-    "mashang_risk_rule_hits_total",
-    "Payments that a rule hit, live or in shadow; by name for the 100 busiest of a process, the others together.",
-    ["rule", "mode"],
+RISK_HITS: Final = hot_ranked(
+    Counter(
+        "mashang_risk_rule_hits_total",
+        "Payments that a rule hit, live or in shadow; the 100 busiest by name, the others as other.",
+        ["rule", "mode"],
+    ),
+    named=["rule"],
 )
 RISK_VERSION: Final = Gauge(
     "mashang_risk_rule_set_version",
@@ -290,22 +309,22 @@ RISK_LOAD_FAILURES: Final = Counter(
 RISK_PROFILES_BEHIND: Final = Gauge(
     "mashang_risk_profiles_behind_seconds",
     "How far customers' profiles are behind; two seconds are usual, 0 is told while no rule asks for them.",
-    multiprocess_mode="mostrecent",
+    multiprocess_mode="livemostrecent",
 )
 RISK_CASES_OPEN: Final = Gauge(
-    "mashang_risk_cases_open", "Cases that wait for a verdict.", ["kind"], multiprocess_mode="mostrecent"
+    "mashang_risk_cases_open", "Cases that wait for a verdict.", ["kind"], multiprocess_mode="livemostrecent"
 )
 RISK_CASES_OVERDUE: Final = Gauge(
     "mashang_risk_cases_overdue",
     "Open cases past the time that is set for them.",
     ["kind"],
-    multiprocess_mode="mostrecent",
+    multiprocess_mode="livemostrecent",
 )
 RISK_CASES_OLDEST_AGE: Final = Gauge(
     "mashang_risk_cases_oldest_age_seconds",
     "How long the open case that was opened (or opened again) first has waited.",
     ["kind"],
-    multiprocess_mode="mostrecent",
+    multiprocess_mode="livemostrecent",
 )
 RISK_CASE_SECONDS: Final = Histogram(
     "mashang_risk_case_seconds",
@@ -318,6 +337,30 @@ RISK_COMPLAINTS: Final = Counter("mashang_risk_complaints_total", "Complaints ta
 RISK_LABELS: Final = Counter(
     "mashang_risk_labels_total", "Labels of payments that came from outside, by who knew.", ["source", "label"]
 )
+TRACE_SPANS: Final = Counter(
+    "mashang_trace_spans_total",
+    "Spans exported to the collector, failed where it did not take them, dropped where too many waited.",
+    ["result"],
+)
 LOOP_LAG: Final = Gauge(
     "mashang_event_loop_lag_seconds", "How late the event loop runs its timers.", multiprocess_mode="livemax"
+)
+LOOP_TURNED: Final = Gauge(
+    "mashang_worker_turned_timestamp_seconds",
+    "When a loop of the worker last came round: of its tasks, of its housekeeping.",
+    ["loop"],
+    multiprocess_mode="livemax",
+)
+BUILD: Final = Gauge("mashang_build_info", "1, by the version that runs.", ["version"], multiprocess_mode="livemax")
+PROCESSES: Final = Gauge(
+    "mashang_processes",
+    "Processes that live, by what they do: gateway or worker.",
+    ["role"],
+    multiprocess_mode="livesum",
+)
+PROCESS_CPU_SECONDS: Final = Counter(
+    "mashang_process_cpu_seconds_total", "CPU time of the processes, user and system.", ["role"]
+)
+PROCESS_MEMORY: Final = Gauge(
+    "mashang_process_resident_memory_bytes", "Memory of the processes.", ["role"], multiprocess_mode="livesum"
 )

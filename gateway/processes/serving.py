@@ -9,13 +9,13 @@ import signal
 import socket
 import sys
 import time
-from pathlib import Path
 from types import FrameType
 
 import uvicorn
 
 from gateway.kernel.draining import DRAINING
 from gateway.kernel.logs import flush_logs
+from gateway.metrics.folder import retire
 from gateway.processes.children import Child, Command
 from gateway.processes.interrupts import Interrupts
 from gateway.processes.supervisor import Hooks, Supervisor, stop_together
@@ -122,29 +122,12 @@ async def serve_many(listener: socket.socket, workers: int, settings: Settings) 
 
 
 def forget_metrics_of(settings: Settings, pid: int) -> None:
-    """Remove the live gauges of a dead process; its counters go on counting."""
+    """Remove the gauges of a dead process; its counters are added to those of the others that died."""
     if settings.metrics_dir is not None:
-        for path in settings.metrics_dir.glob(f"gauge_live*_{pid}.db"):
-            path.unlink(missing_ok=True)
-
-
-def forget_dead_metrics(metrics_dir: Path) -> None:
-    """Make the folder of the metric files, without those of processes that are no more."""
-    metrics_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for path in metrics_dir.glob("*_*.db"):
-        number = path.stem.rpartition("_")[2]
-        if number.isdigit() and not _exists(int(number)):
-            path.unlink(missing_ok=True)
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        try:
+            retire(settings.metrics_dir, pid)
+        except OSError as error:  # a full disk under the metric files is no reason not to restart it
+            _say(f"the metric files of process {pid} are left as they are: {error}")
 
 
 def _say(text: str) -> None:

@@ -17,10 +17,10 @@ import asyncpg
 
 from gateway.database.batches import BROKEN, database_away
 from gateway.database.pool import Connection
+from gateway.kernel.business_metrics import REFUNDED, REFUNDS
 from gateway.kernel.clock import Deadline
 from gateway.kernel.errors import Conflict, Unavailable
 from gateway.kernel.ids import new_id
-from gateway.kernel.metrics import REFUNDS
 from gateway.payments.counting import NOBODY_COUNTS, Hears
 from gateway.payments.payment import first_difference
 from gateway.refunds import commits, steps
@@ -218,7 +218,10 @@ def _key_taken() -> Conflict:
 def tell_of(committed: Committed) -> None:
     """Tell the metrics and the log of a refund that was taken, or that has ended."""
     refund = committed.refund
-    REFUNDS.labels(refund.status, committed.wallet, refund.account_id or "none").inc()
+    account = refund.account_id or "none"
+    REFUNDS.labels(refund.status, committed.wallet, account).inc()
+    if refund.status is RefundStatus.SUCCEEDED:
+        REFUNDED.labels(committed.wallet, account).inc(refund.amount)
     _log.info(
         "refund",
         extra=_names(refund)

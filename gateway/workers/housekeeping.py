@@ -25,6 +25,9 @@ from gateway.kernel.metrics import (
     UNRESOLVED,
     UNRESOLVED_AGE,
 )
+from gateway.merchants.changes import forget_changes
+from gateway.metrics.process import ProcessWatch, Role
+from gateway.workers.probes import Loop, Turns
 from gateway.workers.tasks import SQL
 from promotions.budget.grants import forget_uses, reclaim
 from promotions.reporting.counting import forget_hours
@@ -60,8 +63,9 @@ class Chore:
         self.due_s = time.monotonic() + self.every_s
 
 
-async def keep_house(base: Base) -> None:
+async def keep_house(base: Base, turns: Turns | None = None) -> None:
     """Run until cancelled."""
+    turns, watch = turns or Turns(), ProcessWatch(Role.WORKER)
     chores = (
         Chore(_PARTITIONS_S, make_partitions),
         Chore(_FORGET_S, forget),
@@ -70,6 +74,8 @@ async def keep_house(base: Base) -> None:
         Chore(_ARTEFACTS_S, sweep_rules),
     )
     while True:
+        turns.turned(Loop.HOUSE)
+        watch.look()
         flush_hot_metrics()
         try:
             await measure(base)
@@ -89,11 +95,13 @@ async def make_partitions(base: Base) -> None:
 
 
 async def forget(base: Base) -> None:
-    """Forget what is over: answers of the admin API, earlier credentials of channel accounts, counters of past days."""
+    """Forget what is over: answers of the admin API, earlier credentials of channel accounts, counters of past days,
+    which merchants changed."""
     await forget_answers(base.pool)
     await forget_previous(base.pool)
     await forget_uses(base.pool)
     await forget_hours(base.pool)
+    await forget_changes(base.pool)
 
 
 async def grant_budgets(base: Base) -> None:

@@ -121,15 +121,18 @@ WITH today AS (
 )
 SELECT
     k.id, k.used AS today_fen, coalesce(h.fen, 0) AS held_fen, s.used - coalesce(h.fen, 0) AS spent_fen,
-    k.budget - s.used AS left_fen, k.left_fen AS granted_left_fen, coalesce(p.share, 1) AS share,
+    k.budget AS budget_fen, k.budget - s.used AS left_fen, k.left_fen AS granted_left_fen, coalesce(p.share, 1) AS share,
     (
         SELECT json_object_agg(w.what, w.count) FROM campaign_hours w
         WHERE w.campaign_id = k.id AND w.hour = date_trunc('hour', now())
-    ) AS asked
+    ) AS asked,
+    k.place
 FROM ranked k
 CROSS JOIN LATERAL (SELECT sum(used)::bigint AS used FROM campaign_slices WHERE campaign_id = k.id) s
 LEFT JOIN held h ON h.campaign_id = k.id
 LEFT JOIN campaign_pace p ON p.campaign_id = k.id
 WHERE k.place <= $1
 UNION ALL
-SELECT NULL, sum(used)::bigint, NULL, NULL, NULL, NULL, NULL, NULL FROM ranked WHERE place > $1 HAVING count(*) > 0
+SELECT NULL, sum(used)::bigint, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM ranked WHERE place > $1 HAVING count(*) > 0
+ORDER BY place NULLS LAST

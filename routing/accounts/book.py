@@ -13,6 +13,7 @@ import asyncpg
 
 from gateway.kernel.clock import utc_now
 from gateway.kernel.secrets import Vault
+from routing.accounts.expiry import tell_expiry
 from routing.accounts.store import SQL, AccountRow, AccountStatus, rotate_account, save_account
 from routing.accounts.terms import Terms
 from routing.channels.base import Channel, Wallet
@@ -170,7 +171,9 @@ class AccountBook:
                 settings = with_previous_keys(row.channel, settings, earlier)
             except ValueError as error:
                 _complain("the earlier credentials of a channel account cannot be opened", row.id, error)
-        return _Built(row.settings_sealed, previous_sealed, self._build(row.id, row.channel, settings), previous)
+        channel = self._build(row.id, row.channel, settings)
+        tell_expiry(row.id, settings)
+        return _Built(row.settings_sealed, previous_sealed, channel, previous)
 
 
 def _methods(kind: str, wallets: Iterable[Wallet], terms: Terms) -> Mapping[Wallet, frozenset[Method]]:

@@ -84,10 +84,15 @@ async def test_the_metrics_count_payments_and_name_no_customer_merchant_or_order
     await till.pay(order)
     await till.pay(order)
     after = await _samples(stack)
-    paid = 'mashang_payments_total{channel="wechat_direct",reason="",status="succeeded",wallet="wechat"}'
-    again = 'mashang_payments_total{channel="wechat_direct",reason="replayed",status="succeeded",wallet="wechat"}'
-    assert after[paid] - before.get(paid, 0) == 1
-    assert after[again] - before.get(again, 0) == 1
+    paid, ended, again = (
+        'mashang_payments_total{status="succeeded",wallet="wechat"}',
+        'mashang_payments_ended_total{account="wechat_direct",failure="",status="succeeded",wallet="wechat"}',
+        "mashang_payments_replayed_total",
+    )
+    for series in (paid, ended, again):
+        assert after[series] - before.get(series, 0) == 1
+    turnover = 'mashang_turnover_fen_total{account="wechat_direct",wallet="wechat"}'
+    assert after[turnover] - before.get(turnover, 0) == order["amount"]
     text = "\n".join(after)
     for private in (order["merchant_order_no"], order["auth_code"], stack.shop.id, "customer-77", "203.0.113.77"):
         assert private not in text

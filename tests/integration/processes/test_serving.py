@@ -15,7 +15,6 @@ import httpx
 import psutil
 import pytest
 
-from gateway.processes.serving import forget_dead_metrics
 from tests.support.waiting import gone_within, until
 
 ROOT = Path(__file__).parents[3]
@@ -129,13 +128,3 @@ def test_a_taken_port_is_a_clear_error(settings: dict[str, str]) -> None:
         )
     assert refused.returncode == 2
     assert f"Port {port} on 127.0.0.1 is taken" in refused.stderr
-
-
-def test_metric_files_of_dead_processes_go_and_those_of_living_ones_stay(tmp_path: Path) -> None:
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    dead, living = tmp_path / f"counter_{ended.pid}.db", tmp_path / f"gauge_livesum_{os.getpid()}.db"
-    for path in (dead, living):
-        path.touch()
-    forget_dead_metrics(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [living.name]

@@ -7,14 +7,13 @@ from typing import Any
 
 import asyncpg
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.database.pool import open_pool
 from gateway.kernel.ids import new_id
 from promotions.offer import Reason
 from promotions.reporting import gauges
 from promotions.reporting.counting import Counting
-from promotions.reporting.gauges import CAMPAIGNS_MAX, OTHERS, CampaignGauges
+from promotions.reporting.gauges import CAMPAIGNS_MAX, DETAILED_MAX, OTHERS, CampaignGauges
 from tests.support.rows import settings
 
 
@@ -52,11 +51,10 @@ async def campaign(pool: asyncpg.Pool, used: int, *, status: str = "active", yes
 
 async def samples(found: CampaignGauges) -> dict[tuple[str, ...], float]:
     """By name, campaign and reason."""
-    text = (await found.text()).decode()
     return {
         (sample.name, *sample.labels.values()): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
+        for metric in await found.metrics()
+        for sample in metric.samples
     }
 
 
@@ -97,17 +95,18 @@ async def test_a_campaign_shows_what_it_spent_holds_and_has_left(pool: asyncpg.P
         ("mashang_campaign_today_fen", campaign_id): 1_500,
         ("mashang_campaign_spent_fen", campaign_id): 5_000,
         ("mashang_campaign_held_fen", campaign_id): 500,
+        ("mashang_campaign_budget_fen", campaign_id): 10_000,
         ("mashang_campaign_left_fen", campaign_id): 4_500,
         ("mashang_campaign_granted_left_fen", campaign_id): 3_500,
-        ("mashang_campaign_paced_share", campaign_id): 1,
+        ("mashang_campaign_paced_ratio", campaign_id): 1,
         ("mashang_campaign_refusals", campaign_id, "below_spend"): 1,
     }
 
 
 async def test_the_largest_stand_alone_and_the_others_together(pool: asyncpg.Pool) -> None:
     counting = Counting()
-    for number in range(CAMPAIGNS_MAX + 3):
-        campaign_id = await campaign(pool, 100 + number)
+    ids = [await campaign(pool, 100 + number) for number in range(CAMPAIGNS_MAX + 3)]
+    for campaign_id in ids:
         for reason in Reason:
             counting.count(campaign_id, reason)
     await counting.flush(pool)
@@ -115,7 +114,9 @@ async def test_the_largest_stand_alone_and_the_others_together(pool: asyncpg.Poo
     found = await samples(CampaignGauges(pool))
     assert found["mashang_campaign_today_fen", OTHERS] == 100 + 101 + 102
     assert len({key[1] for key in found}) == CAMPAIGNS_MAX + 1
-    assert len(found) <= CAMPAIGNS_MAX * (6 + len(Reason)) + 1
+    assert len(found) <= CAMPAIGNS_MAX * 6 + DETAILED_MAX * (2 + len(Reason)) + 1
+    detailed = {key[1] for key in found if key[0] == "mashang_campaign_refusals"}
+    assert detailed == set(ids[: -DETAILED_MAX - 1 : -1])
 
 
 async def test_the_rate_is_what_went_between_two_looks(pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
