@@ -39,7 +39,7 @@ _CONSTANT: Final = re.compile(
 )
 _DYNAMIC: Final = re.compile(r"\b(?:alter|create|drop|truncate|update|delete|lock|reindex)\b", re.IGNORECASE)
 _REPEATABLE: Final = re.compile(
-    r"^(?:create (?:unique )?index concurrently if not exists|drop index concurrently if exists"
+    r"^(?:create (?:unique )?index (?:concurrently )?if not exists|drop index concurrently if exists"
     r"|alter table (?:only )?[\w.]+ validate constraint|update|delete|create or replace|create table if not exists"
     r"|alter table (?:only )?[\w.]+ (?:add column if not exists|drop constraint if exists|drop column if exists"
     r"|alter (?:column )?\w+ (?:set not null|set default|drop not null|set statistics)|set \())"
