@@ -1,7 +1,7 @@
 """Asks the Mashang process of this container whether it is ready: `python -m gateway.processes.health [URL]`.
 
-Exit status 0 where it is.  A container has no curl, and importing the command line at each check would cost more than the check:
-this is the standard library alone.
+Exit status 0 where it is.  A container has no curl, and importing the command line at each check would cost more than
+the check itself: this is the standard library alone.
 """
 
 from __future__ import annotations
