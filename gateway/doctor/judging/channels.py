@@ -11,11 +11,6 @@ from gateway.doctor.finding import Area, Finding, Scribe
 from gateway.doctor.judging.tls import Reached, judge_expiry, judge_reached
 
 _SCRIBE: Final = Scribe(Area.CHANNELS)
-_UNKNOWN_EXPIRY: Final = {
-    "wechat": "the merchant API certificate's end is not known here: only its serial is stored",
-    "alipay": "key pairs of Alipay have no end",
-    "qra": "the front's MD5 key has no end",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +54,7 @@ def judge_channels(facts: ChannelFacts) -> list[Finding]:
     found = [finding for account in facts.accounts for finding in _account(account, facts.now)]
     for host, reached in sorted(facts.reached.items()):
         advice = f"Open the way out to {host}:443 (DNS, firewall, egress policy), and look at its certificate chain."
-        found += judge_reached(_SCRIBE, f"host.{host.partition(':')[0]}", reached, facts.now, advice)
+        found += judge_reached(_SCRIBE, f"host.{host}", reached, facts.now, advice)
     return found
 
 
@@ -70,7 +65,7 @@ def _account(account: AccountFacts, now: datetime) -> Iterator[Finding]:
         yield _SCRIBE.problem(name, f"{account.channel}: does not open: {account.problem}", advice)
         return
     if account.inner:
-        told = f"{account.channel}: {', '.join(account.inner)} lead to a simulator or inside"
+        told = f"{account.channel}: {', '.join(account.inner)} no public https address: a simulator's, or inside"
         yield _SCRIBE.problem(
             name, told, "Production refuses it: use the channel's own addresses (docs/going-live.md)."
         )
@@ -80,6 +75,6 @@ def _account(account: AccountFacts, now: datetime) -> Iterator[Finding]:
         advice = "Get the next one from the channel and rotate: docs/channel-accounts.md, “Rotate credentials”."
         what = certificate.setting
         yield judge_expiry(_SCRIBE, f"{name}.{what}", f"{account.id}: {what}", certificate.until - now, advice)
-    if not account.certificates and account.channel in _UNKNOWN_EXPIRY:
-        advice = "Note its end from the merchant platform." if account.channel == "wechat" else ""
-        yield _SCRIBE.not_checked(f"{name}.expiry", _UNKNOWN_EXPIRY[account.channel], advice)
+    if account.channel == "wechat":
+        why = "the merchant API certificate's end is not known here: only its serial is stored"
+        yield _SCRIBE.not_checked(f"{name}.expiry", why, "Note its end from the merchant platform (five years).")

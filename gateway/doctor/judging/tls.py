@@ -33,7 +33,7 @@ class Reached:
 def judge_expiry(scribe: Scribe, check: str, what: str, left: timedelta, advice: str) -> Finding:
     """By the time that a certificate has left."""
     if left <= timedelta(0):
-        return scribe.problem(check, f"{what} ended {-left.days} days ago", advice)
+        return scribe.problem(check, f"{what} ended {(-left).days} days ago", advice)
     told = f"{what} is good for {left.days} more days"
     if left < EXPIRY_BAD:
         return scribe.problem(check, told, advice)
