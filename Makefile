@@ -164,6 +164,10 @@ sbom: setup ## write the software bill of materials of what EXTRAS install (Cycl
 	@$(BIN)/uv export --quiet --frozen --no-dev --preview-features sbom-export --format cyclonedx1.5 $(foreach extra,$(or $(EXTRAS),tracing),--extra $(extra)) > dist/mashang.cdx.json
 	@echo "dist/mashang.cdx.json"
 
+.PHONY: upgrade-try
+upgrade-try: setup ## upgrade from an older revision under load, and count what failed: FROM=f2e0977 ARGS="--back" (docs/upgrading.md)
+	@$(BIN)/python -m loadtests.upgrade $(if $(FROM),--from $(FROM)) $(ARGS)
+
 clean: ## remove the environment and the state of `make run`
 	rm -rf $(VENV) .venv-sdk $(STATE)
 
