@@ -83,7 +83,8 @@ COPY --from=code /code /opt/mashang
 ENV PATH=/opt/mashang/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
-    MASHANG_LOG_JSON=true
+    MASHANG_LOG_JSON=true \
+    MASHANG_WORKER_HOST=0.0.0.0
 USER 10001:10001
 WORKDIR /tmp
 EXPOSE 8000 8001

@@ -86,10 +86,20 @@ class Trial:
             ended = self._podman.run(*command)
             self._results.check(what, ended.status == 0, f"{ended.took_s:.1f} s")
             _need(what, ended)
+        self._as_compose_does()
         refused = self._podman.run(
             "-c", "MASHANG_ENV=production exec mashang demo seed --reached-as x", entrypoint="sh"
         )
         self._results.check("demo seed is refused in production", refused.status == 2, refused.output[-90:])
+
+    def _as_compose_does(self) -> None:
+        """The secrets are made in one container and read by the shell of the next."""
+        made = self._podman.run(
+            "demo", "secrets", "--state", _STATE, "--password-file", f"{_STATE}/../postgres/password"
+        )
+        script = f'set -a; . {_STATE}/demo.env; exec mashang "$@"'
+        migrated = self._podman.run("-c", script, "mashang", "migrate", "--status", entrypoint="/bin/sh")
+        self._results.check("demo secrets, and a command that reads them", made.status == migrated.status == 0)
 
     def _start_others(self) -> None:
         self._podman.start(self._simulators, "simulators", "--state", _STATE)
