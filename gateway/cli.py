@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import sys
 from pathlib import Path
@@ -13,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 
-from gateway.commandline import accounts
+from gateway.commandline import accounts, doctor
 from gateway.commandline.campaign import campaign
 from gateway.commandline.coupons import coupon
 from gateway.commandline.demo import demo
+from gateway.commandline.environment import read_settings
 from gateway.commandline.options import STATE as _STATE
 from gateway.commandline.options import (
     AdminUrl,
@@ -59,6 +59,7 @@ app.add_typer(payment, name="payment")
 app.add_typer(risk, name="risk")
 app.add_typer(segments, name="segments")
 accounts.register(routing)
+doctor.register(app)
 
 
 @app.command()
@@ -95,13 +96,19 @@ def serve(
     ready_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run the HTTP service; the settings come from the environment (MASHANG_…)."""
-    settings = _settings()
-    from gateway.processes.serving import forget_dead_metrics, serve_here, serve_many
-    from gateway.processes.sockets import listen_exactly
+    settings = read_settings()
+    from gateway.metrics.folder import count_in, settle
 
+    if settings.metrics_dir is not None and fd is None:
+        settle(settings.metrics_dir)
+    if settings.metrics_dir is not None and workers == 1:
+        count_in(settings.metrics_dir)
+    from gateway.processes.serving import serve_here, serve_many
+    from gateway.processes.sockets import listen_exactly
+    from gateway.production.refusing import require_safe_beforehand
+
+    require_safe_beforehand(settings)
     _require_schema(settings)
-    if fd is None and settings.metrics_dir is not None:
-        forget_dead_metrics(settings.metrics_dir)
     listener = listen_exactly(port, host) if fd is None else socket.socket(fileno=fd)
     if workers > 1:
         asyncio.run(serve_many(listener, workers, settings))
@@ -112,11 +119,19 @@ def serve(
 @app.command()
 def worker() -> None:
     """Run the worker: it resolves what crashes and silent channels leave open."""
-    settings = _settings()
+    settings = read_settings()
+    from gateway.metrics.folder import count_in, of_worker, settle
+
+    if settings.metrics_dir is not None:
+        folder = of_worker(settings.metrics_dir, settings.worker_port)
+        settle(folder)
+        count_in(folder)
     import uvloop
 
+    from gateway.production.refusing import require_safe_beforehand
     from gateway.workers.main import run
 
+    require_safe_beforehand(settings)
     _require_schema(settings)
     uvloop.run(run(settings))
 
@@ -151,7 +166,7 @@ def migrate(
     """Bring the database to the newest schema, while payments go on (docs/upgrading.md)."""
     from gateway.commandline import migrate as commands
 
-    database_url = _settings().database_url.get_secret_value()
+    database_url = read_settings().database_url.get_secret_value()
     if wait is not None:
         raise typer.Exit(0 if commands.wait(database_url, wait) else 1)
     if status:
@@ -163,11 +178,19 @@ def migrate(
 
 
 @app.command("settings")
-def show_settings() -> None:
-    """Print the settings in force, secrets masked."""
+def show_settings(
+    check: Annotated[
+        bool, typer.Option("--check", help="Instead, print all that production would refuse of them; status 2 if any.")
+    ] = False,
+) -> None:
+    """Print the settings in force, secrets masked; or judge them for production, without asking any server."""
     from pydantic import SecretStr
 
-    settings = _settings()
+    settings = read_settings()
+    if check:
+        from gateway.commandline.doctor import check_settings
+
+        raise typer.Exit(check_settings(settings))
     for name, field in type(settings).model_fields.items():
         value = getattr(settings, name)
         variable = field.validation_alias or f"MASHANG_{name.upper()}"
@@ -418,24 +441,6 @@ def retention(
 
     if not run(RetentionOrder(months, archive, no_archive, state)):
         raise typer.Exit(1)
-
-
-def _settings() -> Settings:
-    """The settings of the environment, with the metric files' folder told to the metrics library before it loads."""
-    from pydantic import ValidationError
-
-    from gateway.settings import Settings
-
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        for problem in error.errors(include_input=False, include_url=False):
-            name = str(problem["loc"][0]).removeprefix("MASHANG_").upper() if problem["loc"] else "?"
-            typer.echo(f"MASHANG_{name}: {problem['msg']}", err=True)
-        raise typer.Exit(2) from None
-    if settings.metrics_dir is not None:
-        os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(settings.metrics_dir))
-    return settings
 
 
 def _require_schema(settings: Settings) -> None:

@@ -1,10 +1,9 @@
-"""The settings as a command reads them: what is wrong is told by variable, and the metric files have their folder."""
+"""The settings as a command reads them: what is wrong is told by variable."""
 
 # ruff: noqa: PLC0415 - what a command needs is imported inside it, as in gateway.cli
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import typer
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def read_settings() -> Settings:
-    """The settings of the environment, with the metric files' folder told to the metrics library before it loads."""
+    """The settings of the environment.  No metric files are begun: that is for `serve` and `worker` alone."""
     from pydantic import ValidationError
 
     from gateway.settings import Settings

@@ -82,7 +82,6 @@ def _add_up(folder: Path, kind: str, path: Path) -> None:
     """Write the sum beside, and put it in its place whole.  Killed between the last two lines, it counts twice."""
     from prometheus_client.mmap_dict import MmapedDict  # noqa: PLC0415  see above
 
-    from gateway.kernel import business_metrics, metrics  # noqa: F401, PLC0415  which counters are ranked
     from gateway.metrics.merging import totals  # noqa: PLC0415
     from gateway.metrics.ranking import shortened  # noqa: PLC0415
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
+from gateway.kernel import business_metrics, metrics  # noqa: F401  they say which counters are ranked
 from gateway.kernel.hot_metrics import OTHER, RANKED, ROWS_MAX
 from gateway.metrics.families import Family, Labels
 from gateway.metrics.merging import key_of
@@ -56,7 +57,7 @@ class Standing:
             self._look(names, now_s)
         said = {labels: names[labels] for labels in self.told if labels in names}
         for labels, count in counts.items():
-            if labels not in said:
+            if labels not in self.told:
                 rest = self.rest_of(labels)
                 said[rest] = said.get(rest, 0.0) + count
         for rest, amount in self.moved.items():
