@@ -19,10 +19,9 @@ def read_settings() -> Settings:
     from gateway.settings import Settings
 
     try:
-        settings = Settings()
+        return Settings()
     except ValidationError as error:
         for problem in error.errors(include_input=False, include_url=False):
             name = str(problem["loc"][0]).removeprefix("MASHANG_").upper() if problem["loc"] else "?"
             typer.echo(f"MASHANG_{name}: {problem['msg']}", err=True)
         raise typer.Exit(2) from None
-    return settings
