@@ -148,6 +148,14 @@ def test_the_door_for_payments_has_no_administration_and_no_metrics() -> None:
     assert {"/admin", "/metrics", "/livez", "/readyz"} == set(refused.split())
 
 
+def test_the_proxy_believes_no_caller_about_its_address() -> None:
+    doors = re.findall(r"^frontend (?:payments|operators)\n(?:    .*\n)+", PROXY, re.MULTILINE)
+    assert len(doors) == 2
+    assert all("http-request del-header X-Forwarded-For" in door for door in doors)
+    assert "option forwardfor" in PROXY
+    assert all(SERVICES[name]["environment"]["MASHANG_TRUSTED_PROXIES"] == "1" for name in GATEWAYS)
+
+
 def test_no_payment_is_sent_twice_by_the_proxy() -> None:
     [retried] = re.findall(r"^    retry-on (.+)$", PROXY, re.MULTILINE)
     assert retried == "conn-failure"
