@@ -271,6 +271,26 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION note_changed_merchants() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    told bigint;
+    ids text[];
+BEGIN
+    EXECUTE format('SELECT array_agg(DISTINCT %I) FROM changed', TG_ARGV[0]) INTO ids;
+    IF ids IS NULL THEN
+        RETURN NULL;
+    END IF;
+    UPDATE directory_revision SET revision = revision + 1, merchants = merchants + 1 RETURNING merchants INTO told;
+    IF cardinality(ids) > 1000 THEN
+        ids := ARRAY[NULL];
+    END IF;
+    INSERT INTO merchant_changes (number, merchant_id) SELECT told, unnest(ids);
+    RETURN NULL;
+END
+$$;
+
 CREATE FUNCTION owe_reward(of_payment text, of_merchant text) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
@@ -1069,6 +1089,7 @@ CREATE TABLE directory_revision (
     singleton boolean DEFAULT true NOT NULL,
     revision bigint NOT NULL,
     places bigint DEFAULT 1 NOT NULL,
+    merchants bigint DEFAULT 0 NOT NULL,
     CONSTRAINT directory_revision_singleton_check CHECK (singleton),
     CONSTRAINT directory_revision_pkey PRIMARY KEY (singleton)
 );
@@ -1120,6 +1141,12 @@ CREATE TABLE late_captures (
     CONSTRAINT late_captures_amount_check CHECK ((amount > 0)),
     CONSTRAINT late_captures_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'refunded'::text, 'review'::text]))),
     CONSTRAINT late_captures_pkey PRIMARY KEY (payment_id, merchant_id, attempt_seq)
+);
+
+CREATE TABLE merchant_changes (
+    number bigint NOT NULL,
+    merchant_id text COLLATE "C",
+    at timestamp with time zone DEFAULT now() NOT NULL
 );
 
 CREATE TABLE merchants (
@@ -1866,6 +1893,8 @@ CREATE INDEX customers_by_segment ON customers USING gin (segments) WHERE (segme
 CREATE INDEX events_at ON events USING brin (at) WITH (autosummarize='on');
 CREATE INDEX events_by_merchant ON events (merchant_id, id) WHERE (id IS NOT NULL);
 CREATE INDEX late_captures_for_review ON late_captures (payment_id) WHERE (status = 'review'::text);
+CREATE INDEX merchant_changes_by_age ON merchant_changes (at);
+CREATE INDEX merchant_changes_by_number ON merchant_changes (number);
 CREATE INDEX payments_by_merchant ON payments (merchant_id, id);
 CREATE INDEX payments_for_review ON payments (id) WHERE (review IS NOT NULL);
 CREATE INDEX recovery_tasks_due ON recovery_tasks (next_at);
@@ -1898,11 +1927,17 @@ CREATE INDEX risk_publications_by_version ON risk_publications (version, seq);
 CREATE INDEX webhook_endpoints_by_merchant ON webhook_endpoints (merchant_id, id);
 CREATE INDEX webhook_queue_lines ON webhook_queue (endpoint_id, again, next_at);
 CREATE TRIGGER api_keys_changed AFTER INSERT OR DELETE OR UPDATE ON api_keys FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
+CREATE TRIGGER api_keys_edited AFTER UPDATE ON api_keys REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_changed_merchants('merchant_id');
+CREATE TRIGGER api_keys_made AFTER INSERT ON api_keys REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_changed_merchants('merchant_id');
+CREATE TRIGGER api_keys_removed AFTER DELETE ON api_keys REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_changed_merchants('merchant_id');
 CREATE TRIGGER audit_trail_stays BEFORE DELETE OR UPDATE OR TRUNCATE ON audit_trail FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER campaigns_changed AFTER INSERT OR DELETE OR UPDATE ON campaigns FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
 CREATE TRIGGER channel_accounts_changed AFTER INSERT OR DELETE OR UPDATE ON channel_accounts FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
 CREATE TRIGGER merchants_changed AFTER INSERT OR DELETE OR UPDATE ON merchants FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
+CREATE TRIGGER merchants_edited AFTER UPDATE ON merchants REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_changed_merchants('id');
+CREATE TRIGGER merchants_made AFTER INSERT ON merchants REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_changed_merchants('id');
 CREATE TRIGGER merchants_moved AFTER UPDATE OF customer_realm, category, region ON merchants FOR EACH STATEMENT EXECUTE FUNCTION raise_places_revision();
+CREATE TRIGGER merchants_removed AFTER DELETE ON merchants REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_changed_merchants('id');
 CREATE TRIGGER merchants_screened AFTER UPDATE OF risk_open_amount_max, risk_tier ON merchants FOR EACH STATEMENT EXECUTE FUNCTION raise_places_revision();
 CREATE TRIGGER risk_case_steps_append_only BEFORE DELETE OR UPDATE ON risk_case_steps FOR EACH ROW EXECUTE FUNCTION refuse_change_of_risk_record();
 CREATE TRIGGER risk_complaints_append_only BEFORE DELETE OR UPDATE OF id, merchant_id, case_id, payment_id, reason, channel, channel_complaint_id, fingerprint, said_sealed, by, at ON risk_complaints FOR EACH ROW EXECUTE FUNCTION refuse_change_of_risk_record();
@@ -1916,6 +1951,9 @@ CREATE TRIGGER risk_rule_pieces_stay BEFORE DELETE OR UPDATE ON risk_rule_pieces
 CREATE TRIGGER risk_rule_sets_stay BEFORE DELETE OR UPDATE ON risk_rule_sets FOR EACH STATEMENT EXECUTE FUNCTION refuse_change_of_rule_set();
 CREATE TRIGGER routing_publications_changed AFTER INSERT OR DELETE OR UPDATE ON routing_publications FOR EACH STATEMENT EXECUTE FUNCTION raise_directory_revision();
 CREATE TRIGGER stores_changed AFTER INSERT OR DELETE OR UPDATE ON stores FOR EACH STATEMENT EXECUTE FUNCTION raise_places_revision();
+CREATE TRIGGER stores_edited AFTER UPDATE ON stores REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_changed_merchants('merchant_id');
+CREATE TRIGGER stores_made AFTER INSERT ON stores REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_changed_merchants('merchant_id');
+CREATE TRIGGER stores_removed AFTER DELETE ON stores REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_changed_merchants('merchant_id');
 
 ALTER TABLE api_keys ADD CONSTRAINT api_keys_merchant_id_fkey FOREIGN KEY (merchant_id) REFERENCES merchants(id);
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -11,12 +10,14 @@ import asyncpg
 
 from gateway.database.batches import BROKEN, database_away
 from gateway.database.pool import named_statements
+from gateway.merchants.changes import MerchantChanges
+from gateway.merchants.remembered import Remembered
 from gateway.merchants.store import Database
 
 SQL: Final = named_statements("gateway.merchants", "stores.sql")
 STORE_ID_LENGTH_MAX: Final = 32
-_KEPT_MAX: Final = 50_000
-"""Places, some 300 bytes each."""
+_KEPT_MAX: Final = 100_000
+"""Places, some 400 bytes each."""
 
 
 class Store(NamedTuple):
@@ -76,14 +77,14 @@ async def delete_store(database: Database, merchant_id: str, store_id: str) -> b
 class StoreBook:
     """Where payments are made, kept in memory: the places in use, the oldest forgotten beyond a bound.
 
-    `reload` is told of every change in the directory (RevisionWatch), and forgets all where one of a place was among
-    them.
+    `reload` is told of every change in the directory (RevisionWatch), and forgets the places of merchants that changed.
     """
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
-        self._places: OrderedDict[tuple[str, str | None], Place] = OrderedDict()
-        self._revision: int | None = None
+        self._changes = MerchantChanges(pool)
+        self._places = Remembered[tuple[str, str | None], Place](_KEPT_MAX)
+        self._generation = 0
 
     async def get(self, merchant_id: str, store_id: str | None) -> Place:
         """The place of a merchant's store, known or not.  Raises Unavailable where it has to be read and cannot be."""
@@ -92,20 +93,18 @@ class StoreBook:
 
     async def reload(self) -> None:
         """Forget what may have changed."""
-        revision = await self._pool.fetchval(SQL["places_revision"])
-        if revision != self._revision:
-            self._places.clear()
-            self._revision = revision
+        changed = await self._changes.read()
+        if changed is None or changed:
+            self._places.forget(changed)
+            self._generation += 1
 
     async def _read(self, merchant_id: str, store_id: str | None) -> Place:
-        revision = self._revision
+        generation = self._generation
         try:
             record = await self._pool.fetchrow(SQL["place"], merchant_id, store_id)
         except BROKEN:
             raise database_away() from None
         place = Place(merchant_id, None, None) if record is None else Place(*record)
-        if revision == self._revision:  # what was read before a change must not outlive it
-            self._places[merchant_id, store_id] = place
-            if len(self._places) > _KEPT_MAX:
-                self._places.popitem(last=False)
+        if generation == self._generation:  # what was read before a change must not outlive it
+            self._places.keep((merchant_id, store_id), place, merchant_id)
         return place

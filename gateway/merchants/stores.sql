@@ -26,6 +26,3 @@ SELECT
     coalesce(s.region, m.region) AS region, m.created_at, m.risk_tier, m.risk_open_amount_max, s.latitude, s.longitude
 FROM merchants m LEFT JOIN stores s ON s.merchant_id = m.id AND s.store_id = $2
 WHERE m.id = $1
-
--- name: places_revision
-SELECT places FROM directory_revision

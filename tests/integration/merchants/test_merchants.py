@@ -145,7 +145,7 @@ async def test_what_was_read_before_a_change_does_not_outlive_it(
 async def test_guessing_fills_no_memory_and_pushes_out_nobody(
     key: NewKey, pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_KEPT_MAX", 10)
+    monkeypatch.setattr(module, "_UNKNOWN_MAX", 10)
     directory = Directory(pool, VAULT)
     await directory.authenticate(f"Bearer {key.secret}", Scope.PAY)
     for number in range(30):

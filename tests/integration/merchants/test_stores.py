@@ -54,6 +54,9 @@ class Counted:
         self._pool = pool
         self.reads = 0
 
+    async def fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
+        return await self._pool.fetch(query, *arguments)
+
     async def fetchrow(self, query: str, *arguments: object) -> object:
         self.reads += 1
         return await self._pool.fetchrow(query, *arguments)
@@ -166,8 +169,9 @@ async def test_what_was_read_before_a_change_does_not_outlive_it(pool: asyncpg.P
     assert (await book.get(merchant.id, "s-1")).region == "杭州"
 
 
-async def test_the_memory_is_bounded(book: StoreBook, merchant: Merchant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_memory_is_bounded(pool: asyncpg.Pool, merchant: Merchant, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_KEPT_MAX", 3)
+    book = StoreBook(pool)
     for number in range(10):
         await book.get(merchant.id, f"made-up-{number}")
     assert len(book._places) == 3
