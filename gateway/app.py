@@ -45,6 +45,8 @@ from gateway.kernel.hot_metrics import FLUSH_S, flush_hot_metrics
 from gateway.kernel.logs import set_up_logs
 from gateway.kernel.metrics import IN_FLIGHT, LOOP_LAG
 from gateway.merchants.nonces import Nonces
+from gateway.metrics.exposition import Exposition
+from gateway.metrics.process import ProcessWatch, Role
 from gateway.payments import api as payments_api
 from gateway.payments.attempt_store import AttemptStore
 from gateway.payments.attempts import Attempts
@@ -66,7 +68,6 @@ from gateway.settings import Settings
 from gateway.webhooks import api as webhooks_api
 from gateway.webhooks.running import webhook_desk
 from promotions.reporting.counting import COUNTING
-from promotions.reporting.gauges import CampaignGauges
 from promotions.reporting.report import CampaignReports
 from routing.health.running import keeping
 
@@ -107,7 +108,7 @@ def _lifespan(settings: Settings) -> Any:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            base = await stack.enter_async_context(compose(settings))
+            base = await stack.enter_async_context(compose(settings, "mashang-gateway"))
             await stack.enter_async_context(keeping(base.routing.health, base.valkey, base.accounts))
             replays = Replays(base.store, base.vault)
             router = base.routing.router
@@ -139,7 +140,9 @@ def _lifespan(settings: Settings) -> Any:
             admission = Admission(Capacity.of(settings))
             inbox = Inbox(base.pool, base.vault)
             applying = Applying(base.accounts, base.store, base.charging, base.refunds, inbox)
-            callbacks = Reception(base.accounts, inbox, applying, worker_after_s=settings.take_over_after_s)
+            callbacks = Reception(
+                base.accounts, inbox, applying, base.tracing, worker_after_s=settings.take_over_after_s
+            )
             app.state.services = Services(
                 settings=settings,
                 pool=base.pool,
@@ -170,10 +173,11 @@ def _lifespan(settings: Settings) -> Any:
                 callbacks=callbacks,
                 reports=ReportStore(base.pool),
                 campaign_reports=CampaignReports(base.pool),
-                campaign_gauges=CampaignGauges(base.pool),
+                exposition=Exposition(),
                 receipts=ReceiptStore(base.pool, base.vault, base.store, base.refunds.store, settings.public_url),
                 webhooks=stack.enter_context(webhook_desk(base)),
                 risk=base.risk,
+                tracing=base.tracing,
             )
             async with asyncio.TaskGroup() as tasks:
                 _settle_memory()
@@ -204,12 +208,14 @@ def _settle_memory() -> None:
 
 async def _pulse(desk: Desk) -> None:
     """Twice a second: the hot metrics, how many payments are in flight, and how late the event loop is."""
+    watch = ProcessWatch(Role.GATEWAY)
     while True:
         due = time.monotonic() + FLUSH_S
         await asyncio.sleep(FLUSH_S)
         try:
             LOOP_LAG.set(max(0.0, time.monotonic() - due))
             IN_FLIGHT.set(len(desk))
+            watch.look()
             flush_hot_metrics()
         except Exception:  # a full disk under the metric files is no reason to stop taking payments
             _log.exception("the metrics could not be written")

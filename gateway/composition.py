@@ -21,9 +21,11 @@ from gateway.merchants.directory import Directory
 from gateway.payments.charging import Charging
 from gateway.payments.feedback import Feedback
 from gateway.payments.store import PaymentStore
+from gateway.production.refusing import require_safe
 from gateway.refunds.desk import RefundDesk
 from gateway.risk import Risk
 from gateway.settings import Environment, Settings
+from gateway.tracing.tracing import NOT_TRACED, Tracing, traced
 from promotions.coupons.campaigns import CouponCampaigns
 from routing.accounts.book import AccountBook
 from routing.accounts.usage import Usage
@@ -76,11 +78,12 @@ class Base:
     campaigns: Campaigns
     coupons: CouponCampaigns
     risk: Risk
+    tracing: Tracing = NOT_TRACED
 
 
 @asynccontextmanager
-async def compose(settings: Settings) -> AsyncIterator[Base]:
-    """Open the stores and the channels, and close them at the end."""
+async def compose(settings: Settings, service: str) -> AsyncIterator[Base]:
+    """Open the stores and the channels, and close them at the end; `service` is the process's name in traces."""
     vault = Vault(settings.master_key_bytes)
     transport = HttpTransport()
 
@@ -90,8 +93,10 @@ async def compose(settings: Settings) -> AsyncIterator[Base]:
         return MeteredChannel(account_id, build_channel(kind, complete, transport, public_only=public_only))
 
     async with AsyncExitStack() as stack:
+        tracing = await stack.enter_async_context(traced(settings, service))
         stack.push_async_callback(transport.aclose)
         pool = await stack.enter_async_context(_opened(await once_there(lambda: open_pool(settings))))
+        await once_there(lambda: require_safe(settings, pool))
         hot_pool = await stack.enter_async_context(
             _opened(await once_there(lambda: open_pool(settings, size=_HOT_CONNECTIONS)))
         )
@@ -135,6 +140,7 @@ async def compose(settings: Settings) -> AsyncIterator[Base]:
             campaigns=campaigns,
             coupons=coupons,
             risk=risk,
+            tracing=tracing,
         )
 
 

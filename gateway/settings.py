@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 from enum import StrEnum
 from functools import cached_property
+from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_EXPORTER: Final = "opentelemetry.exporter.otlp.proto.http"
 
 
 class Environment(StrEnum):
@@ -116,12 +119,23 @@ class Settings(BaseSettings):
     risk_deadline_ms: Annotated[float, Field(gt=0, le=1000)] = 20.0
     """So long after it was begun, a risk decision is made of what has come by then."""
 
+    plain_network_allowed: bool = False
+    """In production: PostgreSQL and Valkey may be reached without TLS, for the network between is one of your own."""
     public_url: str = "http://127.0.0.1:8000"
     """Where callers reach this gateway; the errors' `docs_url` points there."""
     trusted_proxies: Annotated[int, Field(ge=0, le=8)] = 0
     """How many proxies of our own stand before the gateway: where the caller's address is read in X-Forwarded-For."""
     metrics_dir: Path | None = None
-    """Folder of the multi-process metric files, shared by the processes of one host; emptied at each start."""
+    """Folder of the multi-process metric files, shared by the processes of one host; emptied when nobody is left."""
+    worker_port: Annotated[int, Field(ge=1, le=65_535)] | None = None
+    """Where a worker answers /metrics, /livez and /readyz; without it, it has no HTTP of its own."""
+    worker_host: str = "127.0.0.1"
+    """The address for it; 0.0.0.0 in a container."""
+    tracing_endpoint: str | None = None
+    """An OpenTelemetry collector that takes OTLP over HTTP, e.g. http://collector:4318; without it nothing is traced.
+    Needs the extra `tracing`."""
+    tracing_sample: Annotated[float, Field(ge=0, le=1)] = 0.01
+    """The share of requests that are traced (docs/tracing.md)."""
     log_level: str = "INFO"
     log_json: bool = False
 
@@ -151,6 +165,19 @@ class Settings(BaseSettings):
     def _ends_before_the_path(cls, value: str) -> str:
         return value.rstrip("/")
 
+    @field_validator("tracing_endpoint")
+    @classmethod
+    def _can_be_traced(cls, value: str | None) -> str | None:
+        if value is None or not value.strip():
+            return None
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        if "@" in value:
+            raise ValueError("takes no password: put it into OTEL_EXPORTER_OTLP_HEADERS")
+        if not is_tracing_installed():
+            raise ValueError("needs the extra `tracing`, which is not installed: pip install 'mashang[tracing]'")
+        return value.strip().rstrip("/")
+
     @field_validator("webhook_allowed_networks")
     @classmethod
     def _are_networks(cls, value: str) -> str:
@@ -166,6 +193,14 @@ class Settings(BaseSettings):
     def master_key_bytes(self) -> bytes:
         """The master key itself."""
         return base64.b64decode(self.master_key.get_secret_value())
+
+
+def is_tracing_installed() -> bool:
+    """Whether the extra `tracing` is there; nothing of it is imported but its empty namespaces."""
+    try:
+        return find_spec(_EXPORTER) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:

@@ -1,4 +1,4 @@
-"""Counts and times the calls of a channel account: a wrapper, so that adapters know nothing of metrics."""
+"""Counts, times and traces the calls of a channel account: a wrapper, so that adapters know nothing of it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import date
 from typing import TypeVar
 
 from gateway.kernel.metrics import CHANNEL_CALLS, CHANNEL_SECONDS
+from gateway.kernel.recording import Fact, Step, Taken, current_recording
 from routing.channels.base import (
     BarcodeCharge,
     CallLimits,
@@ -123,8 +124,13 @@ class MeteredChannel:
             result = _said(answer)
             return answer
         finally:
+            ended = time.monotonic()
             CHANNEL_CALLS.labels(self._account_id, call, result).inc()
-            CHANNEL_SECONDS.labels(self._account_id, call).observe(time.monotonic() - began)
+            CHANNEL_SECONDS.labels(self._account_id, call).observe(ended - began)
+            recording = current_recording()
+            if recording is not None:
+                facts = {Fact.ACCOUNT: self._account_id, Fact.CALL: call, Fact.RESULT: str(result)}
+                recording.add(Taken(Step.CHANNEL, began, ended, facts))
 
 
 def _said(answer: object) -> str:

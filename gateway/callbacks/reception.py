@@ -20,6 +20,8 @@ from gateway.callbacks.inbox import Inbox
 from gateway.database.batches import BROKEN
 from gateway.kernel.errors import ApiError, not_found
 from gateway.kernel.metrics import CALLBACKS
+from gateway.kernel.recording import Fact
+from gateway.tracing.tracing import NOT_TRACED, Tracing, Work
 from routing.accounts.book import Account, AccountBook
 from routing.channels.notifications import Acknowledgement, Notification, NotificationRefused
 
@@ -38,10 +40,19 @@ _LOGGED_EVERY_S: Final = 60.0
 class Reception:
     """One per gateway process."""
 
-    def __init__(self, accounts: AccountBook, inbox: Inbox, applying: Applying, *, worker_after_s: float) -> None:
+    def __init__(
+        self,
+        accounts: AccountBook,
+        inbox: Inbox,
+        applying: Applying,
+        tracing: Tracing = NOT_TRACED,
+        *,
+        worker_after_s: float,
+    ) -> None:
         self._accounts = accounts
         self._inbox = inbox
         self._applying = applying
+        self._tracing = tracing
         self._worker_after_s = worker_after_s
         self._writers = asyncio.Semaphore(_WRITERS_MAX)
         self._waiting = 0
@@ -93,7 +104,8 @@ class Reception:
 
     async def _apply(self, callback: Callback) -> None:
         try:
-            await self._applying.handle(callback)
+            with self._tracing.work(Work.CALLBACK, callback.payment_id, {Fact.ACCOUNT: callback.account_id}):
+                await self._applying.handle(callback)
         except (*BROKEN, asyncpg.PostgresError, ApiError) as error:
             _log.warning("a callback is left to the worker: %s", type(error).__name__)
         except Exception:  # it is in the inbox: nothing is lost

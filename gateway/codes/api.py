@@ -25,6 +25,7 @@ from gateway.http.rate_limits import Limit, client_address
 from gateway.http.services import Services, services_of
 from gateway.kernel.clock import Deadline
 from gateway.kernel.errors import Conflict, not_found
+from gateway.kernel.ids import same_ulid
 from gateway.merchants.store import KeyHolder, Scope
 from gateway.payments.api import PaymentId
 from gateway.payments.payment import Payment, PaymentOrder
@@ -73,7 +74,9 @@ async def post_code(
     else:
         merchant, asked = holder.merchant, _payment_request(services, wanted)
         order = PaymentOrder.of(merchant.id, merchant.name, asked, key, services.vault, timezone=merchant.timezone)
-        answered = await services.desk.take(order, Deadline.after(services.settings.wait_default_s), ticket)
+        payment_id = same_ulid("pay", request.scope["mashang.request_id"])
+        deadline = Deadline.after(services.settings.wait_default_s)
+        answered = await services.desk.take(order, deadline, ticket, payment_id)
         replayed = answered.replayed
         body = _code_of(services, answered.payment, holder, wanted.description)
     return json_answer(201, body, _REPLAYED if replayed else ()).to_response()

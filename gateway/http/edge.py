@@ -26,6 +26,8 @@ from gateway.http.whole import is_all_here, send_whole
 from gateway.kernel.errors import ApiError, InvalidRequest, NotAuthenticated, Unavailable
 from gateway.kernel.ids import new_id
 from gateway.kernel.metrics import HTTP_REQUESTS, HTTP_SECONDS
+from gateway.tracing.tracing import Exchange
+from gateway.tracing.tracing import Request as Traced
 
 HotRoute = Callable[[Services, Call], Awaitable[Answer]]
 
@@ -73,12 +75,14 @@ class Edge:
             return
         request_id = new_id("req")
         ticket: Ticket | None = scope.get("mashang.ticket")
-        answering = _Answering(send, request_id, ticket)
         scope["mashang.request_id"] = request_id
         services, began = self._services(), time.monotonic()
         method, path = scope["method"], scope["path"]
         hot = self._hot.get((method, path))
         headers: dict[bytes, bytes] = scope.get("mashang.headers") or dict(scope["headers"])
+        tracing = services.tracing
+        traced = tracing.begin(request_id, path, headers) if tracing.is_on else None
+        answering = _Answering(send, request_id, ticket, traced)
         body: bytes | None = None
         try:
             body = await self._body(services, scope, headers, receive) if method in _WITH_BODY else b""
@@ -99,9 +103,12 @@ class Edge:
                 fault = _fault(error, request_id)
                 await error_answer(fault, request_id, services.settings.public_url).send(answering.send)
         route = path if hot is not None else _route_of(scope)
-        HTTP_REQUESTS.labels(route, method if method in _METHODS else "other", answering.status).inc()
+        known_method = method if method in _METHODS else "other"
+        HTTP_REQUESTS.labels(route, known_method, answering.status).inc()
         if hot is None:
             HTTP_SECONDS.labels(route).observe(time.monotonic() - began)
+        if traced is not None:
+            tracing.answered(traced, Exchange(request_id, known_method, route, answering.status, began))
 
     async def _body(self, services: Services, scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> bytes:
         """The whole body within the bounds of its path.  Raises 400, 401, 408, 413, 415 or 503."""
@@ -161,13 +168,15 @@ def _fault(error: Exception, request_id: str) -> ApiError:
 
 
 class _Answering:
-    """Adds the request id to an answer, and what is left of the merchant's quota; remembers its status."""
+    """Adds the ids of request and trace to an answer, and what is left of a merchant's quota; remembers its status."""
 
-    __slots__ = ("_request_id", "_send", "_ticket", "begun", "closes", "status")
+    __slots__ = ("_ids", "_send", "_ticket", "begun", "closes", "status")
 
-    def __init__(self, send: Send, request_id: str, ticket: Ticket | None) -> None:
+    def __init__(self, send: Send, request_id: str, ticket: Ticket | None, traced: Traced | None) -> None:
         self._send = send
-        self._request_id = request_id.encode()
+        self._ids: tuple[tuple[bytes, bytes], ...] = ((b"request-id", request_id.encode()),)
+        if traced is not None:
+            self._ids += ((b"trace-id", traced.recording.trace_id_hex.encode()),)
         self._ticket = ticket
         self.begun = False
         self.closes = False
@@ -192,10 +201,10 @@ class _Answering:
 
     def _own_headers(self) -> Sequence[tuple[bytes, bytes]]:
         """Looked up now: whose quota it is may have been proved only after the request was let in."""
-        request_id, ticket = (b"request-id", self._request_id), self._ticket
+        ticket = self._ticket
         if ticket is None or ticket.standing.bucket is None:
-            return (request_id,)
-        return (request_id, *quota_headers(ticket.standing))
+            return self._ids
+        return (*self._ids, *quota_headers(ticket.standing))
 
 
 _ADMIN: Final = "/admin/v1/"

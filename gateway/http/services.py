@@ -14,9 +14,10 @@ from gateway.http.rate_limits import RateLimits
 from gateway.kernel.secrets import Vault
 from gateway.merchants.directory import Directory
 from gateway.merchants.nonces import Nonces
+from gateway.metrics.exposition import Exposition
 from gateway.settings import Settings
+from gateway.tracing.tracing import Tracing
 from promotions.coupons.claiming import Claiming
-from promotions.reporting.gauges import CampaignGauges
 from promotions.reporting.report import CampaignReports
 from routing.accounts.book import AccountBook
 from routing.accounts.usage import Usage
@@ -65,10 +66,11 @@ class Services:
     callbacks: Reception
     reports: ReportStore
     campaign_reports: CampaignReports
-    campaign_gauges: CampaignGauges
+    exposition: Exposition
     receipts: ReceiptStore
     webhooks: WebhookDesk
     risk: Risk
+    tracing: Tracing
 
 
 def services_of(request: Request) -> Services:

@@ -33,6 +33,11 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{new_ulid()}"
 
 
+def same_ulid(prefix: str, an_id: str) -> str:
+    """An id of another kind with the ULID of this one."""
+    return f"{prefix}_{an_id[-ULID_LENGTH:]}"
+
+
 def first_ulid_at(moment: datetime) -> str:
     """The lowest ULID of that millisecond: the bound of a partition or of a time filter."""
     return _time_letters(int(moment.timestamp() * 1000)) + _ALPHABET[0] * _RANDOM_LETTERS

@@ -15,10 +15,13 @@ from gateway.http.preferences import idempotency_key, wait_s
 from gateway.http.services import Services, services_of
 from gateway.kernel.clock import Deadline
 from gateway.kernel.errors import not_found
+from gateway.kernel.ids import same_ulid
 from gateway.kernel.logs import log_event
-from gateway.kernel.metrics import PAYMENT_SECONDS, PAYMENTS
+from gateway.kernel.metrics import PAYMENT_OWN_SECONDS, PAYMENT_SECONDS, PAYMENTS, PAYMENTS_REPLAYED
+from gateway.kernel.recording import Fact, Recording, current_recording
 from gateway.merchants.store import Scope
 from gateway.payments import cancel as cancelling
+from gateway.payments.desk import Answered
 from gateway.payments.detail import detail_of
 from gateway.payments.payment import Payment, PaymentOrder
 from gateway.payments.refreshing import refreshed
@@ -61,8 +64,8 @@ async def take(services: Services, call: Call) -> Answer:
     key = idempotency_key(call.header(b"idempotency-key"))
     merchant = holder.merchant
     order = PaymentOrder.of(merchant.id, merchant.name, request, key, services.vault, timezone=merchant.timezone)
-    answered = await services.desk.take(order, deadline, call.ticket)
-    _observe(answered.payment, call.request_id, time.monotonic() - began, replayed=answered.replayed)
+    answered = await services.desk.take(order, deadline, call.ticket, same_ulid("pay", call.request_id))
+    _observe(answered, call.request_id, time.monotonic() - began)
     return json_answer(201, answered.payment.to_json(), _REPLAYED if answered.replayed else ())
 
 
@@ -190,23 +193,44 @@ def _page(payments: list[Payment], limit: int) -> dict[str, Any]:
     }
 
 
-def _observe(payment: Payment, request_id: str, seconds: float, *, replayed: bool) -> None:
-    reason = "replayed" if replayed else (payment.failure or "")
-    wallet = payment.wallet or "none"
-    PAYMENTS.labels(payment.status, wallet, payment.account_id or "none", reason).inc()
-    PAYMENT_SECONDS.labels(wallet).observe(seconds)
-    log_event(
-        _log,
-        "payment",
-        {
-            "request_id": request_id,
-            "payment_id": payment.id,
-            "status": payment.status,
-            "wallet": wallet,
-            "channel": payment.account_id,
-            "amount": payment.amount.amount_fen,
-            "failure": payment.failure,
-            "replayed": replayed,
-            "ms": round(seconds * 1000, 1),
-        },
-    )
+def _observe(answered: Answered, request_id: str, seconds: float) -> None:
+    payment, wallet = answered.payment, answered.payment.wallet or "none"
+    if answered.replayed:
+        PAYMENTS_REPLAYED.labels().inc()
+    else:
+        PAYMENTS.labels(payment.status, wallet).inc()
+        PAYMENT_SECONDS.labels(wallet).observe(seconds)
+        PAYMENT_OWN_SECONDS.labels().observe(max(0.0, seconds - answered.channel_s))
+    told = {
+        "request_id": request_id,
+        "payment_id": payment.id,
+        "status": payment.status,
+        "wallet": wallet,
+        "channel": payment.account_id,
+        "amount": payment.amount.amount_fen,
+        "failure": payment.failure,
+        "replayed": answered.replayed,
+        "ms": round(seconds * 1000, 1),
+    }
+    recording = current_recording()
+    if recording is not None:
+        _trace(recording, answered)
+        told["trace_id"] = recording.trace_id_hex
+    log_event(_log, "payment", told)
+
+
+def _trace(recording: Recording, answered: Answered) -> None:
+    """What is told of a payment in its request's span."""
+    payment, recording.answered_from_s = answered.payment, time.monotonic()
+    recording.facts |= {
+        Fact.PAYMENT_ID: payment.id,
+        Fact.STATUS: payment.status,
+        Fact.WALLET: payment.wallet or "none",
+        Fact.METHOD: payment.method,
+        Fact.CAMPAIGNS: len(payment.promotions),
+        Fact.REPLAYED: answered.replayed,
+    }
+    if payment.account_id is not None:
+        recording.facts[Fact.ACCOUNT] = payment.account_id
+    if payment.failure is not None:
+        recording.facts[Fact.FAILURE] = payment.failure

@@ -12,8 +12,10 @@ from gateway.kernel.metrics import PHASE_SECONDS
 from gateway.kernel.secrets import Vault
 from gateway.payments import settle
 from gateway.payments.counting import NOBODY_COUNTS, Hears
+from gateway.payments.ending import count_end
 from gateway.payments.feedback import NOBODY_LISTENS, Feedback, cell_of
 from gateway.payments.payment import Payment
+from gateway.payments.phases import OUTCOME
 from gateway.payments.states import Event, Status
 from gateway.payments.store import PaymentStore
 from gateway.payments.turns import Turn
@@ -32,7 +34,6 @@ from routing.channels.reports import CloseState, TradeReport, TradeState
 from routing.sale import Method
 
 _CHANNEL_PHASE: Final = PHASE_SECONDS.labels("channel")
-_OUTCOME_PHASE: Final = PHASE_SECONDS.labels("outcome")
 _QUERY_TIMEOUT_S: Final = 5.0
 _CLOSE_TIMEOUT_S: Final = 5.0
 _UNPAID_AT_CHANNEL: Final = frozenset({Event.CLOSED, Event.REVERSED})
@@ -149,11 +150,13 @@ class Charging:
         """Commit an outcome; where another process was first, returns the payment as that one left it."""
         began = time.monotonic()
         result = await self._outcomes.submit(row)
-        _OUTCOME_PHASE.observe(time.monotonic() - began)
+        OUTCOME.ended(began)
         if result.applied and row.event == Event.CAPTURED:
             self._feedback.captured(payment, result.at)
         if result.applied:
             ended = _apply(payment, row, result)
+            if ended.status.is_final:
+                count_end(ended, was_captured=payment.status is Status.SUCCEEDED)
             self._counting.ended(ended)
             if ended.promotions:
                 self._tell_campaigns(ended)

@@ -11,6 +11,7 @@ from typing import Final
 from gateway.admission.admission import Ticket
 from gateway.kernel.clock import Deadline
 from gateway.kernel.errors import ApiError, Unavailable
+from gateway.kernel.ids import new_id
 from gateway.kernel.metrics import REFUSED
 from gateway.payments.flow import PaymentFlow, Taking
 from gateway.payments.payment import Payment, PaymentOrder, first_difference
@@ -30,6 +31,8 @@ class Answered:
 
     payment: Payment
     replayed: bool
+    channel_s: float = 0.0
+    """Of the time until the answer, what was spent with channels and on their rhythm."""
 
 
 class Desk:
@@ -48,16 +51,21 @@ class Desk:
         """Whether that order is being taken here now."""
         return (merchant_id, merchant_order_no) in self._running
 
-    async def take(self, order: PaymentOrder, deadline: Deadline, ticket: Ticket | None = None) -> Answered:
-        """Take a payment, or join the same one; answers at the deadline at the latest.  Raises ApiError."""
+    async def take(
+        self, order: PaymentOrder, deadline: Deadline, ticket: Ticket | None = None, payment_id: str | None = None
+    ) -> Answered:
+        """Take a payment, or join the same one; answers at the deadline at the latest.  Raises ApiError.
+
+        What is made is called `payment_id`: new, and its request's (gateway.tracing.identity).
+        """
         running = self._running.get(order.key)
         if running is not None:
             if ticket is not None:
                 ticket.aside()
             return await self._join(order, deadline, *running)
-        taking, task = self._begin(order, deadline, ticket)
+        taking, task = self._begin(order, deadline, ticket, payment_id or new_id("pay"))
         payment = await self._await(taking, task, deadline)
-        return Answered(payment, taking.replayed)
+        return Answered(payment, taking.replayed, taking.channel_s)
 
     async def drain(self, timeout_s: float) -> None:
         """Wait until nothing is in flight; what is left then is finished by the worker."""
@@ -66,12 +74,12 @@ class Desk:
             await asyncio.wait(tasks, timeout=timeout_s)
 
     def _begin(
-        self, order: PaymentOrder, deadline: Deadline, ticket: Ticket | None
+        self, order: PaymentOrder, deadline: Deadline, ticket: Ticket | None, payment_id: str
     ) -> tuple[Taking, asyncio.Task[Payment]]:
         if len(self._running) >= self._in_flight_max or (ticket is not None and ticket.joins_only):
             _BUSY.inc()
             raise Unavailable("busy", "Too many payments are in flight: try again.", retry_after_s=1)
-        taking = Taking(order, deadline, ticket, begin_before=_begin_before(deadline))
+        taking = Taking(order, deadline, ticket, begin_before=_begin_before(deadline), payment_id=payment_id)
         task = asyncio.create_task(self._flow.take(taking))
         self._running[order.key] = (taking, task)
         task.add_done_callback(lambda done: self._finished(order.key, done))

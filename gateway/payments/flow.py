@@ -13,7 +13,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeVar
 
 from gateway.admission.admission import Refusal, Ticket
@@ -25,13 +25,16 @@ from gateway.kernel.clock import Deadline
 from gateway.kernel.errors import ApiError, Conflict, Unavailable
 from gateway.kernel.failures import FailureCode
 from gateway.kernel.ids import new_id
-from gateway.kernel.metrics import PHASE_SECONDS, REFUSED
+from gateway.kernel.metrics import REFUSED
+from gateway.kernel.recording import Fact, Step, step_ended
 from gateway.kernel.secrets import Vault
 from gateway.payments.charging import Answer, Charging, is_pending
 from gateway.payments.claims import Claiming, Claims
+from gateway.payments.ending import count_end
 from gateway.payments.failing_over import FailingOver
 from gateway.payments.intent import Plan, Screened, intent_row, payment_of_intent
 from gateway.payments.payment import Payment, PaymentOrder
+from gateway.payments.phases import CLAIM, INTENT
 from gateway.payments.pricing import Basket, Priced, Pricing, Sought
 from gateway.payments.replays import Replays
 from gateway.payments.screening import OrderScreening, refusal_of, wallet_of_order
@@ -49,9 +52,7 @@ from routing.sale import Method
 
 Said = TypeVar("Said")
 _log = logging.getLogger("mashang.payments")
-_CLAIM_PHASE: Final = PHASE_SECONDS.labels("claim")
 _NOT_BEGUN: Final = REFUSED.labels(Refusal.NOT_BEGUN.value)
-_INTENT_PHASE: Final = PHASE_SECONDS.labels("intent")
 
 
 @dataclass(slots=True)
@@ -68,6 +69,10 @@ class Taking:
     begin_before: float = math.inf
     """On the monotonic clock: what is not bound by then is not begun, for its till waits no longer."""
     has_joined: bool = False
+    channel_s: float = 0.0
+    """Spent with channels: asking accounts, and waiting for their next turn."""
+    payment_id: str = field(default_factory=lambda: new_id("pay"))
+    """What the payment is called, if one is made."""
 
     def joined(self, begin_before: float) -> None:
         """Another request asks for the same payment, and waits for it too."""
@@ -128,7 +133,7 @@ class PaymentFlow:
     async def take(self, taking: Taking) -> Payment:
         """Take one payment.  Raises ApiError for what binds nothing; every other end is a payment.  I1–I5."""
         order = taking.order
-        claiming = self._claims.begin(*order.key, new_id("pay"))
+        claiming = self._claims.begin(*order.key, taking.payment_id)
         begun, sought = await self._begin(order, claiming)
         payment_id = await self._claim(taking, claiming)
         if payment_id is None:
@@ -144,6 +149,8 @@ class PaymentFlow:
             return await self._replay(taking)
         taking.payment = bound.payment
         if bound.turn is None:
+            if bound.payment.status.is_final:
+                count_end(bound.payment)
             return bound.payment
 
         try:
@@ -182,7 +189,9 @@ class PaymentFlow:
     async def _ask(self, taking: Taking, turn: Turn, ask: Callable[[Turn], Awaitable[Said]]) -> tuple[Turn, Said]:
         """Ask one account after the other until an answer stands; whose turn it was then, and that answer."""
         while True:
+            began = time.monotonic()
             answer = await ask(turn)
+            taking.channel_s += time.monotonic() - began
             following = await self._failing_over.next_turn(turn, answer, taking.deadline)
             if following is None:
                 return turn, answer
@@ -216,7 +225,7 @@ class PaymentFlow:
                     retry_after_s=1,
                 )
             is_won = await self._claims.claim(*order.key, payment_id)
-        _CLAIM_PHASE.observe(time.monotonic() - began)
+        CLAIM.ended(began)
         return payment_id
 
     async def _replay(self, taking: Taking) -> Payment:
@@ -253,7 +262,9 @@ class PaymentFlow:
 
     async def _screen(self, order: PaymentOrder, deadline: Deadline, begun: Begun | None) -> Screened:
         """The risk decision and the wallet; or why the order is refused whatever it costs."""
+        began = time.monotonic()
         decision, wallet = await self._screening.decide(begun), wallet_of_order(order.request)
+        step_ended(Step.RISK, began, {Fact.VERDICT: decision.verdict})
         refusal = await self._refusal_of_replaced(order, deadline) or refusal_of(decision)
         if refusal is not None:
             pass
@@ -265,7 +276,7 @@ class PaymentFlow:
 
     async def _plan(self, order: PaymentOrder, screened: Screened, basket: Basket) -> Plan:
         """Price, route and reserve.  A code that any wallet can pay is routed when a customer has scanned it."""
-        wallet, refusal = screened.wallet, screened.refusal
+        began, wallet, refusal = time.monotonic(), screened.wallet, screened.refusal
         if refusal is not None:
             priced = Priced(Offer.full_price(order.amount), None, refusal)
         elif wallet is None:
@@ -277,6 +288,7 @@ class PaymentFlow:
                 order.request.expected_payable,
                 lambda prices: Route(sale, prices, self._router.choose(sale, prices)),
             )
+        step_ended(Step.PRICE, began)
         shows_own = wallet is None and priced.refusal is None
         qr_code = self._own_code(basket.payment_id) if shows_own else None
         return Plan.of(screened, priced, basket, qr_code)
@@ -310,7 +322,7 @@ class PaymentFlow:
         began = time.monotonic()
         row = intent_row(taking.order, basket.payment_id, plan, self._vault, budget)
         result = await self._intents.submit(row)
-        _INTENT_PHASE.observe(time.monotonic() - began)
+        INTENT.ended(began)
         if taking.ticket is not None:
             taking.ticket.bound()
         return result
@@ -336,9 +348,11 @@ class PaymentFlow:
                 with suppress(*BROKEN):  # without it the worker comes a little later
                     await self._store.hand_over(payment.id, wait, tries)
                 return payment
+            began = time.monotonic()
             await asyncio.sleep(wait)
             tries += 1
             answer = await self._charging.query(payment, account)
+            taking.channel_s += time.monotonic() - began
             was_at_work = was_at_work and not self._charging.tell_of_end(payment, account, answer)
             taking.payment = payment = await self._charging.settle(payment, account, answer)
             if payment.status is not Status.PROCESSING or payment.review is not None:

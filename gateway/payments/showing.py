@@ -14,6 +14,7 @@ from gateway.payments import settle
 from gateway.payments.charging import Charging
 from gateway.payments.feedback import NOBODY_LISTENS, Feedback, cell_of
 from gateway.payments.payment import Payment
+from gateway.payments.phases import SHOWN
 from gateway.payments.states import Status
 from gateway.payments.store import PaymentStore
 from gateway.payments.turns import Turn
@@ -23,7 +24,6 @@ from routing.channels.reports import CodeReport
 from routing.sale import Method
 
 _CHANNEL_PHASE: Final = PHASE_SECONDS.labels("channel")
-_SHOWN_PHASE: Final = PHASE_SECONDS.labels("shown")
 
 CodeAnswer: TypeAlias = CodeReport | ChannelError
 """What a channel said to the request for a code: the code, or one of the three kinds of error."""
@@ -96,7 +96,7 @@ class Showing:
                 event_id=new_id("evt"),
             )
         )
-        _SHOWN_PHASE.observe(time.monotonic() - began)
+        SHOWN.ended(began)
         if result.applied:
             return payment.with_(status=Status.REQUIRES_ACTION, qr_code=code.qr_code, pay_until=result.pay_until)
         return await self._store.find(payment.merchant_id, payment.id) or payment

@@ -13,7 +13,10 @@ from gateway.database.batches import BROKEN
 from gateway.database.group_commit import GroupCommit
 from gateway.kernel.errors import ApiError
 from gateway.kernel.metrics import WEBHOOK_DELIVERIES, WEBHOOK_SECONDS
+from gateway.kernel.recording import Fact, Facts
 from gateway.kernel.secrets import SealBroken, Vault
+from gateway.tracing.identity import payment_of_message
+from gateway.tracing.tracing import NOT_TRACED, Tracing, Work
 from gateway.webhooks.announcing import SQL
 from gateway.webhooks.disabling import Disabling
 from gateway.webhooks.lines import LineKey, Lines
@@ -44,12 +47,14 @@ class Dispatch:
         hands_max: int,
         interval_s: float,
         lease_s: float,
+        tracing: Tracing = NOT_TRACED,
     ) -> None:
         self._pool = pool
         self._vault = vault
         self._sender = sender
         self._recorded = recorded
         self._disabling = disabling
+        self._tracing = tracing
         self._interval_s = interval_s
         self._lease_s = lease_s
         self._lines = Lines(hands_max)
@@ -116,7 +121,10 @@ class Dispatch:
 
     async def deliver(self, delivery: Delivery) -> ResultRow:
         """One try, and what follows from it."""
-        row = await self._sender.send(delivery)
+        with self._tracing.work(Work.WEBHOOK, payment_of_message(delivery.body), _facts_of(delivery)) as recording:
+            row = await self._sender.send(delivery)
+            if recording is not None:
+                recording.facts[Fact.RESULT] = _label(row)
         WEBHOOK_DELIVERIES.labels(_label(row)).inc()
         WEBHOOK_SECONDS.labels(row.verdict).observe(row.duration_ms / 1000)
         recorded = await self._recorded.submit(row)
@@ -185,6 +193,10 @@ class Dispatch:
             secrets=secrets,
             is_wanted=row["endpoint_status"] in _WANTED,
         )
+
+
+def _facts_of(delivery: Delivery) -> Facts:
+    return {Fact.EVENT_ID: delivery.event_id, Fact.TRIES: delivery.tries}
 
 
 def _label(row: ResultRow) -> str:

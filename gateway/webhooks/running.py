@@ -104,6 +104,7 @@ async def webhooks_delivered(
         hands_max=settings.webhook_concurrency_max,
         interval_s=settings.webhook_interval_s,
         lease_s=settings.webhook_lease_s,
+        tracing=base.tracing,
     )
     relay = Relay(pool, renderers(base), settings.webhook_interval_s, dispatch.wake)
     dispatching = asyncio.create_task(dispatch.run())

@@ -15,6 +15,8 @@ from gateway.composition import Base
 from gateway.database.batches import BROKEN
 from gateway.kernel.errors import ApiError
 from gateway.kernel.metrics import CALLBACKS_WAITING, CALLBACKS_WAITING_AGE
+from gateway.kernel.recording import Fact, Facts
+from gateway.tracing.tracing import Work
 
 _log = logging.getLogger("mashang.callbacks")
 _LEASED_MAX: Final = 32
@@ -29,6 +31,7 @@ class CallbackSweep:
 
     def __init__(self, base: Base) -> None:
         self._settings = base.settings
+        self._tracing = base.tracing
         self._inbox = Inbox(base.pool, base.vault)
         self._applying = Applying(base.accounts, base.store, base.charging, base.refunds, self._inbox)
         self._hands = asyncio.Semaphore(_AT_ONCE_MAX)
@@ -69,7 +72,9 @@ class CallbackSweep:
         callback = leased.callback
         async with self._hands:
             try:
-                await self._applying.handle(callback, tries=leased.tries, age_s=leased.age_s)
+                facts: Facts = {Fact.ACCOUNT: callback.account_id, Fact.TRIES: leased.tries}
+                with self._tracing.work(Work.CALLBACK, callback.payment_id, facts):
+                    await self._applying.handle(callback, tries=leased.tries, age_s=leased.age_s)
             except (*BROKEN, asyncpg.PostgresError, ApiError) as error:  # it comes back when its lease is over
                 _log.warning("a callback will be tried again: %s", type(error).__name__)
             except Exception:  # one bad callback must not stop the others

@@ -14,13 +14,19 @@ from gateway.database.batches import BROKEN
 from gateway.kernel.errors import ApiError
 from gateway.kernel.hot_metrics import flush_hot_metrics
 from gateway.kernel.logs import set_up_logs
+from gateway.kernel.recording import Fact, Facts
+from gateway.metrics.exposition import Exposition
 from gateway.payments.recalled import Recalling
 from gateway.retention.keeping import keep_retention
 from gateway.settings import Settings
+from gateway.tracing.tracing import Work
 from gateway.webhooks.running import webhooks_delivered
 from gateway.workers.callbacks import CallbackSweep
+from gateway.workers.campaigns import tell_campaigns
 from gateway.workers.housekeeping import keep_house
 from gateway.workers.late import LateWatch
+from gateway.workers.ledger import watch_ledger
+from gateway.workers.probes import Loop, Turns, probes
 from gateway.workers.profiling import keep_profiles
 from gateway.workers.recovery import Recovery
 from gateway.workers.refunding import Refunding
@@ -39,13 +45,21 @@ async def run(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with compose(settings) as base, webhooks_delivered(base), asyncio.TaskGroup() as group:
+    turns, exposition = Turns(), Exposition()
+    async with (
+        probes(settings.worker_host, settings.worker_port, turns, exposition),
+        compose(settings, "mashang-worker") as base,
+        webhooks_delivered(base),
+        asyncio.TaskGroup() as group,
+    ):
         pool = Keeping(base.pool, base.valkey)
         recalling = Recalling(base.store, base.campaigns.places, base.vault)
         telling = RiskTelling(base.pool, base.risk.telling, recalling)
         loops = (
             base.revision.run(),
-            keep_house(base),
+            keep_house(base, turns),
+            watch_ledger(base.pool),
+            tell_campaigns(base.pool, exposition),
             keep_retention(base.settings),
             CallbackSweep(base).run(),
             base.routing.usage.run(),
@@ -56,7 +70,9 @@ async def run(settings: Settings) -> None:
         )
         background = [group.create_task(loop) for loop in loops]
         _log.info("worker started")
-        await Worker(base).work_until(stop)
+        turns.pool = base.pool
+        await Worker(base, turns).work_until(stop)
+        turns.pool = None
         for task in background:
             task.cancel()
         flush_hot_metrics()
@@ -65,8 +81,10 @@ async def run(settings: Settings) -> None:
 class Worker:
     """Takes tasks from the queue; a task that fails is logged and comes back when its lease is over."""
 
-    def __init__(self, base: Base) -> None:
+    def __init__(self, base: Base, turns: Turns | None = None) -> None:
         self._settings = base.settings
+        self._turns = turns or Turns()
+        self._tracing = base.tracing
         self._queue = TaskQueue(base.pool, base.settings.recovery_lease_s)
         late = LateWatch(base, self._queue)
         self._handlers = {
@@ -81,6 +99,7 @@ class Worker:
     async def work_until(self, stop: asyncio.Event) -> None:
         """Lease and handle until told to stop, then finish what is under way."""
         while not stop.is_set():
+            self._turns.turned(Loop.TASKS)
             free = self._settings.recovery_concurrency_max - len(self._running)
             leased = await self._lease(free) if free else []
             for task in leased:
@@ -109,7 +128,9 @@ class Worker:
 
     async def _handle(self, task: Task) -> None:
         try:
-            await self._handlers[task.purpose](task)
+            facts: Facts = {Fact.PURPOSE: task.purpose, Fact.TRIES: task.tries}
+            with self._tracing.work(Work.TASK, task.payment_id, facts):
+                await self._handlers[task.purpose](task)
         except (*BROKEN, asyncpg.PostgresError, ApiError, RedisError) as error:
             _log.warning("a task will be tried again: %s", type(error).__name__, extra={"payment_id": task.payment_id})
         except Exception:  # one bad task must not stop the others

@@ -177,7 +177,7 @@ async def written(flushed: Any) -> None:
 @pytest.fixture(scope="module")
 async def base(database_url: str, redis_url: str) -> AsyncIterator[Base]:
     """The composition of a worker that may send to this machine."""
-    async with compose(settings(database_url, redis_url, webhook_allowed_networks="127.0.0.0/8")) as opened:
+    async with compose(settings(database_url, redis_url, webhook_allowed_networks="127.0.0.0/8"), "test") as opened:
         yield opened
 
 

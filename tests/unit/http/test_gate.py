@@ -21,6 +21,7 @@ from gateway.http.whole import send_whole
 from gateway.kernel.errors import NotPermitted
 from gateway.merchants.quota import Quota
 from gateway.merchants.store import Merchant
+from gateway.tracing.tracing import NOT_TRACED
 from tests.unit.http.test_whole import HEADERS, REQUEST, talk
 
 _SETTINGS = SimpleNamespace(request_bytes_max=999, request_read_timeout_s=5.0, public_url="https://pay.example")
@@ -30,7 +31,8 @@ _NOBODY_PROVED = SimpleNamespace(presented=lambda _headers: (None, ""))
 def services() -> Services:
     """Of a process that nobody has come to yet."""
     admission = Admission(Capacity(Bounds(1, 9, 9, 0.1), 9, 9))
-    return cast("Services", SimpleNamespace(admission=admission, directory=_NOBODY_PROVED, settings=_SETTINGS))
+    told = {"admission": admission, "directory": _NOBODY_PROVED, "settings": _SETTINGS, "tracing": NOT_TRACED}
+    return cast("Services", SimpleNamespace(**told))
 
 
 @pytest.mark.parametrize("path", [b"/v1/payments", b"/v1/refunds"])
