@@ -1,4 +1,4 @@
-"""A dashboard's source made Grafana's JSON: panels laid out on the grid of 24, with links to run-books and dashboards."""
+"""Dashboard sources made Grafana JSON: panels on the grid of 24, with links to run-books and other dashboards."""
 
 from __future__ import annotations
 
