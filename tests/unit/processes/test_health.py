@@ -62,21 +62,27 @@ def test_where_nobody_listens_the_next_address_is_asked(server: str, nobody: str
     assert not is_ready([nobody])
 
 
+def test_a_process_that_keeps_silent_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.processes.health._TIMEOUT_S", 0.05)
+    with listen(0) as silent:
+        assert not is_ready([f"http://127.0.0.1:{port_of(silent)}/readyz"])
+
+
 def test_a_worker_is_asked_at_its_own_port() -> None:
     assert "http://127.0.0.1:8001/readyz" in addresses({"MASHANG_WORKER_PORT": "8001"})
     assert [url for url in addresses({}) if url.endswith("/readyz")] == ["http://127.0.0.1:8000/readyz"]
 
 
-def test_the_exit_status_says_it_and_no_proxy_of_the_environment_is_asked(server: str) -> None:
+def test_the_exit_status_says_it(server: str) -> None:
     def status(path: str) -> int:
         command = (sys.executable, "-m", "gateway.processes.health", f"{server}{path}")
-        return subprocess.run(command, check=False, env={"http_proxy": "http://127.0.0.1:1"}).returncode
+        return subprocess.run(command, check=False).returncode
 
     assert status("/readyz") == 0
     assert status("/not-ready") == 1
 
 
-def test_the_check_imports_the_standard_library_alone() -> None:
+def test_the_check_imports_little() -> None:
     command = (sys.executable, "-c", "import sys, gateway.processes.health; print(*sys.modules)")
     loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    assert not {"httpx", "typer", "pydantic", "fastapi", "asyncpg"} & set(loaded)
+    assert not {"httpx", "typer", "pydantic", "fastapi", "asyncpg", "urllib", "ssl", "asyncio"} & set(loaded)
