@@ -86,7 +86,7 @@ async def run(town: Town, old: Code, new: Code, options: argparse.Namespace) -> 
         async with load.running(per_s):
             await upgrade(rolling, old, new, options)
     agrees, audit = await asyncio.to_thread(town.audit, new, load.book)
-    _report(rolling, audit)
+    _report(rolling, audit.splitlines()[-1] if agrees else audit)
     is_clean = agrees and not load.failures and bool(load.sold)
     verdict = "no request failed, all books agree" if is_clean else "THE UPGRADE WAS NOTICED"
     _console.print(f"\n{verdict}: {len(load.sold)} payments, {load.failures.total()} failed, audit {agrees=}")

@@ -70,7 +70,7 @@ class Backend:
     async def probe(self) -> None:
         """Look whether it is ready, over a connection of its own."""
         head = b"GET /readyz HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n\r\n"
-        self.is_ready = False if (found := await _probed(self.port, head)) is None else found == 200
+        self.is_ready = await _probed(self.port, head) == 200
 
     def withdraw(self) -> None:
         """Send nothing there any more, as a cluster does before it stops a pod."""
@@ -98,6 +98,13 @@ class Balancer:
         self.backends.append(backend)
         return backend
 
+    def remove(self, name: str) -> None:
+        """Forget the one that is gone."""
+        for backend in self.backends:
+            if backend.name == name:
+                backend.withdraw()
+        self.backends = [backend for backend in self.backends if backend.name != name]
+
     async def send(self, head: bytes, body: bytes) -> Reply:
         """To the next one that is ready; status 0 where none is."""
         ready: Sequence[Backend] = [backend for backend in self.backends if backend.takes]
@@ -108,7 +115,7 @@ class Balancer:
 
     @asynccontextmanager
     async def probing(self) -> AsyncIterator[None]:
-        """Look at all of them while this is open."""
+        """Look at each of them, those that are added too, while this is open."""
         task = asyncio.create_task(self._probe())
         try:
             yield
@@ -120,9 +127,18 @@ class Balancer:
                 backend.withdraw()
 
     async def _probe(self) -> None:
-        while True:
-            await asyncio.gather(*(backend.probe() for backend in self.backends))
-            await asyncio.sleep(PROBE_S)
+        """None waits for the probe of another."""
+        under_way: dict[str, asyncio.Task[None]] = {}
+        try:
+            while True:
+                for backend in self.backends:
+                    if (task := under_way.get(backend.name)) is None or task.done():
+                        under_way[backend.name] = asyncio.create_task(backend.probe())
+                await asyncio.sleep(PROBE_S)
+        finally:
+            for task in under_way.values():
+                task.cancel()
+            await asyncio.gather(*under_way.values(), return_exceptions=True)
 
 
 async def _exchange(connection: _Connection, head: bytes, body: bytes) -> tuple[Reply, bool]:

@@ -72,7 +72,7 @@ class Rolling:
             gateway.child.send(signal.SIGTERM)
             await _gone(gateway.child)
             self.gateways.remove(gateway)
-            self.balancer.backends.remove(gateway.backend)
+            self.balancer.remove(gateway.backend.name)
 
     async def swap_worker(self, code: Code) -> None:
         """A worker of that code beside the one that runs, which then stops: leases keep them apart."""

@@ -31,7 +31,7 @@ _ADMIN_TOKEN: Final = "adm_upgrade_0123456789abcdef"  # noqa: S105  of a stack t
 _DRAINING: Final = "gateway/kernel/draining.py"
 _STOP_S: Final = 90.0
 _COMMAND_S: Final = 300.0
-DRAIN_S: Final = 2.0
+DRAIN_S: Final = 4.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import TypeAlias
 
 import asyncpg
@@ -15,6 +17,7 @@ from gateway.database import migrate as migrating
 from gateway.database.locking import StillLocked
 from gateway.database.migrate import Migration, migrate, migrations
 from gateway.database.partitions import make_month, month_start
+from gateway.database.rules import breaches
 from gateway.database.schema_state import SchemaMismatch, await_schema, require_fit, state_of
 from gateway.kernel.clock import utc_now
 from tests.support.servers import TestServers
@@ -22,6 +25,7 @@ from tests.support.waiting import eventually
 
 Add: TypeAlias = Callable[..., None]
 KNOWN = len(migrations())
+GUIDE = Path(__file__).parents[3] / "docs" / "upgrading.md"
 INSERT = (
     "INSERT INTO {} (payment_id, merchant_id, seq, type, to_status, at)"
     " VALUES ('pay_0', 'm', 1, 'x', 'y', now()) ON CONFLICT DO NOTHING"
@@ -228,3 +232,15 @@ async def test_code_does_not_start_on_a_schema_that_lacks_something(servers: Tes
     await require_fit(url)
     assert await migrate(url) == [], "a database that migrations of before have made gets the column"
     servers.drop_database(url)
+
+
+async def test_the_example_of_the_guide_keeps_the_rules_and_runs_twice(
+    database: asyncpg.Connection, url: str, one_more: Add
+) -> None:
+    [example] = re.findall(r"```sql\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    one_more(example)
+    assert breaches([Migration(KNOWN + 1, "example.sql", example)]) == []
+    await migrate(url)
+    await database.execute("DELETE FROM schema_migrations WHERE number = $1", KNOWN + 1)
+    await migrate(url)
+    assert await _valid(database, "payments_by_note") is True
