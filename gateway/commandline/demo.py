@@ -6,15 +6,11 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from gateway.commandline.options import STATE, State
-from gateway.processes.errors import StackError
-
-if TYPE_CHECKING:
-    from gateway.settings import Settings
 
 demo = typer.Typer(help="The demo of a development stack in containers.", no_args_is_help=True)
 
@@ -42,23 +38,11 @@ def seed(
     state: State = STATE,
 ) -> None:
     """Seed the demo's merchants, campaign and rules, and the simulators as accounts; print a payment to paste."""
+    from gateway.commandline.environment import read_settings
     from gateway.devstack.containers import seed_demo
     from gateway.devstack.demo import example_command
 
-    settings = _settings()
+    settings = read_settings()
     kept = asyncio.run(seed_demo(settings, state.absolute(), reached_as, gateway or settings.public_url))
     if kept.merchant is not None:
         typer.echo(f"Take a payment:\n\n{example_command(settings.public_url, kept.merchant.api_key)}\n")
-
-
-def _settings() -> Settings:
-    """The environment's.  Raises StackError that names what is wrong, and shows none of it: it holds secrets."""
-    from pydantic import ValidationError
-
-    from gateway.settings import Settings
-
-    try:
-        return Settings()
-    except ValidationError as error:
-        wrong = {str(problem["loc"][0]).upper() for problem in error.errors(include_input=False) if problem["loc"]}
-        raise StackError(f"Settings are missing or wrong: {', '.join(sorted(wrong))} (mashang settings)") from None
