@@ -32,7 +32,7 @@ from tests.support.waiting import until
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 PER_S = 40
-DRAIN_S = 4
+DRAIN_S = 6
 NUMBER = len(migrations())
 COLUMN = Migration(NUMBER + 1, f"{NUMBER + 1:04d}_note.sql", "ALTER TABLE payments ADD COLUMN note text")
 INDEX = Migration(

@@ -25,7 +25,8 @@ from tests.support.waiting import eventually
 
 Add: TypeAlias = Callable[..., None]
 KNOWN = len(migrations())
-GUIDE = Path(__file__).parents[3] / "docs" / "upgrading.md"
+DOCS = Path(__file__).parents[3] / "docs"
+GUIDE, RECIPES = DOCS / "upgrading.md", DOCS / "growing.md"
 INSERT = (
     "INSERT INTO {} (payment_id, merchant_id, seq, type, to_status, at)"
     " VALUES ('pay_0', 'm', 1, 'x', 'y', now()) ON CONFLICT DO NOTHING"
@@ -244,3 +245,16 @@ async def test_the_example_of_the_guide_keeps_the_rules_and_runs_twice(
     await database.execute("DELETE FROM schema_migrations WHERE number = $1", KNOWN + 1)
     await migrate(url)
     assert await _valid(database, "payments_by_note") is True
+
+
+async def test_the_recipe_for_an_index_by_hand_makes_one_of_every_month(database: asyncpg.Connection) -> None:
+    [recipe] = re.findall(
+        r"```\n(CREATE INDEX payments_by_store .*?)```", RECIPES.read_text(encoding="utf-8"), re.DOTALL
+    )
+    alone, *of_a_month = [line.partition("  --")[0] for line in recipe.strip().splitlines()]
+    await database.execute(alone)
+    parts = "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'payments'::regclass"
+    for part in await database.fetch(parts):
+        for line in of_a_month:
+            await database.execute(line.replace("_2026_11", part["name"].removeprefix("payments")))
+    assert await _valid(database, "payments_by_store") is True
