@@ -241,7 +241,7 @@ def _handle_errors(app: FastAPI, settings: Settings) -> None:
 
     async def on_store_away(request: Request, error: Exception) -> Response:
         route = getattr(request.scope.get("route"), "path", "none")  # the path itself can hold a customer's token
-        _log.warning("a store is away: %s", type(error).__name__, extra={"route": route})
+        _log.warning("a store is away", extra={"error": type(error).__name__, "route": route})
         return answer(request, database_away())
 
     async def on_bug(request: Request, error: Exception) -> Response:

@@ -49,7 +49,7 @@ class Scarce:
         try:
             found = {record["campaign_id"] for record in await self._pool.fetch(SQL["scarce"], campaign_ids)}
         except BROKEN as error:
-            _log.warning("scarce budgets could not be looked up: %s", type(error).__name__)
+            _log.warning("scarce budgets could not be looked up", extra={"error": type(error).__name__})
             return
         if len(self._known) > _KEPT_MAX:
             self._known.clear()

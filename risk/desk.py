@@ -174,7 +174,7 @@ async def _profile_of(begun: Begun, asked: asyncio.Future[Profile]) -> Profile |
     except TimeoutError:
         begun.missed = begun.missed or Missed.DEADLINE
     except Exception as error:
-        _log.warning("a profile could not be read: %s", type(error).__name__)
+        _log.warning("a profile could not be read", extra={"error": type(error).__name__})
         begun.missed = Missed.AWAY
     return None
 

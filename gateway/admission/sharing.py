@@ -67,7 +67,7 @@ class QuotaSharing:
 
     def _tell_alone(self, error: Exception) -> None:
         if not self._is_alone:
-            _log.warning("merchants' quotas are not shared: %s", type(error).__name__)
+            _log.warning("merchants' quotas are not shared", extra={"error": type(error).__name__})
         self._is_alone = True
 
 

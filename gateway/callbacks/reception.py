@@ -107,7 +107,7 @@ class Reception:
             with self._tracing.work(Work.CALLBACK, callback.payment_id, {Fact.ACCOUNT: callback.account_id}):
                 await self._applying.handle(callback)
         except (*BROKEN, asyncpg.PostgresError, ApiError) as error:
-            _log.warning("a callback is left to the worker: %s", type(error).__name__)
+            _log.warning("a callback is left to the worker", extra={"error": type(error).__name__})
         except Exception:  # it is in the inbox: nothing is lost
             _log.exception("a callback could not be applied", extra={"payment_id": callback.payment_id})
 

@@ -75,7 +75,7 @@ class CustomerRoute(APIRoute):
             except ApiError as error:
                 return refusal_page(_language(request), error)
             except BROKEN as error:
-                _log.warning("a store is away: %s", type(error).__name__)
+                _log.warning("a store is away", extra={"error": type(error).__name__})
                 return refusal_page(_language(request), database_away())
 
         return answer

@@ -151,8 +151,8 @@ async def _begin(
             raise
         return payment  # another phone tapped in the same moment: this is its sale, and goes on like any other's
     if not answered.replayed:
-        facts = {"payment_id": answered.payment.id, "code_id": code.id, "wallet": visiting.visitor.wallet}
-        _log.info("a customer pays at a static code", extra={**facts, "amount": amount})
+        told = {"payment_id": answered.payment.id, "code_id": code.id, "wallet": visiting.visitor.wallet}
+        _log.info("a customer pays at a static code", extra={**told, "amount": amount})
     return answered.payment
 
 

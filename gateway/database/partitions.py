@@ -118,7 +118,7 @@ async def _move_out_of_default(connection: Connection, table: str, start: dateti
     async with connection.transaction():
         await connection.execute(f"LOCK TABLE {default} IN ACCESS EXCLUSIVE MODE")
         if await connection.fetchval(_IS_MORE.format(default=default, moved_max=_MOVED_MAX)):
-            _log.warning("%s has no partition of its own: its rows stay in %s", name, default)
+            _log.warning("a month has no partition of its own", extra={"partition": name, "rows_stay_in": default})
             return False
         await connection.execute(
             f"CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS) {_options(table)}"

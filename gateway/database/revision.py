@@ -54,6 +54,6 @@ class RevisionWatch:
             try:
                 await self.check()
             except (*BROKEN, asyncpg.PostgresError) as error:
-                _log.warning("the directory could not be read: %s", type(error).__name__)
+                _log.warning("the directory could not be read", extra={"error": type(error).__name__})
             except Exception:  # were this loop to end, the process would serve on with its stores closed
                 _log.exception("the directory could not be read")

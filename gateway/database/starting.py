@@ -26,5 +26,5 @@ async def once_there(ask: Callable[[], Awaitable[Result]], within_s: float = _WI
         except BROKEN as error:
             if deadline.passed:
                 raise
-            _log.warning("the database is not there yet: %s", type(error).__name__)
+            _log.warning("the database is not there yet", extra={"error": type(error).__name__})
         await asyncio.sleep(_PAUSE_S)

@@ -102,7 +102,7 @@ class Counting:
         try:
             facts = await self._facts_of(payment_id, merchant_id)
         except Exception as error:
-            _log.warning("counters are not told: %s", type(error).__name__, extra={"payment_id": payment_id})
+            _log.warning("counters are not told", extra={"error": type(error).__name__, "payment_id": payment_id})
             return
         if facts is not None:
             tell(facts)

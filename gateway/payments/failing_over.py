@@ -94,7 +94,7 @@ class FailingOver:
         if at is None:
             return None
         FAILOVERS.labels(turn.account.id).inc()
-        _log.info(
+        _log.debug(
             "a payment goes on at another account",
             extra={"payment_id": payment.id, "from": turn.account.id, "to": account.id, "code": answer.code},
         )

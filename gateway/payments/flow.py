@@ -158,10 +158,9 @@ class PaymentFlow:
         except Exception as error:  # bound, perhaps charged: an error would tell the till to ring the sale up again
             known = isinstance(error, (ApiError, *BROKEN))
             _log.error(
-                "a payment is left to the worker: %s",
-                type(error).__name__,
+                "a payment is left to the worker",
                 exc_info=None if known else error,
-                extra={"payment_id": payment_id},
+                extra={"error": type(error).__name__, "payment_id": payment_id},
             )
             return taking.payment
 

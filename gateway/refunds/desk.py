@@ -179,7 +179,7 @@ class RefundDesk:
     async def _note(self, connection: Connection, refund: Refund, verdict: Verdict) -> Refund:
         noted = await commits.note(connection, refund, verdict)
         if noted.review is not None and refund.review is None:
-            _log.error("a refund needs a person: %s", noted.review, extra=_names(refund))
+            _log.error("a refund needs a person", extra={**_names(refund), "review": noted.review})
         return noted
 
     async def _compare(self, refund: Refund, report: RefundReport) -> Refund:
@@ -224,8 +224,13 @@ def tell_of(committed: Committed) -> None:
         REFUNDED.labels(committed.wallet, account).inc(refund.amount)
     _log.info(
         "refund",
-        extra=_names(refund)
-        | {"status": refund.status, "wallet": committed.wallet, "amount": refund.amount, "failure": refund.failure},
+        extra={
+            **_names(refund),
+            "status": refund.status,
+            "wallet": committed.wallet,
+            "amount": refund.amount,
+            "failure": refund.failure,
+        },
     )
 
 

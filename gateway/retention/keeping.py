@@ -36,7 +36,7 @@ async def _retire_due(settings: Settings, rules: Rules) -> None:
     except IsRetiring:
         _log.info("another process retires months")
     except (*BROKEN, asyncpg.PostgresError, CannotCut, OSError) as error:
-        _log.warning("retention was put off: %s: %s", type(error).__name__, error)
+        _log.warning("retention was put off", extra={"error": type(error).__name__, "reason": str(error)})
     except Exception:  # the end of this loop would be the worker's
         _log.exception("retention was put off")
 
@@ -44,4 +44,4 @@ async def _retire_due(settings: Settings, rules: Rules) -> None:
 def _report(outcome: Outcome) -> None:
     for month, obstacles in outcome.kept.items():
         for obstacle in obstacles:
-            _log.warning("%s stays: %d %s", month, obstacle.count, obstacle.what)
+            _log.warning("a month stays", extra={"month": month, "count": obstacle.count, "obstacle": obstacle.what})

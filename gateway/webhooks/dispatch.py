@@ -144,7 +144,7 @@ class Dispatch:
             row = await self.deliver(delivery)
         except (*BROKEN, asyncpg.PostgresError, ApiError) as error:
             _log.warning(
-                "a message will be sent again: %s", type(error).__name__, extra={"event_id": delivery.event_id}
+                "a message will be sent again", extra={"error": type(error).__name__, "event_id": delivery.event_id}
             )
         except Exception:  # one bad delivery must not stop the others
             _log.exception("a delivery failed", extra={"event_id": delivery.event_id})
@@ -157,7 +157,7 @@ class Dispatch:
         try:
             return await self.lease()
         except (*BROKEN, asyncpg.PostgresError) as error:
-            _log.warning("no deliveries could be leased: %s", type(error).__name__)
+            _log.warning("no deliveries could be leased", extra={"error": type(error).__name__})
         except Exception:  # the end of this loop would be the worker's
             _log.exception("no deliveries could be leased")
         self._place = _BEGINNING

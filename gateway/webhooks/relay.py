@@ -82,7 +82,7 @@ class Relay:
         try:
             return await self.relay()
         except (*BROKEN, asyncpg.PostgresError) as error:
-            _log.warning("no events could be relayed: %s", type(error).__name__)
+            _log.warning("no events could be relayed", extra={"error": type(error).__name__})
         except Exception:  # the end of this loop would be the worker's
             _log.exception("no events could be relayed")
         return 0

@@ -129,7 +129,7 @@ async def _measure(pool: asyncpg.Pool, dispatch: Dispatch) -> None:
             WEBHOOK_BACKLOG.set(await pool.fetchval(SQL["backlog"], _COUNTED_MAX))
             WEBHOOK_OLDEST_AGE.set(dispatch.overdue_s)
         except (*BROKEN, asyncpg.PostgresError) as error:
-            _log.warning("the webhooks' gauges were put off: %s", type(error).__name__)
+            _log.warning("the webhooks' gauges were put off", extra={"error": type(error).__name__})
         except Exception:  # a gauge is no reason to stop delivering
             _log.exception("the webhooks' gauges were put off")
         await asyncio.sleep(_GAUGES_S)

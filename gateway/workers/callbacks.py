@@ -45,7 +45,7 @@ class CallbackSweep:
                 more = await self.sweep() == _LEASED_MAX
                 await self._keep_house()
             except (*BROKEN, asyncpg.PostgresError) as error:
-                _log.warning("the inbox was not swept: %s", type(error).__name__)
+                _log.warning("the inbox was not swept", extra={"error": type(error).__name__})
             except Exception:  # the end of this loop would be the worker's
                 _log.exception("the inbox was not swept")
             await asyncio.sleep(0 if more else self._settings.recovery_interval_s)
@@ -76,7 +76,7 @@ class CallbackSweep:
                 with self._tracing.work(Work.CALLBACK, callback.payment_id, facts):
                     await self._applying.handle(callback, tries=leased.tries, age_s=leased.age_s)
             except (*BROKEN, asyncpg.PostgresError, ApiError) as error:  # it comes back when its lease is over
-                _log.warning("a callback will be tried again: %s", type(error).__name__)
+                _log.warning("a callback will be tried again", extra={"error": type(error).__name__})
             except Exception:  # one bad callback must not stop the others
                 _log.exception("a callback could not be applied", extra={"payment_id": callback.payment_id})
                 await self._inbox.put_off(callback, pause_s(leased.tries))

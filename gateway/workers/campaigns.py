@@ -23,7 +23,7 @@ async def tell_campaigns(pool: asyncpg.Pool, exposition: Exposition) -> None:
         try:
             exposition.leave(text_of(map(family_of, await gauges.metrics())))
         except (*BROKEN, asyncpg.PostgresError) as error:
-            _log.warning("the campaigns' gauges were put off: %s", type(error).__name__)
+            _log.warning("the campaigns' gauges were put off", extra={"error": type(error).__name__})
         except Exception:  # the end of this loop would be the worker's
             _log.exception("the campaigns' gauges were put off")
         await asyncio.sleep(AGE_S_MAX)

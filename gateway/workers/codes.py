@@ -111,7 +111,7 @@ class CodeRecovery:
         if found.is_unresolved:
             await self._queue.put_off(task, _AGAIN_S)
         else:
-            _log.debug("a code has ended as %s", found.status, extra={"payment_id": payment.id})
+            _log.debug("a code has ended", extra={"payment_id": payment.id, "status": found.status})
             await self._queue.finish(task)
 
     async def _give_back(self, case: CodeCase) -> None:

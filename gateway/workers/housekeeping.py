@@ -82,7 +82,7 @@ async def keep_house(base: Base, turns: Turns | None = None) -> None:
             for chore in chores:
                 await chore.do_if_due(base)
         except (*BROKEN, asyncpg.PostgresError) as error:
-            _log.warning("housekeeping was put off: %s", type(error).__name__)
+            _log.warning("housekeeping was put off", extra={"error": type(error).__name__})
         except Exception:  # the end of this loop would be the worker's
             _log.exception("housekeeping was put off")
         await asyncio.sleep(_GAUGES_S)

@@ -87,7 +87,7 @@ async def watch_ledger(pool: asyncpg.Pool) -> None:
                 if await connection.fetchval(SQL["lead"], _LOCK):
                     await _watch(connection)
         except (*BROKEN, asyncpg.PostgresError) as error:
-            _log.warning("the ledger could not be watched: %s", type(error).__name__)
+            _log.warning("the ledger could not be watched", extra={"error": type(error).__name__})
         except Exception:  # the end of this loop would be the worker's
             _log.exception("the ledger could not be watched")
         await asyncio.sleep(_LEAD_EVERY_S)

@@ -121,7 +121,7 @@ class Worker:
         try:
             return await self._queue.lease(limit)
         except (*BROKEN, asyncpg.PostgresError) as error:
-            _log.warning("no tasks could be leased: %s", type(error).__name__)
+            _log.warning("no tasks could be leased", extra={"error": type(error).__name__})
         except Exception:  # the end of this loop would be the worker's
             _log.exception("no tasks could be leased")
         return []
@@ -132,6 +132,8 @@ class Worker:
             with self._tracing.work(Work.TASK, task.payment_id, facts):
                 await self._handlers[task.purpose](task)
         except (*BROKEN, asyncpg.PostgresError, ApiError, RedisError) as error:
-            _log.warning("a task will be tried again: %s", type(error).__name__, extra={"payment_id": task.payment_id})
+            _log.warning(
+                "a task will be tried again", extra={"error": type(error).__name__, "payment_id": task.payment_id}
+            )
         except Exception:  # one bad task must not stop the others
             _log.exception("a task failed", extra={"payment_id": task.payment_id})

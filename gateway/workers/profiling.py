@@ -33,7 +33,7 @@ async def keep_profiles(pool: asyncpg.Pool, are_asked_for: Callable[[], bool]) -
             else:
                 RISK_PROFILES_BEHIND.set(0)
         except (*BROKEN, asyncpg.PostgresError) as error:
-            _log.warning("customers' profiles stand still: %s", type(error).__name__)
+            _log.warning("customers' profiles stand still", extra={"error": type(error).__name__})
         except Exception:  # the end of this loop would be the worker's
             _log.exception("customers' profiles stand still")
         await asyncio.sleep(0 if more else _PAUSE_S)

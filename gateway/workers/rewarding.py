@@ -36,7 +36,7 @@ class Rewarding:
         for result, count in (("issued", len(done.issued)), ("voided", len(done.voided)), ("missing", done.missing)):
             if count:
                 COUPON_REWARDS.labels(result).inc(count)
-                _log.info("rewards: %s %d", result, count, extra={"payment_id": task.payment_id})
+                _log.debug("rewards", extra={"payment_id": task.payment_id, "result": result, "count": count})
 
     async def _carry_out(self, task: Task) -> Rewarded:
         async with self._pool.acquire() as connection, connection.transaction():

@@ -64,7 +64,7 @@ class RiskTelling:
                     await self.measure()
                 told = await self.tell_frauds() + await self.tell_complaints()
             except (*BROKEN, asyncpg.PostgresError, ApiError) as error:
-                _log.warning("the velocity counters are not told: %s", type(error).__name__)
+                _log.warning("the velocity counters are not told", extra={"error": type(error).__name__})
             except Exception:  # the end of this loop would be the worker's
                 _log.exception("the velocity counters are not told")
             await asyncio.sleep(0 if told >= _AT_ONCE else _PAUSE_S)

@@ -42,7 +42,7 @@ class Authority:
         try:
             return await self._choose(draw, own)
         except (*BROKEN, asyncpg.PostgresError) as error:
-            _log.warning("the slices could not be read: %s", type(error).__name__)
+            _log.warning("the slices could not be read", extra={"error": type(error).__name__})
             return own
 
     def forget(self, campaign_id: str, day: date) -> None:

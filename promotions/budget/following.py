@@ -50,6 +50,6 @@ class Following:
             try:
                 await self.check()
             except (*BROKEN, asyncpg.PostgresError) as error:
-                _log.warning("the pool's epoch could not be read: %s", type(error).__name__)
+                _log.warning("the pool's epoch could not be read", extra={"error": type(error).__name__})
             except Exception:  # were this loop to end, the process would go by an epoch that is over
                 _log.exception("the pool's epoch could not be read")

@@ -87,7 +87,7 @@ async def _for_ever(work: Callable[[], Awaitable[None]]) -> None:
             await work()
             continue
         except (*BROKEN, asyncpg.PostgresError, ValkeyAway, RedisError) as error:
-            _log.warning("the budget pool is not kept: %s", type(error).__name__)
+            _log.warning("the budget pool is not kept", extra={"error": type(error).__name__})
         except Exception:  # the end of this loop would be the worker's
             _log.exception("the budget pool is not kept")
         await asyncio.sleep(BEAT_S)

@@ -112,5 +112,5 @@ class Loading:
             rooms = await rooms_of(self._pool, campaign_id, day)
             await load(self._valkey, epoch, rooms)
         except (*BROKEN, asyncpg.PostgresError, ValkeyAway, RedisError) as error:
-            _log.warning("slices could not be loaded: %s", type(error).__name__)
+            _log.warning("slices could not be loaded", extra={"error": type(error).__name__})
         await asyncio.sleep(_SAME_AGAIN_S)

@@ -67,7 +67,7 @@ class Scarcity:
             if number is None and await gather(self._pool, free, draw.fen) is not None:
                 number = _roomiest(await self._put_right(draw), draw.fen)
         except (*BROKEN, asyncpg.PostgresError) as error:
-            _log.warning("an empty slice could not be looked into: %s", type(error).__name__)
+            _log.warning("an empty slice could not be looked into", extra={"error": type(error).__name__})
             raise Undecided from None
         if number is None:
             self._note_empty(draw)

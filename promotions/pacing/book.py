@@ -36,7 +36,7 @@ class PaceBook:
             try:
                 await self.reload()
             except (*BROKEN, asyncpg.PostgresError) as error:
-                _log.warning("the pace of campaigns could not be read: %s", type(error).__name__)
+                _log.warning("the pace of campaigns could not be read", extra={"error": type(error).__name__})
             except Exception:  # were this loop to end, the shares of this moment would be in force for ever
                 _log.exception("the pace of campaigns could not be read")
             await asyncio.sleep(POLL_S)

@@ -99,7 +99,7 @@ async def keep_pace(pool: asyncpg.Pool) -> None:
         try:
             await look(pool)
         except (*BROKEN, asyncpg.PostgresError) as error:
-            _log.warning("campaigns could not be paced: %s", type(error).__name__)
+            _log.warning("campaigns could not be paced", extra={"error": type(error).__name__})
         except Exception:  # were this loop to end, the shares of this moment would stay for ever
             _log.exception("campaigns could not be paced")
         await asyncio.sleep(TICK_S)

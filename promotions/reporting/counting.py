@@ -97,7 +97,7 @@ class Counting:
         try:
             await self.flush(pool)
         except (*BROKEN, asyncpg.PostgresError) as error:
-            _log.warning("what was asked of campaigns could not be written: %s", type(error).__name__)
+            _log.warning("what was asked of campaigns could not be written", extra={"error": type(error).__name__})
         except Exception:  # were this loop to end, the reports would stand still
             _log.exception("what was asked of campaigns could not be written")
 

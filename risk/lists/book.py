@@ -219,7 +219,7 @@ class ListBook:
                 await self._look()
                 answered = asked
             except (*BROKEN, asyncpg.PostgresError) as error:
-                _log.warning("the lists could not be read: %s", type(error).__name__)
+                _log.warning("the lists could not be read", extra={"error": type(error).__name__})
                 await asyncio.sleep(_RETRY_S)
 
     async def _look(self) -> None:
@@ -246,7 +246,7 @@ class ListBook:
             try:
                 in_force = await self._fetched(self.current.by_name.get(name), row)
             except (*BROKEN, asyncpg.PostgresError) as error:
-                _log.warning("a list could not be read: %s", type(error).__name__, extra={"list": name})
+                _log.warning("a list could not be read", extra={"error": type(error).__name__, "list": name})
                 await asyncio.sleep(_RETRY_S)
                 continue
             if in_force is not None and name in self._latest:

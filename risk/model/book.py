@@ -39,10 +39,10 @@ class ModelBook:
             model = await find(self._pool, version)
             scorer = None if model is None else await asyncio.to_thread(Scorer, model)
         except (ModelError, ImportError) as error:
-            _log.error("model %s cannot be used: %s", version, error)
+            _log.error("a model cannot be used", extra={"model": version, "reason": str(error)})
             return None
         if scorer is None:
-            _log.error("there is no model %s", version)
+            _log.error("a model is not there", extra={"model": version})
             return None
         self._scorers[version] = scorer
         while len(self._scorers) > _KEPT:

@@ -74,7 +74,7 @@ class RuleBook:
                 await self._take_over()
                 answered = asked
             except (*BROKEN, asyncpg.PostgresError) as error:
-                _log.warning("the risk rules could not be read: %s", type(error).__name__)
+                _log.warning("the risk rules could not be read", extra={"error": type(error).__name__})
                 await asyncio.sleep(RETRY_S)
             except Exception:
                 RISK_LOAD_FAILURES.inc()

@@ -191,7 +191,9 @@ class Call:
             self._ask_each()
         else:
             if not isinstance(error, (ValkeyAway, asyncio.CancelledError)):
-                _log.warning("velocities could not be counted: %s", error, exc_info=not isinstance(error, RedisError))
+                is_ours = not isinstance(error, RedisError)
+                told = {"error": type(error).__name__, "reason": str(error)}
+                _log.warning("velocities could not be counted", exc_info=is_ours, extra=told)
             self._tell_away()
 
     def _ask_each(self) -> None:

@@ -119,7 +119,7 @@ class AccountBook:
                 accounts[account_id] = self._accounts[account_id] if is_same else self._account(AccountRow.of(record))
                 records[account_id] = record
             except ValueError as error:  # a broken seal, settings that are wrong, a wallet of a later version
-                _complain("a channel account cannot be opened", account_id, error)
+                _log.error("a channel account cannot be opened", extra=_complaint(account_id, error))
                 if account_id in self._accounts:
                     accounts[account_id] = self._accounts[account_id]
         if list(map(id, accounts.values())) != list(map(id, self._accounts.values())):
@@ -170,7 +170,7 @@ class AccountBook:
                 previous = self._build(row.id, row.channel, earlier)
                 settings = with_previous_keys(row.channel, settings, earlier)
             except ValueError as error:
-                _complain("the earlier credentials of a channel account cannot be opened", row.id, error)
+                _log.error("an account's earlier credentials cannot be opened", extra=_complaint(row.id, error))
         channel = self._build(row.id, row.channel, settings)
         tell_expiry(row.id, settings)
         return _Built(row.settings_sealed, previous_sealed, channel, previous)
@@ -183,6 +183,5 @@ def _methods(kind: str, wallets: Iterable[Wallet], terms: Terms) -> Mapping[Wall
     return {wallet: (methods_of(kind, wallet) if has_facts else EVERY_METHOD[wallet]) & allowed for wallet in wallets}
 
 
-def _complain(message: str, account_id: str, error: ValueError) -> None:
-    reason = str(error) or type(error).__name__
-    _log.error(message, extra={"account": account_id, "reason": reason})
+def _complaint(account_id: str, error: ValueError) -> dict[str, str]:
+    return {"account": account_id, "reason": str(error) or type(error).__name__}

@@ -87,7 +87,7 @@ class Usage:
         try:
             await self.flush()
         except (*BROKEN, asyncpg.PostgresError) as error:
-            _log.warning("what accounts took in could not be written: %s", type(error).__name__)
+            _log.warning("what accounts took in could not be written", extra={"error": type(error).__name__})
         except Exception:  # were this loop to end, limits would be judged by sums of long ago
             _log.exception("what accounts took in could not be written")
 

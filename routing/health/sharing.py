@@ -58,7 +58,7 @@ class HealthExchange:
             self._hearing.hear(())
         if now > self._logged_at + _LOGGED_EVERY_S:
             self._logged_at = now
-            _log.warning("the health of accounts is not shared: %s", type(error).__name__)
+            _log.warning("the health of accounts is not shared", extra={"error": type(error).__name__})
 
 
 def _notes_of(answer: Any) -> list[notes.Note]:
