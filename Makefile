@@ -153,8 +153,10 @@ k8s-check: setup ## render every overlay and example; hold it against Kubernetes
 image: ## build the image, with docker or else buildah; IMAGE, EXTRAS="tracing analysis", PYTHON_IMAGE, CA=FILE (docs/containers.md)
 	@sh k8s/image/build.sh
 
-image-try: setup image ## try the image with podman: every command, a payment per wallet, a drain, the audit; size and start (root)
-	@IMAGE=$(or $(IMAGE),mashang:$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)) $(BIN)/python -m loadtests.container $(ARGS)
+image-try: export IMAGE := $(or $(IMAGE),mashang:$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml))
+image-try: setup ## try the image with podman: every command, a payment per wallet, a drain, the audit; size and start (root)
+	@BUILDER=buildah sh k8s/image/build.sh
+	@$(BIN)/python -m loadtests.container $(ARGS)
 
 image-tools: setup ## lock what builds the image, with hashes, from k8s/image/tools.in
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade --no-header k8s/image/tools.in -o k8s/image/tools.txt

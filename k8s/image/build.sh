@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds the image: with docker where its engine answers, else with buildah, which needs neither engine nor privileges.
-#   IMAGE (mashang:VERSION), EXTRAS (tracing), PYTHON_IMAGE, CA (a network's own certificates, used while building only)
+#   IMAGE (mashang:VERSION), EXTRAS (tracing), PYTHON_IMAGE, CA (a network's own certificates, used while building only),
+#   BUILDER=buildah (where docker is there too)
 set -eu
 cd "$(dirname "$0")/../.."
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
@@ -11,7 +12,7 @@ revision=$(git rev-parse HEAD 2> /dev/null || echo unknown)
 set -- --build-arg "VERSION=$version" --build-arg "REVISION=$revision" --build-arg "EXTRAS=${EXTRAS-tracing}"
 if [ -n "${CA:-}" ]; then set -- "$@" --secret "id=ca,src=$CA"; fi
 
-if docker version > /dev/null 2>&1; then
+if [ "${BUILDER:-docker}" = docker ] && docker version > /dev/null 2>&1; then
     exec docker build "$@" --build-arg "PYTHON_IMAGE=$python" --tag "$image" .
 fi
 command -v buildah > /dev/null || { echo "Building needs docker, or Debian's buildah: apt install buildah" >&2; exit 1; }
