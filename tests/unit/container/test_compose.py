@@ -121,7 +121,11 @@ def test_mounted_files_volumes_and_networks_exist(name: str) -> None:
 
 @pytest.mark.parametrize("name", GATEWAYS)
 def test_a_gateway_has_time_for_its_longest_payment(name: str) -> None:
-    settings = Settings.model_construct(**{key: field.default for key, field in Settings.model_fields.items()})
+    defaults = {key: field.default for key, field in Settings.model_fields.items()}
+    drain_s = float(SERVICES[name]["environment"]["MASHANG_DRAIN_S"])
+    settings = Settings.model_construct(**{**defaults, "drain_s": drain_s})
+    [fall] = re.findall(r"check inter 1s fall (\d+)", PROXY)
+    assert drain_s > int(fall)  # the proxy has noticed before the listener shuts
     assert _seconds(SERVICES[name]["stop_grace_period"]) > stop_s(settings)
     assert _seconds(SERVICES["worker"]["stop_grace_period"]) > settings.recovery_lease_s
 
