@@ -66,6 +66,13 @@ schema: setup ## write gateway/database/schema.sql from the migrations
 docs: setup ## write docs/api and docs/errors.md from the code
 	$(BIN)/python -m gateway.reference
 
+.PHONY: metrics-docs bench-metrics
+metrics-docs: setup ## write the table of docs/metrics.md from the catalogue
+	$(BIN)/python -m gateway.metrics.catalogue
+
+bench-metrics: setup ## what metrics cost a payment, and a scrape of two gateways and a worker, in CPU
+	$(BIN)/python -m loadtests.parts.metrics $(ARGS)
+
 format: setup ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -132,6 +139,22 @@ bench-admission: setup ## what a refused request costs beside the no-op POST, an
 capacity: setup ## what 1,000 to 50,000 payments/s need (docs/capacity.md), from measured costs; ARGS="--measure" takes them anew
 	$(BIN)/python -m loadtests.capacity $(ARGS)
 
+.PHONY: dashboards monitoring-check monitoring-try
+dashboards: setup ## write Grafana's dashboards and the operator's rules from their sources in k8s/monitoring
+	@$(BIN)/python -m loadtests.monitoring.writing
+
+monitoring-check: setup ## alerts, rules and dashboards: syntax and unit tests by promtool, names against the code's metrics
+	@if command -v promtool >/dev/null; then \
+		promtool check config k8s/monitoring/prometheus.yaml && promtool test rules k8s/monitoring/tests/*.yaml; \
+	else \
+		echo "left out, for want of promtool (apt install prometheus): the rules' syntax, and the unit tests of the alerts"; \
+	fi
+	$(BIN)/pytest -m "not long" -rs tests/unit/monitoring
+
+monitoring-try: setup ## a stack under load, scraped by a Prometheus: every query of every dashboard asked and drawn (docs/monitoring.md)
+	@command -v prometheus >/dev/null || { echo "make monitoring-try needs prometheus: apt install prometheus"; exit 1; }
+	@$(BIN)/python -m loadtests.monitoring $(ARGS)
+
 load: setup ## Locust against a stack of its own, or ARGS="--ready-file FILE", with report and audit; docs/load-tests.md
 	@$(BIN)/python -m loadtests.load $(ARGS)
 
@@ -148,6 +171,9 @@ k8s-render: setup ## write k8s/rendered from the overlays (needs kubectl)
 
 k8s-check: setup ## render every overlay and example; hold it against Kubernetes' schemas (four versions) and our own checks
 	@$(BIN)/python -m tests.support.kubernetes
+
+k8s-try: setup ## play the rendered gateway pod in podman, pay through it, stop it with a payment under way (after make image)
+	@$(BIN)/python -m tests.support.kubernetes.trial
 
 .PHONY: image image-try image-tools sbom
 image: ## build the image, with docker or else buildah; IMAGE, EXTRAS="tracing analysis", PYTHON_IMAGE, CA=FILE (docs/containers.md)
