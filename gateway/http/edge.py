@@ -11,6 +11,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -106,7 +107,7 @@ class Edge:
         known_method = method if method in _METHODS else "other"
         HTTP_REQUESTS.labels(route, known_method, answering.status).inc()
         if hot is None:
-            HTTP_SECONDS.labels(route).observe(time.monotonic() - began)
+            HTTP_SECONDS.labels(_area_of(route)).observe(time.monotonic() - began)
         if traced is not None:
             tracing.answered(traced, Exchange(request_id, known_method, route, answering.status, began))
 
@@ -161,7 +162,7 @@ def _is_ours(path: str) -> bool:
 def _fault(error: Exception, request_id: str) -> ApiError:
     """What the caller learns of an exception that nobody has handled."""
     if isinstance(error, BROKEN):
-        _log.warning("a store is away: %s", type(error).__name__, extra={"request_id": request_id})
+        _log.warning("a store is away", extra={"error": type(error).__name__, "request_id": request_id})
         return database_away()
     _log.error("a request failed", exc_info=error, extra={"request_id": request_id})
     return InternalError()
@@ -219,6 +220,14 @@ def _route_of(scope: Scope) -> str:
         return path
     nouns = path.removeprefix(_ADMIN).split("/")
     return _ADMIN + "/".join(nouns[: 2 if nouns[0] in _ADMIN_ROOMS else 1])
+
+
+@lru_cache(maxsize=256)
+def _area_of(route: str) -> str:
+    """Of a route's label: admin, or the noun that it begins with."""
+    if route.startswith(_ADMIN):
+        return "admin"
+    return route.removeprefix("/v1").strip("/").partition("/")[0] or "none"
 
 
 def _require_json(headers: Mapping[bytes, bytes], body: bytes) -> None:

@@ -43,7 +43,7 @@ class Exposition:
     async def scrape(self) -> bytes:
         """The text, with all that was counted until now."""
         flush_hot_metrics()
-        return await asyncio.to_thread(self._made, time.monotonic())
+        return await asyncio.to_thread(self.made_now)
 
     def leave(self, text: bytes) -> None:
         """Have this text told with every scrape of the folder, for a minute at most."""
@@ -54,7 +54,9 @@ class Exposition:
         new.write_bytes(text)
         new.replace(self._folder / _LEFT)
 
-    def _made(self, asked_s: float) -> bytes:
+    def made_now(self) -> bytes:
+        """The text of what was carried over, in this thread."""
+        asked_s = time.monotonic()
         with self._turn:
             if self._begun_s < asked_s:
                 self._begun_s = time.monotonic()
