@@ -1,5 +1,6 @@
-"""I8: no secret, card number, auth code, payer, customer or callback body reaches a log, a metric or an error, nor
-rests in the clear in PostgreSQL or Valkey; whatever fails, with everything logged, and every payment screened."""
+"""I8: no secret, card number, auth code, payer, customer or callback body reaches a log, a metric, a trace or an error,
+nor rests in the clear in PostgreSQL or Valkey; whatever fails, with everything logged and traced, and every payment
+screened."""
 
 from __future__ import annotations
 
@@ -19,8 +20,10 @@ from tests.fuzz.scenes import CARD_BIN, CARD_NUMBER, LOCATION, PERSON, Scenes, S
 from tests.fuzz.shelf import fill_shelf
 from tests.fuzz.values import bounded, changed, fields_of
 from tests.fuzz.world import World
+from tests.support.collector import Collector, start_collector
 from tests.support.gateway import GatewayStack
 from tests.support.receivers import start_receiver
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 _READS: Final[Mapping[bytes, Callable[[redis.Redis, bytes], Any]]] = {
@@ -34,9 +37,18 @@ _READS: Final[Mapping[bytes, Callable[[redis.Redis, bytes], Any]]] = {
 
 
 @pytest.fixture(scope="module")
-def stack_options() -> dict[str, Any]:
-    """Everything is logged, the channels tell what happens, webhooks go to this machine."""
+def collector() -> Iterator[Collector]:
+    """Where every trace goes."""
+    with start_collector() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def stack_options(collector: Collector) -> dict[str, Any]:
+    """Everything is logged and traced, the channels tell what happens, webhooks go to this machine."""
     settings = {
+        "MASHANG_TRACING_ENDPOINT": collector.url,
+        "MASHANG_TRACING_SAMPLE": "1",
         "MASHANG_LOG_LEVEL": "DEBUG",
         "MASHANG_CHANNEL_TIMEOUT_S": "0.8",
         "MASHANG_TRUSTED_PROXIES": "1",
@@ -95,6 +107,14 @@ def test_no_metric_has_a_secret(scenes: Scenes) -> None:
     assert scenes.sought.found_in(scenes.world.request("GET", "/metrics").text) == []
 
 
+def test_no_trace_has_a_secret(scenes: Scenes, collector: Collector) -> None:
+    wanted = {"POST /v1/payments", "channel pay", "callback", "webhook", "task", "POST /q/{token}/pay"}
+    scenes.run(until(lambda: wanted <= {span.name for span in collector.spans}))
+    assert len(collector.spans) > 300
+    for body in list(collector.bodies):
+        assert scenes.sought.found_in(body.decode(errors="replace")) == []
+
+
 def test_no_error_has_a_secret(scenes: Scenes) -> None:
     for error in scenes.sought.errors:
         assert scenes.sought.found_in(error) == [], error
@@ -142,7 +162,7 @@ def test_what_is_sent_in_a_wrong_place_stands_in_no_log_and_in_no_error(scenes: 
     headers = {"Content-Type": "application/json", **scenes.shelf.headers(operation)}
     path = scenes.shelf.path(operation)
     places = [*operation.parameters("query"), *operation.parameters("path"), "Authorization", "Prefer", "User-Agent",
-              "Idempotency-Key", "Cookie", "Mashang-Signature"]  # fmt: skip
+              "Idempotency-Key", "Cookie", "Mashang-Signature", "Request-Id", "traceparent", "tracestate"]  # fmt: skip
     body: Any = base
     if data.draw(st.booleans()) and base:
         assert operation.body is not None
@@ -164,7 +184,8 @@ def test_what_is_sent_in_a_wrong_place_stands_in_no_log_and_in_no_error(scenes: 
         assert marked not in shown, f"{operation}: {shown}"
 
 
-def test_no_canary_has_sung(scenes: Scenes, stack: GatewayStack) -> None:
+def test_no_canary_has_sung(scenes: Scenes, stack: GatewayStack, collector: Collector) -> None:
+    assert not any(b"canary" in body for body in list(collector.bodies))
     for child in (*stack.gateways, *stack.workers):
         for line in stack.log_of(child).splitlines():
             assert "canary" not in line

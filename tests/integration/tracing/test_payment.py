@@ -161,6 +161,20 @@ async def test_probes_and_scrapes_are_not_traced(stack: GatewayStack) -> None:
             assert "trace-id" not in (await client.get(path)).headers
 
 
+async def test_neither_a_trace_nor_a_log_names_the_order_or_the_customer(
+    till: Till, collector: Collector, stack: GatewayStack
+) -> None:
+    """A till makes both, and may make them of a name or of a telephone number."""
+    order = new_order(customer={"id": "customer-4711-in-person"}, description="for-4711-in-person")
+    answer = await till.pay(order)
+    await collector.until_named(answer.headers["trace-id"], "answer")
+    await until(lambda: answer.json()["id"] in stack.log_of(stack.gateways[0]))
+    seen = [body.decode(errors="replace") for body in collector.bodies]
+    seen += [stack.log_of(child) for child in (*stack.gateways, *stack.workers)]
+    for personal in (order["merchant_order_no"], order["auth_code"], "4711-in-person"):
+        assert not any(personal in text for text in seen)
+
+
 async def test_no_span_has_an_attribute_that_is_not_declared(till: Till, collector: Collector) -> None:
     await till.paid("alipay")
     await until(lambda: len(collector.spans) > 40)
