@@ -17,6 +17,7 @@ from gateway.commandline.campaign import campaign
 from gateway.commandline.coupons import coupon
 from gateway.commandline.demo import demo
 from gateway.commandline.environment import read_settings
+from gateway.commandline.merchant import merchant
 from gateway.commandline.options import STATE as _STATE
 from gateway.commandline.options import (
     AdminUrl,
@@ -55,6 +56,7 @@ app.add_typer(routing, name="routing")
 app.add_typer(campaign, name="campaign")
 app.add_typer(coupon, name="coupon")
 app.add_typer(demo, name="demo")
+app.add_typer(merchant, name="merchant")
 app.add_typer(payment, name="payment")
 app.add_typer(risk, name="risk")
 app.add_typer(segments, name="segments")

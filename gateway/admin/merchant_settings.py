@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
 
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
 from pydantic import BaseModel, Field, field_validator
 
 from gateway.admin.access import AdminRequest, admin_router, example
-from gateway.admin.merchants import EXAMPLE_ID, Label, MerchantId, Realm, TimeZone
+from gateway.admin.merchants import EXAMPLE_ID, MERCHANT_ID_PATTERN, Label, MerchantId, Realm, TimeZone
 from gateway.admin.once import database_of
 from gateway.http.answers import json_answer
 from gateway.kernel.errors import InvalidRequest, not_found
 from gateway.kernel.money import AMOUNT_FEN_MAX
 from gateway.merchants.quota import QUOTA_MAX
-from gateway.merchants.settings import MerchantSettings, find_settings, hold_settings, save_settings
+from gateway.merchants.settings import MerchantSettings, find_settings, hold_settings, list_settings, save_settings
 from gateway.payments.schemas import Text
 from gateway.receipts.receipt import ShownDiscounts
 from gateway.trail.entry import changes
@@ -52,6 +52,10 @@ class MerchantChange(AdminRequest):
 
     name: Annotated[Text, Field(min_length=1, max_length=64)] | None = None
     timezone: TimeZone | None = None
+    status: Annotated[
+        Literal["active", "suspended"] | None,
+        Field(description="A suspended merchant's keys do not work, and its codes cannot be paid."),
+    ] = None
     signing_required: Annotated[
         bool | None, Field(strict=True, description="Whether requests have to be signed; bearer keys are refused then.")
     ] = None
@@ -89,7 +93,7 @@ class MerchantChange(AdminRequest):
         Field(description="Payments it may have in flight at once; null: the installation's default."),
     ] = None
 
-    @field_validator("name", "timezone", "signing_required", "receipt_discounts")
+    @field_validator("name", "timezone", "status", "signing_required", "receipt_discounts")
     @classmethod
     def _is_something(cls, value: Any) -> Any:
         if value is None:
@@ -116,6 +120,30 @@ class MerchantSettingsObject(BaseModel):
     payments_per_s: int | None
     payments_burst: int | None
     payments_in_flight_max: int | None
+
+
+class MerchantList(BaseModel):
+    """A page of merchants, the newest first."""
+
+    model_config = example({"object": "list", "data": [_SETTINGS], "has_more": False})
+
+    object: Literal["list"]
+    data: list[MerchantSettingsObject]
+    has_more: bool
+
+
+@router.get("/merchants", response_model=MerchantList, summary="List merchants")
+async def get_merchants(
+    request: Request,
+    *,
+    name: Annotated[str | None, Query(min_length=1, max_length=64, description="A part of it, in any case.")] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    starting_after: Annotated[str | None, Query(pattern=MERCHANT_ID_PATTERN)] = None,
+) -> Response:
+    """Merchants with their settings, the newest first."""
+    found = await list_settings(database_of(request), limit + 1, below=starting_after, name=name)
+    data = [asdict(each) for each in found[:limit]]
+    return json_answer(200, {"object": "list", "data": data, "has_more": len(found) > limit}).to_response()
 
 
 @router.get("/merchants/{merchant_id}", response_model=MerchantSettingsObject, summary="Read a merchant")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import asyncpg
@@ -13,8 +14,10 @@ from gateway.admin.access import AdminRequest, admin_router, example
 from gateway.admin.once import database_of
 from gateway.http.answers import json_answer
 from gateway.http.services import services_of
+from gateway.kernel.clock import rfc3339
 from gateway.kernel.errors import not_found
 from gateway.merchants import store as merchants
+from gateway.merchants.settings import list_keys
 from gateway.merchants.store import Scope
 from gateway.payments.schemas import Text
 from gateway.trail.recording import tell
@@ -99,6 +102,39 @@ class KeyObject(BaseModel):
     signing_secret: str
 
 
+_LISTED: dict[str, Any] = {
+    "id": "key_01JD5ZV8W3M0Q9C6R1T2X4Y7KB",
+    "merchant_id": EXAMPLE_ID,
+    "hint": "x4Y7",
+    "scopes": ["pay", "read"],
+    "created_at": "2026-11-22T08:00:00.000Z",
+    "revoked_at": None,
+}
+
+
+class ListedKey(BaseModel):
+    """A key without its secrets; `hint` is how the secret ends."""
+
+    model_config = example(_LISTED)
+
+    id: str
+    merchant_id: str
+    hint: str
+    scopes: list[Scope]
+    created_at: str
+    revoked_at: str | None
+
+
+class KeyList(BaseModel):
+    """All keys of a merchant, the newest first."""
+
+    model_config = example({"object": "list", "data": [_LISTED], "has_more": False})
+
+    object: Literal["list"]
+    data: list[ListedKey]
+    has_more: bool
+
+
 MerchantId = Annotated[str, Path(pattern=MERCHANT_ID_PATTERN)]
 KeyId = Annotated[str, Path(pattern=r"^key_[0-9A-Z]{26}$")]
 
@@ -147,6 +183,21 @@ async def post_key(request: Request, merchant_id: MerchantId, wanted: NewKeyRequ
         "signing_secret": key.signing_secret,
     }
     return json_answer(201, body).to_response()
+
+
+@router.get("/merchants/{merchant_id}/keys", response_model=KeyList, summary="List a merchant's keys")
+async def get_keys(request: Request, merchant_id: MerchantId) -> Response:
+    """Its keys, revoked ones among them; empty for a merchant that is not there."""
+    data = [
+        {
+            **asdict(key),
+            "scopes": sorted(key.scopes),
+            "created_at": rfc3339(key.created_at),
+            "revoked_at": None if key.revoked_at is None else rfc3339(key.revoked_at),
+        }
+        for key in await list_keys(database_of(request), merchant_id)
+    ]
+    return json_answer(200, {"object": "list", "data": data, "has_more": False}).to_response()
 
 
 @router.post(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import asyncpg
@@ -60,7 +62,32 @@ async def save_settings(database: Database, settings: MerchantSettings) -> None:
         settings.payments_per_s,
         settings.payments_burst,
         settings.payments_in_flight_max,
+        settings.status,
     )
+
+
+async def list_settings(
+    database: Database, limit: int, *, below: str | None = None, name: str | None = None
+) -> Sequence[MerchantSettings]:
+    """Merchants, the newest first; those below an id and with that part of a name, where they are given."""
+    return [MerchantSettings(**record) for record in await database.fetch(_SQL["list"], limit, below, name)]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyListed:
+    """A key as it may be shown: `hint` is its last characters."""
+
+    id: str
+    merchant_id: str
+    hint: str
+    scopes: Sequence[str]
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+async def list_keys(database: Database, merchant_id: str) -> Sequence[KeyListed]:
+    """A merchant's keys, the newest first, revoked ones among them."""
+    return [KeyListed(**record) for record in await database.fetch(_SQL["keys"], merchant_id)]
 
 
 def _settings(record: asyncpg.Record | None) -> MerchantSettings | None:

@@ -20,7 +20,7 @@ from gateway.admission.limit import Bounds
 from gateway.http.admission import Gate
 from gateway.http.protocol import OneWriteProtocol
 from gateway.http.services import Services
-from gateway.kernel.secrets import Vault, secret_hash
+from gateway.kernel.secrets import Vault
 from gateway.merchants.directory import Directory
 from gateway.merchants.quota import NO_QUOTA, Quota
 from gateway.merchants.store import KeyHolder, Merchant
@@ -58,7 +58,8 @@ async def gate(kind: str) -> Gate:
     quota = Quota(payments_per_s=1, payments_burst=1) if kind == "merchant_rate" else NO_QUOTA
     merchant = Merchant("mer_01JD5ZV8W3M0Q9C6R1T2X4Y7KB", "shop", "Asia/Shanghai", quota=quota)
     directory = Directory(cast("Any", None), Vault(bytes(32)))
-    directory._holders[secret_hash(KEY)] = KeyHolder(merchant, "key", frozenset(KeyScope))  # noqa: SLF001
+    holder = KeyHolder(merchant, "key", frozenset(KeyScope))
+    directory._holders.keep(f"Bearer {KEY}".encode(), holder, merchant.id)  # noqa: SLF001
     await directory.authenticate(f"Bearer {KEY}", KeyScope.PAY)
     admission = Admission(Capacity(Bounds(1, 1, 1, 0.1) if not quota.is_limit else Bounds(9, 9, 9, 0.1), 1_000, 10))
     admission.admit(merchant.id, merchant, 0.0)
