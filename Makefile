@@ -131,6 +131,10 @@ bench-risk: setup ## what a risk decision costs in CPU by the number of rules, a
 bench-risk-lists: setup ## ten million entries on a list of the risk check: import, lookups, memory, the event loop's longest pause
 	$(BIN)/python -m loadtests.parts.risk_lists $(ARGS)
 
+.PHONY: bench-tracing
+bench-tracing: setup ## what tracing costs a payment in CPU, rounds with it and without it in turn; ARGS="--share 0.01"
+	$(BIN)/python -m loadtests.parts.tracing $(ARGS)
+
 .PHONY: bench-admission
 bench-admission: setup ## what a refused request costs beside the no-op POST, and what admission costs a payment
 	$(BIN)/python -m loadtests.parts.admission $(ARGS)
