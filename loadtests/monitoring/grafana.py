@@ -9,6 +9,7 @@ from loadtests.monitoring.sources import Dashboard, Panel, Query
 
 SCHEMA_VERSION: Final = 39
 """Grafana 10.4's; later ones migrate it when they load it."""
+COLUMNS: Final = 24
 _SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 _HEIGHTS: Final = {"stat": 4, "lines": 8, "stacked": 8, "bars": 8}
 _TYPES: Final = {"stat": "stat", "lines": "timeseries", "stacked": "timeseries", "bars": "bargauge"}
@@ -67,15 +68,24 @@ def _panels(dashboard: Dashboard) -> list[dict[str, Any]]:
                 "panels": [],
             }
         )
-        top, left, height = top + 1, 0, 0
-        for panel in row.panels:
-            if left + panel.width > 24:
-                top, left, height = top + height, 0, 0
-            place = {"x": left, "y": top, "w": panel.width, "h": _HEIGHTS[panel.kind]}
-            made.append(_panel(panel, len(made) + 1, place))
-            left, height = left + panel.width, max(height, place["h"])
-        top += height
+        top += 1
+        for line in _lines(row.panels):
+            left, height = 0, max(_HEIGHTS[panel.kind] for panel in line)
+            for panel in line:
+                made.append(_panel(panel, len(made) + 1, {"x": left, "y": top, "w": panel.width, "h": height}))
+                left += panel.width
+            top += height
     return made
+
+
+def _lines(panels: Sequence[Panel]) -> list[list[Panel]]:
+    """Those that stand beside each other."""
+    lines: list[list[Panel]] = [[]]
+    for panel in panels:
+        if sum(each.width for each in lines[-1]) + panel.width > COLUMNS:
+            lines.append([])
+        lines[-1].append(panel)
+    return lines
 
 
 def _panel(panel: Panel, number: int, place: dict[str, int]) -> dict[str, Any]:
@@ -88,7 +98,7 @@ def _panel(panel: Panel, number: int, place: dict[str, int]) -> dict[str, Any]:
         "gridPos": place,
         "links": _links(panel),
         "targets": [_target(panel, at, query) for at, query in enumerate(panel.queries)],
-        "fieldConfig": {"defaults": _defaults(panel), "overrides": []},
+        "fieldConfig": {"defaults": _defaults(panel), "overrides": _overrides(panel)},
         "options": _options(panel),
     }
 
@@ -133,6 +143,16 @@ def _defaults(panel: Panel) -> dict[str, Any]:
     if panel.kind in {"lines", "stacked"}:
         defaults["custom"] = _drawn(panel)
     return defaults
+
+
+def _overrides(panel: Panel) -> list[dict[str, Any]]:
+    return [
+        {
+            "matcher": {"id": "byName", "options": name},
+            "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": colour}}],
+        }
+        for name, colour in panel.colours.items()
+    ]
 
 
 def _drawn(panel: Panel) -> dict[str, Any]:

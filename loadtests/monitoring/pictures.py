@@ -17,13 +17,13 @@ from loadtests.monitoring.grafana import document
 from loadtests.monitoring.prometheus import Line
 from loadtests.monitoring.sources import Dashboard, Panel
 
-_COLOURS: Final = {"green": "#2f9e44", "orange": "#e8890c", "red": "#d6336c"}
+_COLOURS: Final = {"green": "#2f9e44", "orange": "#e8890c", "red": "#d6336c", "grey": "#8a8a8a"}
 _INCHES: Final = (0.62, 0.34)
 _LEGEND_MAX: Final = 8
 
 
-def draw(dashboard: Dashboard, panels: Sequence[Filled], path: Path) -> None:
-    """Write the picture as PNG."""
+def draw(dashboard: Dashboard, panels: Sequence[Filled], span_s: tuple[float, float], path: Path) -> None:
+    """Write the picture as PNG; `span_s` is from when to when, in Unix time."""
     places = document(dashboard, [dashboard])["panels"]
     rows = max(each["gridPos"]["y"] + each["gridPos"]["h"] for each in places) + 1
     with mpl.rc_context({"font.size": 7, "axes.spines.top": False, "axes.spines.right": False}):
@@ -35,7 +35,7 @@ def draw(dashboard: Dashboard, panels: Sequence[Filled], path: Path) -> None:
                 y = 1 - (place["gridPos"]["y"] + 1.6) / rows
                 figure.text(0.01, y, place["title"], fontsize=9, weight="bold", color="#555555", va="center")
             else:
-                _panel(_axes(figure, place["gridPos"], rows), filled[place["title"]])
+                _panel(_axes(figure, place["gridPos"], rows), filled[place["title"]], span_s)
         figure.savefig(path)
 
 
@@ -44,14 +44,14 @@ def _axes(figure: Figure, place: Mapping[str, int], rows: int) -> Axes:
     left, width = place["x"] / 24, place["w"] / 24
     bottom, height = 1 - (place["y"] + place["h"] + 1) / rows, place["h"] / rows
     is_small = place["h"] <= 4
-    low, high = (0.08, 0.16) if is_small else (0.26, 0.14)
-    side = 0.004 if is_small else 0.028
+    low, high = (0.06, 0.18) if is_small else (0.22, 0.1)
+    side = 0.008 if is_small else 0.036
     return figure.add_axes(
-        (left + side, bottom + height * low, width - side - 0.008, height * (1 - low - high)), facecolor="white"
+        (left + side, bottom + height * low, width - side - 0.006, height * (1 - low - high)), facecolor="white"
     )
 
 
-def _panel(axes: Axes, filled: Filled) -> None:
+def _panel(axes: Axes, filled: Filled, span_s: tuple[float, float]) -> None:
     axes.set_title(filled.panel.title, loc="left", fontsize=8, weight="bold")
     named = [
         (_name(filled.panel, answer.query.legend, line), line) for answer in filled.answers for line in answer.lines
@@ -65,7 +65,7 @@ def _panel(axes: Axes, filled: Filled) -> None:
     elif filled.panel.kind == "bars":
         _bars(axes, filled.panel, named)
     else:
-        _over_time(axes, filled.panel, named)
+        _over_time(axes, filled.panel, named, span_s)
 
 
 def _stat(axes: Axes, panel: Panel, named: Sequence[tuple[str, Line]]) -> None:
@@ -91,20 +91,33 @@ def _bars(axes: Axes, panel: Panel, named: Sequence[tuple[str, Line]]) -> None:
             0.01, place, f"{name}: {shown(panel, values[place])}", va="center", transform=axes.get_yaxis_transform()
         )
     axes.set_ylim(-0.6, max(4.4, len(ordered) - 0.4))
-    axes.xaxis.set_major_formatter(lambda value, _: shown(panel, value))
+    axes.set_xticks([])
 
 
-def _over_time(axes: Axes, panel: Panel, named: Sequence[tuple[str, Line]]) -> None:
-    start = min(line.points[0][0] for _, line in named)
+def _over_time(axes: Axes, panel: Panel, named: Sequence[tuple[str, Line]], span_s: tuple[float, float]) -> None:
+    start = span_s[0]
+    colours = {name: _COLOURS[colour] for name, colour in panel.colours.items()}
     if panel.kind == "stacked":
         moments = sorted({at for _, line in named for at, _ in line.points})
         levels = [[dict(line.finite).get(at, 0.0) for at in moments] for _, line in named]
-        axes.stackplot([at - start for at in moments], *levels, labels=[name for name, _ in named], alpha=0.75)
+        drawn = axes.stackplot([at - start for at in moments], *levels, labels=[name for name, _ in named], alpha=0.75)
+        for (name, _), area in zip(named, drawn, strict=True):
+            if name in colours:
+                area.set_facecolor(colours[name])
     else:
         for name, line in named:
-            axes.plot([at - start for at, _ in line.finite], [value for _, value in line.finite], label=name, lw=1.3)
+            points = line.finite
+            axes.plot(
+                [at - start for at, _ in points],
+                [value for _, value in points],
+                label=name,
+                lw=1.3,
+                color=colours.get(name),
+            )
+    axes.set_xlim(0, span_s[1] - start)
     if panel.floor is not None:
-        axes.set_ylim(bottom=panel.floor, top=max(axes.get_ylim()[1], 1e-9))
+        highest = max(value for _, line in named for _, value in line.finite)
+        axes.set_ylim(bottom=panel.floor, top=axes.get_ylim()[1] if highest > panel.floor else panel.floor + 1)
     for value, name in panel.steps:
         if axes.get_ylim()[0] < value < axes.get_ylim()[1]:
             axes.axhline(value, color=_COLOURS[name], lw=0.8, ls="--")
@@ -121,7 +134,7 @@ def colour(panel: Panel, value: float | None) -> str:
     for step, above in panel.steps:
         if value is not None and value >= step:
             name = above
-    return _COLOURS[name] if value is not None else "#8a8a8a"
+    return _COLOURS[name] if value is not None else _COLOURS["grey"]
 
 
 def shown(panel: Panel, value: float) -> str:
@@ -130,7 +143,7 @@ def shown(panel: Panel, value: float) -> str:
     if word is not None:
         return word
     if panel.unit == "percentunit":
-        return f"{value * 100:.{panel.decimals or 0}f} %"
+        return f"{value * 100:.3g} %"
     if panel.unit == "s":
         return f"{value * 1000:.3g} ms" if 0 < abs(value) < 1 else f"{value:.3g} s"
     if panel.unit == "bytes":
@@ -139,7 +152,7 @@ def shown(panel: Panel, value: float) -> str:
 
 
 _BEFORE: Final = {"prefix:¥": "¥"}
-_AFTER: Final = {"ops": " /s", "d": " days"}
+_AFTER: Final = {"suffix: /s": " /s", "d": " days"}
 
 
 def _plain(value: float) -> str:

@@ -42,6 +42,8 @@ class Panel(Strict):
     steps: tuple[tuple[float, str], ...] = ()
     """From which value on it has which colour; green below the first, unless the first says otherwise."""
     below: str = "green"
+    colours: dict[str, str] = Field(default_factory=dict)
+    """Of series by their names, where a colour says something."""
     words: dict[str, str] = Field(default_factory=dict)
     """What is shown in place of a value."""
     runbook: str | None = None

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from typing import Any, Final
 
 import httpx
@@ -45,11 +46,10 @@ def _rules(merchant_id: str) -> list[dict[str, Any]]:
 
 @contextmanager
 def demo_merchant(stack: RunningStack) -> Iterator[None]:
-    """The demo merchant takes a payment five times a second, and has two webhook endpoints, one of which fails."""
+    """The demo merchant takes five payments a second, and is told by webhooks, some of which he refuses at first."""
     over = threading.Event()
-    with _receivers() as urls, _client(stack) as client:
-        for url in urls:
-            client.post("/v1/webhook_endpoints", json={"url": url}).raise_for_status()
+    with _receiver() as url, _client(stack) as client:
+        client.post("/v1/webhook_endpoints", json={"url": url}).raise_for_status()
         seller = threading.Thread(target=_sell, args=(client, over))
         seller.start()
         try:
@@ -72,12 +72,14 @@ def _sell(client: httpx.Client, over: threading.Event) -> None:
 
 
 class _Receiver(BaseHTTPRequestHandler):
-    """Answers /failing with 500 and all else with 204."""
+    """Answers one message in ten with 500, and all others with 204."""
+
+    numbers = count(1)
 
     def do_POST(self) -> None:
         """Take one message."""
         self.rfile.read(int(self.headers.get("content-length", 0)))
-        self.send_response(500 if self.path == "/failing" else 204)
+        self.send_response(500 if next(self.numbers) % 10 == 0 else 204)
         self.send_header("content-length", "0")
         self.end_headers()
 
@@ -86,13 +88,12 @@ class _Receiver(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def _receivers() -> Iterator[list[str]]:
+def _receiver() -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), _Receiver) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        base = f"http://127.0.0.1:{server.server_address[1]}"
         try:
-            yield [f"{base}/good", f"{base}/failing"]
+            yield f"http://127.0.0.1:{server.server_address[1]}/hook"
         finally:
             server.shutdown()
             thread.join()
