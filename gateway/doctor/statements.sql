@@ -6,7 +6,7 @@ SELECT
     pg_is_in_recovery() AS is_standby,
     (SELECT age(datfrozenxid) FROM pg_database WHERE datname = current_database()) AS xid_age,
     pg_database_size(current_database()) AS bytes,
-    (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS connections,
+    (SELECT sum(numbackends)::integer FROM pg_stat_database) AS connections,
     coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false) AS uses_tls,
     inet_server_addr() IS NOT NULL AND host(inet_server_addr()) NOT IN ('127.0.0.1', '::1') AS is_remote,
     (SELECT coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false) FROM pg_stat_archiver)
@@ -23,7 +23,8 @@ FROM pg_stat_replication ORDER BY 1
 SELECT
     coalesce(max(extract(epoch FROM now() - state_change)) FILTER (WHERE state LIKE 'idle in transaction%'), 0)::float8
         AS idle_s,
-    coalesce(max(extract(epoch FROM now() - xact_start)), 0)::float8 AS oldest_s
+    coalesce(max(extract(epoch FROM now() - xact_start)), 0)::float8 AS oldest_s,
+    count(*) FILTER (WHERE query = '<insufficient privilege>') AS hidden
 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
 
 -- name: clock

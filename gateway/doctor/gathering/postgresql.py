@@ -49,6 +49,7 @@ async def gather_postgresql(connection: asyncpg.Connection, settings: Settings, 
         strays=await _strays(connection),
         idle_in_transaction_s=transactions["idle_s"],
         oldest_transaction_s=transactions["oldest_s"],
+        hidden_sessions=transactions["hidden"],
         processes=processes,
         connections_per_process=settings.database_pool_size + _HOT_CONNECTIONS,
     )

@@ -51,6 +51,8 @@ class PostgresFacts:
     """Default partitions that hold rows."""
     idle_in_transaction_s: float
     oldest_transaction_s: float
+    hidden_sessions: int
+    """Sessions of other roles, of which ours sees that they are there and no more."""
     xid_age: int
     connections: int
     archive_failing: bool
@@ -203,6 +205,9 @@ def _connections(facts: PostgresFacts) -> Iterator[Finding]:
 
 
 def _transactions(facts: PostgresFacts) -> Iterator[Finding]:
+    if facts.hidden_sessions:
+        told = f"our role does not see what {facts.hidden_sessions} sessions of other roles do"
+        yield _SCRIBE.not_checked("others", told, "GRANT pg_monitor to it.")
     idle = f"the longest idle transaction is {facts.idle_in_transaction_s:.0f} s old"
     advice = "Find it in pg_stat_activity (state = 'idle in transaction') and end it: its locks stop payments."
     yield _SCRIBE.at_most("idle", idle, facts.idle_in_transaction_s, (_IDLE_WARN_S, _IDLE_BAD_S), advice)
