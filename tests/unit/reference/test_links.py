@@ -16,7 +16,7 @@ from tests.support.markdown import ROOT, anchors, commands, documents, links, na
 
 DOCUMENTS = {name_of(path): path for path in documents()}
 every_document = pytest.mark.parametrize("path", DOCUMENTS.values(), ids=DOCUMENTS)
-MAKE = re.compile(r"(?:^|[^\w-])make ([a-z][a-z-]*)")
+MAKE = re.compile(r"(?:^|[^\w-])make ([a-z][a-z0-9-]*)")
 MASHANG = re.compile(r"(?:^|[\s(])(?:\.venv/bin/mashang|\$MASHANG|mashang) (.+)")
 WORD = re.compile(r"[a-z][a-z-]*")
 OPTION = re.compile(r"--[a-z][a-z-]*")
@@ -42,7 +42,7 @@ def test_every_link_leads_somewhere(path: Path) -> None:
 
 @cache
 def _targets() -> set[str]:
-    return set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    return set(re.findall(r"^([a-z][a-z0-9-]*):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
 
 
 @every_document
