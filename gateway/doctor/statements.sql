@@ -51,7 +51,7 @@ SELECT
         + (SELECT count(*) FROM late_captures WHERE status = 'review')
         + (SELECT count(*) FROM refunds WHERE review IS NOT NULL) AS reviews,
     (SELECT count(*) FROM late_captures WHERE status = 'pending') AS late_captures,
-    (SELECT count(*) FROM webhook_outbox) AS untold_events,
+    (SELECT count(*) FROM (SELECT FROM webhook_outbox LIMIT 100000) waiting) AS untold_events,
     (SELECT min(event_id) FROM webhook_outbox) AS untold_first,
     (SELECT count(*) FROM webhook_endpoints WHERE status = 'enabled') AS endpoints,
     (SELECT count(*) FROM webhook_endpoints WHERE status = 'enabled' AND failing_since IS NOT NULL) AS failing_endpoints

@@ -23,7 +23,12 @@ async def looking(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
         settings.database_url.get_secret_value(),
         timeout=_CONNECT_S,
         command_timeout=_STATEMENT_S,
-        server_settings={"application_name": "mashang doctor", "default_transaction_read_only": "on"},
+        server_settings={
+            "application_name": "mashang doctor",
+            "default_transaction_read_only": "on",
+            "jit": "off",
+            "enable_seqscan": "off",  # as the gateway's own connections: by keys, however the statistics are
+        },
     )
     try:
         yield connection
