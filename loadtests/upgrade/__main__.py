@@ -80,6 +80,7 @@ async def run(town: Town, old: Code, new: Code, options: argparse.Namespace) -> 
         await rolling.step(f"{_GATEWAYS} gateways of {old.name} up", rolling.bring_up(old, _GATEWAYS))
         load.key = await asyncio.to_thread(town.seed, rolling.gateways[0].backend.port)
         await rolling.swap_worker(old)
+        await load.warm_up()
         capacity = options.capacity or await load.capacity_per_s(_OPEN, _MEASURED_S)
         per_s = capacity * options.share
         _console.print(f"capacity {capacity:.0f} payments/s; load {per_s:.0f}/s ({options.share:.0%})")

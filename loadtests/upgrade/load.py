@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from gateway.processes.errors import StackError
 from loadtests.traffic.generator import book_line
 from loadtests.traffic.orders import MIX, Orders, new_run_number, spread
 from loadtests.upgrade.balancer import Balancer, Reply
@@ -21,6 +22,7 @@ _SUCCEEDED: Final = b'"status":"succeeded"'
 _LAST_S: Final = 40.0
 """After the last payment began: its till's wait, and a little."""
 _SHOWN: Final = 5
+_WARM_UP: Final = 20
 
 
 class Sold(NamedTuple):
@@ -69,6 +71,14 @@ class Load:
             await asyncio.gather(beginning, return_exceptions=True)
             if self._open:
                 await asyncio.wait(self._open, timeout=_LAST_S)
+
+    async def warm_up(self) -> None:
+        """Some payments one after the other.  Raises StackError where one fails: then there is nothing to upgrade."""
+        for _ in range(_WARM_UP):
+            await self._pay()
+        if self.failures:
+            raise StackError(f"the old code takes no payments as it is: {next(worst(self.failures))}")
+        self.sold.clear()
 
     async def capacity_per_s(self, open_requests: int, seconds: float) -> float:
         """What the gateways take with so many requests open all the time; the first third warms up."""
