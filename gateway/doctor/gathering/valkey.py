@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import redis.asyncio as redis
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError
 
 from gateway.database.valkey_address import Address, Node, client_of, close
 from gateway.doctor.judging.valkey import ValkeyFacts, ValkeyServer
@@ -113,6 +113,8 @@ async def _answers(address: Address, node: Node) -> bool:
     client = client_of(Address(f"{scheme}://{host}:{node[1]}"), _TIMEOUT_S)
     try:
         return bool(await client.ping())
+    except AuthenticationError:  # it wants a password of its own: it is there
+        return True
     except (RedisError, OSError):
         return False
     finally:
