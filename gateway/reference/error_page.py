@@ -22,11 +22,11 @@ What a gateway shows at `/docs/errors`, where `docs_url` of an error points. An 
 
 Decide by `code`; show `message` to a person; `param` names the field. **The same again** says whether the same request,
 unchanged, can succeed: after `Retry-After` seconds where the answer has it, and with the same order number. The client
-(`gateway.client`) does that by itself.
+(`gateway.client`) does that by itself after a 429, a 5xx, and a 409 that has `Retry-After`.
 
 """
 _TYPES: Final = {
-    "invalid_request": "The request is wrong: 400, 404, 405, 408, 413, 415, 422",
+    "invalid_request": "The request is wrong: 400, 404, 405, 408, 413, 415, 422, 431",
     "authentication": "Who is calling: 401",
     "permission": "What the caller may do: 403",
     "conflict": "It contradicts what is there: 409",
