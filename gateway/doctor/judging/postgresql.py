@@ -112,7 +112,8 @@ def _schema(facts: PostgresFacts) -> Iterator[Finding]:
         told = f"the making of {', '.join(state.invalid_indexes)} was broken off"
         yield _SCRIBE.problem("indexes", told, "Run: mashang migrate")
     if facts.missing_partitions:
-        told = f"next month has no partition for {', '.join(facts.missing_partitions)}"
+        first, more = facts.missing_partitions[:3], len(facts.missing_partitions[3:])
+        told = f"there is no partition {', '.join(first)}{f' and {more} more' if more else ''}"
         yield _SCRIBE.problem(
             "partitions", told, "See that a worker runs (it makes them hourly), or run: mashang migrate"
         )
