@@ -13,6 +13,8 @@ COLUMNS: Final = 24
 _SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 _HEIGHTS: Final = {"stat": 4, "lines": 8, "stacked": 8, "bars": 8}
 _TYPES: Final = {"stat": "stat", "lines": "timeseries", "stacked": "timeseries", "bars": "bargauge"}
+_HUES: Final = {"grey": "#8a8a8a"}
+"""Of colours that Grafana's palette has no name for."""
 RUNBOOKS: Final = "${runbooks}"
 """A variable of the dashboard: where docs/runbooks is read."""
 
@@ -149,7 +151,7 @@ def _overrides(panel: Panel) -> list[dict[str, Any]]:
     return [
         {
             "matcher": {"id": "byName", "options": name},
-            "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": colour}}],
+            "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": _HUES.get(colour, colour)}}],
         }
         for name, colour in panel.colours.items()
     ]
@@ -168,7 +170,13 @@ def _drawn(panel: Panel) -> dict[str, Any]:
 
 def _options(panel: Panel) -> dict[str, Any]:
     if panel.kind == "stat":
-        return {"reduceOptions": {"calcs": ["lastNotNull"]}, "colorMode": "background", "graphMode": "area"}
+        is_named = any("{{" in query.legend for query in panel.queries)
+        return {
+            "reduceOptions": {"calcs": ["lastNotNull"]},
+            "colorMode": "background",
+            "graphMode": "none" if is_named else "area",
+            "textMode": "name" if is_named else "value",
+        }
     if panel.kind == "bars":
         return {"reduceOptions": {"calcs": ["lastNotNull"]}, "orientation": "horizontal", "displayMode": "basic"}
     return {"legend": {"displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "multi", "sort": "desc"}}

@@ -51,6 +51,27 @@ def test_every_panel_says_what_it_shows_and_in_which_unit() -> None:
                 assert all(target["expr"] and target["legendFormat"] for target in panel["targets"])
 
 
+def test_versions_are_shown_by_their_names_and_figures_by_their_values() -> None:
+    overview = next(
+        panels for panels in map(_panels, dashboards()) if any(each["title"] == "Version" for each in panels)
+    )
+    modes = {each["title"]: each["options"]["textMode"] for each in overview if each["type"] == "stat"}
+
+    assert modes.pop("Version") == "name"
+    assert set(modes.values()) == {"value"}
+
+
+def test_outcomes_have_colours_that_say_something() -> None:
+    overview = next(each for each in dashboards() if each.uid == "mashang-overview")
+    (outcomes,) = [panel for panel in _panels(overview) if panel["title"] == "Payments by outcome"]
+    colours = {
+        each["matcher"]["options"]: each["properties"][0]["value"]["fixedColor"]
+        for each in outcomes["fieldConfig"]["overrides"]
+    }
+
+    assert colours == {"succeeded": "green", "failed": "orange", "reversed": "red", "closed": "#8a8a8a"}
+
+
 def test_each_dashboard_leads_to_all_others() -> None:
     uids = {each.uid for each in dashboards()}
 
