@@ -30,10 +30,11 @@ _PAGE: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Mashang: errors and failures</title>
 <style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #1b1f24 }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 80rem; margin: 2rem auto; padding: 0 1rem; color: #1b1f24 }}
 table {{ border-collapse: collapse; width: 100% }}
 td, th {{ text-align: left; vertical-align: top; padding: .45rem .6rem;
 border-bottom: 1px solid #d8dee4 }} code {{ background: #f3f4f6; padding: .1rem .3rem; border-radius: 4px }}
+td + td + td code {{ overflow-wrap: anywhere }}
 tr:target {{ background: #fff8c5 }} small {{ color: #57606a }}
 </style></head><body>
 <h1>Errors</h1>
