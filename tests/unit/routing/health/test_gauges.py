@@ -30,7 +30,7 @@ def test_an_account_is_shown_by_its_worst_breaker_and_its_mean_success() -> None
     assert value("breaker_openings_total") == 1, "an opening counts once"
     assert value("calls_in_flight") == 1
     assert value("calls_max") == health.settings.calls_max
-    success = value("success")
+    success = value("success_ratio")
     assert success is not None
     assert health.standing(wechat).success < success < health.standing(alipay).success
     assert success > 0.9, "by how much is known of each"
