@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Final
@@ -18,11 +19,12 @@ from gateway.processes.serving import stop_s
 from gateway.settings import Settings
 from gateway.workers.probes import Turns, probes_app
 
+_DRAWN: Final = [hashlib.sha256(bytes([number])) for number in range(4)]
 STAND_INS: Final = {
-    "MASHANG_DATABASE_URL": "postgresql://mashang:secret@db.internal/mashang?sslmode=verify-full",
-    "MASHANG_REDIS_URL": "rediss://:secret@cache.internal:6379/0",
-    "MASHANG_MASTER_KEY": base64.b64encode(bytes(range(7, 231, 7))).decode(),
-    "MASHANG_ADMIN_TOKEN": "f3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934c",
+    "MASHANG_DATABASE_URL": f"postgresql://mashang:{_DRAWN[0].hexdigest()}@db.internal/mashang?sslmode=verify-full",
+    "MASHANG_REDIS_URL": f"rediss://:{_DRAWN[1].hexdigest()}@cache.internal:6379/0",
+    "MASHANG_MASTER_KEY": base64.b64encode(_DRAWN[2].digest()).decode(),
+    "MASHANG_ADMIN_TOKEN": _DRAWN[3].hexdigest(),
 }
 """Secrets that manifests refer to and do not hold, so that the settings around them can be read."""
 _USAGE_ERROR: Final[Any] = typer.BadParameter.__mro__[1]

@@ -26,6 +26,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     pods.arguments_are_commands,
     pods.variables_are_settings,
     pods.production_is_production,
+    pods.production_takes_its_settings,
     pods.probes_ask_real_routes,
     pods.grace_is_long_enough,
     pods.gateways_leave_before_they_stop,

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from gateway.production.reasons import refusals
+from gateway.production.rules import settings_reasons
 from gateway.settings import Environment, Settings
 from tests.support.kubernetes.application import (
     fault_of_command,
@@ -20,6 +22,7 @@ from tests.support.kubernetes.application import (
 )
 from tests.support.kubernetes.resources import Body, Rendering, Workload, image_name, is_ours
 
+_PLACEHOLDER: Final = "https://pay.example.com"
 _COMPONENT: Final = "app.kubernetes.io/component"
 _USER: Final = 10001
 _REFERENCE: Final = re.compile(r"\$\(([A-Z_]+)\)")
@@ -77,6 +80,19 @@ def production_is_production(rendering: Rendering) -> Iterator[str]:
                 yield f"{workload.title} ({container['name']}) is behind an Ingress without MASHANG_ENV=production"
             if settings.trusted_proxies < 1:
                 yield f"{workload.title} ({container['name']}) is behind an Ingress without MASHANG_TRUSTED_PROXIES"
+
+
+def production_takes_its_settings(rendering: Rendering) -> Iterator[str]:
+    """What runs in production starts there: none of production's own rules refuses the settings."""
+    for workload in rendering.workloads:
+        for container in filter(is_ours, workload.containers):
+            settings = _settings(rendering, container)
+            if settings is None or settings.environment is not Environment.PRODUCTION:
+                continue
+            if settings.public_url == _PLACEHOLDER:  # which every reader of the guide replaces
+                settings = settings.model_copy(update={"public_url": "https://pay.your-bank.cn"})
+            for reason in refusals(settings_reasons(settings)):
+                yield f"{workload.title} ({container['name']}): {reason.subject}: {reason.told}"
 
 
 def probes_ask_real_routes(rendering: Rendering) -> Iterator[str]:

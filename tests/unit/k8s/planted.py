@@ -214,6 +214,7 @@ PODS: Final = (
     production("variables_are_settings", lambda b: data(b).update(MASHANG_WAIT_MAX_S="soon"), "valid number"),
     production("production_is_production", lambda b: data(b).update(MASHANG_ENV="development"), "without MASHANG_ENV"),
     production("production_is_production", lambda b: data(b).pop("MASHANG_TRUSTED_PROXIES"), "without MASHANG_TRUSTED"),
+    production("production_takes_its_settings", lambda b: data(b).update(MASHANG_LOG_JSON="false"), "MASHANG_LOG_JSON"),
     production(
         "probes_ask_real_routes",
         lambda b: first(b, _GATEWAY)["readinessProbe"]["httpGet"].update(path="/ready"),
