@@ -53,10 +53,11 @@ CREATE TABLE risk_list_parts (
     entries integer NOT NULL,
     field smallint NOT NULL,
     part smallint NOT NULL,
-    hashes bytea STORAGE EXTERNAL NOT NULL,
-    expiries bytea STORAGE EXTERNAL,
+    hashes bytea NOT NULL,
+    expiries bytea,
     PRIMARY KEY (edition, field, part)
 );
+ALTER TABLE risk_list_parts ALTER COLUMN hashes SET STORAGE EXTERNAL, ALTER COLUMN expiries SET STORAGE EXTERNAL;
 CREATE INDEX risk_list_parts_by_revision ON risk_list_parts (edition, revision);
 
 -- Parts that are not compiled yet since their entries changed.
