@@ -88,6 +88,8 @@ FILES: Final[Mapping[str, Phase]] = {
     "gateway/database/valkey": Phase.VALKEY,
     "gateway/kernel/metrics.py": Phase.TELEMETRY,
     "gateway/kernel/hot_metrics.py": Phase.TELEMETRY,
+    "gateway/payments/ending.py": Phase.TELEMETRY,
+    "gateway/metrics/": Phase.TELEMETRY,
     "gateway/kernel/logs.py": Phase.TELEMETRY,
     "promotions/": Phase.PRICING,
     "promotions/budget/rows.py": Phase.INTENT,
