@@ -5,7 +5,7 @@ then this process scrapes the folder as a gateway does, and as prometheus_client
 work: the best of many rounds, which is what it costs on this machine, and the median, which is what neighbours left.
 
 No merchant is in a metric and a scrape asks no database, so that 100,000 merchants change nothing here; ARGS="--url
-http://127.0.0.1:8000/metrics --pid PID" measures scrapes of a gateway that runs, with whatever it holds.
+http://127.0.0.1:8000/metrics --pid PID --pid PID" measures scrapes of gateways that run, with whatever they hold.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -53,14 +53,16 @@ class Scrapes:
 def main(
     rounds: Annotated[int, typer.Option(min=3, help="Rounds for each figure.")] = 20,
     url: Annotated[str | None, typer.Option(help="Scrape this address instead.")] = None,
-    pid: Annotated[int | None, typer.Option(help="With --url: the process that answers there.")] = None,
+    pid: Annotated[
+        list[int] | None, typer.Option(help="With --url: a process that answers there; all of them.")
+    ] = None,
     payment_us: Annotated[float, typer.Option(help="What a payment costs in all, µs.")] = PAYMENT_US,
     results: Annotated[Path, typer.Option(help="Folder for the JSON document.")] = Path("results"),
 ) -> None:
     """Measure, print, and write one JSON document."""
     console = Console()
     if url is not None:
-        if pid is None:
+        if not pid:
             raise typer.BadParameter("--url goes with --pid")
         _show(console, _scrapes_of(url, pid, rounds))
         return
@@ -141,21 +143,21 @@ def _scrapes(what: str, rounds: int, scrape: Any) -> Scrapes:
     return Scrapes(what, min(took_ms), median(took_ms), _series(text), len(text))
 
 
-def _scrapes_of(url: str, pid: int, rounds: int) -> Scrapes:
+def _scrapes_of(url: str, pids: Sequence[int], rounds: int) -> Scrapes:
     """Of a gateway that runs; what it does beside them is in the figure."""
     took_ms: list[float] = []
     text = b""
     with httpx.Client(trust_env=False, timeout=10) as client:
         for _ in range(rounds):
-            began = _cpu_us(pid)
+            began = _cpu_us(pids)
             for _ in range(10):
                 text = client.get(url).content
-            took_ms.append((_cpu_us(pid) - began) / 10_000)
+            took_ms.append((_cpu_us(pids) - began) / 10_000)
     return Scrapes(f"a scrape of {url}", min(took_ms), median(took_ms), _series(text), len(text))
 
 
-def _cpu_us(pid: int) -> int:
-    return cpu_us({"all": [pid]})["all"]
+def _cpu_us(pids: Sequence[int]) -> int:
+    return cpu_us({"all": pids})["all"]
 
 
 def _series(text: bytes) -> int:
