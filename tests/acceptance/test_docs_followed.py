@@ -10,7 +10,7 @@ import pytest
 
 from gateway.devstack.ready import ReadyFile
 from gateway.reference.document import openapi_document
-from tests.support.guides import FOLLOWED, checkout_with_a_stack, follow, shows
+from tests.support.guides import FAILED, FOLLOWED, Shell, checkout_with_a_stack, follow, shows
 from tests.support.markdown import ROOT, Block, blocks, documents, name_of
 
 pytestmark = pytest.mark.slow
@@ -75,3 +75,16 @@ def test_who_leaves_a_block_out_says_why() -> None:
 )
 def test_what_is_shown_is_compared_loosely_but_compared(output: str, shown: str, *, does: bool) -> None:
     assert shows(output, shown) is does
+
+
+def test_a_command_that_fails_is_told_with_its_line_and_a_shell_keeps_what_was_set(tmp_path: Path) -> None:
+    shell = Shell(tmp_path)
+    try:
+        assert FAILED.search(shell.run("NAME=till\necho first")) is None
+        output = shell.run('echo "second $NAME"\n\nls /nowhere-at-all\necho third')
+    finally:
+        shell.close()
+    assert "second till" in output
+    failed = FAILED.search(output)
+    assert failed is not None
+    assert failed[1] == "3"
