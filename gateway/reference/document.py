@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -26,6 +27,7 @@ _ROOMS: Final = (
 )
 
 
+@cache
 def openapi_document() -> dict[str, Any]:
     """What `/openapi.json` answers; a test holds it against a running gateway's."""
     app = FastAPI()
