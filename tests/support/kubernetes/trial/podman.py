@@ -63,7 +63,7 @@ class Podman:
 def missing_programs() -> list[str]:
     """What has to be installed, in Debian's names."""
     needed = {"podman": "podman", "crun": "crun", "unshare": "util-linux", "nsenter": "util-linux"}
-    return [package for program, package in needed.items() if shutil.which(program) is None]
+    return list(dict.fromkeys(package for program, package in needed.items() if shutil.which(program) is None))
 
 
 @contextmanager
