@@ -16,6 +16,7 @@ from tests.support.channels import Simulators
 from tests.support.collector import Collector, start_collector
 from tests.support.gateway import GatewayStack, start_gateway
 
+pytestmark = pytest.mark.long
 _STOP_S = 8.0
 """A stop without tracing, on a busy machine; the last look at idle connections alone takes one."""
 
