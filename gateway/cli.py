@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 
-from gateway.commandline import accounts, doctor
-from gateway.commandline.campaign import campaign
-from gateway.commandline.coupons import coupon
+from gateway.commandline.campaigns.commands import campaign
+from gateway.commandline.coupons.commands import coupon
 from gateway.commandline.demo import demo
 from gateway.commandline.environment import read_settings
-from gateway.commandline.merchant import merchant
+from gateway.commandline.merchants.commands import merchant
+from gateway.commandline.operations import doctor
 from gateway.commandline.options import STATE as _STATE
 from gateway.commandline.options import (
     AdminUrl,
@@ -33,10 +33,11 @@ from gateway.commandline.options import (
     Url,
     sale_of,
 )
-from gateway.commandline.payments import payment
-from gateway.commandline.risk import risk
-from gateway.commandline.routing import routing
-from gateway.commandline.segments import segments
+from gateway.commandline.risk.commands import risk
+from gateway.commandline.routing import operating as accounts
+from gateway.commandline.routing.commands import routing
+from gateway.commandline.segments.commands import segments
+from gateway.commandline.till.payments import payment
 
 if TYPE_CHECKING:
     from gateway.client.objects import Wallet
@@ -166,7 +167,7 @@ def migrate(
     ] = None,
 ) -> None:
     """Bring the database to the newest schema, while payments go on (docs/upgrading.md)."""
-    from gateway.commandline import migrate as commands
+    from gateway.commandline.operations import migrate as commands
 
     database_url = read_settings().database_url.get_secret_value()
     if wait is not None:
@@ -190,7 +191,7 @@ def show_settings(
 
     settings = read_settings()
     if check:
-        from gateway.commandline.doctor import check_settings
+        from gateway.commandline.operations.doctor import check_settings
 
         raise typer.Exit(check_settings(settings))
     for name, field in type(settings).model_fields.items():
@@ -220,8 +221,8 @@ def pay(
 ) -> None:
     """Take a payment as a till would."""
     from gateway.commandline.connection import Target
-    from gateway.commandline.till import PayOrder
-    from gateway.commandline.till import pay as run
+    from gateway.commandline.till.commands import PayOrder
+    from gateway.commandline.till.commands import pay as run
 
     if wallet is not None and (not qrcode or wallet not in _WALLETS):
         raise typer.BadParameter(f"--wallet goes with --qrcode and is one of {', '.join(_WALLETS)}")
@@ -252,8 +253,8 @@ def quote(
 ) -> None:
     """Print what a customer would pay now, and of each campaign why or why not; nothing is taken or charged."""
     from gateway.commandline.connection import Target
-    from gateway.commandline.quotes import QuoteOrder
-    from gateway.commandline.quotes import quote as run
+    from gateway.commandline.till.quotes import QuoteOrder
+    from gateway.commandline.till.quotes import quote as run
 
     if wallet is not None and wallet not in _WALLETS:
         raise typer.BadParameter(f"--wallet is one of {', '.join(_WALLETS)}")
@@ -283,8 +284,8 @@ def refund(
 ) -> None:
     """Give a payment back, in part or in whole."""
     from gateway.commandline.connection import Target
-    from gateway.commandline.till import RefundOrder
-    from gateway.commandline.till import refund as run
+    from gateway.commandline.till.commands import RefundOrder
+    from gateway.commandline.till.commands import refund as run
 
     order = RefundOrder(payment, amount, refund_no, reason)
     if not run(order, Target(url, key, state.absolute()), as_json=as_json):
@@ -302,7 +303,7 @@ def scan(
     state: State = _STATE,
 ) -> None:
     """Play the customer of a development stack: scan a wallet's code and pay."""
-    from gateway.commandline.customer import scan as run
+    from gateway.commandline.till.customer import scan as run
 
     if not run(code, state.absolute(), decline=decline, wallet=wallet):
         raise typer.Exit(1)
@@ -322,7 +323,7 @@ def list_reviews(
 ) -> None:
     """Print what is in review, and the verdicts that fit (docs/reviews.md)."""
     from gateway.commandline.admin import AdminTarget
-    from gateway.commandline.reviews import list_reviews as run
+    from gateway.commandline.operations.reviews import list_reviews as run
 
     run(AdminTarget(url, state.absolute()), refresh=refresh, as_json=as_json)
 
@@ -340,7 +341,7 @@ def settle_review(
 ) -> None:
     """Carry a verdict out."""
     from gateway.commandline.admin import AdminTarget
-    from gateway.commandline.reviews import settle
+    from gateway.commandline.operations.reviews import settle
 
     body = {"verdict": verdict, "by": by, **({} if note is None else {"note": note})}
     settle(review, body, AdminTarget(url, state.absolute()), as_json=as_json)
@@ -360,7 +361,7 @@ def list_trail(
 ) -> None:
     """Print who changed what over the admin API, newest first (docs/audit.md)."""
     from gateway.commandline.admin import AdminTarget
-    from gateway.commandline.trail import list_trail as run
+    from gateway.commandline.operations.trail import list_trail as run
 
     filters = {"subject": subject, "action": action, "at_from": since, "at_to": until}
     run(AdminTarget(url, state.absolute()), filters, limit, as_json=as_json)
@@ -416,8 +417,8 @@ def seed(
     remove: Annotated[bool, typer.Option("--remove", help="Take out what was seeded.")] = False,
 ) -> None:
     """Give a database a long history of payments, to see how it does when it has grown (docs/growing.md)."""
-    from gateway.commandline.seed import SeedOrder, unseed
-    from gateway.commandline.seed import seed as run
+    from gateway.commandline.operations.seed import SeedOrder, unseed
+    from gateway.commandline.operations.seed import seed as run
 
     if remove:
         unseed(state)
@@ -438,8 +439,8 @@ def retention(
     ] = None,
 ) -> None:
     """Print the months of payments, or take old ones out of the database while payments go on (docs/growing.md)."""
-    from gateway.commandline.retention import RetentionOrder
-    from gateway.commandline.retention import retention as run
+    from gateway.commandline.operations.retention import RetentionOrder
+    from gateway.commandline.operations.retention import retention as run
 
     if not run(RetentionOrder(months, archive, no_archive, state)):
         raise typer.Exit(1)
@@ -447,7 +448,7 @@ def retention(
 
 def _require_schema(settings: Settings) -> None:
     """Raises StackError where the database's schema is too old for this code, or has gone past it."""
-    from gateway.commandline.migrate import require_schema
+    from gateway.commandline.operations.migrate import require_schema
 
     require_schema(settings.database_url.get_secret_value())
 

@@ -1,1 +1,1 @@
-"""The admin API: merchants, keys and channel accounts, behind the admin token."""
+"""The admin API: a folder for each noun, behind the admin token."""

@@ -1,1 +1,1 @@
-"""A till at a terminal, through gateway.client (pay, refund, cancel, look), and a simulated customer (scan)."""
+"""The commands of `mashang`, a folder for each group: over gateway.client and the admin API."""

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from gateway.admin.risk_rule_set_document import RuleSetRequest
+from gateway.admin.risk.rule_sets.document import RuleSetRequest
 from gateway.coupons.schemas import ClaimRequest
 from gateway.payments.schemas import PaymentRequest
 from gateway.quotes.schemas import QuoteRequest

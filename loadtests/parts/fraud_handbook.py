@@ -23,7 +23,7 @@ import numpy.typing as npt
 import typer
 from rich.console import Console
 
-from gateway.commandline.risk_backtest_tables import tables_of
+from gateway.commandline.risk.backtest.tables import tables_of
 from risk.backtest.columns import Columns
 from risk.backtest.history import DAY_MS, History
 from risk.backtest.outcome import Outcome, Wanted, back_test

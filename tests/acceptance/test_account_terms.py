@@ -18,7 +18,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from gateway.admin.account_schemas import AccountDetail, AccountObject
+from gateway.admin.accounts.schemas import AccountDetail, AccountObject
 from gateway.kernel.clock import rfc3339
 from gateway.kernel.ids import new_ulid
 from tests.support.accounts import ACCOUNTS, settings_of

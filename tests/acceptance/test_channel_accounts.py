@@ -13,7 +13,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from gateway.admin.account_schemas import AccountDetail, AccountObject
+from gateway.admin.accounts.schemas import AccountDetail, AccountObject
 from gateway.kernel.ids import new_id
 from gateway.payments.numbers import attempt_order_no
 from tests.support.accounts import ACCOUNTS, settings_of

@@ -12,9 +12,9 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from gateway.admin.risk_case_schemas import CaseDetail, CaseList, CaseObject
-from gateway.admin.risk_complaint_schemas import ComplaintObject
-from gateway.admin.risk_label_schemas import LabelList, LabelObject, LabelResults
+from gateway.admin.risk.cases.schemas import CaseDetail, CaseList, CaseObject
+from gateway.admin.risk.complaint_schemas import ComplaintObject
+from gateway.admin.risk.label_schemas import LabelList, LabelObject, LabelResults
 from gateway.kernel.clock import rfc3339
 from gateway.kernel.ids import new_id, new_ulid
 from tests.support.gateway import GatewayStack

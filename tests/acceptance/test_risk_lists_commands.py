@@ -110,7 +110,7 @@ def test_the_same_command_goes_on_where_an_import_broke_off(state: Path, tmp_pat
 
 _BREAKS_OFF = """
 import os
-from gateway.commandline import risk_list_import as module
+from gateway.commandline.risk.lists import importing as module
 call, sent = module.call_admin, []
 def breaking(*arguments, **named):
     answer = call(*arguments, **named)

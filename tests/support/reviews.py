@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from gateway.admin.review_schemas import ReviewList, ReviewObject, VerdictObject
+from gateway.admin.reviews.schemas import ReviewList, ReviewObject, VerdictObject
 from gateway.audit.report import as_json
 from gateway.audit.run import AuditOptions, AuditReport, audit
 from gateway.audit.simulators import SimulatorBooks

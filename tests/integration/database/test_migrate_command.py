@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.commandline import migrate as command
+from gateway.commandline.operations import migrate as command
 from gateway.database.migrate import migrations
 from gateway.processes.errors import StackError
 from tests.support.servers import TestServers

@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from gateway.admin.routing_matches import SQL
+from gateway.admin.routing.matches import SQL
 from gateway.database.pool import open_pool
 from routing.policy.store import SQL as POLICIES
 from tests.support.plans import conditions, generic_plan, scans

@@ -15,8 +15,8 @@ import asyncpg
 import pytest
 
 from gateway.audit.run import AuditOptions, audit
-from gateway.commandline import seed as seeding
-from gateway.commandline.seed import SeedOrder, seed, unseed
+from gateway.commandline.operations import seed as seeding
+from gateway.commandline.operations.seed import SeedOrder, seed, unseed
 from gateway.database.intents import intent_batch
 from gateway.database.pool import open_pool
 from gateway.kernel.ids import new_id, ulid_time

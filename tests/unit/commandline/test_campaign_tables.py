@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from gateway.commandline.campaign_tables import bar_of, benefit_of, campaigns_table, money
+from gateway.commandline.campaigns.tables import bar_of, benefit_of, campaigns_table, money
 from promotions.examples import example, names
 
 ID = "cam_01JD5ZV8W3M0Q9C6R1T2X4Y7KB"

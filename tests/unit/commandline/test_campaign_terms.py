@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.commandline.campaign_tables import runs_of
-from gateway.commandline.campaign_terms import terms_of
+from gateway.commandline.campaigns.tables import runs_of
+from gateway.commandline.campaigns.terms import terms_of
 
 PLAIN: dict[str, Any] = {
     "limits": {"budget": 1000, "per_customer": None},

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.commandline.admin import AdminTarget
 from gateway.commandline.owner import Owner
-from gateway.commandline.risk_list_calls import owner_of
+from gateway.commandline.risk.lists.calls import owner_of
 from gateway.processes.errors import StackError
 
 TARGET = AdminTarget("http://127.0.0.1:9", Path("nowhere"))

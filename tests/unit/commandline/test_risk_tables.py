@@ -10,11 +10,11 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from gateway.commandline.risk_backtest_page import page_of
-from gateway.commandline.risk_backtest_tables import tables_of
-from gateway.commandline.risk_case_calls import queue_table
-from gateway.commandline.risk_list_calls import entries_table
-from gateway.commandline.risk_rules_tables import rules_table, versions_table
+from gateway.commandline.risk.backtest.page import page_of
+from gateway.commandline.risk.backtest.tables import tables_of
+from gateway.commandline.risk.cases.calls import queue_table
+from gateway.commandline.risk.lists.calls import entries_table
+from gateway.commandline.risk.rules.tables import rules_table, versions_table
 from risk.backtest.outcome import Outcome, RuleTally
 from risk.backtest.tally import Tally, Whole
 from risk.decision import Action

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
-from gateway.admin.campaign_matches import SQL as PAYMENTS
+from gateway.admin.campaigns.matches import SQL as PAYMENTS
 from gateway.merchants.stores import SQL as STORES
 from promotions.campaigns.store import SQL
 from tests.support.plans import conditions, generic_plan, scans

@@ -7,7 +7,7 @@ import asyncio
 import asyncpg
 import pytest
 
-from gateway.admin.risk_lists_views import held_list
+from gateway.admin.risk.lists.views import held_list
 from risk.lists.keeping import create_list, delete_list
 from risk.rules.lifecycle import NamesMissing, publish
 from risk.rules.store import asks_in_force, in_force

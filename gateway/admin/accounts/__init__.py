@@ -1,0 +1,1 @@
+"""Channel accounts under /admin/v1: made, changed, given new credentials, drained, maintained."""

@@ -1,0 +1,1 @@
+"""Coupons under /admin/v1 (docs/campaigns.md)."""

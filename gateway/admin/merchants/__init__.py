@@ -1,0 +1,1 @@
+"""Merchants, their keys, settings and stores under /admin/v1."""

@@ -1,0 +1,1 @@
+"""The analyst's queue under /admin/v1, its evidence, verdicts and pages (docs/risk-cases.md)."""

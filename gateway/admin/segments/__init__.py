@@ -1,0 +1,1 @@
+"""Customers' segments under /admin/v1 (docs/campaigns.md)."""

@@ -1,0 +1,1 @@
+"""What operators do at a terminal: migrate, seed, retention, trail, reviews, doctor."""

@@ -1,0 +1,1 @@
+"""`mashang risk …`, a folder for each noun of more than one file."""

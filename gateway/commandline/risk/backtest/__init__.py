@@ -1,0 +1,1 @@
+"""`mashang risk backtest` and `mashang risk train`."""

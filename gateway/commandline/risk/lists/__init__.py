@@ -1,0 +1,1 @@
+"""`mashang risk lists …`."""
