@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Literal
 
-from fastapi import FastAPI
+import orjson
+from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
@@ -18,8 +20,9 @@ from gateway.refunds.schemas import RefundRequest
 _DESCRIPTION: Final = """\
 One request from a till; Mashang screens it, prices it, picks the channel, charges once and books it.
 
-Amounts are integers in fen, times RFC 3339 UTC.  Every answer carries `Request-Id`.  Unknown request fields are refused
-by name.  A payment that is declined is no HTTP error: look at its `status` and `failure`.
+Amounts are integers in fen, times RFC 3339 UTC.  Every answer carries `Request-Id`; that of a traced request
+`Trace-Id`, too.  Unknown request fields are refused by name.  A payment that is declined is no HTTP error: look at its
+`status` and `failure`.
 """
 
 
@@ -73,7 +76,11 @@ _ERROR: Final = "#/components/schemas/ErrorAnswer"
 
 
 def describe(app: FastAPI) -> None:
-    """Replace the application's OpenAPI document by the completed one, made once."""
+    """Replace the application's OpenAPI document by the completed one.
+
+    Making it takes a second or more of CPU: it is made once, when it is first asked for, in a thread, so that payments
+    go on beside it, and answered as the bytes that it then is.
+    """
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -82,6 +89,25 @@ def describe(app: FastAPI) -> None:
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+    app.router.routes[:] = [route for route in app.routes if getattr(route, "path", None) != app.openapi_url]
+    assert app.openapi_url is not None, "the document has an address"
+    app.add_route(app.openapi_url, _Document(openapi).answer, include_in_schema=False)
+
+
+class _Document:
+    """Answers with the document; whoever asks while it is being made waits for it."""
+
+    def __init__(self, make: Callable[[], dict[str, Any]]) -> None:
+        self._make = make
+        self._made: bytes | None = None
+        self._turn = asyncio.Lock()
+
+    async def answer(self, _: Request) -> Response:
+        """The document in JSON."""
+        async with self._turn:
+            if self._made is None:
+                self._made = await asyncio.to_thread(lambda: orjson.dumps(self._make()))
+        return Response(self._made, media_type="application/json")
 
 
 def _complete(document: dict[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import Any
 
+import httpx
 import pytest
 from fastapi import FastAPI
 
@@ -13,6 +16,7 @@ from gateway.codes import api as codes_api
 from gateway.codes import cashier
 from gateway.coupons import api as coupons_api
 from gateway.http import health
+from gateway.http import openapi as module
 from gateway.http.openapi import describe
 from gateway.payments import api as payments_api
 from gateway.quotes import api as quotes_api
@@ -72,3 +76,30 @@ def test_whoever_needs_a_key_is_told_so(document: dict[str, Any]) -> None:
             else:
                 assert not operation.get("security")
                 assert "401" not in operation["responses"]
+
+
+async def test_other_requests_go_on_while_the_document_is_made_and_it_is_made_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, go_on, made = threading.Event(), threading.Event(), []
+
+    def slow(**described: Any) -> dict[str, Any]:
+        made.append(described["title"])
+        begun.set()
+        assert go_on.wait(20)
+        return {"openapi": "3.1.0", "paths": {}}
+
+    monkeypatch.setattr(module, "get_openapi", slow)
+    app = FastAPI()
+    app.include_router(health.router)
+    describe(app)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
+        asked = [asyncio.create_task(client.get("/openapi.json")) for _ in range(3)]
+        await asyncio.to_thread(begun.wait, 20)
+        assert (await client.get("/livez")).status_code == 200
+        assert not any(task.done() for task in asked)
+        go_on.set()
+        answers = await asyncio.gather(*asked)
+    assert made == ["Mashang API"]
+    assert {answer.headers["content-type"] for answer in answers} == {"application/json"}
+    assert {answer.json()["openapi"] for answer in answers} == {"3.1.0"}
