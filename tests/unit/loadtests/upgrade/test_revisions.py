@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.database.rules import FIRST
 from loadtests.upgrade import revisions
 from loadtests.upgrade.revisions import MIGRATIONS, NoSuchUpgrade, last_with_an_older_schema, require_older, unpack
 
@@ -43,6 +44,19 @@ def test_a_revision_with_a_migration_that_is_not_here_is_refused(repository: Pat
         require_older("HEAD")
 
 
+def test_a_migration_that_made_the_same_schema_in_other_words_is_no_hindrance(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(revisions, "SAME_SCHEMA", frozenset(revisions.migrations_of("HEAD~2").items()))
+    assert require_older("HEAD~2") == 1
+
+
+def test_from_what_was_released_last_one_can_upgrade() -> None:
+    if _git(revisions.ROOT, "rev-parse", "--is-shallow-repository") != "false":
+        pytest.skip("the history is not here: a shallow clone, or no clone")
+    assert require_older(last_with_an_older_schema()) >= FIRST - 2, "a released migration was changed"
+
+
 def test_an_unknown_revision_is_told(repository: Path) -> None:
     with pytest.raises(NoSuchUpgrade, match="no-such"):
         require_older("no-such")
@@ -53,5 +67,7 @@ def test_a_revision_is_unpacked_as_it_was(repository: Path, tmp_path: Path) -> N
     assert (folder / MIGRATIONS / "0001_a.sql").read_text() == "SELECT 1"
 
 
-def _git(root: Path, *arguments: str) -> None:
-    subprocess.run(("git", "-C", str(root), *arguments), check=True, capture_output=True)
+def _git(root: Path, *arguments: str) -> str:
+    """What it says; nothing where it fails."""
+    done = subprocess.run(("git", "-C", str(root), *arguments), check=False, capture_output=True, text=True)
+    return done.stdout.strip()
