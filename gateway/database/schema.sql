@@ -866,6 +866,33 @@ CREATE TABLE attempts (
 
 CREATE TABLE attempts_default PARTITION OF attempts DEFAULT WITH (fillfactor='60');
 
+CREATE TABLE audit_runs (
+    id bigint NOT NULL,
+    audited_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone DEFAULT now() NOT NULL,
+    kind text NOT NULL,
+    first_day date,
+    last_day date,
+    payments bigint NOT NULL,
+    compared jsonb NOT NULL,
+    mismatches jsonb NOT NULL,
+    findings bigint NOT NULL,
+    agreed boolean NOT NULL,
+    CONSTRAINT audit_runs_check CHECK (((first_day IS NULL) = (last_day IS NULL))),
+    CONSTRAINT audit_runs_check1 CHECK ((agreed = (findings = 0))),
+    CONSTRAINT audit_runs_kind_check CHECK ((kind = ANY (ARRAY['three_books'::text, 'own_books'::text]))),
+    CONSTRAINT audit_runs_pkey PRIMARY KEY (id)
+);
+
+ALTER TABLE audit_runs ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME audit_runs_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE audit_trail (
     seq bigint NOT NULL,
     at timestamp with time zone NOT NULL,
