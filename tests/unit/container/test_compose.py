@@ -16,6 +16,7 @@ from typer.main import get_command
 from gateway.cli import app
 from gateway.processes.serving import stop_s
 from gateway.settings import Settings
+from tests.support.kubernetes.application import gateway_routes, is_inner
 
 ROOT: Final = Path(__file__).parents[3]
 TEXT: Final = (ROOT / "compose.yaml").read_text("utf-8")
@@ -41,6 +42,17 @@ def test_a_service_is_hardened(name: str) -> None:
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert "/tmp" in service["tmpfs"]
     assert not {"privileged", "cap_add", "pid", "ipc"} & set(service)
+
+
+def test_one_service_builds_the_image_and_comes_before_all_others_that_run_it() -> None:
+    """Several builds of one name, side by side, end with "already exists" in engines with containerd's image store."""
+    assert [name for name in SERVICES if "build" in SERVICES[name]] == ["secrets"]
+    assert all("secrets" in _comes_before(name) for name in set(OURS) - {"secrets"})
+
+
+def _comes_before(name: str) -> set[str]:
+    waited_for = set(SERVICES[name].get("depends_on", {}))
+    return waited_for.union(*(_comes_before(other) for other in waited_for))
 
 
 @each_service
@@ -146,10 +158,15 @@ def test_the_proxy_asks_every_gateway_whether_it_is_ready() -> None:
     assert "http-check expect status 200" in PROXY
 
 
-def test_the_door_for_payments_has_no_administration_and_no_metrics() -> None:
+def test_the_door_for_payments_shows_what_the_ingress_shows() -> None:
+    """By how a path begins as it is written: the gateway decodes paths and shortens none, so no other gets in."""
     [payments] = re.findall(r"^frontend payments\n(?:    .*\n)+", PROXY, re.MULTILINE)
-    [refused] = re.findall(r"return status 404 if \{ path,url_dec -m beg (.+) \}", payments)
-    assert {"/admin", "/metrics", "/livez", "/readyz"} == set(refused.split())
+    [(begins, whole)] = re.findall(
+        r"return status 404 unless \{ path -m beg (.+?) \} \|\| \{ path (\S+) \}$", payments, re.MULTILINE
+    )
+    shown = {route for route in gateway_routes() if route == whole or route.startswith(tuple(begins.split()))}
+    assert shown == {route for route in gateway_routes() if not is_inner(route)}
+    assert all(begin.endswith("/") for begin in begins.split())
 
 
 def test_the_proxy_believes_no_caller_about_its_address() -> None:

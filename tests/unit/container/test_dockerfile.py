@@ -131,6 +131,6 @@ def test_labels_name_what_scanners_and_registries_look_for() -> None:
 
 def test_compose_builds_this_version() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
-    ours = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))["x-mashang"]
+    ours = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))["services"]["secrets"]
     assert ours["image"] == f"mashang:{version}"
     assert ours["build"] == {"context": ".", "args": {"VERSION": version}}
