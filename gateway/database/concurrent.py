@@ -16,10 +16,12 @@ from typing import Final
 import asyncpg
 
 from gateway.database.locking import LOCK_TIMEOUT, Say, in_short_waits
-from gateway.database.statements import Statement
+from gateway.database.statements import Statement, without_comments
 
 _INDEX: Final = re.compile(
-    r"create (?P<unique>unique )?index concurrently if not exists (?P<name>\w+) on (?P<table>\w+)", re.IGNORECASE
+    r"\s*create\s+(?P<unique>unique\s+)?index\s+concurrently\s+if\s+not\s+exists\s+(?P<name>\w+)\s+on\s+"
+    r"(?P<table>\w+)(?![\w.])",
+    re.IGNORECASE,
 )
 _NAME_MAX: Final = 63
 _MISSING: Final = """
@@ -80,10 +82,9 @@ def read_index(statement: Statement) -> Index | None:
     """The index that a statement makes concurrently; None where it does something else."""
     if _INDEX.match(statement.bare) is None:
         return None
-    written = "\n".join(line for line in statement.text.splitlines() if not line.lstrip().startswith("--"))
-    match = _INDEX.search(re.sub(r"\s+", " ", written))
+    match = _INDEX.match(without_comments(statement.text))
     if match is None:
-        raise NotMade(f"write the head of this without comments and quotes: {statement.bare[:80]}")
+        raise NotMade(f"write the head of this without quotes: {statement.bare[:80]}")
     return Index(match["name"], match["table"], match.string[match.end() :].strip(), match["unique"] is not None)
 
 

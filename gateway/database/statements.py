@@ -10,7 +10,7 @@ from typing import Final
 _TOKEN: Final = re.compile(
     r"""(?P<comment>--[^\n]*|/\*.*?\*/)
     |(?P<body>\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)
-    |(?P<text>'(?:[^']|'')*')
+    |(?P<text>(?<=[eE])(?<!\w[eE])'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*')
     |(?P<name>"(?:[^"]|"")*")
     |(?P<end>;)
     |(?P<other>[^-/$'";]+|.)""",
@@ -18,15 +18,17 @@ _TOKEN: Final = re.compile(
 )
 
 
-_OPEN: Final = re.compile(r"'|\$\w*\$")
+_OPEN: Final = re.compile(r"['\"]|\$\w*\$")
+_NO_LETTER: Final = re.compile(r"\W")
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
     """One statement.
 
-    `text` is what was written, the comments before it too; `bare` has lower case, single spaces, no comments, and
-    nothing in its quotes; `bodies` is what stood between its dollars, as code of a function or of a DO block does.
+    `text` is what was written, the comments before it too; `bare` has lower case, single spaces, no comments, nothing
+    in its quotes, and names without theirs; `bodies` is what stood between its dollars, as code of a function or of
+    a DO block does.
     """
 
     text: str
@@ -36,6 +38,11 @@ class Statement:
     def has_note(self, note: str) -> bool:
         """Whether a comment line of it is just this."""
         return re.search(rf"^-- {re.escape(note)}$", self.text, re.MULTILINE) is not None
+
+
+def without_comments(sql: str) -> str:
+    """The same SQL, with a space for each comment."""
+    return "".join(" " if token["comment"] is not None else token[0] for token in _TOKEN.finditer(sql))
 
 
 def split(sql: str) -> Iterator[Statement]:
@@ -62,7 +69,9 @@ def _bare(token: re.Match[str]) -> str:
         return " "
     if token["body"] is not None or token["text"] is not None:
         return "''"
-    return token[0].replace('"', "").lower()
+    if token["name"] is not None:
+        return _NO_LETTER.sub("_", token["name"][1:-1]).lower()
+    return token[0].lower()
 
 
 def _statement(text: list[str], bare: list[str], bodies: list[str]) -> Statement:

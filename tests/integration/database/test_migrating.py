@@ -121,6 +121,19 @@ async def test_an_index_of_a_table_divided_by_month_is_made_of_each_part(
     assert await _valid(database, "events_by_type") is True, "a new month has it at once"
 
 
+async def test_an_index_is_made_as_it_is_written_whatever_comments_stand_in_it(
+    database: asyncpg.Connection, url: str, one_more: Add
+) -> None:
+    one_more(
+        "-- outside transaction\nCREATE INDEX CONCURRENTLY /* of every month */ IF NOT EXISTS events_by_type\n"
+        "    ON events (type, at) -- those of two kinds\n    WHERE type IN ('a  -- b', 'c')"
+    )
+    await migrate(url)
+    made = await database.fetchval("SELECT pg_get_indexdef('events_by_type_default'::regclass)")
+    assert "(type, at) WHERE" in made
+    assert "'a  -- b'" in made
+
+
 async def test_a_month_that_is_made_while_the_index_is_has_it_too(
     database: asyncpg.Connection, url: str, one_more: Add, monkeypatch: pytest.MonkeyPatch
 ) -> None:

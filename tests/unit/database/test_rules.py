@@ -74,6 +74,44 @@ def test_the_rules_would_have_found_what_was_released_before_them() -> None:
             "ALTER TABLE a ADD CONSTRAINT c CHECK (b > 0) NOT VALID; ALTER TABLE a VALIDATE CONSTRAINT c",
             "in another migration than it was added",
         ),
+        ("alter table ONLY public.payments drop column amount", "since when none does"),
+        ('ALTER /* x */ TABLE "payments" -- y\n DROP /* z */ COLUMN "amount"', "since when none does"),
+        ('ALTER TABLE "odd table" DROP COLUMN a', "since when none does"),
+        ("SELECT E'\\'' ; DROP TABLE payments; --'", "since when none does"),
+        ("ALTER TABLE payments SET SCHEMA archive", "since when none does"),
+        ("ALTER TABLE payments DROP CONSTRAINT payments_pkey", "since when none does"),
+        ("DROP DOMAIN d", "since when none does"),
+        ("REVOKE SELECT ON payments FROM reader", "since when none does"),
+        ("ALTER TABLE payments ADD COLUMN a int DEFAULT 1 + random()", "no constant"),
+        ("ALTER TABLE payments ADD COLUMN a text DEFAULT '' || gen_random_uuid()", "no constant"),
+        ("ALTER TABLE payments ADD COLUMN a serial8", "rewrites the table"),
+        ("ALTER TABLE payments ALTER a SET EXPRESSION AS (b * 2)", "rewrites the table"),
+        ("ALTER TABLE payments ADD COLUMN a int NOT NULL DEFAULT NULL", "inserts without it"),
+        ("ALTER TABLE payments ADD CONSTRAINT c NOT NULL amount", "NOT VALID"),
+        ("WITH x AS (DELETE FROM payments RETURNING *) INSERT INTO old SELECT * FROM x", "some at a time"),
+        ("MERGE INTO payments USING x ON x.id = payments.id WHEN MATCHED THEN DELETE", "some at a time"),
+        (OUTSIDE + "UPDATE payments SET a = 1", "and LIMIT"),
+        (OUTSIDE + "-- until none is left\nUPDATE payments SET a = 1 WHERE a IS NULL", "and LIMIT"),
+        (OUTSIDE + "ALTER TABLE payments ADD COLUMN IF NOT EXISTS a int, ADD COLUMN b int", "can be repeated"),
+        (OUTSIDE + 'CREATE INDEX CONCURRENTLY IF NOT EXISTS "i" ON payments (a)', "without quotes"),
+        (OUTSIDE + "CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON public.payments (a)", "without quotes or schema"),
+        ("DO 'BEGIN EXECUTE ''ALTER TABLE payments SET LOGGED''; END'", "cannot be checked"),
+        ("DO $$ BEGIN PERFORM rewrite_all(); END $$", "cannot be checked"),
+        ("CALL rewrite_all()", "cannot be checked"),
+        ("END", "opens and ends transactions"),
+        ("RESET lock_timeout", "SET LOCAL"),
+        ("SET LOCAL lock_timeout = 0", "the runner's"),
+        ("SELECT set_config('lock_timeout', '0', false)", "the runner's"),
+        ("CREATE TABLE p PARTITION OF payments FOR VALUES IN (1)", "partitions.py"),
+        (
+            "CREATE TABLE a (b text REFERENCES payments (id), c text REFERENCES refunds (id))",
+            "locked in one transaction",
+        ),
+        ("ALTER TABLE payments ADD a int; INSERT INTO b SELECT id FROM payments", "is locked while it reads"),
+        (
+            "-- contract: 0021\nDROP TRIGGER a ON b;\n-- contract: 0021\nDROP TRIGGER a ON c",
+            "locked in one transaction",
+        ),
     ],
 )
 def test_what_stops_payments_or_the_code_of_before_is_found(sql: str, reason: str) -> None:
@@ -98,10 +136,21 @@ def test_what_stops_payments_or_the_code_of_before_is_found(sql: str, reason: st
         OUTSIDE + "-- until none is left\nUPDATE payments SET a = 1 WHERE id IN (SELECT id FROM payments LIMIT 1000)",
         "CREATE OR REPLACE FUNCTION f() RETURNS void LANGUAGE sql AS $$ UPDATE payments SET amount = 1 $$",
         "SET LOCAL work_mem = '64MB'; INSERT INTO payments VALUES ('drop table;')",
+        "ALTER TABLE payments ADD CONSTRAINT c CHECK (least(a, abs(b)) > 0) NOT VALID",
+        "CREATE TABLE public.a (b int); CREATE INDEX ON a (b); CREATE TABLE c (d text REFERENCES payments (id))",
+        "ALTER TABLE payments ADD COLUMN a timestamp with time zone NOT NULL DEFAULT CURRENT_TIMESTAMP",
+        "ALTER TABLE payments ADD COLUMN a text COLLATE \"C\" DEFAULT ('x') NOT NULL, ADD b int[] DEFAULT '{}'::int[]",
+        OUTSIDE + "REINDEX INDEX CONCURRENTLY payments_by_x; ANALYZE payments",
     ],
 )
 def test_what_only_adds_or_says_since_when_it_is_not_used_passes(sql: str) -> None:
     assert reasons(sql) == []
+
+
+def test_a_table_that_is_there_does_not_become_new_by_being_made_if_it_is_not() -> None:
+    again = "CREATE TABLE IF NOT EXISTS payments (id text); CREATE INDEX i ON payments (id)"
+    assert reasons(again) == []
+    assert len(reasons("CREATE TABLE payments (id text)", again)) == 1
 
 
 def test_not_null_is_set_once_a_check_of_it_was_validated_earlier() -> None:

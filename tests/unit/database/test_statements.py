@@ -11,7 +11,7 @@ from gateway.database.statements import split
 def test_a_semicolon_within_quotes_dollars_and_comments_ends_nothing() -> None:
     sql = "SELECT ';', \"a;b\"; -- one; two\n/* three; */ DO $x$ BEGIN PERFORM 1; END $x$;\nSELECT 1"
     found = list(split(sql))
-    assert [statement.bare for statement in found] == ["select '', a;b", "do ''", "select 1"]
+    assert [statement.bare for statement in found] == ["select '', a_b", "do ''", "select 1"]
     assert "PERFORM 1;" in found[1].bodies
     assert found[1].text.startswith("-- one; two")
 
