@@ -63,7 +63,7 @@ schema: setup ## write gateway/database/schema.sql from the migrations
 	$(BIN)/python -m gateway.database.dump_schema
 
 .PHONY: docs
-docs: setup ## write docs/api and docs/errors.md from the code
+docs: setup ## write docs/api, docs/errors.md and docs/settings.md from the code
 	$(BIN)/python -m gateway.reference
 
 .PHONY: metrics-docs bench-metrics

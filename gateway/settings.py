@@ -29,12 +29,14 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="MASHANG_", extra="ignore", frozen=True)
 
     environment: Annotated[Environment, Field(validation_alias="MASHANG_ENV")] = Environment.DEVELOPMENT
+    """`production` refuses what is only good for trying out."""
 
     database_url: SecretStr
-    """PostgreSQL ≥ 15, e.g. postgresql://user@host/name or postgresql:///name?host=/socket/folder."""
+    """PostgreSQL ≥ 15, e.g. `postgresql://user@host/name` or `postgresql:///name?host=/socket/folder`."""
     redis_url: SecretStr
-    """Redis ≥ 7 or Valkey ≥ 8: redis://host:port/0, rediss:// for TLS, or unix:///path/to/socket; of several servers
-    redis+sentinel://host:port,host:port/MASTER or redis+cluster://host:port,host:port, with user:password@ first."""
+    """Redis ≥ 7 or Valkey ≥ 8: `redis://host:port/0`, `rediss://` for TLS, or `unix:///path/to/socket`; of several
+    servers `redis+sentinel://host:port,host:port/MASTER` or `redis+cluster://host:port,host:port`, with
+    `user:password@` first."""
     master_key: SecretStr
     """32 random bytes in base64: every other key of this installation is derived from it."""
     admin_token: SecretStr
@@ -43,11 +45,16 @@ class Settings(BaseSettings):
     database_pool_size: Annotated[int, Field(ge=2, le=100)] = 6
     """Connections for reads; five more carry the hot statements, so that no crowd of readers can starve a payment."""
     database_command_timeout_s: Annotated[float, Field(gt=0)] = 10.0
+    """A statement that takes longer is given up."""
     redis_timeout_s: Annotated[float, Field(gt=0)] = 0.25
+    """A call of Valkey that takes longer is given up, and the payment goes on without it."""
 
     batch_rows_max: Annotated[int, Field(ge=1, le=1000)] = 128
+    """So many payments at most are written by one statement."""
     batch_queue_max: Annotated[int, Field(ge=1)] = 4096
+    """So many rows at most wait for the next batch of a kind."""
     batch_linger_ms_max: Annotated[float, Field(ge=0, le=50)] = 5.0
+    """So long at most a batch waits for company."""
 
     payments_in_flight_max: Annotated[int, Field(ge=1)] = 1024
     """Payments that one gateway process carries at once; one more is refused with 503 and Retry-After."""
@@ -57,7 +64,7 @@ class Settings(BaseSettings):
     admission_beginning_min: Annotated[int, Field(ge=1)] = 64
     """That limit never falls below this: with fewer, batches shrink and every payment gets dearer."""
     admission_beginning_max: Annotated[int, Field(ge=1)] = 1024
-    """That limit never rises above this, nor above `payments_in_flight_max`."""
+    """That limit never rises above this, nor above `MASHANG_PAYMENTS_IN_FLIGHT_MAX`."""
     admission_beginning_first: Annotated[int, Field(ge=1)] = 128
     """That limit when a process starts."""
     completing_in_flight_max: Annotated[int, Field(ge=1)] = 1024
@@ -69,20 +76,25 @@ class Settings(BaseSettings):
     merchant_payments_in_flight_max: Annotated[int, Field(ge=1)] | None = None
     """Payments that a merchant may have in flight at once, over all processes, where none is set for it."""
     request_bytes_max: Annotated[int, Field(ge=1024)] = 32 * 1024
+    """A longer body is refused with 413."""
     request_read_timeout_s: Annotated[float, Field(gt=0)] = 10.0
+    """A body that takes longer to arrive is refused with 408."""
 
     wait_default_s: Annotated[float, Field(gt=0)] = 10.0
+    """How long a payment request waits for its outcome without `Prefer: wait=…`; then it answers `processing`."""
     wait_max_s: Annotated[float, Field(gt=0)] = 30.0
+    """The longest wait that `Prefer` can ask for."""
     drain_s: Annotated[float, Field(ge=0, le=300)] = 0.0
     """So long a gateway told to stop (SIGTERM) goes on accepting, with /readyz at 503, so that balancers turn away."""
     channel_timeout_s: Annotated[float, Field(gt=0)] = 10.0
-    channel_concurrency_max: Annotated[int, Field(ge=1)] = 512
+    """A call of a channel that takes longer has an unknown outcome, and is asked about."""
     send_within_s: Annotated[float, Field(gt=0)] = 5.0
     """A charge may leave this machine at most this long after its intent was begun."""
     take_over_after_s: Annotated[float, Field(gt=0)] = 5.0
     """So long after the last moment at which a gateway can still be at work on a payment, the worker takes it over."""
     not_created_after_s: Annotated[float, Field(gt=0)] = 120.0
-    """So long after `send_before`, an order that query and reversal both do not find was never created."""
+    """So long after the last moment at which a charge may leave, an order that query and reversal both do not find was
+    never created."""
     watch_until_hours: Annotated[float, Field(gt=0)] = 36.0
     """How long an order that was never found stays watched: past the channel's next statement (T+1, 10:00)."""
     pay_until_margin_s: Annotated[float, Field(ge=0)] = 30.0
@@ -98,8 +110,11 @@ class Settings(BaseSettings):
     codes_holding_per_merchant_max: Annotated[int, Field(ge=1)] = 1_000
     """The same of one merchant, whoever the customers are."""
     recovery_interval_s: Annotated[float, Field(gt=0)] = 0.5
+    """How often the worker looks for tasks."""
     recovery_lease_s: Annotated[float, Field(gt=0)] = 30.0
+    """So long a task is one worker's; then another may take it over."""
     recovery_concurrency_max: Annotated[int, Field(ge=1)] = 64
+    """Tasks that one worker has under way at once."""
     callback_body_days: Annotated[int, Field(ge=1)] = 90
     """So long the notifications of the channels are kept as they came; what they said is kept with the payments."""
     retention_months: Annotated[int | None, Field(ge=13)] = None
@@ -107,22 +122,27 @@ class Settings(BaseSettings):
     archive_dir: Path | None = None
     """Where the worker writes the months that leave the database; it takes none out without it."""
     webhook_interval_s: Annotated[float, Field(gt=0)] = 0.2
+    """How often the worker looks for events to tell."""
     webhook_timeout_s: Annotated[float, Field(gt=0)] = 15.0
+    """A receiver that takes longer has not taken the message: it is sent again."""
     webhook_lease_s: Annotated[float, Field(gt=0)] = 45.0
-    """A delivery of a worker that died is sent again after so long; longer than `webhook_timeout_s`."""
+    """A delivery of a worker that died is sent again after so long; longer than `MASHANG_WEBHOOK_TIMEOUT_S`."""
     webhook_concurrency_max: Annotated[int, Field(ge=8)] = 512
     """Messages that one worker has under way at once."""
     webhook_disable_after_days: Annotated[float, Field(gt=0)] = 5.0
+    """An endpoint that has failed for so long is switched off."""
     webhook_allowed_networks: str = ""
     """Inner networks to which webhooks may be sent all the same, e.g. `127.0.0.0/8,::1/128`."""
     claim_ttl_s: Annotated[float, Field(gt=0)] = 15.0
+    """So long Valkey keeps an order number for the request that came first."""
     risk_deadline_ms: Annotated[float, Field(gt=0, le=1000)] = 20.0
     """So long after it was begun, a risk decision is made of what has come by then."""
 
     plain_network_allowed: bool = False
     """In production: PostgreSQL and Valkey may be reached without TLS, for the network between is one of your own."""
     public_url: str = "http://127.0.0.1:8000"
-    """Where callers reach this gateway; the errors' `docs_url` points there."""
+    """Where callers, customers and channels reach this gateway: codes, receipts, notifications and the errors'
+    `docs_url` lead there."""
     trusted_proxies: Annotated[int, Field(ge=0, le=8)] = 0
     """How many proxies of our own stand before the gateway: where the caller's address is read in X-Forwarded-For."""
     metrics_dir: Path | None = None
@@ -132,12 +152,14 @@ class Settings(BaseSettings):
     worker_host: str = "127.0.0.1"
     """The address for it; 0.0.0.0 in a container."""
     tracing_endpoint: str | None = None
-    """An OpenTelemetry collector that takes OTLP over HTTP, e.g. http://collector:4318; without it nothing is traced.
+    """An OpenTelemetry collector that takes OTLP over HTTP, e.g. `http://collector:4318`; without it nothing is traced.
     Needs the extra `tracing`."""
     tracing_sample: Annotated[float, Field(ge=0, le=1)] = 0.01
     """The share of requests that are traced (docs/tracing.md)."""
     log_level: str = "INFO"
+    """DEBUG, INFO, WARNING or ERROR (docs/logs.md)."""
     log_json: bool = False
+    """One JSON object a line, as production wants it, instead of lines for a terminal."""
 
     @field_validator("database_url")
     @classmethod

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import httpx
 
-from gateway.devstack.options import ready_file_of
+from gateway.devstack.options import DEFAULT_STATE, ready_file_of
 from gateway.devstack.ready import read_ready_file
 from gateway.kernel.ids import new_ulid
 from gateway.processes.errors import StackError
@@ -21,12 +21,16 @@ _TOKEN: Final = "MASHANG_ADMIN_TOKEN"  # noqa: S105  the name of a variable
 _ACTOR: Final = "MASHANG_ACTOR"
 _NOT_PRINTABLE: Final = re.compile(r"[^\x21-\x7e]+")
 _ACTOR_LENGTH_MAX: Final = 64
+_HERE: Final = "http://127.0.0.1:8000"
+"""Where `mashang serve` listens by itself: in a gateway's pod, on its host, and at the end of a `port-forward`."""
 _TIMEOUT_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class AdminTarget:
-    """The gateway's address, with the admin token of the environment; without one, the stack that runs on `state`."""
+    """The gateway's address, with the admin token of the environment; without one, the stack that runs on `state`, or
+    where none does and there is a token, the gateway of this machine.
+    """
 
     url: str | None
     state: Path
@@ -62,6 +66,16 @@ def call_admin(
         refused = Refused if answer.is_client_error else StackError
         raise refused(_refusal(url, answer.status_code, found))
     return found
+
+
+def is_for_operators(url: str | None, state: Path) -> bool:
+    """Whether a command without a merchant's key speaks with the admin token: not to a development stack here."""
+    return _TOKEN in os.environ and (url is not None or not is_stack_named(state))
+
+
+def is_stack_named(state: Path) -> bool:
+    """Whether a folder was named, or a development stack runs on the one that is meant without a word."""
+    return state != DEFAULT_STATE.absolute() or ready_file_of(state).exists()
 
 
 def new_key() -> str:
@@ -101,6 +115,8 @@ def _address_and_token(target: AdminTarget) -> tuple[str, str]:
     token = os.environ.get(_TOKEN)
     if target.url is not None and token is not None:
         return target.url, token
+    if token is not None and target.url is None and not is_stack_named(target.state):
+        return _HERE, token
     ready = read_ready_file(ready_file_of(target.state))
     if target.url is not None and target.url.rstrip("/") != ready.gateway.rstrip("/"):
         raise StackError(f"Which token does {target.url} take? Set {_TOKEN}.")

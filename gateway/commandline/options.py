@@ -14,7 +14,10 @@ State = Annotated[Path, typer.Option(help="Folder that holds a development stack
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 AdminUrl = Annotated[
     str | None,
-    typer.Option(help="The gateway, with MASHANG_ADMIN_TOKEN; without it, the stack that runs on --state."),
+    typer.Option(
+        help="The gateway, with MASHANG_ADMIN_TOKEN; without it, the stack that runs on --state, or "
+        "http://127.0.0.1:8000 where there is a token and no stack."
+    ),
 ]
 Url = Annotated[str | None, typer.Option(help="The gateway; without it, the stack that runs on --state.")]
 Key = Annotated[str | None, typer.Option(help="The API key; without it, the demo merchant's.")]

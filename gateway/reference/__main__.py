@@ -1,4 +1,4 @@
-"""`make docs`: writes docs/api and docs/errors.md anew."""
+"""`make docs`: writes docs/api, docs/errors.md and docs/settings.md anew."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Final
 from gateway.reference.document import openapi_document
 from gateway.reference.error_page import error_page
 from gateway.reference.pages import api_pages
+from gateway.reference.settings_page import settings_page
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 
@@ -18,7 +19,8 @@ DOCS: Final = Path(__file__).parents[2] / "docs"
 def reference() -> Mapping[str, str]:
     """Every generated file under docs/ with its text."""
     pages = api_pages(openapi_document())
-    texts = {f"api/{name}": text for name, text in pages.items()} | {"errors.md": error_page()}
+    texts = {f"api/{name}": text for name, text in pages.items()}
+    texts |= {"errors.md": error_page(), "settings.md": settings_page()}
     return {name: _formatted(name, text) for name, text in texts.items()}
 
 

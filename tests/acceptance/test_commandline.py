@@ -140,6 +140,22 @@ def test_where_no_stack_runs_is_told_in_a_sentence(tmp_path: Path) -> None:
         assert "No stack runs here" in mashang(tmp_path, *arguments, status=2)[1]
 
 
+def test_an_operator_sees_any_merchants_payment_with_its_attempts(state: Path, stack: GatewayStack) -> None:
+    paid = as_json(state, "pay", "--order-no", "CLI-3", "--auth-code", auth_code("unionpay"))
+
+    def shown(name: str, status: int = 0) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "gateway.cli", "payment", "show", name, "--url", stack.url],
+            capture_output=True, text=True, cwd=ROOT, check=False, timeout=60,
+            env={**ENVIRONMENT, "COLUMNS": "160", "MASHANG_ADMIN_TOKEN": stack.admin_token},
+        )  # fmt: skip
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    assert all(told in shown(paid["id"]) for told in ("CLI-3", stack.shop.id, "1: unionpay", "captured"))
+    assert "one merchant's" in shown("CLI-3", status=2)
+
+
 def test_what_waits_for_a_person_is_listed_and_settled(state: Path, stack: GatewayStack) -> None:
     taken = as_json(state, "pay", "--auth-code", auth_code("wechat", "9010"), status=1)
     [found] = json.loads(mashang(state, "review", "list", "--refresh", "--json")[0])

@@ -185,6 +185,12 @@ async def test_a_simulator_that_comes_later_is_no_channel_in_production(
     assert (payment["status"], payment["failure"]["code"]) == ("failed", "no_channel")
 
 
+async def test_a_key_says_that_it_is_a_live_one(admin: httpx.AsyncClient) -> None:
+    shop = (await admin.post("/admin/v1/merchants", json={"name": "first shop"})).json()
+    made = await admin.post(f"/admin/v1/merchants/{shop['id']}/keys", json={"scopes": ["pay"]})
+    assert made.json()["secret"].startswith("sk_live_")
+
+
 @pytest.mark.parametrize(
     "address", ["http://gateway.95516.com/x", "https://127.0.0.1/x", "https://localhost/x", "https://10.1.2.3/x"]
 )

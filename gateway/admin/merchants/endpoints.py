@@ -20,6 +20,7 @@ from gateway.merchants import store as merchants
 from gateway.merchants.settings import list_keys
 from gateway.merchants.store import Scope
 from gateway.payments.schemas import Text
+from gateway.settings import Environment
 from gateway.trail.recording import tell
 
 MERCHANT_ID_PATTERN = r"^mer_[0-9A-Z]{26}$"
@@ -168,10 +169,11 @@ async def post_merchant(request: Request, wanted: NewMerchantRequest) -> Respons
     summary="Create a key",
 )
 async def post_key(request: Request, merchant_id: MerchantId, wanted: NewKeyRequest) -> Response:
-    """Create an API key.  Its secrets are shown in this answer and never again."""
-    vault = services_of(request).vault
+    """Create an API key, `sk_live_…` in production.  Its secrets are shown in this answer and never again."""
+    services, scopes = services_of(request), frozenset(wanted.scopes)
+    live = services.settings.environment is Environment.PRODUCTION
     try:
-        key = await merchants.create_key(database_of(request), vault, merchant_id, frozenset(wanted.scopes))
+        key = await merchants.create_key(database_of(request), services.vault, merchant_id, scopes, live=live)
     except asyncpg.ForeignKeyViolationError:
         raise not_found("merchant", "merchant_id") from None
     tell(request, key.id, {"created": {"merchant_id": merchant_id, "scopes": sorted(set(wanted.scopes))}})

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote as escaped
 
 from gateway.client import Client, Payment
 from gateway.client.objects import Wallet
+from gateway.commandline.admin import AdminTarget, call_admin
 from gateway.commandline.connection import Target, connected
-from gateway.commandline.till.shown import say, show, show_code
+from gateway.commandline.till.shown import print_json, say, show, show_code
 from gateway.devstack.demo import auth_code as new_auth_code
 from gateway.devstack.options import DEFAULT_STATE
 from gateway.devstack.screen import program
@@ -86,6 +88,24 @@ def show_payment(payment: str, target: Target, *, refresh: bool, as_json: bool) 
     show(found, as_json=as_json)
     for made in refunds:
         show(made, as_json=False)
+
+
+def show_any_payment(payment_id: str, target: AdminTarget, *, as_json: bool) -> None:
+    """Print any merchant's payment by its id, as operators see it: with each attempt."""
+    if not payment_id.startswith("pay_"):
+        raise StackError("An order number is one merchant's: name its key (--key), or the payment's id.")
+    found = call_admin(target, "GET", f"/admin/v1/payments/{escaped(payment_id, safe='')}")
+    if as_json:
+        print_json(found)
+        return
+    attempts = [_attempt(each) for each in found.pop("attempts")]
+    found.pop("pricing")  # `payment why` prints it
+    show({**found, "attempts": "\n".join(attempts)}, as_json=False)
+
+
+def _attempt(attempt: Mapping[str, Any]) -> str:
+    code = f" ({attempt['channel_code']})" if attempt["channel_code"] else ""
+    return f"{attempt['seq']}: {attempt['channel']} {attempt['order_no']}, {attempt['state']}{code}"
 
 
 def cancel(payment: str, target: Target, *, as_json: bool) -> bool:

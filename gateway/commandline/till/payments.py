@@ -23,11 +23,17 @@ def show(
     state: State = STATE,
     as_json: AsJson = False,
 ) -> None:
-    """Print a payment and its refunds."""
+    """Print a payment and its refunds; by the admin token instead of a key, anybody's, with its attempts."""
+    from gateway.commandline.admin import AdminTarget, is_for_operators
     from gateway.commandline.connection import Target
-    from gateway.commandline.till.commands import show_payment as run
+    from gateway.commandline.till.commands import show_any_payment, show_payment
 
-    run(name, Target(url, key, state.absolute()), refresh=refresh, as_json=as_json)
+    if key is None and is_for_operators(url, state.absolute()):
+        if refresh:
+            raise typer.BadParameter("--refresh goes with the merchant's --key")
+        show_any_payment(name, AdminTarget(url, state.absolute()), as_json=as_json)
+    else:
+        show_payment(name, Target(url, key, state.absolute()), refresh=refresh, as_json=as_json)
 
 
 @payment.command("why")

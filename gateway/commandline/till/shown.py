@@ -11,7 +11,6 @@ import segno
 from rich.console import Console
 from rich.table import Table
 
-from gateway.client import Coupon, Payment, Refund
 from gateway.devstack.screen import yuan
 
 _AMOUNTS: Final = frozenset(
@@ -30,7 +29,7 @@ _APPROVED: Final = {"decision": "approve", "score": 0, "reasons": []}
 """A risk check without anything to say."""
 
 
-def show(found: Payment | Refund | Coupon, *, as_json: bool) -> None:
+def show(found: Mapping[str, object], *, as_json: bool) -> None:
     """Print an object: what says nothing (null, an empty list) is left out, unless it is JSON."""
     if as_json:
         print_json(found)
