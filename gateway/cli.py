@@ -102,10 +102,10 @@ def serve(
     settings = read_settings()
     from gateway.metrics.folder import count_in, settle
 
-    if settings.metrics_dir is not None and fd is None:
-        settle(settings.metrics_dir)
     if settings.metrics_dir is not None and workers == 1:
         count_in(settings.metrics_dir)
+    if settings.metrics_dir is not None and fd is None:
+        settle(settings.metrics_dir)
     from gateway.processes.serving import serve_here, serve_many
     from gateway.processes.sockets import listen_exactly
     from gateway.production.refusing import require_safe_beforehand
@@ -127,8 +127,8 @@ def worker() -> None:
 
     if settings.metrics_dir is not None:
         folder = of_worker(settings.metrics_dir, settings.worker_port)
-        settle(folder)
         count_in(folder)
+        settle(folder)
     import uvloop
 
     from gateway.production.refusing import require_safe_beforehand
@@ -168,7 +168,9 @@ def migrate(
 ) -> None:
     """Bring the database to the newest schema, while payments go on (docs/upgrading.md)."""
     from gateway.commandline.operations import migrate as commands
+    from gateway.processes.interrupts import end_at_sigterm
 
+    end_at_sigterm()
     database_url = read_settings().database_url.get_secret_value()
     if wait is not None:
         raise typer.Exit(0 if commands.wait(database_url, wait) else 1)

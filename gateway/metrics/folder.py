@@ -2,15 +2,15 @@
 
 Counters of a process that died are added to the files of process 0, which is nobody: they never go back, and any number
 of restarts leaves two files.  A dead process's gauges are removed.  A folder in which nobody lives is emptied.
-prometheus_client asks for the folder when it is imported, so this module imports it late.
+prometheus_client asks for the folder when it is imported, so this module imports it late, and a process that counts
+says so (`count_in`) before it settles: the sweep needs prometheus_client.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,11 @@ VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 _DEAD: Final = "0"
 _LOCK: Final = "lock"
 _KINDS: Final = ("counter", "histogram")
+_NUMBERS_END: Final = 1 << 22
+"""No process has a number from here on: https://man7.org/linux/man-pages/man5/proc_sys_kernel.5.html (pid_max)."""
+_ENTRY_BYTES_MAX: Final = 32
+"""Of an entry in a file, beside its key: lengths, padding, value and time."""
+_PAGE_BYTES: Final = 1 << 16
 
 
 def count_in(folder: Path) -> None:
@@ -32,14 +37,18 @@ def of_worker(folder: Path, port: int | None) -> Path:
 
 
 def settle(folder: Path) -> None:
-    """Make the folder; forget what is of nobody, or, where some process still lives, only add up what died."""
+    """Make the folder; forget what is of nobody, or, where some process still lives, only add up what died.
+
+    At the start of a process, before it has files.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locked(folder):
+        _disown(folder)
         if any(_lives(pid) for pid in _pids(folder)):
             sweep(folder)
             return
         for path in folder.iterdir():
-            if path.is_file() and path.name != _LOCK:
+            if path.is_file() and path.name != _LOCK and not _is_of_living(path):
                 path.unlink(missing_ok=True)
 
 
@@ -78,21 +87,41 @@ def _retire(folder: Path, pid: str) -> None:
         path.unlink(missing_ok=True)
 
 
+def _disown(folder: Path) -> None:
+    """In a container the process before had our number: what it left goes under a number that nobody has."""
+    ours = str(os.getpid())
+    for path in metric_files(folder):
+        head, _, pid = path.stem.rpartition("_")
+        if pid == ours:
+            path.rename(path.with_name(f"{head}_{_NUMBERS_END + os.getpid()}.db"))
+
+
 def _add_up(folder: Path, kind: str, path: Path) -> None:
-    """Write the sum beside, and put it in its place whole.  Killed between the last two lines, it counts twice."""
+    """Write the sum beside, and put it in its place whole.  Killed between the last two lines, it counts twice.
+
+    Raises OSError where the disk is full.
+    """
     from prometheus_client.mmap_dict import MmapedDict  # noqa: PLC0415  see above
 
     from gateway.metrics.merging import totals  # noqa: PLC0415
     from gateway.metrics.ranking import shortened  # noqa: PLC0415
 
     dead, new = folder / f"{kind}_{_DEAD}.db", folder / f"{kind}.new"
-    new.unlink(missing_ok=True)
+    found = shortened(totals((dead, path)), folder)
+    _make_room(new, found)
     written = MmapedDict(str(new))  # type: ignore[no-untyped-call]
-    for key, value in shortened(totals((dead, path)), folder).items():
+    for key, value in found.items():
         written.write_value(key, value, 0.0)  # type: ignore[no-untyped-call]
     written.close()  # type: ignore[no-untyped-call]
     new.replace(dead)
     path.unlink()
+
+
+def _make_room(new: Path, found: Mapping[str, float]) -> None:
+    """A file of zeros that all of it fits into: to grow a mapped file on a full disk is not an error but SIGBUS."""
+    bytes_max = sum(len(key.encode()) + _ENTRY_BYTES_MAX for key in found) + _ENTRY_BYTES_MAX
+    with new.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, -(-bytes_max // _PAGE_BYTES) * _PAGE_BYTES)
 
 
 def _pids(folder: Path) -> set[str]:
@@ -100,10 +129,13 @@ def _pids(folder: Path) -> set[str]:
     return {pid for pid in pids if pid.isdigit() and pid != _DEAD}
 
 
+def _is_of_living(path: Path) -> bool:
+    """Another process that starts at this moment may have made it since we looked."""
+    pid = path.stem.rpartition("_")[2]
+    return path.suffix == ".db" and pid.isdigit() and pid != _DEAD and _lives(pid)
+
+
 def _lives(pid: str) -> bool:
-    """In a container the process before had our number: while we have no files yet, those under it are not ours."""
-    if int(pid) == os.getpid() and "prometheus_client" not in sys.modules:
-        return False
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:

@@ -8,6 +8,7 @@ every scrape.  Here keys are parsed once.  The files are prometheus_client's own
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
@@ -32,11 +33,13 @@ class Key(NamedTuple):
 
 
 def read_file(path: Path) -> Iterator[tuple[str, float, float]]:
-    """Key, value and time of every series in a file; nothing where the file is gone or was not begun."""
+    """Key, value and time of every series in a file; nothing where it is gone, and no more than can be read of one that
+    was not begun or is broken: the other processes' counts are wanted all the same.
+    """
     try:
         for key, value, at, _ in MmapedDict.read_all_values_from_file(path):  # type: ignore[no-untyped-call]
             yield key, value, at
-    except FileNotFoundError:
+    except (FileNotFoundError, struct.error, ValueError, RuntimeError):
         return
 
 

@@ -126,8 +126,8 @@ def forget_metrics_of(settings: Settings, pid: int) -> None:
     if settings.metrics_dir is not None:
         try:
             retire(settings.metrics_dir, pid)
-        except OSError as error:  # a full disk under the metric files is no reason not to restart it
-            _say(f"the metric files of process {pid} are left as they are: {error}")
+        except Exception as error:  # no trouble with metric files (a full disk) is a reason not to restart it
+            _say(f"the metric files of process {pid} are left as they are: {error!r}")
 
 
 def _say(text: str) -> None:

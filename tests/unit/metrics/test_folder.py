@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import os
 import subprocess
 import sys
@@ -18,6 +20,7 @@ from gateway.metrics.families import Family, text_of
 from gateway.metrics.folder import VARIABLE, metric_files, of_worker, retire, settle
 from gateway.metrics.merging import merged
 from gateway.metrics.ranking import TOLD_MAX, Ranking
+from tests.support.waiting import until
 
 PROCESS = """
 import os
@@ -33,6 +36,23 @@ UNRESOLVED.set(7)
 flush_hot_metrics()
 print(os.getpid())
 """
+STARTED = """
+import os, shutil
+from pathlib import Path
+from gateway.metrics.folder import count_in, settle
+folder = Path(os.environ.pop("FOLDER"))
+for kind in ("counter", "histogram", "gauge_livesum"):
+    shutil.copy(folder / "before" / f"{kind}.db", folder / f"{kind}_{os.getpid()}.db")
+count_in(folder)
+settle(folder)
+"""
+"""A container's process: the one before had the same number.  It starts as `mashang serve` and `mashang worker` do."""
+SETTINGS = {
+    "MASHANG_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+    "MASHANG_REDIS_URL": "redis://127.0.0.1:1/0",
+    "MASHANG_MASTER_KEY": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+    "MASHANG_ADMIN_TOKEN": "token-of-at-least-24-letters",
+}
 ENDED = (("account", "wechat_direct"), ("failure", ""), ("status", "succeeded"), ("wallet", "wechat"))
 CALLS = (("account", "wechat_direct"), ("call", "pay"))
 
@@ -114,6 +134,48 @@ def test_where_somebody_lives_only_the_dead_are_added_up(tmp_path: Path) -> None
     assert told(tmp_path)["mashang_payments_ended_total", ENDED] == 3
 
 
+def test_a_process_that_starts_beside_a_living_one_adds_up_the_dead_and_counts(tmp_path: Path) -> None:
+    (tmp_path / "before").mkdir()
+    dead = a_process(tmp_path)
+    for kind in ("counter", "histogram", "gauge_livesum"):
+        (tmp_path / f"{kind}_{dead}.db").rename(tmp_path / "before" / f"{kind}.db")
+    a_process(tmp_path)
+    MmapedDict(str(tmp_path / f"gauge_livesum_{os.getppid()}.db")).close()
+    environment = os.environ | {"FOLDER": str(tmp_path)}
+    run = subprocess.run(
+        [sys.executable, "-c", STARTED + PROCESS], check=True, env=environment, timeout=60, stdout=subprocess.PIPE
+    )
+    assert (tmp_path / f"counter_{int(run.stdout)}.db").exists()
+    assert told(tmp_path)["mashang_payments_ended_total", ENDED] == 3 + 3 + 3
+    assert told(tmp_path)["mashang_payments_in_flight", ()] == 2
+    settle(tmp_path)
+    assert told(tmp_path)["mashang_payments_ended_total", ENDED] == 3 + 3 + 3
+
+
+def test_files_that_are_broken_or_not_begun_hide_nobody_elses_counts(tmp_path: Path) -> None:
+    whole = tmp_path / f"counter_{a_process(tmp_path)}.db"
+    (tmp_path / "counter_999998.db").write_bytes(whole.read_bytes()[:20])
+    (tmp_path / "counter_999999.db").write_bytes(b"")
+    assert told(tmp_path)["mashang_payments_ended_total", ENDED] == 3
+    retire(tmp_path, 999_998)
+    retire(tmp_path, 999_999)
+    assert told(tmp_path)["mashang_payments_ended_total", ENDED] == 3
+
+
+def test_on_a_full_disk_the_dead_are_not_added_up_and_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = a_process(tmp_path)
+
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space"):
+        retire(tmp_path, dead)
+    assert told(tmp_path)["mashang_payments_ended_total", ENDED] == 3
+
+
 def test_a_worker_with_a_port_counts_apart(tmp_path: Path) -> None:
     assert of_worker(tmp_path, None) == tmp_path
     apart = of_worker(tmp_path, 8001)
@@ -147,14 +209,19 @@ def test_the_dead_keep_no_more_names_than_one_process_and_no_series_goes_back(tm
 
 
 def test_a_command_leaves_no_file_in_the_folder(tmp_path: Path) -> None:
-    settings = {
-        "MASHANG_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
-        "MASHANG_REDIS_URL": "redis://127.0.0.1:1/0",
-        "MASHANG_MASTER_KEY": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
-        "MASHANG_ADMIN_TOKEN": "token-of-at-least-24-letters",
-        "MASHANG_METRICS_DIR": str(tmp_path),
-    }
+    settings = SETTINGS | {"MASHANG_METRICS_DIR": str(tmp_path)}
     for line in (["settings"], ["migrate", "--status"], ["risk", "replay", "pay_none"]):
         command = [sys.executable, "-m", "gateway.cli", *line]
         subprocess.run(command, check=False, env=os.environ | settings, timeout=60, capture_output=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_that_is_started_again_beside_a_living_gateway_has_files_of_its_own(tmp_path: Path) -> None:
+    a_process(tmp_path)
+    MmapedDict(str(tmp_path / f"gauge_livesum_{os.getpid()}.db")).close()
+    command = [sys.executable, "-m", "gateway.cli", "worker"]
+    with subprocess.Popen(command, env=os.environ | SETTINGS | {"MASHANG_METRICS_DIR": str(tmp_path)}) as worker:
+        try:  # there is no database, for which it waits
+            asyncio.run(until((tmp_path / f"counter_{worker.pid}.db").exists))
+        finally:
+            worker.kill()
