@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import os
+import secrets
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -54,3 +60,22 @@ def test_a_process_that_does_not_fit_says_what_to_do(empty_url: str, database_ur
     command.require_schema(database_url)
     with pytest.raises(StackError, match=r"has schema 0000, this code needs .*: run `mashang migrate` first"):
         command.require_schema(empty_url)
+
+
+@pytest.mark.parametrize("options", [("--wait", "60"), ()], ids=["waiting", "migrating"])
+def test_sigterm_ends_it_at_once_also_where_it_is_a_containers_first_process(options: tuple[str, ...]) -> None:
+    """There the signal has no effect unless it is taken, which the exit status shows everywhere: no death by it."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        secret = {
+            "MASHANG_DATABASE_URL": f"postgresql://mashang@127.0.0.1:{port}/mashang",
+            "MASHANG_REDIS_URL": f"redis://127.0.0.1:{port}/0",
+            "MASHANG_MASTER_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
+            "MASHANG_ADMIN_TOKEN": secrets.token_hex(24),
+        }
+        command = [sys.executable, "-m", "gateway.cli", "migrate", *options]
+        with subprocess.Popen(command, env={**os.environ, **secret}, stderr=subprocess.PIPE) as running:
+            silent.settimeout(30)
+            with silent.accept()[0]:  # it asks, and waits for an answer
+                running.terminate()
+                assert running.wait(timeout=10) == 143
