@@ -20,7 +20,8 @@ _HEAD: Final = """\
 Environment variables of `mashang serve`, `worker`, `migrate` and `doctor`; give gateways and workers the same.
 `mashang settings` prints those in force, secrets masked; `mashang settings --check` says what
 [production refuses](operating.md#settings-that-production-takes). Only those without a default have to be set; most
-others never need to be. Commands also read `MASHANG_ACTOR`, a person's name for the [audit trail](audit.md#the-audit-trail).
+others never need to be. Commands also read `MASHANG_ACTOR`, a person's name for the
+[audit trail](audit.md#the-audit-trail).
 
 | variable | default | what |
 |---|---|---|
