@@ -106,24 +106,25 @@ class Tracing:
         return self._sink is not None
 
     def begin(self, request_id: str, path: str, headers: Mapping[bytes, bytes]) -> Request | None:
-        """Trace a request, or not; from now on its task notes what it does.  Names of headers are in lower case.
+        """Trace a request, or not; from now on its task notes what it does, or nothing: a request that a client sent
+        before it was answered the one before begins in that one's context.  Names of headers are in lower case.
 
         A caller's sampled `traceparent` is honoured within bounds: its trace goes on here.  Any other leaves the choice
         to us: a till belongs to somebody else, whose "not this one" must not blind our operators.
         """
-        if path in _UNTRACED:
-            return None
+        found = None if path in _UNTRACED else self._chosen(request_id, headers)
+        record_into(None if found is None else found.recording)
+        return found
+
+    def _chosen(self, request_id: str, headers: Mapping[bytes, bytes]) -> Request | None:
         header = headers.get(b"traceparent")
         parent = None if header is None else read_traceparent(header)
         is_drawn_here = is_drawn(request_id, self._below)
         if parent is not None and parent.is_sampled and self._callers.take(time.monotonic()):
-            found = _honoured(parent.place, place_of(request_id), is_drawn_here=is_drawn_here)
-        elif is_drawn_here:
-            found = Request(Recording(*place_of(request_id)), None, () if parent is None else (parent.place,))
-        else:
-            return None
-        record_into(found.recording)
-        return found
+            return _honoured(parent.place, place_of(request_id), is_drawn_here=is_drawn_here)
+        if is_drawn_here:
+            return Request(Recording(*place_of(request_id)), None, () if parent is None else (parent.place,))
+        return None
 
     def answered(self, request: Request, exchange: Exchange) -> None:
         """The request is over: its span and those of its steps."""

@@ -73,6 +73,21 @@ def test_the_caller_s_trace_is_linked_with_the_one_in_which_the_worker_goes_on()
     assert sink[1].place.trace_id == sink[0].links[0].trace_id
 
 
+async def test_a_request_that_was_sent_before_the_one_before_was_answered_notes_nothing_into_it() -> None:
+    tracing = Tracing(sink := Sink(), 0.0)
+
+    async def next_request(path: str) -> None:
+        assert tracing.begin(new_id("req"), path, {}) is None
+        assert current_recording() is None
+        step_ended(Step.RISK, time.monotonic())
+
+    first = begun(tracing, headers=traceparent(sampled=True))
+    answered(tracing, first)
+    await asyncio.create_task(next_request("/v1/payments"))  # as the server does: in the context of the one before
+    await asyncio.create_task(next_request("/readyz"))
+    assert len(sink) == 1
+
+
 def test_a_caller_that_does_not_sample_leaves_the_choice_to_us() -> None:
     assert Tracing(Sink(), 0.0).begin(new_id("req"), "/", traceparent(sampled=False)) is None
     tracing = Tracing(sink := Sink(), 1.0)
