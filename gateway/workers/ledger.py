@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from datetime import timedelta
-from typing import Final
+from typing import Final, NoReturn
 
 import asyncpg
 import orjson
@@ -80,12 +80,16 @@ class LedgerWatch:
 
 
 async def watch_ledger(pool: asyncpg.Pool) -> None:
-    """Have the watch, or wait for it, until cancelled."""
+    """Have the watch, or wait for it, until cancelled; after trouble it goes on where it was, unless another has it."""
+    watch: LedgerWatch | None = None
     while True:
         try:
             async with pool.acquire() as connection:
                 if await connection.fetchval(SQL["lead"], _LOCK):
-                    await _watch(connection)
+                    watch = watch or LedgerWatch()
+                    await _watch(connection, watch)
+                watch = None
+                LEDGER_IMBALANCE.set(0)  # what is off is now the other's to tell
         except (*BROKEN, asyncpg.PostgresError) as error:
             _log.warning("the ledger could not be watched", extra={"error": type(error).__name__})
         except Exception:  # the end of this loop would be the worker's
@@ -93,12 +97,17 @@ async def watch_ledger(pool: asyncpg.Pool) -> None:
         await asyncio.sleep(_LEAD_EVERY_S)
 
 
-async def _watch(connection: Connection) -> None:
-    """As long as the connection holds: the lock is its own."""
-    watch = LedgerWatch()
-    while True:
-        is_behind = await watch.turn(connection)
-        await asyncio.sleep(_BEHIND_S if is_behind else _EVERY_S)
+async def _watch(connection: Connection, watch: LedgerWatch) -> NoReturn:
+    """As long as nothing goes wrong: the lock is the connection's own.
+
+    The connection ends with it: back in the pool, which resets nothing, it would hold the lock with nobody watching.
+    """
+    try:
+        while True:
+            is_behind = await watch.turn(connection)
+            await asyncio.sleep(_BEHIND_S if is_behind else _EVERY_S)
+    finally:
+        connection.terminate()
 
 
 def _id_before(seconds: float) -> str:
