@@ -9,6 +9,8 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from types import FrameType
 
 import uvicorn
@@ -18,6 +20,7 @@ from gateway.kernel.logs import flush_logs
 from gateway.metrics.folder import retire
 from gateway.processes.children import Child, Command
 from gateway.processes.interrupts import Interrupts
+from gateway.processes.sockets import BACKLOG
 from gateway.processes.supervisor import Hooks, Supervisor, stop_together
 from gateway.settings import Settings
 
@@ -25,7 +28,7 @@ _KEEP_ALIVE_S = 75
 _DRAIN_MARGIN_S = 5.0
 
 
-class _DrainingServer(uvicorn.Server):
+class DrainingServer(uvicorn.Server):
     """Goes on serving for a while after SIGTERM, not ready any more, so that balancers turn away before it is gone.
 
     Writes one byte to a pipe once it accepts connections, so that a parent need not guess.
@@ -59,8 +62,37 @@ class _DrainingServer(uvicorn.Server):
             os.close(self._ready_fd)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._take_the_last(sockets or [])
         await super().shutdown(sockets=sockets)
         flush_logs()  # what follows is the death by the signal that we were sent, and held-back lines would die too
+
+    async def _take_the_last(self, sockets: Sequence[socket.socket]) -> None:
+        """Take in who has connected already, as far as the kernel knows: with its last holder a socket resets these."""
+        waiting: list[socket.socket] = []
+        for listener in sockets:
+            with listener.dup() as last:  # closing the servers closes their own
+                for server in self.servers:
+                    server.close()
+                waiting += _accepted(last)
+        for client in waiting:
+            with suppress(OSError):  # it has gone
+                await asyncio.get_running_loop().connect_accepted_socket(self._protocol, client)
+        await asyncio.sleep(0)  # whom the loop has taken last is known from here on
+
+    def _protocol(self) -> asyncio.Protocol:
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
+
+
+def _accepted(listener: socket.socket) -> list[socket.socket]:
+    """Who waits at a socket that does not block, at most as many as may wait there."""
+    waiting: list[socket.socket] = []
+    with suppress(BlockingIOError, ConnectionAbortedError):
+        while len(waiting) < BACKLOG:
+            waiting.append(listener.accept()[0])
+    return waiting
 
 
 def stop_s(settings: Settings) -> float:
@@ -84,7 +116,7 @@ def serve_here(listener: socket.socket, settings: Settings, ready_fd: int | None
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=math.ceil(settings.wait_max_s + _DRAIN_MARGIN_S),
     )
-    server = _DrainingServer(config, ready_fd, settings.drain_s)
+    server = DrainingServer(config, ready_fd, settings.drain_s)
     server.run(sockets=[listener])
     return server.started
 

@@ -9,7 +9,8 @@ from typing import Final
 
 from gateway.processes.errors import StackError
 
-_BACKLOG: Final = 2048
+BACKLOG: Final = 2048
+"""So many connections wait for a process that is busy."""
 GATEWAY_PORT: Final = 8000
 _GATEWAY_PORTS_TRIED: Final = 50
 
@@ -21,7 +22,7 @@ def listen(port: int, host: str = "127.0.0.1") -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        listener.listen(_BACKLOG)
+        listener.listen(BACKLOG)
     except OSError:
         listener.close()
         raise

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ import uvicorn
 
 from gateway.http.protocol import OneWriteProtocol
 from gateway.processes.children import Child
+from gateway.processes.serving import DrainingServer
 from gateway.processes.sockets import listen, port_of
 from tests.support.audits import audit_command
 from tests.support.book import ClientBook, PatientTill
@@ -49,16 +51,35 @@ async def test_an_idle_connection_is_closed_soon_after_the_stop() -> None:
         writer.close()
 
 
+async def test_who_has_connected_and_was_not_looked_at_when_the_stop_came_is_answered() -> None:
+    config = uvicorn.Config(_still_here, http=OneWriteProtocol, ws="none", lifespan="off", log_config=None)
+    config.load()
+    server = DrainingServer(config, None, 0)
+    server.lifespan = config.lifespan_class(config)
+    with listen(0) as listener, ExitStack() as clients:
+        address = listener.getsockname()
+        await server.startup(sockets=[listener])
+        # The loop does not turn from here to the stop: for the kernel they are connected, for the server not yet.
+        waiting = [clients.enter_context(socket.create_connection(address, timeout=5)) for _ in range(20)]
+        for client in waiting:
+            client.sendall(b"GET / HTTP/1.1\r\nhost: gateway\r\n\r\n")
+        await server.shutdown(sockets=[listener])
+        answers = [client.makefile("rb").read() for client in waiting]
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address, timeout=5)
+    assert all(answer.endswith(b"still here") for answer in answers), answers
+
+
+async def _still_here(scope: Any, receive: Any, send: Any) -> None:
+    headers = [(b"content-length", b"10")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"still here"})
+
+
 @asynccontextmanager
 async def _serving() -> AsyncIterator[tuple[uvicorn.Server, int]]:
     """Uvicorn in this process, with our protocol and a small application."""
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        headers = [(b"content-length", b"10")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": b"still here"})
-
-    config = uvicorn.Config(app, http=OneWriteProtocol, ws="none", lifespan="off", log_config=None)
+    config = uvicorn.Config(_still_here, http=OneWriteProtocol, ws="none", lifespan="off", log_config=None)
     server = uvicorn.Server(config)
     with listen(0) as listener:
         port = port_of(listener)
