@@ -17,7 +17,7 @@ from gateway.commandline.coupons.commands import coupon
 from gateway.commandline.demo import demo
 from gateway.commandline.environment import read_settings
 from gateway.commandline.merchants.commands import merchant
-from gateway.commandline.operations import doctor
+from gateway.commandline.operations import auditing, doctor
 from gateway.commandline.options import STATE as _STATE
 from gateway.commandline.options import (
     AdminUrl,
@@ -62,6 +62,7 @@ app.add_typer(payment, name="payment")
 app.add_typer(risk, name="risk")
 app.add_typer(segments, name="segments")
 accounts.register(routing)
+auditing.register(app)
 doctor.register(app)
 
 
@@ -367,42 +368,6 @@ def list_trail(
 
     filters = {"subject": subject, "action": action, "at_from": since, "at_to": until}
     run(AdminTarget(url, state.absolute()), filters, limit, as_json=as_json)
-
-
-@app.command()
-def audit(
-    *,
-    state: Annotated[
-        Path | None, typer.Option(help="The stack to audit; without it MASHANG_DATABASE_URL's, else .state's.")
-    ] = None,
-    simulator: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=URL", help="A simulator's address; once for each.")
-    ] = None,
-    client_log: Annotated[
-        list[Path] | None, typer.Option(help="A load client's book (JSON lines); may be given more than once.")
-    ] = None,
-    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for the stack to become quiet.")] = 0,
-    bound: Annotated[float, typer.Option(min=0, help="Seconds for which a payment may be unresolved.")] = 180,
-    trail: Annotated[
-        bool, typer.Option("--trail", help="Instead, verify the chain of the audit trail, and print its head.")
-    ] = False,
-    head: Annotated[
-        str | None, typer.Option(metavar="SEQ:HASH", help="With --trail: a head that was noted, to compare with.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")] = False,
-) -> None:
-    """Join the three books (ours, the simulators', the clients') and exit with 0 only when everything agrees."""
-    if trail:
-        from gateway.audit.trail import run_trail_audit
-
-        raise typer.Exit(run_trail_audit(state, head, json=as_json))
-    if head is not None:
-        raise typer.BadParameter("--head goes with --trail")
-    from gateway.audit.command import run_audit
-    from gateway.audit.run import AuditOptions
-
-    options = AuditOptions(client_logs=tuple(client_log or ()), wait_s=wait, bound_s=bound)
-    raise typer.Exit(run_audit(state, simulator or (), options, json=as_json))
 
 
 @app.command()

@@ -24,7 +24,7 @@ def check_attempts(dossier: Dossier, scene: Scene, findings: Findings) -> None:
     _check_left(dossier, findings)
     if dossier.payment.review is None:
         _check_open(dossier, scene, findings)
-    if not any(event.at >= scene.books_read_from for event in dossier.events):
+    if scene.has_channels and not any(event.at >= scene.books_read_from for event in dossier.events):
         _check_payable(dossier, scene, findings)
 
 

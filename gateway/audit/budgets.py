@@ -14,6 +14,7 @@ from gateway.audit.checks import Check
 from gateway.audit.findings import Findings
 from gateway.audit.joining import Key, joined
 from gateway.audit.scratch import Scratch
+from gateway.audit.span import Bounds
 from gateway.database.pool import named_statements
 from promotions.facts import EVER
 
@@ -34,29 +35,40 @@ class CampaignTally:
     """Of campaigns with a budget or a number; those that came back whole are left out where the campaign says so."""
 
 
-async def check_budgets(
-    connection: asyncpg.Connection, scratch: Scratch, now: datetime, findings: Findings
-) -> CampaignTally:
-    """Compare the sums of the walk through the payments with what is counted."""
+async def check_budgets(connection: asyncpg.Connection, within: Bounds, findings: Findings) -> CampaignTally:
+    """Hold what campaigns have granted and given against what they may, and coupons against the payments within."""
     allowed = await read_allowed(connection)
     tally = CampaignTally(len(allowed))
-    await _check_slices(connection, scratch, allowed, findings, tally)
-    await _check_uses(connection, scratch, allowed, now, findings)
-    await _check_coupons(connection, allowed, findings)
-    await _check_customers(connection, scratch, findings)
+    sums: dict[str, _Sums] = {}
+    async for key, slice_ in _rows(connection, "slices", 3, None):
+        _sum_up(sums, key, slice_)
+    for campaign_id, total in sums.items():
+        _check_budget(campaign_id, allowed.get(campaign_id), total, findings)
+        tally.granted_fen += total.fen
+        tally.used_fen += total.used
+        tally.redemptions += total.used_count
+    await _check_coupons(connection, allowed, within, findings)
     return tally
 
 
-async def _check_slices(
-    connection: asyncpg.Connection,
-    scratch: Scratch,
-    allowed: Mapping[str, Allowed],
-    findings: Findings,
-    tally: CampaignTally,
+async def check_walked(
+    connection: asyncpg.Connection, scratch: Scratch, day: date | None, now: datetime, findings: Findings
 ) -> None:
-    sums: dict[str, _Sums] = {}
+    """Compare the sums of the walk through the payments with what is counted: of one day, or of all there is.
+
+    What counts for ever (a counter of no day, what is known of a customer) can be compared with all payments only.
+    """
+    await _check_slices(connection, scratch, day, findings)
+    await _check_uses(connection, scratch, day, now, findings)
+    if day is None:
+        await _check_customers(connection, scratch, findings)
+
+
+async def _check_slices(
+    connection: asyncpg.Connection, scratch: Scratch, of_day: date | None, findings: Findings
+) -> None:
     took = ((row[:3], row[3:]) for row in scratch.took())
-    async for key, slice_, taken in joined(_rows(connection, "slices", 3), took):
+    async for key, slice_, taken in joined(_rows(connection, "slices", 3, of_day), took):
         campaign_id, day, number = key
         is_known = not findings.retired.reaches(campaign_id, day)
         findings.compare(Check.SLICES, int(is_known))
@@ -69,13 +81,6 @@ async def _check_slices(
                 f"{wanted[0]} fen, {wanted[1]} of them",
                 campaign_id=campaign_id,
             )
-        if slice_ is not None:
-            _sum_up(sums, key, slice_)
-    for campaign_id, total in sums.items():
-        _check_budget(campaign_id, allowed.get(campaign_id), total, findings)
-        tally.granted_fen += total.fen
-        tally.used_fen += total.used
-        tally.redemptions += total.used_count
 
 
 @dataclass(slots=True)
@@ -125,14 +130,11 @@ def _granted(campaign: Allowed, total: _Sums) -> Iterator[tuple[str, int, int | 
 
 
 async def _check_uses(
-    connection: asyncpg.Connection,
-    scratch: Scratch,
-    allowed: Mapping[str, Allowed],
-    now: datetime,
-    findings: Findings,
+    connection: asyncpg.Connection, scratch: Scratch, of_day: date | None, now: datetime, findings: Findings
 ) -> None:
+    allowed = await read_allowed(connection)
     used = ((row[:4], row[4:]) for row in scratch.used())
-    async for (key, campaign_id, scope, day), counter, taken in joined(_rows(connection, "uses", 4), used):
+    async for (key, campaign_id, scope, day), counter, taken in joined(_rows(connection, "uses", 4, of_day), used):
         if findings.retired.reaches(campaign_id, day) or (counter is None and _is_forgotten(day, now)):
             continue
         findings.compare(Check.USES)
@@ -162,9 +164,11 @@ def _is_forgotten(day: str, now: datetime) -> bool:
     return day != EVER.isoformat() and date.fromisoformat(day) < (now - _KEPT).date()
 
 
-async def _check_coupons(connection: asyncpg.Connection, allowed: Mapping[str, Allowed], findings: Findings) -> None:
-    findings.compare(Check.COUPON, await connection.fetchval(SQL["coupons_redeemed"]))
-    async for row in connection.cursor(SQL["coupons_astray"], prefetch=_PAGE):
+async def _check_coupons(
+    connection: asyncpg.Connection, allowed: Mapping[str, Allowed], within: Bounds, findings: Findings
+) -> None:
+    findings.compare(Check.COUPON, await connection.fetchval(SQL["coupons_redeemed"], *within))
+    async for row in connection.cursor(SQL["coupons_astray"], *within, prefetch=_PAGE):
         findings.add(
             Check.COUPON,
             f"{row['why']}",
@@ -199,7 +203,9 @@ async def _check_customers(connection: asyncpg.Connection, scratch: Scratch, fin
             )
 
 
-async def _rows(connection: asyncpg.Connection, name: str, columns: int) -> AsyncIterator[tuple[Key, Any]]:
+async def _rows(
+    connection: asyncpg.Connection, name: str, columns: int, *arguments: object
+) -> AsyncIterator[tuple[Key, Any]]:
     """A table in the order of its first columns, which are its key."""
-    async for row in connection.cursor(SQL[name], prefetch=_PAGE):
+    async for row in connection.cursor(SQL[name], *arguments, prefetch=_PAGE):
         yield tuple(row.values())[:columns], row

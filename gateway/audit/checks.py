@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -125,3 +126,29 @@ HOLDS: Final[dict[Check, str]] = {
     Check.DAYS: "per account and day, the postings of captures and returns are what the channel took and gave back",
     Check.TOTALS: "per account, the receivable before fees is what the channel keeps",
 }
+
+OF_CHANNELS: Final[frozenset[Check]] = frozenset(
+    {
+        Check.ONE_CAPTURE,
+        Check.UNKNOWN_TRADE,
+        Check.SUCCEEDED_WITHOUT_CAPTURE,
+        Check.UNRETURNED_CAPTURE,
+        Check.AMOUNT,
+        Check.CHANNEL,
+        Check.LATE_CAPTURE,
+        Check.STILL_PAYABLE,
+        Check.REFUNDS_WITHIN_CAPTURE,
+        Check.REFUNDS_KNOWN,
+        Check.REFUNDS_ADD_UP,
+        Check.REFUND_GIVEN_BACK,
+        Check.DAYS,
+        Check.TOTALS,
+    }
+)
+"""What only the channels' books can show: an audit of our own books compares none of it."""
+HOLDS_OF_OWN: Final[Mapping[Check, str]] = HOLDS | {
+    Check.LEFT_ATTEMPT: "by our own record, a payment left an account only where nothing was sent there or it refused",
+    Check.POSTINGS: "a payment's postings are those of its state (whether the channel moved the money is not asked)",
+    **dict.fromkeys(OF_CHANNELS, "not compared: only the channels' books could show it"),
+}
+"""The sentences as they hold where our own books were compared alone."""

@@ -1,4 +1,4 @@
-"""Reads PostgreSQL for the audit: one snapshot, page by page, so that nothing moves and memory stays small."""
+"""Reads PostgreSQL for the audit: in a snapshot, page by page, so that nothing moves and memory stays small."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from gateway.audit.checks import Check
 from gateway.audit.findings import CannotAudit, Findings
 from gateway.audit.retired import Retired
 from gateway.audit.rows import (
-    LAST,
     AccountRow,
     AttemptRow,
     CallbackRow,
@@ -29,6 +28,7 @@ from gateway.audit.rows import (
     TransferRow,
     VerdictRow,
 )
+from gateway.audit.span import Bounds
 from gateway.database.pool import named_statements
 from gateway.reviews.review import Kind
 from routing.accounts.terms import Terms
@@ -108,9 +108,9 @@ async def retired(connection: asyncpg.Connection) -> Retired:
     return Retired.of([row["month"] for row in await connection.fetch(SQL["retired"])])
 
 
-async def counts(connection: asyncpg.Connection) -> asyncpg.Record:
-    """How many payments, order numbers and keys there are, and the snapshot's time."""
-    row = await connection.fetchrow(SQL["counts"])
+async def paid(connection: asyncpg.Connection, within: Bounds) -> asyncpg.Record:
+    """How many payments there are, and the snapshot's time."""
+    row = await connection.fetchrow(SQL["paid"], *within)
     assert row is not None
     return row
 
@@ -120,17 +120,35 @@ async def receivables(connection: asyncpg.Connection) -> list[asyncpg.Record]:
     return await connection.fetch(SQL["receivables"])
 
 
-async def pages(connection: asyncpg.Connection, findings: Findings) -> AsyncIterator[Page]:
-    """All payments with their rows; rows that belong to none become findings.  The last page has no upper bound."""
-    after = ""
-    while True:
-        records = await connection.fetch(SQL["payments"], after, PAGE)
-        payments = [PaymentRow(*record.values()) for record in records]
-        to = payments[-1].id if len(payments) == PAGE else LAST
-        page = Page(after, to, {payment.id: Dossier(payment) for payment in payments})
+async def pages(connection: asyncpg.Connection, within: Bounds, findings: Findings) -> AsyncIterator[Page]:
+    """The payments with their rows; rows that belong to none become findings.  The last page ends where they end."""
+    async for page in _pages(connection, "payments", within):
         await _add_children(connection, page, findings)
         yield page
-        if to == LAST:
+
+
+async def promoted(connection: asyncpg.Connection, within: Bounds) -> AsyncIterator[Page]:
+    """Only the payments that took something of a campaign, each with that and its refunds alone.
+
+    What of these rows belongs to no payment is no finding here: `pages` finds it.
+    """
+    unseen = Findings(0)
+    async for page in _pages(connection, "promoted_payments", within):
+        async for dossier, refund in _children(connection, "refunds", RefundRow, page, unseen):
+            dossier.refund_rows[refund.seq] = refund
+        async for dossier, redemption in _children(connection, "redemptions", RedemptionRow, page, unseen):
+            dossier.redemptions.append(redemption)
+        yield page
+
+
+async def _pages(connection: asyncpg.Connection, statement: str, within: Bounds) -> AsyncIterator[Page]:
+    after, end = within
+    while True:
+        records = await connection.fetch(SQL[statement], after, end, PAGE)
+        payments = [PaymentRow(*record.values()) for record in records]
+        to = payments[-1].id if len(payments) == PAGE else end
+        yield Page(after, to, {payment.id: Dossier(payment) for payment in payments})
+        if to == end:
             return
         after = to
 
@@ -189,16 +207,18 @@ async def _children(
             yield dossier, row
 
 
-async def check_numbers(connection: asyncpg.Connection, count: asyncpg.Record, findings: Findings) -> None:
+async def check_numbers(connection: asyncpg.Connection, payments: Bounds, refunds: Bounds, findings: Findings) -> None:
     """I5: numbers and idempotency keys that lead to no payment, or to no refund."""
-    for check, table, explanation in (
-        (Check.ORDER_NUMBER, "order_numbers", "leads to no payment with that number"),
-        (Check.IDEMPOTENCY_KEY, "idempotency_keys", "leads to no payment of that merchant"),
-        (Check.REFUND_NUMBER, "refund_numbers", "leads to no refund with that number"),
-        (Check.REFUND_KEY, "refund_keys", "leads to no refund of that merchant"),
+    count = await connection.fetchrow(SQL["counts"], *payments, *refunds)
+    assert count is not None
+    for check, table, within, explanation in (
+        (Check.ORDER_NUMBER, "order_numbers", payments, "leads to no payment with that number"),
+        (Check.IDEMPOTENCY_KEY, "idempotency_keys", payments, "leads to no payment of that merchant"),
+        (Check.REFUND_NUMBER, "refund_numbers", refunds, "leads to no refund with that number"),
+        (Check.REFUND_KEY, "refund_keys", refunds, "leads to no refund of that merchant"),
     ):
         findings.compare(check, count[table])
-        async for row in connection.cursor(SQL[f"{table}_astray"], prefetch=_ASTRAY_PAGE):
+        async for row in connection.cursor(SQL[f"{table}_astray"], *within, prefetch=_ASTRAY_PAGE):
             findings.add(check, explanation, **_ids(row))
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from gateway.audit.checks import Check
 from gateway.audit.findings import Findings
 from gateway.audit.rows import Dossier, RefundAnswer, RefundRow
-from gateway.audit.scene import Standing
+from gateway.audit.scene import Scene, Standing
 from gateway.kernel.money import Currency, Money
 from gateway.ledger import postings
 from gateway.ledger.postings import Transfer
@@ -20,14 +20,14 @@ _ENDS: Final = {"succeeded": Event.REFUND_SUCCEEDED, "failed": Event.REFUND_FAIL
 _OF_REFUNDS: Final = frozenset({Event.REFUND_CREATED, *_ENDS.values()})
 
 
-def check_refunds(dossier: Dossier, standing: Standing, findings: Findings) -> None:
+def check_refunds(dossier: Dossier, standing: Standing, scene: Scene, findings: Findings) -> None:
     """All that our own books show at any moment, and for payments that stand still also what the channel's show."""
     _check_sums(dossier, findings)
     _check_numbers(dossier, findings)
     _check_events(dossier, findings)
     _check_parts(dossier, findings)
     _check_told(dossier, findings)
-    if standing is Standing.DECIDED:
+    if standing is Standing.DECIDED and scene.has_channels:
         _check_given_back(dossier, findings)
         _check_known(dossier, findings)
 

@@ -10,9 +10,9 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from gateway.audit.checks import HOLDS, Check
-from gateway.audit.run import AuditReport
-from gateway.audit.totals import AccountSums, Pile
+from gateway.audit.checks import HOLDS, HOLDS_OF_OWN, OF_CHANNELS, Check
+from gateway.audit.run import AuditKind, AuditReport
+from gateway.audit.totals import APART_OF_CHANNELS, AccountSums, Pile
 from gateway.kernel.clock import rfc3339
 
 _WIDTH: Final = 160
@@ -29,12 +29,27 @@ _MONEY_COLUMNS: Final = {
     "succeeded": "succeeded",
     "payable": "succeeded_fen",
 }
+_OWN_COLUMNS: Final = {"succeeded": "succeeded", "payable": "succeeded_fen"}
+_OWN_BOOKS: Final = (
+    "Own books only: the channels' books were not there. Whether a channel took or gave back what is booked here is "
+    "not compared; the reconciliation with the channels' statements answers that."
+)
+_OF_DAYS: Final = (
+    "Counters that count for ever, and what is known of customers, need all payments: of these days only they were not "
+    "compared."
+)
 
 
 def as_json(report: AuditReport) -> bytes:
     """The whole report; amounts in fen."""
     findings, totals, log = report.findings, report.totals, report.client_log
     document: dict[str, Any] = {
+        "kind": report.kind.value,
+        "channels_compared": report.kind is AuditKind.THREE_BOOKS,
+        "days": None
+        if report.days is None
+        else {"first": report.days.first.isoformat(), "last": report.days.last.isoformat()},
+        "left_out": _left_out(report),
         "agrees": report.agrees,
         "audited_at": rfc3339(report.at),
         "quiet": report.quiet,
@@ -57,7 +72,13 @@ def as_json(report: AuditReport) -> bytes:
         },
         "campaigns": asdict(report.campaigns),
         "pool": None if report.pool is None else asdict(report.pool),
-        "simulators": {"orders": report.trades, "refunds": report.refunds, "unknown_orders": _piles(totals.unknown)},
+        "simulators": {
+            "orders": report.trades,
+            "refunds": report.refunds,
+            "unknown_orders": _piles(report, totals.unknown),
+        }
+        if report.kind is AuditKind.THREE_BOOKS
+        else None,
         "client_log": None
         if log is None
         else {
@@ -68,17 +89,17 @@ def as_json(report: AuditReport) -> bytes:
             "http_statuses": dict(sorted(log.http_statuses.items())),
         },
         "accounts": {
-            account_id: {name: getattr(sums, name) for name in _MONEY_COLUMNS.values()}
+            account_id: {name: getattr(sums, name) for name in _columns(report).values()}
             for account_id, sums in sorted(totals.accounts.items())
         },
-        "apart": _piles(totals.apart),
+        "apart": _piles(report, _told_apart(report)),
         "checks": [
             {
                 "name": check.value,
-                "holds": findings.counts[check] == 0,
+                "holds": None if _is_left_out(report, check) else findings.counts[check] == 0,
                 "compared": findings.compared[check],
                 "mismatches": findings.counts[check],
-                "meaning": HOLDS[check],
+                "meaning": _meanings(report)[check],
             }
             for check in Check
         ],
@@ -96,6 +117,8 @@ def show(report: AuditReport) -> None:
     console = Console(highlight=False, soft_wrap=True)
     if not console.is_terminal:
         console = Console(highlight=False, soft_wrap=True, width=_WIDTH)
+    for line in _left_out(report):
+        console.print(line, markup=False)
     console.print(_accounts(report))
     console.print(_apart(report))
     console.print(_checks(report))
@@ -111,28 +134,33 @@ def show(report: AuditReport) -> None:
 
 
 def _accounts(report: AuditReport) -> Table:
-    table = Table(title="Accounts: the simulators' books and ours (fen)", title_justify="left")
+    is_own = report.kind is AuditKind.OWN_BOOKS
+    title = "Accounts: our books alone (fen)" if is_own else "Accounts: the simulators' books and ours (fen)"
+    table = Table(title=title, title_justify="left")
     table.add_column("account")
-    for heading in _MONEY_COLUMNS:
+    for heading in _columns(report):
         table.add_column(heading, justify="right")
     total = AccountSums()
     for account_id, sums in sorted(report.totals.accounts.items()):
-        table.add_row(account_id or "?", *_numbers(sums))
+        table.add_row(account_id or "?", *_numbers(report, sums))
         for name in AccountSums.__slots__:
             setattr(total, name, getattr(total, name) + getattr(sums, name))
     for channel, pile in sorted(report.totals.unknown.items()):
         table.add_row(f"not ours, at {channel}", f"{pile.count:,}", "", "", "", f"{pile.kept_fen:,}")
     table.add_section()
-    table.add_row("all accounts", *_numbers(total))
+    table.add_row("all accounts", *_numbers(report, total))
     return table
 
 
 def _apart(report: AuditReport) -> Table:
     table = Table(title=f"Counted apart (bound {report.bound_s:.0f} s)", title_justify="left")
-    for heading, justify in (("why", "left"), ("payments", "right"), ("kept by the channels (fen)", "right")):
-        table.add_column(heading, justify="right" if justify == "right" else "left")
-    for name, pile in report.totals.apart.items():
-        table.add_row(name.replace("_", " "), f"{pile.count:,}", f"{pile.kept_fen:,}")
+    table.add_column("why")
+    table.add_column("payments", justify="right")
+    if report.kind is AuditKind.THREE_BOOKS:
+        table.add_column("kept by the channels (fen)", justify="right")
+    for name, pile in _told_apart(report).items():
+        kept = [f"{pile.kept_fen:,}"] if report.kind is AuditKind.THREE_BOOKS else []
+        table.add_row(name.replace("_", " "), f"{pile.count:,}", *kept)
     return table
 
 
@@ -146,7 +174,7 @@ def _checks(report: AuditReport) -> Table:
     for check in Check:
         compared, wrong = report.findings.compared[check], report.findings.counts[check]
         mark = "✗" if wrong else "✓" if compared else "–"
-        table.add_row(mark, check.value, f"{compared:,}", f"{wrong:,}", HOLDS[check])
+        table.add_row(mark, check.value, f"{compared:,}", f"{wrong:,}", _meanings(report)[check])
     return table
 
 
@@ -199,19 +227,54 @@ def _client_log(report: AuditReport) -> list[str]:
 
 def _verdict(report: AuditReport) -> str:
     statuses = ", ".join(f"{count:,} {status}" for status, count in sorted(report.totals.statuses.items()))
-    compared = (
-        f"{report.payments:,} payments ({statuses or 'none'}), {report.trades:,} orders and {report.refunds:,} refunds "
-        f"at the simulators"
-    )
+    compared = f"{report.payments:,} payments ({statuses or 'none'})"
+    if report.kind is AuditKind.OWN_BOOKS:
+        compared += ", without the channels' books"
+    else:
+        compared += f", {report.trades:,} orders and {report.refunds:,} refunds at the simulators"
     restless = "" if report.quiet else " The stack was not quiet."
+    books = "Our own books" if report.kind is AuditKind.OWN_BOOKS else "The books"
     if report.agrees:
-        return f"The books agree: {compared}.{restless}"
-    return f"The books disagree in {report.findings.total:,} places: {compared}.{restless}"
+        return f"{books} agree: {compared}.{restless}"
+    return f"{books} disagree in {report.findings.total:,} places: {compared}.{restless}"
 
 
-def _numbers(sums: AccountSums) -> list[str]:
-    return [f"{getattr(sums, name):,}" for name in _MONEY_COLUMNS.values()]
+def _left_out(report: AuditReport) -> list[str]:
+    """What this audit cannot say, in sentences; nothing of one that joined all books."""
+    if report.kind is AuditKind.THREE_BOOKS:
+        return []
+    days = report.days
+    if days is None:
+        return [_OWN_BOOKS]
+    return [_OWN_BOOKS, f"Payments made from {days.first} to {days.last} (Beijing), day by day. {_OF_DAYS}"]
 
 
-def _piles(piles: dict[str, Pile]) -> dict[str, dict[str, int]]:
-    return {name: {"count": pile.count, "kept_fen": pile.kept_fen} for name, pile in piles.items()}
+def _is_left_out(report: AuditReport, check: Check) -> bool:
+    return report.kind is AuditKind.OWN_BOOKS and (check in OF_CHANNELS or not report.findings.compared[check])
+
+
+def _meanings(report: AuditReport) -> Mapping[Check, str]:
+    return HOLDS_OF_OWN if report.kind is AuditKind.OWN_BOOKS else HOLDS
+
+
+def _columns(report: AuditReport) -> Mapping[str, str]:
+    return _OWN_COLUMNS if report.kind is AuditKind.OWN_BOOKS else _MONEY_COLUMNS
+
+
+def _numbers(report: AuditReport, sums: AccountSums) -> list[str]:
+    return [f"{getattr(sums, name):,}" for name in _columns(report).values()]
+
+
+def _told_apart(report: AuditReport) -> Mapping[str, Pile]:
+    """The piles; those that only the channels' books can fill are left out where these were not there."""
+    piles = report.totals.apart
+    if report.kind is AuditKind.THREE_BOOKS:
+        return piles
+    return {name: pile for name, pile in piles.items() if name not in APART_OF_CHANNELS}
+
+
+def _piles(report: AuditReport, piles: Mapping[str, Pile]) -> dict[str, dict[str, int | None]]:
+    has_channels = report.kind is AuditKind.THREE_BOOKS
+    return {
+        name: {"count": pile.count, "kept_fen": pile.kept_fen if has_channels else None} for name, pile in piles.items()
+    }

@@ -6,15 +6,17 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
 import asyncpg
+from asyncpg.transaction import Transaction
 
 from gateway.audit import clientlog, database
 from gateway.audit.attempts import check_attempts
 from gateway.audit.booking import check_postings
-from gateway.audit.budgets import CampaignTally, check_budgets
+from gateway.audit.budgets import CampaignTally, check_budgets, check_walked
 from gateway.audit.callbacks import CallbackTally, check_callback
 from gateway.audit.clientlog import ClientLogSummary
 from gateway.audit.database import Page
@@ -31,6 +33,7 @@ from gateway.audit.scene import BOUND_S, Scene
 from gateway.audit.scratch import Scratch
 from gateway.audit.screening import check_decisions
 from gateway.audit.simulators import SimulatorBooks
+from gateway.audit.span import Bounds, Days, bounds
 from gateway.audit.totals import Totals
 from gateway.audit.webhooks import WebhookTally, check_webhooks
 from gateway.audit.work import check_work
@@ -41,11 +44,20 @@ _SHOWN_MAX: Final = 20
 _ULID: Final = 26
 
 
+class AuditKind(StrEnum):
+    """Which books were joined (audit_runs.kind)."""
+
+    THREE_BOOKS = "three_books"
+    OWN_BOOKS = "own_books"
+    """PostgreSQL, the pool and the clients' log: what the channels have is not asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class AuditOptions:
     """`bound_s`: for so long a payment may be unresolved (I6); `shown_max`: mismatches listed of each check.
 
-    `redis_url`: where the budget pool is; without it, it is not looked at.
+    `redis_url`: where the budget pool is; without it, it is not looked at.  `days`: only payments made in these, of our
+    own books alone (the channels' have no days); None for all.
     """
 
     client_logs: tuple[Path, ...] = ()
@@ -53,12 +65,21 @@ class AuditOptions:
     bound_s: float = BOUND_S
     redis_url: str | None = None
     shown_max: int = _SHOWN_MAX
+    own_books: bool = False
+    days: Days | None = None
+
+    @property
+    def kind(self) -> AuditKind:
+        """Which books it joins."""
+        return AuditKind.OWN_BOOKS if self.own_books else AuditKind.THREE_BOOKS
 
 
 @dataclass(frozen=True, slots=True)
 class AuditReport:
     """What was compared and what came of it."""
 
+    kind: AuditKind
+    days: Days | None
     findings: Findings
     totals: Totals
     client_log: ClientLogSummary | None
@@ -118,20 +139,23 @@ class _Audit:
         self._findings = Findings(options.shown_max)
         self._totals = Totals()
         self._callbacks = CallbackTally()
-        self._trades = self._refunds = 0
+        self._webhooks = WebhookTally()
+        self._campaigns = CampaignTally()
+        self._pool: PoolTally | None = None
+        self._payments = self._trades = self._refunds = 0
         self._walked_trades = self._walked_refunds = 0
 
     async def run(self) -> AuditReport:
         """Read, join, compare."""
-        await self._require_every_channel()
+        if not self._options.own_books:
+            await self._require_every_channel()
         quiet = await wait_until_quiet(self._connection, self._simulators, self._options.wait_s)
-        books_read_from = await database.clock(self._connection)
+        self._books_read_from = await database.clock(self._connection)
         client_log = self._read_client_logs()
         for simulator in self._simulators:
             await self._read_books(simulator)
         self._scratch.sort()
-        async with self._connection.transaction(isolation="repeatable_read", readonly=True):
-            return await self._compare(books_read_from, client_log, quiet=quiet)
+        return self._report(client_log, await self._compare(), quiet=quiet)
 
     async def _require_every_channel(self) -> None:
         known = {simulator.channel for simulator in self._simulators}
@@ -139,7 +163,8 @@ class _Audit:
         if missing := sorted(wanted - known):
             raise CannotAudit(
                 f"there are accounts at {', '.join(missing)}, but no simulator was named for "
-                f"{'it' if len(missing) == 1 else 'them'}: add --simulator {missing[0]}=URL"
+                f"{'it' if len(missing) == 1 else 'them'}: add --simulator {missing[0]}=URL, or leave the channels' "
+                f"books out with --own-books"
             )
 
     def _read_client_logs(self) -> ClientLogSummary | None:
@@ -161,53 +186,105 @@ class _Audit:
             self._scratch.add_refunds(refunds)
             self._refunds += len(refunds)
 
-    async def _compare(
-        self, books_read_from: datetime, client_log: ClientLogSummary | None, *, quiet: bool
-    ) -> AuditReport:
+    async def _compare(self) -> datetime:
+        """All there is in one snapshot; days one by one, each in its own, so that none is held for long."""
+        days = self._options.days
+        if days is None:
+            async with self._snapshot():
+                await self._compare_walked(None)
+                return await self._compare_rest(None)
+        for day in days.each():
+            await self._compare_walked(day)
+        return await self._compare_rest(days)
+
+    def _snapshot(self) -> Transaction:
+        """Within another one it is the same."""
+        return self._connection.transaction(isolation="repeatable_read", readonly=True)
+
+    async def _compare_walked(self, day: Days | None) -> None:
+        """The payments of a day, or all; and what has to be compared with their sums, in the same snapshot."""
         connection, findings = self._connection, self._findings
-        findings.retired = await database.retired(connection)
-        count = await database.counts(connection)
-        bound = timedelta(seconds=self._options.bound_s)
-        scene = Scene(count["now"], books_read_from, bound, await database.accounts(connection))
-        done = self._steps.step("payments", count["payments"])
-        walked = 0
-        async for page in database.pages(connection, findings):
+        async with self._snapshot():
+            findings.retired = await database.retired(connection)
+            self._scratch.forget_sums()
+            scene = await self._walk(day)
+            if day is not None:
+                await self._add_neighbours(day)
+            await check_walked(connection, self._scratch, None if day is None else day.first, scene.now, findings)
+
+    async def _walk(self, day: Days | None) -> Scene:
+        within, walked = bounds(day), 0
+        count = await database.paid(self._connection, within)
+        scene = await self._scene(count["now"])
+        done = self._steps.step("payments" if day is None else f"payments of {day.first}", count["payments"])
+        async for page in database.pages(self._connection, within, self._findings):
             self._add_books(page)
             for dossier in page.dossiers.values():
                 self._check(dossier, scene)
-            self._sum_up(page)
+            self._sum_up(page, day)
             for callback in page.strange_callbacks:
-                check_callback(callback, None, scene, findings)
+                check_callback(callback, None, scene, self._findings)
                 self._callbacks.add(callback)
             walked += len(page.dossiers)
             done(len(page.dossiers))
+        self._payments += walked
         self._require_all_walked(walked, count["payments"])
-        await database.check_numbers(connection, count, findings)
-        webhooks = await check_webhooks(connection, scene, findings)
-        await check_decisions(connection, findings)
+        return scene
+
+    async def _scene(self, now: datetime) -> Scene:
+        own, bound = self._options.own_books, timedelta(seconds=self._options.bound_s)
+        read_from = now if own else self._books_read_from
+        return Scene(now, read_from, bound, await database.accounts(self._connection), has_channels=not own)
+
+    async def _add_neighbours(self, day: Days) -> None:
+        """What payments of the days beside it took of this day's budgets: campaigns have time zones of their own."""
+        around, own = bounds(day.widened()), bounds(day)
+        for within in (Bounds(around.after, own.after), Bounds(own.to, around.to)):
+            async for page in database.promoted(self._connection, within):
+                self._sum_up(page, day)
+
+    async def _compare_rest(self, days: Days | None) -> datetime:
+        """What is compared by PostgreSQL itself, each in a snapshot of its own where no other is open."""
+        connection, findings, within = self._connection, self._findings, bounds(days)
+        async with self._snapshot():
+            await database.check_numbers(connection, within, bounds(days, "ref_"), findings)
+        async with self._snapshot():
+            scene = await self._scene(await connection.fetchval("SELECT now()"))
+            self._webhooks = await check_webhooks(connection, scene, days, findings)
+        async with self._snapshot():
+            await check_decisions(connection, within, findings)
         clientlog.check_orders(self._scratch, findings)
-        campaigns = await check_budgets(connection, self._scratch, scene.now, findings)
-        pool = None if self._options.redis_url is None else await survey_pool(connection, self._options.redis_url)
-        self._totals.compare(await database.receivables(connection), findings)
+        async with self._snapshot():
+            self._campaigns = await check_budgets(connection, within, findings)
+        if self._options.redis_url is not None:
+            self._pool = await survey_pool(connection, self._options.redis_url)
+        if not self._options.own_books:
+            self._totals.compare(await database.receivables(connection), findings)
+        return scene.now
+
+    def _report(self, client_log: ClientLogSummary | None, at: datetime, *, quiet: bool) -> AuditReport:
         return AuditReport(
-            findings=findings,
+            kind=self._options.kind,
+            days=self._options.days,
+            findings=self._findings,
             totals=self._totals,
             client_log=client_log,
-            payments=walked,
+            payments=self._payments,
             trades=self._trades,
             refunds=self._refunds,
             callbacks=self._callbacks,
-            webhooks=webhooks,
-            campaigns=campaigns,
-            pool=pool,
+            webhooks=self._webhooks,
+            campaigns=self._campaigns,
+            pool=self._pool,
             quiet=quiet,
-            at=scene.now,
+            at=at,
             bound_s=self._options.bound_s,
         )
 
     def _check(self, dossier: Dossier, scene: Scene) -> None:
         findings, standing = self._findings, scene.standing(dossier)
-        check_money(dossier, standing, scene, findings)
+        if scene.has_channels:
+            check_money(dossier, standing, scene, findings)
         check_history(dossier, findings)
         check_answers(dossier, findings)
         check_work(dossier, scene, findings)
@@ -216,16 +293,19 @@ class _Audit:
             check_callback(callback, dossier, scene, findings)
             self._callbacks.add(callback)
         check_postings(dossier, scene, findings)
-        check_refunds(dossier, standing, findings)
+        check_refunds(dossier, standing, scene, findings)
         check_redemptions(dossier, findings)
         database.check_order_number(dossier, findings)
         self._totals.add(dossier, standing, scene)
 
-    def _sum_up(self, page: Page) -> None:
-        """Put aside what the payments count for in budgets, limits and their customers' history."""
+    def _sum_up(self, page: Page, of: Days | None) -> None:
+        """Put aside what the payments count for in budgets, limits and their customers' history; of a day, or all."""
         promoted = [dossier for dossier in page.dossiers.values() if dossier.redemptions]
-        self._scratch.add_took([row for dossier in promoted for row in took(dossier)])
-        self._scratch.add_used([row for dossier in promoted for row in used(dossier)])
+        day = None if of is None else of.first.isoformat()
+        self._scratch.add_took([row for dossier in promoted for row in took(dossier) if day in {None, row.day}])
+        self._scratch.add_used([row for dossier in promoted for row in used(dossier) if day in {None, row.day}])
+        if of is not None:
+            return
         payments = [dossier.payment for dossier in page.dossiers.values()]
         self._scratch.add_paid(
             [(row.customer, row.payable) for row in payments if row.customer and row.status == Status.SUCCEEDED]

@@ -47,6 +47,8 @@ class Scene:
     books_read_from: datetime
     bound: timedelta
     accounts: Mapping[str, AccountRow]
+    has_channels: bool = True
+    """Whether the channels' books are there; without them nothing is said of what they would show."""
 
     def standing(self, dossier: Dossier) -> Standing:
         """How the payment stands."""
@@ -57,7 +59,7 @@ class Scene:
         under_way = _under_way(dossier)
         if under_way is not None:
             return under_way
-        if dossier.settled_by_hand:
+        if self.has_channels and dossier.settled_by_hand:
             return Standing.BY_HAND
         is_changing = any(event.at >= self.books_read_from for event in dossier.events)
         return Standing.CHANGING if is_changing else Standing.DECIDED

@@ -71,6 +71,10 @@ class Scratch:
         """By customer, in the order of their hashes: fen, and payments."""
         return self._db.execute(_SQL["paid"])
 
+    def forget_sums(self) -> None:
+        """Empty what add_took, add_used and add_paid wrote."""
+        self._db.executescript(_SQL["forget_sums"])
+
     def sort(self) -> None:
         """Make it ready to be read."""
         self._db.executescript(_SQL["indexes"])

@@ -65,6 +65,11 @@ INSERT INTO used VALUES (?, ?, ?, ?, ?, ?)
 -- name: add_paid
 INSERT INTO paid VALUES (?, ?)
 
+-- name: forget_sums
+DELETE FROM took;
+DELETE FROM used;
+DELETE FROM paid;
+
 -- name: took
 SELECT campaign_id, day, slice, sum(fen), sum(number) FROM took GROUP BY campaign_id, day, slice
 ORDER BY campaign_id, day, slice

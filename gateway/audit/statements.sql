@@ -1,13 +1,23 @@
--- What the audit reads of PostgreSQL, all in one snapshot (database.py).  A page is a range of payment ids.
+-- What the audit reads of PostgreSQL (database.py), and the row that it leaves.  A page is a range of payment ids.
 
 -- name: payments
 SELECT
     p.id, p.merchant_id, p.merchant_order_no, p.status, p.version, p.amount, p.payable, p.currency, p.method, p.wallet,
     p.attempt_seq, p.reversal, p.review, p.amount_refunded, p.refund_held, p.late_captures, p.created_at, p.expires_at, o.payment_id AS order_owner,
     p.customer, p.promoted
-FROM (SELECT * FROM payments WHERE id > $1 ORDER BY id LIMIT $2) p
+FROM (SELECT * FROM payments WHERE id > $1 AND id <= $2 ORDER BY id LIMIT $3) p
 LEFT JOIN order_numbers o ON o.merchant_id = p.merchant_id AND o.merchant_order_no = p.merchant_order_no
 ORDER BY p.id
+
+-- name: promoted_payments
+-- Those that took something of a campaign, for their sums alone.
+SELECT
+    id, merchant_id, merchant_order_no, status, version, amount, payable, currency, method, wallet, attempt_seq, reversal,
+    review, amount_refunded, refund_held, late_captures, created_at, expires_at, NULL AS order_owner, customer, promoted
+FROM payments
+WHERE id > $1 AND id <= $2 AND promoted
+ORDER BY id
+LIMIT $3
 
 -- name: attempts
 SELECT payment_id, merchant_id, seq, account_id, state, created_at, pay_until FROM attempts
@@ -56,8 +66,10 @@ WHERE payment_id > $1 AND payment_id <= $2
 ORDER BY payment_id, merchant_id, seq
 
 -- name: slices
+-- Of one day, or of all ($1 null).
 SELECT campaign_id, day::text AS day, slice::integer AS slice, granted, used, granted_count, used_count
 FROM campaign_slices
+WHERE $1::date IS NULL OR day = $1
 ORDER BY campaign_id, day, slice
 
 -- name: epoch
@@ -70,8 +82,10 @@ WHERE s.day = (now() AT TIME ZONE c.timezone)::date
 ORDER BY s.campaign_id, s.slice
 
 -- name: uses
+-- Of one day, or of all ($1 null).
 SELECT key, campaign_id, scope COLLATE "C" AS scope, day::text AS day, used, used_count
 FROM campaign_uses
+WHERE $1::date IS NULL OR day = $1
 ORDER BY key, campaign_id, scope COLLATE "C", day
 
 -- name: customers
@@ -84,22 +98,22 @@ SELECT id, budget, budget_per_day, count, count_per_day, timezone FROM campaigns
 SELECT campaign_id, version, document, created_at FROM campaign_versions ORDER BY campaign_id, version
 
 -- name: coupons_redeemed
-SELECT count(*) FROM coupons WHERE payment_id IS NOT NULL
+SELECT count(*) FROM coupons WHERE payment_id > $1 AND payment_id <= $2
 
 -- name: coupons_astray
 -- Coupons that are redeemed by a payment that did not take them, and redemptions of payments that stand whose coupon is
--- not theirs.  A coupon may have come back with a full refund.
+-- not theirs.  A coupon may have come back with a full refund.  Of the payments above $1 up to $2.
 WITH taken AS (
     SELECT r.coupon_id, r.payment_id, r.campaign_id,
         p.status IN ('processing', 'requires_action', 'succeeded') AND p.amount_refunded < p.amount AS keeps
     FROM redemptions r
     JOIN payments p ON p.id = r.payment_id AND p.merchant_id = r.merchant_id
-    WHERE r.coupon_id IS NOT NULL
+    WHERE r.coupon_id IS NOT NULL AND r.payment_id > $1 AND r.payment_id <= $2 AND p.id > $1 AND p.id <= $2
 )
 SELECT c.id AS coupon_id, c.payment_id, 'redeemed by a payment that did not take it' AS why
 FROM coupons c
 LEFT JOIN taken t ON t.coupon_id = c.id AND t.payment_id = c.payment_id AND t.campaign_id = c.campaign_id
-WHERE c.payment_id IS NOT NULL AND t.coupon_id IS NULL
+WHERE c.payment_id > $1 AND c.payment_id <= $2 AND t.coupon_id IS NULL
 UNION ALL
 SELECT t.coupon_id, t.payment_id,
     CASE
@@ -121,41 +135,45 @@ SELECT id, channel, fee_rate_millionths, terms, updated_at FROM channel_accounts
 -- name: retired
 SELECT month FROM retired_months
 
+-- name: paid
+-- How many payments are to be walked through, and the snapshot's time.
+SELECT count(*) AS payments, now() AS now FROM payments WHERE id > $1 AND id <= $2
+
 -- name: counts
+-- Of the numbers and keys whose payments lie above $1 up to $2, and refunds above $3 up to $4.
 SELECT
-    (SELECT count(*) FROM payments) AS payments,
-    (SELECT count(*) FROM order_numbers) AS order_numbers,
-    (SELECT count(*) FROM idempotency_keys) AS idempotency_keys,
-    (SELECT count(*) FROM refunds) AS refunds,
-    (SELECT count(*) FROM refund_numbers) AS refund_numbers,
-    (SELECT count(*) FROM refund_keys) AS refund_keys,
-    now() AS now
+    (SELECT count(*) FROM order_numbers WHERE payment_id > $1 AND payment_id <= $2) AS order_numbers,
+    (SELECT count(*) FROM idempotency_keys WHERE payment_id > $1 AND payment_id <= $2) AS idempotency_keys,
+    (SELECT count(*) FROM refund_numbers WHERE refund_id > $3 AND refund_id <= $4) AS refund_numbers,
+    (SELECT count(*) FROM refund_keys WHERE refund_id > $3 AND refund_id <= $4) AS refund_keys
 
 -- name: order_numbers_astray
 SELECT o.merchant_id, o.merchant_order_no, o.payment_id
 FROM order_numbers o
 LEFT JOIN payments p
     ON p.id = o.payment_id AND p.merchant_id = o.merchant_id AND p.merchant_order_no = o.merchant_order_no
-WHERE p.id IS NULL
+        AND p.id > $1 AND p.id <= $2
+WHERE o.payment_id > $1 AND o.payment_id <= $2 AND p.id IS NULL
 
 -- name: idempotency_keys_astray
 SELECT k.merchant_id, k.key, k.payment_id
 FROM idempotency_keys k
-LEFT JOIN payments p ON p.id = k.payment_id AND p.merchant_id = k.merchant_id
-WHERE p.id IS NULL
+LEFT JOIN payments p ON p.id = k.payment_id AND p.merchant_id = k.merchant_id AND p.id > $1 AND p.id <= $2
+WHERE k.payment_id > $1 AND k.payment_id <= $2 AND p.id IS NULL
 
 -- name: refund_numbers_astray
 SELECT n.merchant_id, n.merchant_refund_no, n.refund_id
 FROM refund_numbers n
 LEFT JOIN refunds r
     ON r.id = n.refund_id AND r.merchant_id = n.merchant_id AND r.merchant_refund_no = n.merchant_refund_no
-WHERE r.id IS NULL
+        AND r.id > $1 AND r.id <= $2
+WHERE n.refund_id > $1 AND n.refund_id <= $2 AND r.id IS NULL
 
 -- name: refund_keys_astray
 SELECT k.merchant_id, k.key, k.refund_id
 FROM refund_keys k
-LEFT JOIN refunds r ON r.id = k.refund_id AND r.merchant_id = k.merchant_id
-WHERE r.id IS NULL
+LEFT JOIN refunds r ON r.id = k.refund_id AND r.merchant_id = k.merchant_id AND r.id > $1 AND r.id <= $2
+WHERE k.refund_id > $1 AND k.refund_id <= $2 AND r.id IS NULL
 
 -- name: receivables
 -- What each channel account owes, per day of Beijing, before fees and in fees.
@@ -174,13 +192,15 @@ SELECT payment_id, kind, refund_id, attempt_seq, verdict FROM review_verdicts
 WHERE payment_id > $1 AND payment_id <= $2
 
 -- name: deliveries
--- Every webhook delivery, beside the event that it tells of and its place in the queue.
+-- Webhook deliveries above $1 up to $2 (ids of events), each beside the event that it tells of and its place in the
+-- queue.  An event's id was made within an hour of its time, $3 and $4 are that much wider.
 SELECT
     d.event_id, d.merchant_id, d.endpoint_id, d.status, d.body, d.created_at, q.event_id IS NOT NULL AS queued,
     e.payment_id, e.refund_id, e.type, e.seq, e.at, e.to_status
 FROM webhook_deliveries d
 LEFT JOIN webhook_queue q ON q.endpoint_id = d.endpoint_id AND q.event_id = d.event_id
-LEFT JOIN events e ON e.id = d.event_id AND e.merchant_id = d.merchant_id
+LEFT JOIN events e ON e.id = d.event_id AND e.merchant_id = d.merchant_id AND e.at >= $3 AND e.at < $4
+WHERE d.event_id > $1 AND d.event_id <= $2
 
 -- name: queue_astray
 SELECT q.event_id, q.endpoint_id
@@ -198,6 +218,7 @@ LEFT JOIN events e
 -- name: untold
 -- Events that nobody was told of, and that are not about to be told, although somebody wants to be: $1 are the types as
 -- they are written, $2 what they are called outside.  An endpoint counts where it has not been changed since ($3 before).
+-- Of the time from $4 until $5.
 SELECT e.id AS event_id, e.payment_id, e.type, target.endpoint_id
 FROM events e
 JOIN unnest($1::text[], $2::text[]) AS told (written, public) ON told.written = e.type
@@ -210,7 +231,7 @@ CROSS JOIN LATERAL (
     SELECT p.merchant_id FROM payments p
     WHERE p.id = e.payment_id AND p.merchant_id = e.merchant_id AND p.notify_url IS NOT NULL
 ) target
-WHERE e.id IS NOT NULL
+WHERE e.id IS NOT NULL AND e.at >= $4 AND e.at < $5
     AND NOT EXISTS (
         SELECT FROM webhook_deliveries d
         WHERE d.event_id = e.id AND d.merchant_id = e.merchant_id AND d.endpoint_id = target.endpoint_id
@@ -218,7 +239,7 @@ WHERE e.id IS NOT NULL
     AND NOT EXISTS (SELECT FROM webhook_outbox o WHERE o.event_id = e.id)
 
 -- name: events_told
-SELECT count(*) FROM events WHERE id IS NOT NULL AND type = ANY ($1::text[])
+SELECT count(*) FROM events WHERE id IS NOT NULL AND type = ANY ($1::text[]) AND at >= $2 AND at < $3
 
 -- name: stirring
 -- What tells a quiet stack: nothing to resolve or give back, nothing that is just being told, and nothing new.  Refunds
@@ -233,7 +254,7 @@ SELECT
     concat((SELECT max(id) FROM payments), ' ', (SELECT max(id) FROM refunds)) AS newest
 
 -- name: screened
-SELECT count(*) FROM risk_decisions
+SELECT count(*) FROM risk_decisions WHERE payment_id > $1 AND payment_id <= $2
 
 -- name: decisions_astray
 -- Payments and decisions that do not belong together.  A payment that was refused at once needs no case; one that failed
@@ -242,8 +263,10 @@ WITH screened AS (
     SELECT id, merchant_id, risk_version, risk_decision, risk_score, status, failure_code,
         status = 'failed' AND attempt_seq = 0 AS is_refused
     FROM payments
-    WHERE risk_version IS NOT NULL OR risk_decision <> 'approve' OR risk_score <> 0
-        OR failure_code IN ('risk_declined', 'risk_unavailable')
+    WHERE id > $1 AND id <= $2 AND (risk_version IS NOT NULL OR risk_decision <> 'approve' OR risk_score <> 0
+        OR failure_code IN ('risk_declined', 'risk_unavailable'))
+), decided AS (
+    SELECT * FROM risk_decisions WHERE payment_id > $1 AND payment_id <= $2
 ), judged AS (
     SELECT coalesce(p.id, d.payment_id) AS payment_id, CASE
         WHEN d.payment_id IS NULL THEN concat('no decision, but the payment says ', p.risk_decision)
@@ -264,7 +287,12 @@ WITH screened AS (
             WHERE c.payment_id = p.id AND c.merchant_id = p.merchant_id AND c.kind = 'review'
         ) THEN 'to be reviewed, but there is no case'
     END AS why
-    FROM screened p FULL JOIN risk_decisions d ON d.payment_id = p.id AND d.merchant_id = p.merchant_id
+    FROM screened p FULL JOIN decided d ON d.payment_id = p.id AND d.merchant_id = p.merchant_id
 )
 SELECT payment_id, why FROM judged WHERE why IS NOT NULL
 ORDER BY payment_id
+
+-- name: leave_run
+INSERT INTO audit_runs
+    (audited_at, kind, first_day, last_day, payments, compared, mismatches, findings, agreed)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)

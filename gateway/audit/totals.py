@@ -18,6 +18,10 @@ from gateway.kernel.clock import BEIJING
 from gateway.ledger.postings import channel_receivable
 from gateway.payments.states import Status
 
+APART_OF_CHANNELS: Final = frozenset(
+    {Standing.BY_HAND, Standing.CHANGING, "late_capture_sought", "late_capture_review", "retired"}
+)
+"""The piles that only the channels' books can fill."""
 _FEES: Final = frozenset({"fee", "fee_reversed", "refund_fee"})
 
 
@@ -93,7 +97,10 @@ class Totals:
             sums = self.accounts[dossier.attempts[payment.attempt_seq].account_id]
             sums.succeeded += 1
             sums.succeeded_fen += payment.payable
-        if standing is Standing.DECIDED:
+        if not scene.has_channels:
+            if standing is not Standing.DECIDED:
+                self.apart[standing].count += 1
+        elif standing is Standing.DECIDED:
             self._expect(dossier)
             self._set_late_captures_apart(dossier, scene)
         else:

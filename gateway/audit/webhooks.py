@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import asyncpg
@@ -17,6 +17,7 @@ from gateway.audit.checks import Check
 from gateway.audit.database import SQL
 from gateway.audit.findings import Findings
 from gateway.audit.scene import Scene
+from gateway.audit.span import Days, bounds
 from gateway.kernel.clock import rfc3339
 from gateway.webhooks.catalogue import TOLD, WebhookType, public_type
 
@@ -25,6 +26,9 @@ _CHANGED_BEFORE: Final = timedelta(seconds=10)
 """An endpoint that was made or changed so shortly before an event may not have been seen by its transaction."""
 _FOR_ALL: Final = tuple([written for written in TOLD if written != WebhookType.ENDPOINT_TEST])
 """What goes through the outbox; a test is for one endpoint only."""
+_EVER: Final = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
+_ID_SPREAD: Final = timedelta(hours=1)
+"""The id of an event is of the process' clock, its time of the database's: they differ by far less."""
 
 
 @dataclass(slots=True)
@@ -37,12 +41,19 @@ class WebhookTally:
     overdue: int = 0
 
 
-async def check_webhooks(connection: asyncpg.Connection, scene: Scene, findings: Findings) -> WebhookTally:
-    """All of them.  Has to run in the audit's snapshot."""
-    tally = WebhookTally(events=await connection.fetchval(SQL["events_told"], _FOR_ALL))
+async def check_webhooks(
+    connection: asyncpg.Connection, scene: Scene, days: Days | None, findings: Findings
+) -> WebhookTally:
+    """Those of the events of some days (also of payments that are older), or of all; queues always whole.
+
+    Has to run in a snapshot of the audit's.
+    """
+    begin, end = _EVER if days is None else (days.begin, days.end)
+    tally = WebhookTally(events=await connection.fetchval(SQL["events_told"], _FOR_ALL, begin, end))
     findings.compare(Check.WEBHOOK_DELIVERY, tally.events)
-    await _check_told(connection, findings)
-    async for row in connection.cursor(SQL["deliveries"], prefetch=_ROWS):
+    await _check_told(connection, begin, end, findings)
+    made = (*bounds(days, "evt_"), begin - _ID_SPREAD, end + _ID_SPREAD)
+    async for row in connection.cursor(SQL["deliveries"], *made, prefetch=_ROWS):
         tally.deliveries[row["status"]] += 1
         tally.overdue += row["status"] == "pending" and scene.now > row["created_at"] + scene.bound
         _check_delivery(row, findings)
@@ -59,9 +70,10 @@ async def check_webhooks(connection: asyncpg.Connection, scene: Scene, findings:
     return tally
 
 
-async def _check_told(connection: asyncpg.Connection, findings: Findings) -> None:
+async def _check_told(connection: asyncpg.Connection, begin: datetime, end: datetime, findings: Findings) -> None:
     public = [public_type(written) for written in _FOR_ALL]
-    async for row in connection.cursor(SQL["untold"], _FOR_ALL, public, _CHANGED_BEFORE, prefetch=_ROWS):
+    wanted = (_FOR_ALL, public, _CHANGED_BEFORE, begin, end)
+    async for row in connection.cursor(SQL["untold"], *wanted, prefetch=_ROWS):
         findings.add(Check.WEBHOOK_DELIVERY, "wanted, and neither delivered nor about to be", **row)
 
 

@@ -54,6 +54,21 @@ LEDGER_IMBALANCE: Final = Gauge(
 LEDGER_CHECKED_AT: Final = Gauge(
     "mashang_ledger_check_timestamp_seconds", "When the worker last compared.", multiprocess_mode="livemax"
 )
+AUDIT_FINDINGS: Final = Gauge(
+    "mashang_audit_findings",
+    "Mismatches that the newest audit of the books found (`mashang audit`, of whichever kind and days); 0 before any.",
+    multiprocess_mode="livemostrecent",
+)
+AUDITED_AT: Final = Gauge(
+    "mashang_audit_last_timestamp_seconds",
+    "When the books were last audited to the end; 0 where they never were.",
+    multiprocess_mode="livemax",
+)
+AUDIT_AGREED_AT: Final = Gauge(
+    "mashang_audit_last_agreed_timestamp_seconds",
+    "When an audit last found that the books agree; 0 where none did.",
+    multiprocess_mode="livemax",
+)
 CERTIFICATE_EXPIRY: Final = Gauge(
     "mashang_account_certificate_expiry_timestamp_seconds",
     "When the first of a channel account's certificates expires; nothing of accounts without one.",

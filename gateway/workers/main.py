@@ -21,6 +21,7 @@ from gateway.retention.keeping import keep_retention
 from gateway.settings import Settings
 from gateway.tracing.tracing import Work
 from gateway.webhooks.running import webhooks_delivered
+from gateway.workers.audits import tell_audits
 from gateway.workers.callbacks import CallbackSweep
 from gateway.workers.campaigns import tell_campaigns
 from gateway.workers.housekeeping import keep_house
@@ -59,6 +60,7 @@ async def run(settings: Settings) -> None:
             base.revision.run(),
             keep_house(base, turns),
             watch_ledger(base.pool),
+            tell_audits(base.pool),
             tell_campaigns(base.pool, exposition),
             keep_retention(base.settings),
             CallbackSweep(base).run(),

@@ -106,7 +106,7 @@ def test_a_crash_of_the_audit_is_not_taken_for_a_mismatch(
         raise KeyError("a bug")
 
     monkeypatch.setattr(command, "find_places", crash)
-    assert command.run_audit(tmp_path, (), AuditOptions(), json=True) == COULD_NOT_AUDIT
+    assert command.run_audit(command.Asked(tmp_path), AuditOptions(), json=True) == COULD_NOT_AUDIT
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "KeyError" in captured.err

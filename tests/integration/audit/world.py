@@ -342,7 +342,8 @@ class World:
         await self.write(connection)
         if log:
             options["client_logs"] = (self.write_log(folder / "client.jsonl"),)
-        books = [SimulatorBooks(name, f"http://{name}", self._transport(name)) for name in CHANNELS]
+        channels = () if options.get("own_books") else CHANNELS
+        books = [SimulatorBooks(name, f"http://{name}", self._transport(name)) for name in channels]
         try:
             return await audit(database_url, books, AuditOptions(**options))
         finally:
