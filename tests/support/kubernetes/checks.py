@@ -40,6 +40,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     network.policies_choose_pods,
     network.the_public_net_is_public,
     network.gateways_are_not_open_to_everybody,
+    network.names_are_looked_up,
 )
 
 

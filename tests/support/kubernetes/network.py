@@ -10,6 +10,8 @@ from tests.support.kubernetes.application import gateway_routes, is_inner
 from tests.support.kubernetes.resources import Body, Rendering, Resource, Workload, selects
 
 _INSIDE: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8")
+_LOCAL_DNS: Final = "169.254.20.10/32"
+"""NodeLocal DNSCache listens there (kubernetes.io/docs/tasks/administer-cluster/nodelocaldns)."""
 
 
 def ingress_shows_what_is_public(rendering: Rendering) -> Iterator[str]:
@@ -93,6 +95,24 @@ def gateways_are_not_open_to_everybody(rendering: Rendering) -> Iterator[str]:
                 yield f"{policy.title} lets everybody in"
             if not rule.get("ports"):
                 yield f"{policy.title} lets in to every port"
+
+
+def names_are_looked_up(rendering: Rendering) -> Iterator[str]:
+    """Each pod of ours reaches the cluster's DNS by UDP and TCP, and a machine's own cache where there is one."""
+    policies = list(rendering.of_kind("NetworkPolicy"))
+    for workload in rendering.workloads:
+        chosen = [one for one in policies if workload.is_ours and selects(one.spec["podSelector"], workload.labels)]
+        rules = [rule for one in chosen for rule in one.spec.get("egress", ())]
+        asked = [rule for rule in rules if {("UDP", 53), ("TCP", 53)} <= _ports(rule)]
+        peers = [peer for rule in asked for peer in rule.get("to", ())]
+        if chosen and not any("podSelector" in peer for peer in peers):
+            yield f"{workload.title} cannot ask the cluster's DNS"
+        if chosen and {"ipBlock": {"cidr": _LOCAL_DNS}} not in peers:
+            yield f"{workload.title} cannot ask a machine's own DNS cache"
+
+
+def _ports(rule: Body) -> set[tuple[str, object]]:
+    return {(port.get("protocol", "TCP"), port.get("port")) for port in rule.get("ports", ())}
 
 
 def _covers(path: Body, route: str) -> bool:

@@ -348,6 +348,16 @@ NETWORK: Final = (
         lambda b: b["NetworkPolicy mashang-gateway"]["spec"]["ingress"][0].pop("ports"),
         "lets in to every port",
     ),
+    production(
+        "names_are_looked_up",
+        lambda b: egress(b, "mashang-gateway")[0]["to"].pop(1),
+        "Deployment mashang-gateway cannot ask a machine's own DNS cache",
+    ),
+    production(
+        "names_are_looked_up",
+        lambda b: egress(b, "mashang-migrate")[0]["ports"].pop(0),
+        "Job mashang-migrate cannot ask the cluster's DNS",
+    ),
 )
 
 FAULTS: Final = (*REFERENCES, *PODS, *NETWORK)
