@@ -24,7 +24,12 @@ from tests.integration.audit.test_planted_errors import _MODULES
 from tests.integration.audit.world import World
 
 assert _MODULES, "importing them registers what they plant"
-_AT_CHANNEL_TOO = {"an_order_that_was_left_as_unsent_and_is_there", "a_refused_order_that_was_captured"}
+_AT_CHANNEL_TOO = {
+    "an_order_that_was_not_sent_and_is_at_its_channel",
+    "an_order_that_was_refused_captured_and_given_back",
+    "an_order_that_was_refused_while_the_customer_types_the_pin",
+}
+"""Planted in a channel's book, for a check that our own take a part in."""
 
 
 def unbalanced(world: World) -> None:

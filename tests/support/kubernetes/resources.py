@@ -10,7 +10,7 @@ import yaml
 
 Body = Mapping[str, Any]
 
-_TEMPLATED: Final = ("Deployment", "StatefulSet", "DaemonSet", "Job")
+_TEMPLATED: Final = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +61,19 @@ class Workload:
     @property
     def labels(self) -> Mapping[str, str]:
         """Of its pods."""
-        return self.resource.spec["template"]["metadata"].get("labels") or {}
+        return self._template["metadata"].get("labels") or {}
 
     @property
     def pod(self) -> Body:
         """The specification of its pods."""
-        spec: Body = self.resource.spec["template"]["spec"]
+        spec: Body = self._template["spec"]
         return spec
+
+    @property
+    def _template(self) -> Body:
+        maker = self.resource.spec["jobTemplate"]["spec"] if self.resource.kind == "CronJob" else self.resource.spec
+        template: Body = maker["template"]
+        return template
 
     @property
     def containers(self) -> list[Body]:
