@@ -162,7 +162,7 @@ class AccountBook:
 
     def _open(self, row: AccountRow, previous_sealed: bytes | None) -> _Built:
         """Open an account; earlier credentials that do not open any more are no reason to lose the present ones."""
-        settings = row.settings(self._vault)
+        settings = present = row.settings(self._vault)
         previous = None
         if previous_sealed is not None:
             try:
@@ -172,7 +172,7 @@ class AccountBook:
             except ValueError as error:
                 _log.error("an account's earlier credentials cannot be opened", extra=_complaint(row.id, error))
         channel = self._build(row.id, row.channel, settings)
-        tell_expiry(row.id, settings)
+        tell_expiry(row.id, present)
         return _Built(row.settings_sealed, previous_sealed, channel, previous)
 
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from gateway.kernel.business_metrics import CERTIFICATE_EXPIRY
 from routing.channels.rsa import load_certificate
 
+_told: Final[set[str]] = set()
+
 
 def tell_expiry(account_id: str, settings: Mapping[str, Any]) -> None:
-    """The first of an account's; nothing where it has none."""
+    """The first of an account's; one that has none any more has one that never expires, for a gauge cannot be untold.
+
+    `settings` are those in force: what expires of the credentials before them is nobody's trouble.
+    """
     moments = list(_expiries(settings))
-    if moments:
-        CERTIFICATE_EXPIRY.labels(account_id).set(min(moments))
+    if moments or account_id in _told:
+        _told.add(account_id)
+        CERTIFICATE_EXPIRY.labels(account_id).set(min(moments, default=math.inf))
 
 
 def _expiries(settings: Mapping[str, Any]) -> Iterator[float]:

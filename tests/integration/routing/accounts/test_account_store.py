@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from prometheus_client import REGISTRY
 
 from gateway.database.pool import open_pool
+from gateway.kernel.clock import utc_now
 from gateway.kernel.secrets import Vault
 from gateway.merchants.store import create_merchant
 from routing.accounts.book import AccountBook
@@ -162,6 +168,32 @@ async def test_a_rotation_keeps_the_earlier_credentials_for_the_overlap(pool: as
     assert found.previous is not found.channel
     # Answers may still be signed with the key from before; notifications are read with all that was.
     assert builder.built == [WECHAT, ROTATED | {"platform_public_keys": {"K1": "old", "K2": "new"}}]
+
+
+async def test_what_is_told_to_expire_is_what_is_in_force(pool: asyncpg.Pool, account: str) -> None:
+    now = utc_now().replace(microsecond=0)
+    soon, later = now + timedelta(days=2), now + timedelta(days=900)
+    old = WECHAT | {"platform_public_keys": {"K1": certificate(soon), "K9": certificate(later)}}
+    await rotate_account(pool, VAULT, account, old, timedelta())
+    book, _ = await opened(pool)
+    assert expiry_told(account) == soon.timestamp()
+    renewed = WECHAT | {"platform_public_keys": {"K2": certificate(later)}}
+    await rotate_account(pool, VAULT, account, renewed, timedelta(hours=1))
+    await book.reload()
+    assert expiry_told(account) == later.timestamp()
+    await rotate_account(pool, VAULT, account, ROTATED, timedelta(hours=1))
+    await book.reload()
+    assert expiry_told(account) == math.inf
+
+
+def certificate(expires_at: datetime) -> str:
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, expires_at - timedelta(days=1_000), expires_at)
+    return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def expiry_told(account_id: str) -> float | None:
+    return REGISTRY.get_sample_value("mashang_account_certificate_expiry_timestamp_seconds", {"account": account_id})
 
 
 async def test_a_rotation_without_overlap_forgets_at_once(pool: asyncpg.Pool, account: str) -> None:
