@@ -15,5 +15,5 @@ router = admin_router()
 
 @router.get("/payments/{payment_id}", response_model=PaymentDetail, summary="Read any merchant's payment")
 async def get_payment(request: Request, payment_id: PaymentId) -> Response:
-    """A payment by its id, with every attempt and why its account was asked."""
+    """A payment by its id, with its refunds, and with every attempt and why its account was asked."""
     return json_answer(200, await detail_of(services_of(request), payment_id)).to_response()

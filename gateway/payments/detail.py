@@ -1,4 +1,4 @@
-"""A payment as operations see it: whose it is, and every attempt with why its account was asked."""
+"""A payment as operations see it: whose it is, every attempt with why its account was asked, and its refunds."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from gateway.payments import examples
 from gateway.payments.attempt_store import AttemptStore, AttemptView
 from gateway.payments.payment import Payment
 from gateway.payments.schemas import PaymentObject
+from gateway.refunds.schemas import RefundObject
+from gateway.refunds.store import refunds_of
 from promotions.offer import Reason
 
 
@@ -45,12 +47,13 @@ class ConsideredObject(BaseModel):
 
 
 class PaymentDetail(PaymentObject):
-    """A payment with its merchant, its attempts, and why each campaign applied or not."""
+    """A payment with its merchant, its attempts and refunds, and why each campaign applied or not."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.PAYMENT_DETAIL]})
 
     merchant_id: str
     attempts: list[AttemptObject]
+    refunds: Annotated[list[RefundObject], Field(description="In the order in which they were taken.")]
     pricing: Annotated[
         list[ConsideredObject],
         Field(
@@ -70,6 +73,7 @@ async def detail_of(services: Services, payment_id: str) -> dict[str, Any]:
         **payment.to_json(),
         "merchant_id": payment.merchant_id,
         "attempts": [_attempt_json(payment, attempt) for attempt in attempts],
+        "refunds": [each.to_json() for each in await refunds_of(services.pool, payment.id, payment.merchant_id)],
         "pricing": await services.store.pricing(payment),
     }
 

@@ -123,6 +123,7 @@ PAYMENT_DETAIL: Final[dict[str, Any]] = {
             },
         }
     ],
+    "refunds": [],
     "pricing": [
         {
             "campaign_id": "cam_01JD3R2V8W3M0Q9C6R1T2X4Y7C",

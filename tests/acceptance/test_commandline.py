@@ -142,6 +142,7 @@ def test_where_no_stack_runs_is_told_in_a_sentence(tmp_path: Path) -> None:
 
 def test_an_operator_sees_any_merchants_payment_with_its_attempts(state: Path, stack: GatewayStack) -> None:
     paid = as_json(state, "pay", "--order-no", "CLI-3", "--auth-code", auth_code("unionpay"))
+    given_back = as_json(state, "refund", "CLI-3", "--amount", "600")
 
     def shown(name: str, status: int = 0) -> str:
         done = subprocess.run(
@@ -153,6 +154,7 @@ def test_an_operator_sees_any_merchants_payment_with_its_attempts(state: Path, s
         return done.stdout + done.stderr
 
     assert all(told in shown(paid["id"]) for told in ("CLI-3", stack.shop.id, "1: unionpay", "captured"))
+    assert given_back["id"] in shown(paid["id"])
     assert "one merchant's" in shown("CLI-3", status=2)
 
 

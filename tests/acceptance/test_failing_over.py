@@ -100,7 +100,7 @@ async def test_operations_see_every_attempt_and_why_and_the_merchant_does_not(
     async with routes.stack.admin() as admin, routes.stack.till() as shop:
         assert (await admin.get(f"/v1/payments/{payment['id']}")).json() == detail
         merchants = payment_of(await shop.get(payment["id"]))
-        assert set(detail) - set(merchants) == {"merchant_id", "attempts", "pricing"}
+        assert set(detail) - set(merchants) == {"merchant_id", "attempts", "refunds", "pricing"}
         error_of(await shop.client.get(f"/admin/v1/payments/{payment['id']}"), 401, "invalid_admin_token")
         error_of(await admin.get("/admin/v1/payments/pay_01JD5ZV8W3M0Q9C6R1T2X4Y7KB"), 404)
         error_of(await admin.get("/v1/payments/pay_01JD5ZV8W3M0Q9C6R1T2X4Y7KB"), 404)

@@ -91,7 +91,7 @@ def show_payment(payment: str, target: Target, *, refresh: bool, as_json: bool) 
 
 
 def show_any_payment(payment_id: str, target: AdminTarget, *, as_json: bool) -> None:
-    """Print any merchant's payment by its id, as operators see it: with each attempt."""
+    """Print any merchant's payment by its id, as operators see it: with each attempt, and its refunds."""
     if not payment_id.startswith("pay_"):
         raise StackError("An order number is one merchant's: name its key (--key), or the payment's id.")
     found = call_admin(target, "GET", f"/admin/v1/payments/{escaped(payment_id, safe='')}")
@@ -99,8 +99,11 @@ def show_any_payment(payment_id: str, target: AdminTarget, *, as_json: bool) -> 
         print_json(found)
         return
     attempts = [_attempt(each) for each in found.pop("attempts")]
+    refunds = found.pop("refunds")
     found.pop("pricing")  # `payment why` prints it
-    show({**found, "attempts": "\n".join(attempts)}, as_json=False)
+    show({**found, "attempts": "\n".join(attempts) or None}, as_json=False)
+    for made in refunds:
+        show(made, as_json=False)
 
 
 def _attempt(attempt: Mapping[str, Any]) -> str:
@@ -138,5 +141,6 @@ def _how_to_scan(content: str, wallet: Wallet | None, target: Target) -> str:
 def _say_what_is_open(payment: Payment) -> None:
     if payment["status"] in {"processing", "requires_action"}:
         say(
-            f"Not decided yet. See: {program()} payment show {payment['id']}, or give it up: {program()} payment cancel"
+            f"Not decided yet. See: {program()} payment show {payment['id']}, "
+            f"or give it up: {program()} payment cancel {payment['id']}"
         )
