@@ -13,6 +13,8 @@ from typing import Annotated, Final
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gateway.kernel.store_addresses import require_readable
+
 _EXPORTER: Final = "opentelemetry.exporter.otlp.proto.http"
 
 
@@ -166,6 +168,12 @@ class Settings(BaseSettings):
     def _is_postgres(cls, value: SecretStr) -> SecretStr:
         if not value.get_secret_value().startswith(("postgresql://", "postgres://")):
             raise ValueError("must begin with postgresql://")
+        return value
+
+    @field_validator("database_url", "redis_url")
+    @classmethod
+    def _is_readable(cls, value: SecretStr) -> SecretStr:
+        require_readable(value.get_secret_value())
         return value
 
     @field_validator("master_key")
