@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -15,6 +16,10 @@ _NOT_REAL: Final = frozenset({"example", "invalid", "test", "localhost", "local"
 """Top-level domains that no customer and no channel reaches (RFC 2606, RFC 6761, RFC 6762)."""
 _EXAMPLES: Final = ("example.com", "example.net", "example.org")
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "localhost.localdomain", "ip6-localhost"})
+_NO: Final = frozenset({"0", "f", "false", "n", "no"})
+"""What redis-py reads as no, in any case."""
+_NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
+"""No domain ends so: 127.1 and 0x7f.1 are ways to write an IPv4 address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,8 @@ class Store:
     password: str
     user: str
     is_verified: bool
+    has_certificate: bool = False
+    """Whether we show a certificate of our own, where the server asks for it (Valkey only)."""
 
     @property
     def is_local(self) -> bool:
@@ -62,10 +69,12 @@ class Store:
             return cls((), "", "", is_verified=False)
         asked = parse_qs(parts.query)
         lax = asked.get("ssl_cert_reqs", ["required"])[0] != "required"
-        lax = lax or asked.get("ssl_check_hostname", ["true"])[0].lower() in {"false", "0", "no"}
+        lax = lax or asked.get("ssl_check_hostname", ["true"])[0].lower() in _NO
+        is_verified = parts.scheme == "rediss" and not lax
+        host = parts.hostname or asked.get("host", ["localhost"])[0]
         password = unquote(parts.password or "") or asked.get("password", [""])[0]
         user = unquote(parts.username or "")
-        return cls((parts.hostname or "localhost",), password, user, is_verified=parts.scheme == "rediss" and not lax)
+        return cls((host,), password, user, is_verified, has_certificate=is_verified and "ssl_certfile" in asked)
 
 
 def is_loopback(host: str) -> bool:
@@ -84,14 +93,14 @@ def unreachable_reason(url: str) -> str | None:
     host = (parts.hostname or "").rstrip(".")
     if parts.scheme != "https":
         return "it is not https"
-    if parts.username or parts.query or parts.fragment:
-        return "it has a user, a query or a fragment"
+    if parts.username or parts.query or parts.fragment or " " in url:
+        return "it has a space, a user, a query or a fragment"
     try:
         return None if ip_address(host).is_global else "its host is inside of a network"
     except ValueError:
         pass
     _, dot, domain = host.rpartition(".")
-    if not dot or domain in _NOT_REAL or is_loopback(host):
+    if not dot or domain in _NOT_REAL or _NUMBER.fullmatch(domain) or is_loopback(host):
         return "its host is no name that the public internet knows"
     if any(host == name or host.endswith(f".{name}") for name in _EXAMPLES):
         return "its host is an example of the documentation"

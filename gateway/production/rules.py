@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 
 from gateway.production.entropy import weakness_of_key, weakness_of_token
@@ -15,6 +17,21 @@ _GUESSED: Final = frozenset({"admin", "changeme", "mashang", "password", "postgr
 _NOT_CREATED_AFTER_S_MIN: Final = 120.0
 """ARCHITECTURE.md: sooner, a request that is still on its way could be taken for one that never was."""
 _PART_LENGTH_MIN: Final = 8
+_NEVER_FOR_WEBHOOKS: Final = tuple(
+    ip_network(text)
+    for text in (
+        "0.0.0.0/8",  # this machine too
+        "127.0.0.0/8",
+        "169.254.0.0/16",  # the metadata of most clouds
+        "100.100.100.200/32",  # Alibaba Cloud's
+        "168.63.129.16/32",  # Azure's
+        "::/128",
+        "::1/128",
+        "::ffff:0:0/96",  # all of IPv4 once more
+        "fe80::/10",
+        "fd00:ec2::254/128",  # Amazon's
+    )
+)
 
 
 def settings_reasons(settings: Settings) -> list[Reason]:
@@ -59,12 +76,14 @@ def _other_secrets(settings: Settings) -> tuple[str, ...]:
         Store.of_postgres(settings.database_url.get_secret_value()),
         Store.of_valkey(settings.redis_url.get_secret_value()),
     )
-    return settings.master_key.get_secret_value(), *(store.password for store in stores)
+    key = settings.master_key_bytes
+    forms = (settings.master_key.get_secret_value(), base64.urlsafe_b64encode(key).decode().rstrip("="), key.hex())
+    return *forms, *(store.password for store in stores)
 
 
 def _share_a_part(token: str, other: str) -> bool:
     shorter, longer = sorted((token, other), key=len)
-    return len(shorter) >= _PART_LENGTH_MIN and shorter in longer
+    return len(shorter) >= _PART_LENGTH_MIN and (shorter in longer or shorter.lower() in longer)
 
 
 def _database(settings: Settings) -> Iterator[Reason]:
@@ -89,7 +108,7 @@ def _valkey(settings: Settings) -> Iterator[Reason]:
             "Valkey is on another machine, and its certificate is not verified.",
             f"Begin it with rediss:// (no ssl_cert_reqs=none), {_PLAIN}.",
         )
-    if store.hosts and (not store.password or _is_guessed(store)):
+    if store.hosts and ((not store.password and not store.has_certificate) or _is_guessed(store)):
         told = "Its password can be guessed." if store.password else "It has no password."
         yield Reason(
             "MASHANG_REDIS_URL", told, "Set requirepass or an ACL user there, and put user:password@ before the host."
@@ -115,7 +134,7 @@ def _logs(settings: Settings) -> Iterator[Reason]:
 
 def _networks(settings: Settings) -> Iterator[Reason]:
     for network in settings.webhook_networks:
-        is_unsafe = network.is_loopback or network.is_link_local or network.prefixlen == 0
+        is_unsafe = any(_overlap(network, never) for never in _NEVER_FOR_WEBHOOKS)
         told = "this machine, cloud metadata or everything" if is_unsafe else "an inner network"
         yield Reason(
             "MASHANG_WEBHOOK_ALLOWED_NETWORKS",
@@ -123,6 +142,10 @@ def _networks(settings: Settings) -> Iterator[Reason]:
             "Leave it empty, or name only the networks in which merchants' own servers stand.",
             is_refusal=is_unsafe,
         )
+
+
+def _overlap(one: IPv4Network | IPv6Network, other: IPv4Network | IPv6Network) -> bool:
+    return one.version == other.version and one.overlaps(other)
 
 
 def _proxies(settings: Settings) -> Iterator[Reason]:

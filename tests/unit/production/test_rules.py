@@ -68,6 +68,9 @@ def test_keys_and_tokens_drawn_at_random_are_taken_whatever_they_are() -> None:
         "https://pay.svc.cluster.local",
         "https://user@pay.bank.cn",
         "https://pay.bank.cn/?x=1",
+        "https://127.1",
+        "https://0x7f.1",
+        "https://pay.bank.cn ",
     ],
 )
 def test_a_public_address_that_is_none_is_refused(url: str) -> None:
@@ -104,9 +107,24 @@ def test_a_master_key_that_nobody_drew_is_refused(raw: bytes) -> None:
         "9f2c4e17a8b35d609f2c4e17a8b35d60",
         "aaaaaaaaaaaabbbbbbbbbbbbcccccccc",
         KEY[:30],
+        base64.b64decode(KEY).hex(),
+        base64.b64decode(KEY).hex().upper(),
+        base64.urlsafe_b64encode(base64.b64decode(KEY)).decode().rstrip("="),
         "Uk3-vq9Zt1-0123456789abcdefgh",
     ],
-    ids=["development", "demo", "placeholder", "one letter", "twice", "regular", "of the key", "of the password"],
+    ids=[
+        "development",
+        "demo",
+        "placeholder",
+        "one letter",
+        "twice",
+        "regular",
+        "of the key",
+        "the key as hex",
+        "the key as HEX",
+        "the key for URLs",
+        "of the password",
+    ],
 )
 def test_an_admin_token_that_is_known_regular_or_shared_is_refused(token: str) -> None:
     assert refused(admin_token=token) == ["MASHANG_ADMIN_TOKEN"]
@@ -160,6 +178,8 @@ def test_a_guessed_database_password_is_refused(password: str) -> None:
         "redis://pay:Wm8-xr2Ls5@valkey.bank.cn/0",
         "rediss://pay:Wm8-xr2Ls5@valkey.bank.cn/0?ssl_cert_reqs=none",
         "rediss://pay:Wm8-xr2Ls5@valkey.bank.cn/0?ssl_check_hostname=False",
+        "rediss://pay:Wm8-xr2Ls5@valkey.bank.cn/0?ssl_check_hostname=n",
+        "redis:///0?host=valkey.bank.cn&password=Wm8-xr2Ls5",
         "redis+cluster://pay:Wm8-xr2Ls5@a.bank.cn,b.bank.cn",
         "redis+sentinel://pay:Wm8-xr2Ls5@a.bank.cn,b.bank.cn/main",
     ],
@@ -169,14 +189,28 @@ def test_valkey_across_the_network_is_verified_or_its_network_vouched_for(url: s
     assert refused(redis_url=url, plain_network_allowed=True) == []
 
 
-@pytest.mark.parametrize("url", ["redis://127.0.0.1/0", "rediss://valkey.bank.cn/0", "rediss+cluster://a.bank.cn"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://127.0.0.1/0",
+        "rediss://valkey.bank.cn/0",
+        "rediss+cluster://a.bank.cn",
+        "rediss://valkey.bank.cn/0?ssl_certfile=/our.pem&ssl_keyfile=/our.key&ssl_cert_reqs=none",
+        "redis://valkey.bank.cn/0?ssl_certfile=/our.pem",
+    ],
+)
 def test_valkey_over_tcp_has_a_password_on_any_network(url: str) -> None:
     assert refused(redis_url=url, plain_network_allowed=True) == ["MASHANG_REDIS_URL"]
 
 
 @pytest.mark.parametrize(
     "url",
-    ["unix:///run/valkey.sock?db=0", "redis://:Wm8-xr2Ls5@127.0.0.1/0", "rediss+cluster://pay:Wm8-xr2Ls5@a.bank.cn"],
+    [
+        "unix:///run/valkey.sock?db=0",
+        "redis://:Wm8-xr2Ls5@127.0.0.1/0",
+        "rediss+cluster://pay:Wm8-xr2Ls5@a.bank.cn",
+        "rediss://valkey.bank.cn/0?ssl_certfile=/our.pem&ssl_keyfile=/our.key",
+    ],
 )
 def test_other_valkeys_are_taken(url: str) -> None:
     assert refused(redis_url=url) == []
@@ -191,7 +225,14 @@ def test_other_valkeys_are_taken(url: str) -> None:
         ({"webhook_lease_s": 15.0, "webhook_timeout_s": 15.0}, "MASHANG_WEBHOOK_LEASE_S"),
         ({"webhook_allowed_networks": "127.0.0.0/8"}, "MASHANG_WEBHOOK_ALLOWED_NETWORKS"),
         ({"webhook_allowed_networks": "169.254.0.0/16"}, "MASHANG_WEBHOOK_ALLOWED_NETWORKS"),
-        ({"webhook_allowed_networks": "0.0.0.0/0"}, "MASHANG_WEBHOOK_ALLOWED_NETWORKS"),
+        *(
+            ({"webhook_allowed_networks": network}, "MASHANG_WEBHOOK_ALLOWED_NETWORKS")
+            for network in ("0.0.0.0/0", "0.0.0.0/1", "126.0.0.0/7", "160.0.0.0/4", "0.0.0.0/32", "::/0", "fe80::/10")
+        ),
+        *(
+            ({"webhook_allowed_networks": network}, "MASHANG_WEBHOOK_ALLOWED_NETWORKS")
+            for network in ("100.64.0.0/10", "100.100.100.200/32", "::ffff:127.0.0.1/128", "fd00:ec2::254/128")
+        ),
     ],
 )
 def test_other_unsafe_settings_are_refused(changes: dict[str, Any], variable: str) -> None:
