@@ -9,10 +9,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from gateway.admin.risk.label_schemas import LabelRequest
 from gateway.commandline.admin import AdminTarget, call_admin
 from gateway.commandline.till.shown import print_json, say
 from gateway.processes.errors import StackError
@@ -72,7 +74,18 @@ def _row(file: Path, line: int, read: Mapping[str, str | None], source: str, by:
     optional = {name: (read.get(name) or "").strip() for name in ("note", "known_at")}
     given = {name: text for name, text in optional.items() if text}
     named = (read.get("source") or "").strip() or source
-    return {"payment_id": read["payment_id"].strip(), "fraud": fraud, "source": named, "by": by, **given}
+    row = {"payment_id": read["payment_id"].strip(), "fraud": fraud, "source": named, "by": by, **given}
+    _require_takable(row, f"{file}, line {line}")
+    return row
+
+
+def _require_takable(row: Mapping[str, Any], place: str) -> None:
+    """What the API would refuse a whole request for, told before the first is sent.  Raises StackError."""
+    try:
+        LabelRequest.model_validate(row)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False)[0]
+        raise StackError(f"{place}: “{wrong['loc'][0]}”: {wrong['msg']}.") from None
 
 
 def _batches(rows: Sequence[dict[str, Any]]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
