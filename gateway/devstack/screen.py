@@ -91,8 +91,8 @@ class Screen:
 
 
 def yuan(amount_fen: int) -> str:
-    """An amount as people write it, e.g. ¥25.99."""
-    return f"¥{amount_fen // 100}.{amount_fen % 100:02d}"
+    """An amount as people write it, e.g. ¥1,025.99."""
+    return f"¥{amount_fen // 100:,}.{amount_fen % 100:02d}"
 
 
 def program() -> str:

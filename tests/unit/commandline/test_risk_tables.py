@@ -102,7 +102,7 @@ def test_of_a_case_both_ids_the_amount_the_time_and_who_has_it_can_be_read(width
     case = {"id": _CASE, "payment_id": _PAYMENT, "kind": "complaint", "score": 100, "amount": 9_999_999}
     stands = {"verdict": verdict, "decided_at": _AT, "decided_by": verdict and "li.wei", "overdue": True, "due_at": _AT}
     text = printed(queue_table([case | stands | {"claimed_by": None if verdict else "li.wei"}]), width)
-    for part in (_CASE, _PAYMENT, "complaint", "100", "¥99999.99", "2026-11-22", "li.wei", verdict or "overdue"):
+    for part in (_CASE, _PAYMENT, "complaint", "100", "¥99,999.99", "2026-11-22", "li.wei", verdict or "overdue"):
         assert part in text
 
 
