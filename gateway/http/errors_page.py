@@ -28,27 +28,39 @@ CHANNEL_CODES: Final[Mapping[str, frozenset[tuple[str, FailureCode]]]] = {
 
 _PAGE: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Mashang: errors and failures</title>
+<title>Mashang: errors and failures</title><link rel="icon" href="data:,">
 <style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 80rem; margin: 2rem auto; padding: 0 1rem; color: #1b1f24 }}
+:root {{ color-scheme: light dark; --ink: #1b1f24; --dim: #57606a; --line: #d8dee4; --paper: #fff; --code: #f3f4f6;
+--mark: #fff8c5 }}
+@media (prefers-color-scheme: dark) {{ :root {{ --ink: #e6edf3; --dim: #9da7b3; --line: #30363d; --paper: #0d1117;
+--code: #21262d; --mark: #4d3f00 }} }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 80rem; margin: 2rem auto; padding: 0 1rem;
+color: var(--ink); background: var(--paper) }}
 table {{ border-collapse: collapse; width: 100% }}
 td, th {{ text-align: left; vertical-align: top; padding: .45rem .6rem;
-border-bottom: 1px solid #d8dee4 }} code {{ background: #f3f4f6; padding: .1rem .3rem; border-radius: 4px }}
+border-bottom: 1px solid var(--line) }} code {{ background: var(--code); padding: .1rem .3rem; border-radius: 4px }}
 td + td + td code {{ overflow-wrap: anywhere }}
-tr:target {{ background: #fff8c5 }} small {{ color: #57606a }}
+tr:target {{ background: var(--mark) }} small {{ color: var(--dim); overflow-wrap: anywhere }}
+@media (max-width: 48rem) {{
+tr, td {{ display: block }} tr:first-child {{ display: none }}
+tr {{ border-bottom: 1px solid var(--line); padding: .6rem 0 }} td {{ border: 0; padding: .1rem 0 }}
+.errors td:nth-child(2)::before {{ content: "Status " }}
+.errors td:nth-child(5)::before {{ content: "The same again: " }}
+.failures td:nth-child(3)::before {{ content: "Retryable: " }}
+}}
 </style></head><body>
 <h1>Errors</h1>
 <p>An error answer has one shape: <code>{{"error": {{"type", "code", "message", "param", "request_id",
 "docs_url"}}}}</code>.
-400s say what to change; 409 contradicts what is there; 429 and 503 bound nothing:
-send them again as they were, after <code>Retry-After</code> seconds.</p>
-<table><tr><th>code</th><th>status</th><th>when</th><th>what to do</th><th>the same again</th></tr>
+400s say what to change; a 409 contradicts what is there; after a 429 or 503 send the same request again,
+<code>Retry-After</code> seconds later: it is safe.</p>
+<table class="errors"><tr><th>code</th><th>status</th><th>when</th><th>what to do</th><th>the same again</th></tr>
 {errors}
 </table>
 <h1>Failures</h1>
 <p>A payment that is declined, or a refund that is refused, is no error: it answers 201 with
 <code>status: failed</code> and a <code>failure</code>. <em>Retryable</em> means: with a new number.</p>
-<table><tr><th>code</th><th>for the till</th><th>retryable</th><th>the channels' own codes</th></tr>
+<table class="failures"><tr><th>code</th><th>for the till</th><th>retryable</th><th>the channels' own codes</th></tr>
 {failures}
 </table></body></html>
 """

@@ -35,9 +35,11 @@ text{fill:var(--dim);font-size:11px}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:.3rem .5rem;border-bottom:1px solid var(--line);text-align:right}
 th:first-child,td:first-child{text-align:left;overflow-wrap:anywhere}
+@media (max-width:40rem){.chart svg{min-width:60rem}}
 @media print{body{margin:0;max-width:none}}
 """
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 960, 260, 64, 24, 8
+_WIDTH, _HEIGHT, _RIGHT, _BOTTOM, _TOP = 960, 260, 64, 24, 8
+"""The scale stands to the right, where a phone, which shows a part of the chart, begins with what is newest."""
 _COLUMNS_MAX: Final = 192
 """Beyond eight days of hours, a column is a day."""
 _SHORTEST: Final = timedelta(days=1)
@@ -127,11 +129,11 @@ def _label(moment: datetime, *, by_day: bool) -> str:
 def _chart(title: str, columns: Sequence[tuple[str, list[int]]], kinds: Sequence[str]) -> str:
     """Stacked columns as inline SVG; each says on hovering what it is."""
     top = _round_up(max((sum(values) for _, values in columns), default=0))
-    room, step = _HEIGHT - _BOTTOM - _TOP, (_WIDTH - _LEFT) / max(1, len(columns))
+    room, step = _HEIGHT - _BOTTOM - _TOP, (_WIDTH - _RIGHT) / max(1, len(columns))
     drawn = [_scale(top, room)]
     every = max(1, math.ceil(_LABEL_PX / step))
     for number, (label, values) in enumerate(columns):
-        left, base = _LEFT + number * step, float(_HEIGHT - _BOTTOM)
+        left, base = number * step, float(_HEIGHT - _BOTTOM)
         for kind, value in zip(kinds, values, strict=False):
             height = value / top * room
             base -= height
@@ -141,7 +143,7 @@ def _chart(title: str, columns: Sequence[tuple[str, list[int]]], kinds: Sequence
                 if value
                 else ""
             )
-        if number % every == 0 and left + _LABEL_PX <= _WIDTH:
+        if number % every == 0 and left + _LABEL_PX <= _WIDTH - _RIGHT:
             drawn.append(f'<text x="{left:.1f}" y="{_HEIGHT - 8}">{label}</text>')
     chart = f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}">{"".join(drawn)}</svg>'
     return f'<div class="chart" tabindex="0">{chart}</div>'
@@ -151,8 +153,8 @@ def _scale(top: int, room: int) -> str:
     lines = []
     for part in (0, 0.5, 1):
         y = _HEIGHT - _BOTTOM - part * room
-        lines.append(f'<line class="rule" x1="{_LEFT}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        lines.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_short(int(top * part))}</text>')
+        lines.append(f'<line class="rule" x1="0" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        lines.append(f'<text x="{_WIDTH - _RIGHT + 6}" y="{y + 4:.1f}">{_short(int(top * part))}</text>')
     return "".join(lines)
 
 

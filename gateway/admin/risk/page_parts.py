@@ -44,8 +44,12 @@ dd{margin:0;overflow-wrap:anywhere}
 blockquote{margin:.5rem 0;padding:.5rem .9rem;border-left:3px solid var(--line);background:var(--card);
 white-space:pre-wrap;overflow-wrap:anywhere}
 .steps{list-style:none;margin:0;padding:0}.steps li{border-left:2px solid var(--line);padding:.1rem 0 .7rem 1rem}
+@media (max-width:40rem){.few .id,.few .badge,.few td.n{white-space:normal;overflow-wrap:anywhere}
+.few td:first-child{min-width:5rem}}
 @media print{body{margin:0;max-width:none}}
 """
+_FEW: Final = 3
+"""So many columns fit a phone, where their cells may break; more of them are scrolled."""
 _CHINA: Final = ZoneInfo("Asia/Shanghai")
 """Pages of operations show one clock, whoever's the merchant is."""
 _LOOKS: Final = {
@@ -113,6 +117,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: fr
         return "".join(f"<{name}{scope}{mark}>{text}</{name}>" for mark, text in zip(marked, texts, strict=True))
 
     body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
+    kind = "wide few" if len(headings) <= _FEW else "wide"
     return (
-        f'<div class="wide"><table><thead><tr>{cells("th", headings)}</tr></thead><tbody>{body}</tbody></table></div>'
+        f'<div class="{kind}"><table><thead><tr>{cells("th", headings)}</tr></thead><tbody>{body}</tbody></table></div>'
     )

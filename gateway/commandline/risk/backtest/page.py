@@ -37,6 +37,7 @@ table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:.3rem .5rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
 th:first-child,td:first-child{text-align:left;white-space:normal;overflow-wrap:anywhere;min-width:8rem}
 td small{color:var(--dim);display:block}td svg{width:7rem;height:.7rem;vertical-align:middle}
+@media (max-width:40rem){.chart svg{min-width:60rem}}
 @media print{body{margin:0;max-width:none}}
 """
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 960, 240, 64, 24, 8
