@@ -186,10 +186,8 @@ def follow(path: Path, folder: Path, ready: ReadyFile) -> list[str]:
 
 
 def _for_this_stack(text: str, ready: ReadyFile, ids: Mapping[str, str]) -> str:
-    """The addresses of `make run` replaced by this stack's, and `pay_…` by the payment that was shown last."""
+    """The gateway of `make run` replaced by this stack's, and `pay_…` by the payment that was shown last."""
     text = text.replace("http://127.0.0.1:8000", ready.gateway)
-    for port, name in enumerate(("wechat", "alipay", "unionpay", "qra"), 8101):
-        text = text.replace(f"http://127.0.0.1:{port}", ready.simulators[name]["base_url"])
     return UNFINISHED_ID.sub(lambda found: f"{found[1]}_{ids.get(found[1], '…')}", text)
 
 
