@@ -19,7 +19,7 @@ from typing import Final
 import asyncpg
 
 from gateway.database.concurrent import make_index, read_index
-from gateway.database.locking import LOCK_TIMEOUT, PATIENCE_S, Say, in_short_waits, quiet
+from gateway.database.locking import LOCK_TIMEOUT, PATIENCE_S, Say, in_short_waits, let_vacuums_give_way, quiet
 from gateway.database.partitions import ensure_partitions
 from gateway.database.statements import Statement, split
 from gateway.kernel.clock import utc_now
@@ -77,6 +77,7 @@ async def migrate(database_url: str, say: Say = quiet, patience_s: float = PATIE
     try:
         async with _alone(connection, say):
             await _prepare(connection)
+            await let_vacuums_give_way(connection)
             done = {row["number"] for row in await connection.fetch("SELECT number FROM schema_migrations")}
             ran = []
             for migration in migrations():

@@ -13,6 +13,8 @@ from gateway.kernel.ids import first_ulid_at, ulid_time
 
 _log = logging.getLogger("mashang.partitions")
 MONTHS_AHEAD: Final = 2
+_LOCK_TIMEOUT: Final = "250ms"
+"""A month takes two locks, the table's and then its default partition's: payments wait behind both."""
 _IS_MORE: Final = "SELECT EXISTS (SELECT FROM {default} OFFSET {moved_max})"
 _MOVE: Final = (
     "WITH moved AS (DELETE FROM {default} WHERE {key} >= '{low}' AND {key} < '{high}' RETURNING *)"
@@ -74,7 +76,7 @@ async def ensure_partitions(connection: Connection, now: datetime) -> list[str]:
     On a month's first day also the last month's: ids carry the time of the process that made them.
     """
     # A long reader (a backup) must not make this wait, for behind it every payment would wait too: next time, then.
-    await connection.execute("SET lock_timeout = '1s'")
+    await connection.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
     try:
         return await _ensure(connection, now)
     finally:

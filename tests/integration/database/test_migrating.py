@@ -16,7 +16,7 @@ from gateway.database import concurrent, locking
 from gateway.database import migrate as migrating
 from gateway.database.locking import StillLocked
 from gateway.database.migrate import Migration, migrate, migrations
-from gateway.database.partitions import make_month, month_start
+from gateway.database.partitions import ensure_partitions, make_month, month_start
 from gateway.database.rules import breaches
 from gateway.database.schema_state import SchemaMismatch, await_schema, require_fit, state_of
 from gateway.kernel.clock import utc_now
@@ -91,6 +91,47 @@ async def test_a_change_waits_for_its_lock_for_moments_and_lets_payments_pass(
     await reader.close()
     assert await changing == [f"{KNOWN + 1:04d}_x.sql"]
     assert await database.fetch("SELECT more FROM events")
+
+
+async def test_nobody_waits_for_long_behind_the_months_that_are_made(database: asyncpg.Connection, url: str) -> None:
+    reader, maker = await asyncpg.connect(url), await asyncpg.connect(url)
+    held = reader.transaction()
+    await held.start()
+    await reader.fetch("SELECT FROM events_default LIMIT 1")  # the table itself is to be had, and held meanwhile
+    making = asyncio.create_task(ensure_partitions(maker, month_start(utc_now(), 9)))
+    slowest_s = 0.0
+    while not making.done():
+        began = asyncio.get_running_loop().time()
+        await database.execute(INSERT.format("events"))
+        slowest_s = max(slowest_s, asyncio.get_running_loop().time() - began)
+        await asyncio.sleep(0.005)
+    with pytest.raises(asyncpg.LockNotAvailableError):
+        await making
+    assert 0.05 < slowest_s < 0.8, "somebody waited behind it, and not for long"
+    await held.rollback()
+    for connection in (reader, maker):
+        await connection.close()
+
+
+async def test_a_vacuum_gives_way_before_the_change_lets_payments_pass(
+    database: asyncpg.Connection, url: str, one_more: Add
+) -> None:
+    one_more("CREATE TABLE seen AS SELECT name, setting::int FROM pg_settings WHERE name LIKE '%_timeout'")
+    await migrate(url)
+    seen = dict(await database.fetch("SELECT name, setting FROM seen"))
+    assert 0 < seen["deadlock_timeout"] < seen["lock_timeout"], "an autovacuum is cancelled by the deadlock check"
+
+
+async def test_a_role_that_may_not_make_vacuums_give_way_migrates_all_the_same(
+    database: asyncpg.Connection, url: str, one_more: Add
+) -> None:
+    await database.execute(
+        "DROP ROLE IF EXISTS plain_migrator; CREATE ROLE plain_migrator LOGIN;"
+        " GRANT CREATE ON SCHEMA public TO plain_migrator; SET ROLE plain_migrator"
+    )
+    await locking.let_vacuums_give_way(database)
+    assert await database.fetchval("SHOW deadlock_timeout") == "1s"
+    await database.execute("RESET ROLE; DROP OWNED BY plain_migrator; DROP ROLE plain_migrator")
 
 
 async def test_whoever_never_gets_the_lock_gives_up_with_nothing_done(
