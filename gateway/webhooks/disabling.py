@@ -27,6 +27,11 @@ class Disabling:
     def __init__(self, pool: asyncpg.Pool, after_days: float) -> None:
         self._pool = pool
         self._after_s = after_days * _DAY_S
+        for reason in (
+            GONE,
+            FAILING,
+        ):  # told as 0 from the beginning: of a series that begins at 1, increase() sees none
+            WEBHOOK_ENDPOINTS_DISABLED.labels(reason)
 
     async def after(self, row: ResultRow, recorded: Recorded) -> None:
         """Switch the endpoint off where this try was one too many."""

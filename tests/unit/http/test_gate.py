@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from prometheus_client import REGISTRY
 from starlette.types import Receive, Scope, Send
 
 from gateway.admission.admission import Admission, Capacity, Ticket
@@ -78,3 +79,11 @@ async def test_who_proves_only_on_the_way_that_he_has_a_quota_is_told_what_is_le
         {b"ratelimit-limit: 2", b"ratelimit-remaining: %d" % left, b"ratelimit-reset: %d" % after_s}
         for left, after_s in ((4, 1), (3, 1))
     ]
+
+
+def test_answers_that_an_alert_counts_are_told_as_none_before_there_are_any() -> None:
+    Gate(cast("Any", None), services)
+    for route in ("/v1/payments", "/v1/codes"):
+        for status in ("500", "503"):
+            labels = {"route": route, "method": "POST", "status": status}
+            assert REGISTRY.get_sample_value("mashang_http_requests_total", labels) is not None
