@@ -69,8 +69,9 @@ class Taking:
     begin_before: float = math.inf
     """On the monotonic clock: what is not bound by then is not begun, for its till waits no longer."""
     has_joined: bool = False
-    channel_s: float = 0.0
-    """Spent with channels: asking accounts, and waiting for their next turn."""
+    elsewhere_s: float = 0.0
+    elsewhere_since: float | None = None
+    """On the monotonic clock, while it is elsewhere."""
     payment_id: str = field(default_factory=lambda: new_id("pay"))
     """What the payment is called, if one is made."""
 
@@ -85,8 +86,23 @@ class Taking:
         is_gone = self.ticket is not None and self.ticket.is_gone and not self.has_joined
         return not (self.given_up or is_gone) and time.monotonic() < self.begin_before
 
+    @property
+    def channel_s(self) -> float:
+        """Spent until now with channels, asking accounts and waiting for their next turn, or with another payment."""
+        since = self.elsewhere_since
+        return self.elsewhere_s if since is None else self.elsewhere_s + time.monotonic() - since
+
+    def goes_out(self) -> None:
+        """From here on others are at work: a till whose wait ends meanwhile has not waited for us."""
+        self.elsewhere_s, self.elsewhere_since = self.channel_s, time.monotonic()
+
+    def is_back(self) -> None:
+        """And from here on we are again."""
+        self.elsewhere_s, self.elsewhere_since = self.channel_s, None
+
     def aside(self) -> None:
-        """It waits for another payment: that is no work of this process."""
+        """It waits for another payment, until `is_back`: that is no work of this process."""
+        self.goes_out()
         if self.ticket is not None:
             self.ticket.aside()
 
@@ -188,9 +204,9 @@ class PaymentFlow:
     async def _ask(self, taking: Taking, turn: Turn, ask: Callable[[Turn], Awaitable[Said]]) -> tuple[Turn, Said]:
         """Ask one account after the other until an answer stands; whose turn it was then, and that answer."""
         while True:
-            began = time.monotonic()
+            taking.goes_out()
             answer = await ask(turn)
-            taking.channel_s += time.monotonic() - began
+            taking.is_back()
             following = await self._failing_over.next_turn(turn, answer, taking.deadline)
             if following is None:
                 return turn, answer
@@ -224,6 +240,7 @@ class PaymentFlow:
                     retry_after_s=1,
                 )
             is_won = await self._claims.claim(*order.key, payment_id)
+        taking.is_back()
         CLAIM.ended(began)
         return payment_id
 
@@ -242,6 +259,7 @@ class PaymentFlow:
         if order.request.replaces is not None:
             taking.aside()
         screened = await self._screen(order, deadline, begun)
+        taking.is_back()
         is_promoted = not screened.decision.no_discount
         basket = await self._pricing.open(payment_id, sought, is_promoted=is_promoted)
         while True:
@@ -347,11 +365,11 @@ class PaymentFlow:
                 with suppress(*BROKEN):  # without it the worker comes a little later
                     await self._store.hand_over(payment.id, wait, tries)
                 return payment
-            began = time.monotonic()
+            taking.goes_out()
             await asyncio.sleep(wait)
             tries += 1
             answer = await self._charging.query(payment, account)
-            taking.channel_s += time.monotonic() - began
+            taking.is_back()
             was_at_work = was_at_work and not self._charging.tell_of_end(payment, account, answer)
             taking.payment = payment = await self._charging.settle(payment, account, answer)
             if payment.status is not Status.PROCESSING or payment.review is not None:

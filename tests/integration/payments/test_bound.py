@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import asyncpg
@@ -50,6 +51,24 @@ async def test_a_channel_that_breaks_its_protocol_leaves_the_payment_processing(
     monkeypatch.setattr(counter.channel, "charge_barcode", crash)
     order = counter.order()
     assert (await counter.desk.take(order, Deadline.after(5))).payment.status is Status.PROCESSING
+
+
+async def test_a_channel_that_keeps_silent_past_the_till_s_wait_is_no_time_of_ours(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = asyncio.Event()
+
+    async def keep_silent(*_: Any) -> Any:
+        await answers.wait()
+        return captured()
+
+    monkeypatch.setattr(counter.channel, "charge_barcode", keep_silent)
+    wait_s, began = 1.0, time.monotonic()
+    answered = await counter.desk.take(counter.order(), Deadline.after(wait_s))
+    answers.set()
+    assert answered.payment.status is Status.PROCESSING
+    assert wait_s / 2 < answered.channel_s < time.monotonic() - began
+    await counter.desk.drain(5)
 
 
 async def test_a_payment_of_which_the_till_was_told_that_it_is_not_begun_is_never_begun(

@@ -60,3 +60,16 @@ def test_waiting_for_another_payment_makes_room_for_others() -> None:
     assert taking.ticket.standing.beginning == 1
     taking.aside()
     assert taking.ticket.standing.beginning == 0
+
+
+def test_time_elsewhere_is_counted_while_it_lasts_and_added_up() -> None:
+    taking = taking_of()
+    assert taking.channel_s == 0
+    taking.elsewhere_since = time.monotonic() - 3.0
+    assert 3.0 <= taking.channel_s < 4.0
+    taking.is_back()
+    taking.aside()
+    taking.goes_out()
+    taking.is_back()
+    assert 3.0 <= taking.channel_s < 4.0
+    assert taking.elsewhere_since is None
