@@ -41,7 +41,7 @@ SELECT url FROM webhook_endpoints WHERE status = 'enabled' ORDER BY created_at D
 
 -- name: work
 SELECT
-    (SELECT extract(epoch FROM now() - beaten_at)::float8 FROM pool_state) AS beat_age_s,
+    (SELECT extract(epoch FROM now() - beaten_at)::float8 FROM pool_state WHERE generation > 0) AS beat_age_s,
     count(*) FILTER (WHERE is_overdue) AS overdue_tasks,
     coalesce(max(extract(epoch FROM now() - next_at)) FILTER (WHERE is_overdue), 0)::float8 AS overdue_s,
     count(*) FILTER (WHERE is_unresolved) AS unresolved,

@@ -25,11 +25,12 @@ _MISSING: Final = "Start a worker: mashang worker. Any number may run."
 
 @dataclass(frozen=True, slots=True)
 class WorkFacts:
-    """Ages are seconds by the database's clock, 0 where there is nothing.  `out_of_balance` are captured payments, of
-    the newest `looked_at`, whose postings do not make up their amount.
+    """Ages are seconds by the database's clock, 0 where there is nothing; the heartbeat's is None where no worker has
+    ever run.  `out_of_balance` are captured payments, of the newest `looked_at`, whose postings do not make up their
+    amount.
     """
 
-    beat_age_s: float
+    beat_age_s: float | None
     overdue_tasks: int
     overdue_s: float
     unresolved: int
@@ -48,13 +49,19 @@ class WorkFacts:
 
 def judge_worker(facts: WorkFacts) -> list[Finding]:
     """Whether one lives, and keeps up."""
-    beat = f"a worker wrote its heartbeat {facts.beat_age_s:.0f} s ago"
     overdue = f"{facts.overdue_tasks} tasks wait, the oldest for {facts.overdue_s:.0f} s past its time"
     advice = "Look at the worker's log; run another one: any number may run."
     return [
-        _WORKER.at_most("heartbeat", beat, facts.beat_age_s, (_BEAT_WARN_S, _BEAT_BAD_S), _MISSING),
+        _heartbeat(facts.beat_age_s),
         _WORKER.at_most("tasks", overdue, facts.overdue_s, (_OVERDUE_WARN_S, _OVERDUE_BAD_S), advice),
     ]
+
+
+def _heartbeat(age_s: float | None) -> Finding:
+    if age_s is None:
+        return _WORKER.problem("heartbeat", "no worker has run on this database yet", _MISSING)
+    told = f"a worker wrote its heartbeat {age_s:.0f} s ago"
+    return _WORKER.at_most("heartbeat", told, age_s, (_BEAT_WARN_S, _BEAT_BAD_S), _MISSING)
 
 
 def judge_webhooks(facts: WorkFacts) -> list[Finding]:

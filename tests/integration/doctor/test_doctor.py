@@ -120,6 +120,7 @@ def test_what_the_tests_servers_lack_is_found_and_what_they_have_is_ok(look: Loo
     assert found["postgresql.standby"].standing is Standing.PROBLEM
     assert found["postgresql.archive"].standing is Standing.WARNING
     assert found["valkey.appendonly"].standing is Standing.PROBLEM
+    assert found["worker.heartbeat"].told == "no worker has run on this database yet"
     for name in _WELL:
         assert found[name].standing is Standing.OK, found[name]
     assert "valkey.scripts" not in found
@@ -211,7 +212,7 @@ def test_the_demos_merchants_and_a_worker_that_is_gone_are_problems(look: Look, 
         try:
             created = await create_merchant(connection, Vault(settings.master_key_bytes), "demo")
             await create_key(connection, Vault(settings.master_key_bytes), created.merchant.id)
-            await connection.execute("UPDATE pool_state SET beaten_at = now() - interval '2 minutes'")
+            await connection.execute("UPDATE pool_state SET generation = 1, beaten_at = now() - interval '2 minutes'")
             return created.merchant.id
         finally:
             await connection.close()
@@ -220,6 +221,7 @@ def test_the_demos_merchants_and_a_worker_that_is_gone_are_problems(look: Look, 
     found = look()
     assert found[f"settings.merchant {merchant}"].standing is Standing.PROBLEM
     assert found["worker.heartbeat"].standing is Standing.PROBLEM
+    assert "a worker wrote its heartbeat" in found["worker.heartbeat"].told
 
 
 def test_servers_that_hang_are_given_up_in_time_and_the_others_looked_at_all_the_same(look: Look) -> None:

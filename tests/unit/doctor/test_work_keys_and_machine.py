@@ -51,6 +51,7 @@ def test_a_stack_at_work_and_a_fitting_machine_are_all_ok() -> None:
 @pytest.mark.parametrize(
     ("check", "changes", "standing"),
     [
+        ("heartbeat", {"beat_age_s": None}, Standing.PROBLEM),
         ("heartbeat", {"beat_age_s": 9.0}, Standing.WARNING),
         ("heartbeat", {"beat_age_s": 90.0}, Standing.PROBLEM),
         ("tasks", {"overdue_s": 20.0}, Standing.WARNING),
