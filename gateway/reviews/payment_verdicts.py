@@ -8,9 +8,12 @@ from typing import Final
 
 from gateway.database.outcomes import OutcomeRow, write_outcome
 from gateway.database.pool import Connection
+from gateway.kernel.failures import FailureCode
 from gateway.kernel.secrets import Vault
 from gateway.payments import settle
+from gateway.payments.ending import count_end
 from gateway.payments.payment import Payment
+from gateway.payments.states import Status
 from gateway.reviews.asking import Asking, Said
 from gateway.reviews.plans import Plan, changed, refused, release_payment
 from gateway.reviews.reading import SQL, Database
@@ -39,13 +42,14 @@ class PaymentVerdicts:
         match verdict:
             case Verdict.ACCEPT_CAPTURE:
                 row = self._accepted(review, payment, said, said.report)
-                return Plan(said, partial(_end, review, row))
+                return Plan(said, partial(_end, review, payment, row))
             case Verdict.GIVE_BACK:
                 _must_hold_money(said)
                 row = settle.abandoned(payment, said.report.channel_trade_no)
-                return Plan(said, partial(_give_back, review, row))
+                return Plan(said, partial(_give_back, review, payment, row))
             case Verdict.MARK_REVERSED:
-                return Plan(said, partial(_end, review, self._reversed(review, payment, said, said.report)))
+                row = self._reversed(review, payment, said, said.report)
+                return Plan(said, partial(_end, review, payment, row))
         raise AssertionError(f"{verdict} is no verdict on a payment")
 
     def _accepted(self, review: Review, payment: Payment, said: Said, report: TradeReport) -> OutcomeRow:
@@ -85,13 +89,15 @@ async def _query_again(review: Review, connection: Connection) -> None:
     await connection.execute(SQL["resolve"], review.payment_id, review.merchant_id)
 
 
-async def _end(review: Review, row: OutcomeRow, connection: Connection) -> None:
+async def _end(review: Review, payment: Payment, row: OutcomeRow, connection: Connection) -> None:
     await release_payment(connection, review)
     if not (await write_outcome(connection, row)).applied:
         raise changed()
+    failure = None if row.failure_code is None else FailureCode(row.failure_code)
+    count_end(payment.with_(status=Status(row.to_status), failure=failure))
 
 
-async def _give_back(review: Review, row: OutcomeRow, connection: Connection) -> None:
+async def _give_back(review: Review, payment: Payment, row: OutcomeRow, connection: Connection) -> None:
     """The watch finds the money, books it as a late capture and has it given back (gateway.workers.late)."""
-    await _end(review, row, connection)
+    await _end(review, payment, row, connection)
     await connection.execute(SQL["watch"], review.payment_id, review.merchant_id)

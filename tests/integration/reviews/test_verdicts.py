@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from gateway.database.intents import IntentRow
 from gateway.kernel.errors import Conflict, Unavailable
+from gateway.kernel.hot_metrics import flush_hot_metrics
 from gateway.payments.states import Status
 from gateway.refunds.refund import RefundStatus
 from gateway.reviews.review import Verdict
@@ -70,8 +72,16 @@ async def test_a_capture_is_not_accepted_while_a_reversal_can_still_be_carried_o
         await person.decides(row, Verdict.ACCEPT_CAPTURE)
     assert await untouched(person, row)
     await person.finds(row, "not_reversible", since_s=600)
+    before = turnover_fen()
     await person.decides(row, Verdict.ACCEPT_CAPTURE)
     assert (await person.counter.payment(row)).status is Status.SUCCEEDED
+    assert turnover_fen() == before + row.amount, "whoever brings an end about, it is counted"
+
+
+def turnover_fen() -> float:
+    flush_hot_metrics()
+    told = {"wallet": "wechat", "account": "wechat_direct"}
+    return REGISTRY.get_sample_value("mashang_turnover_fen_total", told) or 0.0
 
 
 @pytest.mark.parametrize("verdict", [Verdict.ACCEPT_CAPTURE, Verdict.GIVE_BACK])
