@@ -70,6 +70,7 @@ class Taking:
     """On the monotonic clock: what is not bound by then is not begun, for its till waits no longer."""
     has_joined: bool = False
     elsewhere_s: float = 0.0
+    """Spent with others, as far as that is over (`channel_s`)."""
     elsewhere_since: float | None = None
     """On the monotonic clock, while it is elsewhere."""
     payment_id: str = field(default_factory=lambda: new_id("pay"))
