@@ -120,7 +120,7 @@ REFERENCES: Final = (
     production(
         "services_lead_somewhere",
         lambda b: b["Service mashang"]["spec"]["selector"].pop("app.kubernetes.io/component"),
-        "selects 3 workloads",
+        "selects 4 workloads",
     ),
     production(
         "budgets_let_machines_be_drained", lambda b: b[_BUDGET]["spec"].update(maxUnavailable=0), "lets no pod go"
