@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import base64
+import re
 from enum import StrEnum
 from functools import cached_property
 from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gateway.database.valkey_address import Address
 from gateway.kernel.store_addresses import require_readable
 
+_VALKEY: Final = re.compile(r"(unix|rediss?(\+(sentinel|cluster))?)://")
 _EXPORTER: Final = "opentelemetry.exporter.otlp.proto.http"
 
 
@@ -190,9 +194,21 @@ class Settings(BaseSettings):
             raise ValueError("must have at least 24 characters")
         return value
 
+    @field_validator("redis_url")
+    @classmethod
+    def _is_valkey(cls, value: SecretStr) -> SecretStr:
+        """After `_is_readable`: what is raised here shows nothing of a password."""
+        address = value.get_secret_value()
+        if not _VALKEY.match(address):
+            raise ValueError("must begin with redis://, rediss://, unix://, or redis+sentinel://, redis+cluster://")
+        Address.of(address)
+        return value
+
     @field_validator("public_url")
     @classmethod
     def _ends_before_the_path(cls, value: str) -> str:
+        if urlsplit(value).port == 0:  # one beyond 65535, or no number, raises by itself
+            raise ValueError("has a port that nobody can listen at")
         return value.rstrip("/")
 
     @field_validator("tracing_endpoint")
