@@ -65,8 +65,8 @@ def show(target: AdminTarget, merchant_id: str, *, as_json: bool) -> None:
     _print_settings(found)
     table = Table("key", "ends in", "may", "since", "revoked")
     for key in keys:
-        revoked = (key["revoked_at"] or "")[:16]
-        table.add_row(key["id"], key["hint"], ", ".join(key["scopes"]), key["created_at"][:16], revoked)
+        since, revoked = (_minute(key[name]) for name in ("created_at", "revoked_at"))
+        table.add_row(key["id"], key["hint"], ", ".join(key["scopes"]), since, revoked)
     if keys:
         Console().print(table, markup=False)
     else:
@@ -113,6 +113,10 @@ def _secrets(key: Mapping[str, Any]) -> dict[str, str]:
 def _print_secrets(secrets: Mapping[str, str]) -> None:
     for name, secret in secrets.items():
         Console(soft_wrap=True).print(f"  {name:16}{secret}", markup=False, highlight=False)
+
+
+def _minute(moment: str | None) -> str:
+    return (moment or "")[:16].replace("T", " ")
 
 
 def revoke_key(target: AdminTarget, merchant_id: str, key_id: str) -> None:

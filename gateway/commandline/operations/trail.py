@@ -38,9 +38,10 @@ def list_trail(target: AdminTarget, filters: Mapping[str, str | None], limit: in
 def _table(found: list[dict[str, Any]]) -> Table:
     table = Table()
     for heading in ("seq", "at", "who", "from", "action", "subject", "what"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading == "action")
     for each in found:
         who = each["actor"] if each["person"] is None else f"{each['person']} ({each['actor']})"
         what = json.dumps(each["detail"], ensure_ascii=False)
-        table.add_row(str(each["seq"]), each["at"], who, each["address"] or "", each["action"], each["subject"], what)
+        at = each["at"][:19].replace("T", " ")
+        table.add_row(str(each["seq"]), at, who, each["address"] or "", each["action"], each["subject"], what)
     return table
