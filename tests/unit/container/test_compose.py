@@ -142,6 +142,11 @@ def test_a_gateway_has_time_for_its_longest_payment(name: str) -> None:
     assert _seconds(SERVICES["worker"]["stop_grace_period"]) > settings.recovery_lease_s
 
 
+def test_the_worker_has_a_name_for_this_machine_where_receivers_run() -> None:
+    assert SERVICES["worker"]["extra_hosts"] == ["host.docker.internal:host-gateway"]
+    assert "host.docker.internal" in (ROOT / "docs/containers.md").read_text("utf-8")
+
+
 def test_valkey_keeps_what_it_is_told_and_forgets_nothing_for_want_of_memory() -> None:
     command = SERVICES["valkey"]["command"]
     options = dict(zip(command[1::2], command[2::2], strict=True))
