@@ -11,6 +11,7 @@ import asyncio
 import os
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -70,8 +71,9 @@ class Exposition:
             return families
         with locked(self._folder):
             if time.monotonic() - self._swept_s > _SWEEP_EVERY_S:
-                sweep(self._folder)
                 self._swept_s = time.monotonic()
+                with suppress(OSError):  # a full disk: the dead are added up another time, and are told till then
+                    sweep(self._folder)
             families = merged(metric_files(self._folder))
             self._ranking.apply(families)
         return families

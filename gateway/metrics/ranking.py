@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
@@ -160,9 +161,10 @@ class Ranking:
         text = json.dumps({name: standing.to_json() for name, standing in self._standings.items()}).encode()
         if text != self._written:
             new = self._path.with_suffix(".new")
-            new.write_bytes(text)
-            new.replace(self._path)
-            self._written = text
+            with suppress(OSError):  # a full disk: this process goes by what it knows, and tells
+                new.write_bytes(text)
+                new.replace(self._path)
+                self._written = text
 
 
 def shortened(totals: Mapping[str, float], folder: Path) -> dict[str, float]:

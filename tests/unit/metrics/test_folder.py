@@ -16,6 +16,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.kernel.hot_metrics import ROWS_MAX
+from gateway.metrics.exposition import Exposition
 from gateway.metrics.families import Family, text_of
 from gateway.metrics.folder import VARIABLE, metric_files, of_worker, retire, settle
 from gateway.metrics.merging import merged
@@ -174,6 +175,11 @@ def test_on_a_full_disk_the_dead_are_not_added_up_and_nothing_is_lost(
     with pytest.raises(OSError, match="No space"):
         retire(tmp_path, dead)
     assert told(tmp_path)["mashang_payments_ended_total", ENDED] == 3
+    (tmp_path / "ranking.new").mkdir()  # it cannot be written either
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    scraped = read(Exposition().made_now().decode())
+    assert scraped["mashang_payments_ended_total", ENDED] == 3
+    assert scraped["mashang_risk_rule_hits_total", (("mode", "live"), ("rule", "R_1"))] == 3
 
 
 def test_a_worker_with_a_port_counts_apart(tmp_path: Path) -> None:
