@@ -221,7 +221,7 @@ class Settings(BaseSettings):
         if "@" in value:
             raise ValueError("takes no password: put it into OTEL_EXPORTER_OTLP_HEADERS")
         if not is_tracing_installed():
-            raise ValueError("needs the extra `tracing`, which is not installed: pip install 'mashang[tracing]'")
+            raise ValueError("needs the extra `tracing`, which is not installed: see docs/tracing.md")
         return value.strip().rstrip("/")
 
     @field_validator("webhook_allowed_networks")

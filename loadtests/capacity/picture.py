@@ -25,7 +25,7 @@ _INK: Final = "#333333"
 
 
 class NoPicture(Exception):
-    """matplotlib is not installed: `pip install 'mashang[charts]'`."""
+    """matplotlib is not installed: the extra `charts` has it."""
 
 
 def draw_curve(compared: Sequence[Compared], file: Path) -> None:

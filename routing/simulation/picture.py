@@ -23,7 +23,7 @@ _SHADE: Final = "#f2d7d5"
 
 
 class NoPicture(Exception):
-    """matplotlib is not installed: `pip install 'mashang[charts]'`."""
+    """matplotlib is not installed: the extra `charts` has it."""
 
 
 def draw(scenario: Scenario, runs: Sequence[Run], file: Path) -> None:

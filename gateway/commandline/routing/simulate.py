@@ -110,7 +110,7 @@ def _draw(wish: Wish, outcome: Outcome) -> None:
     try:
         draw(outcome.scenario, play(outcome.scenario, outcome.seeds[0], wish.traffic), wish.picture)
     except NoPicture:
-        raise StackError("Pictures need matplotlib: pip install 'mashang[charts]'") from None
+        raise StackError("Pictures need matplotlib: the extra `charts` of pyproject.toml has it") from None
     except OSError as error:
         raise StackError(f"The picture could not be written: {error}") from error
     say(f"The picture of seed {outcome.seeds[0]}: {wish.picture}")
