@@ -5,16 +5,19 @@ Neither is a mismatch: PostgreSQL guards every limit again, and the worker puts 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import asyncpg
-import redis.asyncio as redis
 from redis.exceptions import RedisError
 
 from gateway.database.pool import named_statements
 from gateway.database.valkey_address import Address, client_of, close
+from gateway.database.valkey_cluster import Cluster
+from gateway.database.valkey_line import ValkeyAway
 from promotions.budget.lanes import Slice, place_of
 from promotions.budget.reconciling import Kept
 
@@ -45,28 +48,55 @@ class PoolTally:
         self.ahead_fen += max(0, left + reserved - room_fen)
 
 
+Hashes: TypeAlias = list[Mapping[bytes, bytes]]
+Reader: TypeAlias = Callable[[Sequence[str]], Awaitable[Hashes]]
+"""The hashes under some keys, in their order; empty where there is none."""
+
+
 async def survey_pool(connection: asyncpg.Connection, redis_url: str) -> PoolTally | None:
-    """Compare slice by slice; None where Valkey does not answer, or is a cluster."""
-    address = Address.of(redis_url)
-    if address.is_cluster:
-        return None
+    """Compare slice by slice; None where Valkey does not answer, in a cluster where one of its nodes does not."""
     tally = PoolTally(await connection.fetchval(_SQL["epoch"]))
     rows = await connection.fetch(_SQL["present_slices"])
-    client = client_of(address, _TIMEOUT_S)
     try:
-        for start in range(0, len(rows), _AT_ONCE):
-            await _add(client, rows[start : start + _AT_ONCE], tally)
-    except (RedisError, OSError, ValueError):
+        async with _reading(Address.of(redis_url)) as read:
+            for start in range(0, len(rows), _AT_ONCE):
+                await _add(read, rows[start : start + _AT_ONCE], tally)
+    except (RedisError, ValkeyAway, OSError, ValueError):
         return None
-    finally:
-        await close(client)
     return tally
 
 
-async def _add(client: redis.Redis, rows: Sequence[asyncpg.Record], tally: PoolTally) -> None:
-    pipeline = client.pipeline(transaction=False)
-    for row in rows:
-        pipeline.hgetall(place_of(Slice(row["campaign_id"], row["day"], row["slice"]), tally.epoch).key)
-    for row, fields in zip(rows, await pipeline.execute(), strict=True):
+@asynccontextmanager
+async def _reading(address: Address) -> AsyncIterator[Reader]:
+    if address.is_cluster:
+        cluster = Cluster(address, _TIMEOUT_S)
+
+        async def read_each(keys: Sequence[str]) -> Hashes:
+            found: Hashes = await asyncio.gather(*[cluster.submit(key, ("HGETALL", key)) for key in keys])
+            return found
+
+        try:
+            yield read_each
+        finally:
+            await cluster.aclose()
+        return
+    client = client_of(address, _TIMEOUT_S)
+
+    async def read(keys: Sequence[str]) -> Hashes:
+        pipeline = client.pipeline(transaction=False)
+        for key in keys:
+            pipeline.hgetall(key)
+        found: Hashes = await pipeline.execute()
+        return found
+
+    try:
+        yield read
+    finally:
+        await close(client)
+
+
+async def _add(read: Reader, rows: Sequence[asyncpg.Record], tally: PoolTally) -> None:
+    keys = [place_of(Slice(row["campaign_id"], row["day"], row["slice"]), tally.epoch).key for row in rows]
+    for row, fields in zip(rows, await read(keys), strict=True):
         if fields and row["room"] is not None:
             tally.add(Kept.of(fields), row["room"])

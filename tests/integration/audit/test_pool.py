@@ -69,6 +69,7 @@ async def test_without_valkey_there_is_nothing_to_tell(town: PoolTown) -> None:
         assert await survey_pool(connection, "redis://127.0.0.1:1/0") is None
 
 
-async def test_of_a_cluster_nothing_is_told(town: PoolTown) -> None:
+async def test_of_a_cluster_that_is_away_nothing_is_told(town: PoolTown) -> None:
+    await town.campaign(1_000)
     async with town.database.acquire() as connection:
         assert await survey_pool(connection, "redis+cluster://127.0.0.1:1,127.0.0.1:2") is None

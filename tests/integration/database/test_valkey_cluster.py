@@ -11,6 +11,8 @@ from typing import cast
 import pytest
 from redis.crc import key_slot
 
+from gateway.audit.pool import survey_pool
+from gateway.database.pool import open_pool
 from gateway.database.valkey import Valkey, ValkeyAway
 from gateway.database.valkey_cluster import Cluster
 from gateway.http.rate_limits import Limit, RateLimits
@@ -18,6 +20,7 @@ from gateway.merchants.nonces import Nonces
 from gateway.payments.claims import Claims
 from routing.health.health import Health
 from routing.health.sharing import HealthExchange
+from tests.support.pool_town import PoolTown
 from tests.support.rows import settings
 from tests.support.valkey_cluster import ClusterNode, ValkeyCluster, valkey_cluster
 from tests.support.waiting import eventually
@@ -132,3 +135,22 @@ async def test_a_node_that_is_away_is_so_for_its_own_keys_until_its_replica_take
 
     await eventually(is_back)
     await asyncio.gather(*(valkey.call("GET", key) for key in keys))
+
+
+async def test_the_audit_reads_the_pool_of_a_cluster(database_url: str, cluster: ValkeyCluster) -> None:
+    """As of one server: what is left and reserved in slices that lie at different nodes."""
+    opened = await open_pool(settings(database_url))
+    town = await PoolTown.found(opened, cluster.url)
+    try:
+        await town.beat()
+        campaigns = [await town.campaign(1_000) for _ in range(6)]
+        for campaign in campaigns:
+            await town.load(campaign)
+        await opened.execute("UPDATE campaign_slices SET used = 50 WHERE campaign_id = $1", campaigns[0])
+        async with opened.acquire() as connection:
+            found = await survey_pool(connection, cluster.url)
+        assert found is not None
+        assert (found.slices, found.left_fen, found.stranded_fen, found.ahead_fen) == (6, 6_000, 0, 50)
+    finally:
+        await town.aclose()
+        await opened.close()
