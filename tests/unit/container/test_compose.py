@@ -174,6 +174,13 @@ def test_the_door_for_payments_shows_what_the_ingress_shows() -> None:
     assert all(begin.endswith("/") for begin in begins.split())
 
 
+def test_the_proxy_asks_the_engines_own_name_server_wherever_that_is() -> None:
+    """Docker's is at 127.0.0.11 and podman's elsewhere; without answers HAProxy takes the gateways out."""
+    [(name, asked)] = re.findall(r"^resolvers (\w+)\n    (.+)$", PROXY, re.MULTILINE)
+    assert asked == "parse-resolv-conf"
+    assert f" resolvers {name} " in PROXY
+
+
 def test_the_proxy_believes_no_caller_about_its_address() -> None:
     doors = re.findall(r"^frontend (?:payments|operators)\n(?:    .*\n)+", PROXY, re.MULTILINE)
     assert len(doors) == 2
