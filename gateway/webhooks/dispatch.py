@@ -61,13 +61,7 @@ class Dispatch:
         self._place = _BEGINNING
         self._running: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
-        self._overdue_s = 0.0
         self._stopping = False
-
-    @property
-    def overdue_s(self) -> float:
-        """How long the oldest delivery that is due has been so, as far as the last round saw."""
-        return self._overdue_s
 
     @property
     def under_way(self) -> int:
@@ -104,7 +98,6 @@ class Dispatch:
         """Look at the next lines, and take what is due of them."""
         walked = await self._pool.fetch(SQL["lines"], *self._place, _LINES_A_LOOK)
         due = [LineKey(row["endpoint_id"], row["again"]) for row in walked if row["overdue_s"] >= 0]
-        self._note_overdue(max((row["overdue_s"] for row in walked), default=0.0), anew=self._place == _BEGINNING)
         is_last = len(walked) < _LINES_A_LOOK
         self._place = _BEGINNING if is_last else LineKey(walked[-1]["endpoint_id"], walked[-1]["again"])
         shares = self._lines.shares(due)
@@ -169,9 +162,6 @@ class Dispatch:
             async with asyncio.timeout(self._interval_s):
                 await self._woken.wait()
         self._woken.clear()
-
-    def _note_overdue(self, seconds: float, *, anew: bool) -> None:
-        self._overdue_s = max(0.0, seconds) if anew else max(self._overdue_s, seconds)
 
     def _opened(self, row: asyncpg.Record) -> Delivery | None:
         """A leased row with its secrets opened; None where they do not open: then no signature of ours would do."""

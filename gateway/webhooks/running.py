@@ -16,6 +16,8 @@ from gateway.composition import Base
 from gateway.coupons.telling import coupons_renderer
 from gateway.database.batches import BROKEN
 from gateway.database.pool import open_pool
+from gateway.kernel.clock import utc_now
+from gateway.kernel.ids import ulid_time
 from gateway.kernel.metrics import WEBHOOK_BACKLOG, WEBHOOK_OLDEST_AGE
 from gateway.settings import Environment, Settings
 from gateway.webhooks.addresses import AddressRefused, AddressRules
@@ -108,7 +110,7 @@ async def webhooks_delivered(
     )
     relay = Relay(pool, renderers(base), settings.webhook_interval_s, dispatch.wake)
     dispatching = asyncio.create_task(dispatch.run())
-    aside = [asyncio.create_task(relay.run()), asyncio.create_task(_measure(pool, dispatch))]
+    aside = [asyncio.create_task(relay.run()), asyncio.create_task(_measuring(pool))]
     try:
         yield dispatch
     finally:
@@ -122,12 +124,21 @@ async def webhooks_delivered(
         await pool.close()
 
 
-async def _measure(pool: asyncpg.Pool, dispatch: Dispatch) -> None:
+async def measure(pool: asyncpg.Pool) -> None:
+    """Set the gauges of what waits, by what is in the database: a dispatch that stands still would say nothing."""
+    row = await pool.fetchrow(SQL["backlog"], _COUNTED_MAX)
+    assert row is not None
+    first = row["first_event"]
+    untold_s = 0.0 if first is None else (utc_now() - ulid_time(first.rpartition("_")[2])).total_seconds()
+    WEBHOOK_BACKLOG.set(row["waiting"])
+    WEBHOOK_OLDEST_AGE.set(max(0.0, untold_s, row["overdue_s"]))
+
+
+async def _measuring(pool: asyncpg.Pool) -> None:
     """The gauges of what waits, until cancelled."""
     while True:
         try:
-            WEBHOOK_BACKLOG.set(await pool.fetchval(SQL["backlog"], _COUNTED_MAX))
-            WEBHOOK_OLDEST_AGE.set(dispatch.overdue_s)
+            await measure(pool)
         except (*BROKEN, asyncpg.PostgresError) as error:
             _log.warning("the webhooks' gauges were put off", extra={"error": type(error).__name__})
         except Exception:  # a gauge is no reason to stop delivering

@@ -176,9 +176,16 @@ RETURNING merchant_id
 SELECT coalesce(max(seq), 0) + 1 FROM events WHERE payment_id = $1 AND merchant_id = $2
 
 -- name: backlog
--- What is still to be sent; so many of each are counted, and no more.
-SELECT (SELECT count(*) FROM (SELECT FROM webhook_outbox LIMIT $1) o)
-    + (SELECT count(*) FROM (SELECT FROM webhook_queue LIMIT $1) q)
+-- What is still to be sent, the first event that is in no line yet, and for how long the first delivery has been due; so
+-- many of each are looked at, and no more.
+SELECT o.waiting + q.waiting AS waiting, o.first_event, q.overdue_s
+FROM (
+    SELECT count(*) AS waiting, min(event_id) FILTER (WHERE retry_at IS NULL OR retry_at <= now()) AS first_event
+    FROM (SELECT event_id, retry_at FROM webhook_outbox LIMIT $1) events
+) o, (
+    SELECT count(*) AS waiting, coalesce(extract(epoch FROM now() - min(next_at)), 0)::float8 AS overdue_s
+    FROM (SELECT next_at FROM webhook_queue LIMIT $1) deliveries
+) q
 
 -- name: lock_merchant
 SELECT FROM merchants WHERE id = $1 FOR NO KEY UPDATE
