@@ -95,7 +95,7 @@ def _ranking(ranking: Ranking) -> Table:
 
 
 def _against(against: Against) -> Table:
-    table = _table(("alerts",), f"against version {against.version}")
+    table = _table(("alerts of",), f"against version {against.version}")
     table.add_row("of that version", *_measures(against.together))
     table.add_row("new", *_measures(against.new))
     table.add_row("no more", *_measures(against.gone))
