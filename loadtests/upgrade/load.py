@@ -68,9 +68,12 @@ class Load:
             yield
         finally:
             beginning.cancel()
-            await asyncio.gather(beginning, return_exceptions=True)
+            [ended] = await asyncio.gather(beginning, return_exceptions=True)
             if self._open:
                 await asyncio.wait(self._open, timeout=_LAST_S)
+            self.sold += [Sold(self.phase, _LAST_S * 1000, "never answered") for _ in self._open]
+            if isinstance(ended, Exception):
+                raise ended
 
     async def warm_up(self) -> None:
         """Some payments one after the other.  Raises StackError where one fails: then there is nothing to upgrade."""
@@ -117,7 +120,14 @@ class Load:
             await asyncio.sleep(max(0.0, next_s - time.monotonic()))
             task = asyncio.create_task(self._pay())
             self._open.add(task)
-            task.add_done_callback(self._open.discard)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """What a till itself has lost is lost as well."""
+        self._open.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.sold.append(Sold(self.phase, 0.0, f"the till broke: {type(error).__name__} {error}"))
 
     async def _pay(self) -> None:
         order_no, body = next(self._orders)
