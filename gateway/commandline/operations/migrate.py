@@ -52,7 +52,7 @@ def status(database_url: str) -> bool:
 
 def wait(database_url: str, within_s: float) -> bool:
     """Wait until somebody else has brought the schema up to date; changes nothing."""
-    there = asyncio.run(await_schema(database_url, within_s))
+    there = _run(await_schema(database_url, within_s))
     typer.echo("The schema is up to date." if there else f"The schema was not brought up to date in {within_s:g} s.")
     return there
 

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -54,6 +55,11 @@ def test_a_dry_run_shows_the_statements_and_runs_none(empty_url: str, capsys: py
 
 def test_whoever_waits_goes_on_at_once_where_the_schema_is_there(database_url: str) -> None:
     assert command.wait(database_url, 0)
+
+
+def test_whoever_waits_at_a_database_that_is_not_there_says_so(database_url: str) -> None:
+    with pytest.raises(StackError, match='database "nowhere" does not exist'):
+        command.wait(database_url.replace(urlsplit(database_url).path, "/nowhere"), 0)
 
 
 def test_a_process_that_does_not_fit_says_what_to_do(empty_url: str, database_url: str) -> None:
