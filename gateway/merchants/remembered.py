@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -15,7 +16,7 @@ class Remembered(Generic[K, V]):
 
     def __init__(self, kept_max: int) -> None:
         self._kept_max = kept_max
-        self._values: dict[K, V] = {}
+        self._values: OrderedDict[K, V] = OrderedDict()  # a dict looks for its oldest among all that have gone
         self._owners: dict[K, str] = {}
         self._keys: dict[str, list[K]] = {}
         self.get = self._values.get
