@@ -123,7 +123,7 @@ def _labels(state: Path, payment_id: str) -> list[dict[str, Any]]:
     [
         ("payment,fraud\nx,1\n", "column names"),
         ("payment_id,fraud\npay_1,perhaps\n", "line 2"),
-        (f"payment_id,fraud\n{new_id('pay')},1\n,0\n", "line 3"),
+        ("payment_id,fraud\npay_01JD5ZV8W3M0Q9C6R1T2X4Y7KB,1\n,0\n", "line 3"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_whole_by_its_line(

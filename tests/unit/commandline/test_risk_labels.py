@@ -9,10 +9,9 @@ import pytest
 
 from gateway.commandline.admin import AdminTarget
 from gateway.commandline.risk.labels import import_labels
-from gateway.kernel.ids import new_id
 from gateway.processes.errors import StackError
 
-_PAYMENT: Final = new_id("pay")
+_PAYMENT: Final = "pay_01JD5ZV8W3M0Q9C6R1T2X4Y7KB"
 
 
 @pytest.mark.parametrize(
