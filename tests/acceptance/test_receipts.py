@@ -142,7 +142,8 @@ async def test_the_merchant_decides_how_discounts_are_shown(stack: GatewayStack)
         ({"name": ""}, "name"),
         ({"name": "a\nb"}, "name"),
         ({"signing_required": "yes"}, "signing_required"),
-        ({"status": "suspended"}, "status"),
+        ({"status": "closed"}, "status"),
+        ({"id": "mer_01JD5ZV8W3M0Q9C6R1T2X4Y7KB"}, "id"),
     ],
 )
 async def test_a_change_that_is_none_is_refused_by_name(
