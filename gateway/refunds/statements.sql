@@ -162,8 +162,9 @@ UPDATE refunds SET asked_at = $3, last_asked_at = $4
 WHERE id = $1 AND merchant_id = $2 AND completed_at IS NULL AND last_asked_at = $5
 
 -- name: put_off
+-- Only from when it was due as it was read ($5): who woke it meanwhile (a notification, a person) knows more.
 UPDATE refunds SET next_at = now() + make_interval(secs => $3), tries = tries + $4
-WHERE id = $1 AND merchant_id = $2 AND completed_at IS NULL
+WHERE id = $1 AND merchant_id = $2 AND completed_at IS NULL AND next_at = $5
 
 -- name: wake
 UPDATE refunds SET next_at = now() WHERE id = $1 AND merchant_id = $2 AND completed_at IS NULL

@@ -116,8 +116,8 @@ class RefundStore:
         )
 
     async def put_off(self, refund: Refund, after_s: float, *, tried: bool) -> None:
-        """Look at it again after so many seconds."""
-        await self._pool.execute(SQL["put_off"], refund.id, refund.merchant_id, after_s, int(tried))
+        """Look at it again after so many seconds, unless somebody has woken it since it was read."""
+        await self._pool.execute(SQL["put_off"], refund.id, refund.merchant_id, after_s, int(tried), refund.next_at)
 
 
 async def refunds_of(connection: asyncpg.Pool | Connection, payment_id: str, merchant_id: str) -> list[Refund]:

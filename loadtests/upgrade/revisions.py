@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
-import tarfile
 from pathlib import Path
 from typing import Final
 
@@ -66,8 +64,8 @@ def name_of(revision: str) -> str:
 def unpack(revision: str, folder: Path) -> Path:
     """The revision's files; git itself is not told of them."""
     archive = _git("archive", "--format=tar", revision)
-    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-        files.extractall(folder, filter="data")
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(("tar", "--extract", "--directory", str(folder)), input=archive, check=True)
     return folder
 
 

@@ -181,6 +181,7 @@ async def _every_redemption_has_its_day(scene: Scene, campaign_id: str, midnight
     assert [row for row in rows if row["day"] != midnight.day_of(row["created_at"])] == []
 
 
+@pytest.mark.long
 async def test_what_is_undecided_at_midnight_stays_with_its_day(scene: Scene) -> None:
     """Who pays after midnight has yesterday's discount; what comes back then is of yesterday, and to be had again."""
     midnight = Midnight.coming(8)

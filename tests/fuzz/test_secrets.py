@@ -34,6 +34,8 @@ _READS: Final[Mapping[bytes, Callable[[redis.Redis, bytes], Any]]] = {
     b"list": lambda valkey, key: valkey.lrange(key, 0, -1),
     b"zset": lambda valkey, key: valkey.zrange(key, 0, -1, withscores=True),
 }
+_TOLD: Final[Mapping[str, set[Any]]] = {"POST /admin/v1/channel_accounts": {("id",)}}
+"""Names that an operator gives, to be told by."""
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +168,8 @@ def test_what_is_sent_in_a_wrong_place_stands_in_no_log_and_in_no_error(scenes: 
     body: Any = base
     if data.draw(st.booleans()) and base:
         assert operation.body is not None
-        place = data.draw(st.sampled_from(sorted(set(fields_of(operation.body, scenes.document, base)))))
+        fields = set(fields_of(operation.body, scenes.document, base)) - _TOLD.get(str(operation), set())
+        place = data.draw(st.sampled_from(sorted(fields)))
         values: list[Any] = [marked, [marked], {"a": marked}, f"\x00{marked}"]
         body = changed(base, place, data.draw(st.sampled_from(values)))
     else:

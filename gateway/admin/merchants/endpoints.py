@@ -17,7 +17,7 @@ from gateway.http.services import services_of
 from gateway.kernel.clock import rfc3339
 from gateway.kernel.errors import not_found
 from gateway.merchants import store as merchants
-from gateway.merchants.settings import list_keys
+from gateway.merchants.settings import find_settings, list_keys
 from gateway.merchants.store import Scope
 from gateway.payments.schemas import Text
 from gateway.settings import Environment
@@ -189,7 +189,10 @@ async def post_key(request: Request, merchant_id: MerchantId, wanted: NewKeyRequ
 
 @router.get("/merchants/{merchant_id}/keys", response_model=KeyList, summary="List a merchant's keys")
 async def get_keys(request: Request, merchant_id: MerchantId) -> Response:
-    """Its keys, revoked ones among them; empty for a merchant that is not there."""
+    """Its keys, revoked ones among them."""
+    database = database_of(request)
+    if await find_settings(database, merchant_id) is None:
+        raise not_found("merchant", "merchant_id")
     data = [
         {
             **asdict(key),
@@ -197,7 +200,7 @@ async def get_keys(request: Request, merchant_id: MerchantId) -> Response:
             "created_at": rfc3339(key.created_at),
             "revoked_at": None if key.revoked_at is None else rfc3339(key.revoked_at),
         }
-        for key in await list_keys(database_of(request), merchant_id)
+        for key in await list_keys(database, merchant_id)
     ]
     return json_answer(200, {"object": "list", "data": data, "has_more": False}).to_response()
 

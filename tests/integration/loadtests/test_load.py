@@ -69,6 +69,7 @@ def test_ten_seconds_of_everything_that_tills_do_end_in_a_clean_audit(tmp_path: 
     assert list(tmp_path.glob("load-*.html"))
 
 
+@pytest.mark.long
 def test_a_gateway_that_is_killed_ends_the_run_with_status_1_and_a_clean_audit(tmp_path: Path) -> None:
     """Answers are missing, which are errors; but the gateway comes back, tills ask again, and nothing is lost."""
     ready_file, output = tmp_path / "state" / "ready.json", tmp_path / "dev.log"

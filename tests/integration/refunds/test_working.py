@@ -10,6 +10,7 @@ import pytest
 
 from gateway.database.intents import IntentRow
 from gateway.kernel.failures import FailureCode
+from gateway.refunds import commits
 from gateway.refunds.refund import Refund, RefundStatus
 from gateway.refunds.steps import ABNORMAL, AMOUNT_MISMATCH, CONTRADICTED, End, Verdict
 from routing.channels.base import ChannelRejected, ChannelUnknown, ChannelUnsent, RefundOrder, RefundRules
@@ -264,6 +265,19 @@ async def test_a_refund_ends_whoever_writes_to_its_row_at_the_same_time(counter:
         ended, *_ = await asyncio.gather(counter.desk.commit(refund, Verdict(End.SUCCEEDED)), *looks)
         assert ended.status == "succeeded"
     assert await counter.sums(row) == (50, 50)
+
+
+async def test_who_is_woken_while_the_worker_looks_is_not_put_off_by_what_the_worker_saw(counter: Counter) -> None:
+    row = await counter.paid()
+    read = await counter.refund(row, 1_000)
+    async with counter.pool.acquire() as connection:
+        await commits.wake(connection, read)
+    await counter.desk.store.put_off(read, 86_400, tried=True)
+    [woken] = await counter.refunds(row)
+    assert in_s(woken) <= 0
+    await counter.desk.store.put_off(woken, 86_400, tried=True)
+    [put_off] = await counter.refunds(row)
+    assert 86_000 < in_s(put_off) <= 86_400
 
 
 async def test_a_payers_account_that_is_gone_is_a_persons_business_and_asked_about_daily(counter: Counter) -> None:

@@ -20,11 +20,13 @@ ROOT = Path(__file__).parents[3]
 SLEEPER = "import time; print('there', flush=True); time.sleep(600)"
 DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEPER}"
 BENCH = f"""
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from loadtests.ending import ended_in_order, start_tethered
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it stays ignored, as it should
 with ended_in_order():
     child = start_tethered([sys.executable, "-c", {SLEEPER!r}], start_new_session=True)
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from loadtests.bench.campaign_sets import HOT, campaigns_for
 from promotions.campaigns.campaign import AmountOff
 from promotions.campaigns.document import parse
@@ -29,5 +31,6 @@ def test_every_order_of_the_load_draws_from_the_hot_one() -> None:
     assert benefit.tiers[0].spend_fen <= 100
 
 
+@pytest.mark.long
 def test_there_can_be_any_number_of_them() -> None:
     assert [len(campaigns_for(MERCHANT, number)) for number in (0, 7, 2_000)] == [0, 7, 2_000]
