@@ -15,7 +15,7 @@ RUN set -eu; \
         /usr/local/bin/2to3* /usr/local/include /usr/local/lib/pkgconfig; \
     python3 -m compileall -q --invalidation-mode unchecked-hash "$stdlib"; \
     rm -rf /usr/share/doc /usr/share/man /usr/share/info /usr/share/locale /usr/share/lintian /usr/share/bash-completion \
-        /var/lib/apt/lists/* /var/cache/* /var/log/* /root/.cache /tmp/*; \
+        /var/lib/apt/lists/* /var/cache/* /var/log/* "$HOME/.cache" /tmp/*; \
     rm -rf /usr/bin/perl* /usr/lib/*-linux-gnu/perl* /usr/share/perl* /usr/bin/apt* /usr/lib/apt \
         /usr/lib/*-linux-gnu/libapt-* /usr/lib/*-linux-gnu/gconv /usr/bin/openssl; \
     find / -xdev -type f -perm /6000 -exec chmod a-s {} +; \
@@ -26,8 +26,9 @@ RUN set -eu; \
 # What builds: pip fetches uv and hatchling by their hashes; the secret `ca` holds a network's own certificates, if any.
 FROM ${PYTHON_IMAGE} AS tools
 COPY k8s/image/tools.txt /build/tools.txt
-RUN --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache \
+RUN --mount=type=secret,id=ca --mount=type=cache,target=/var/tmp/fetched \
     set -eu; \
+    export PIP_CACHE_DIR=/var/tmp/fetched; \
     if [ -s /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi; \
     python3 -m venv /tools; \
     /tools/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r /build/tools.txt; \
@@ -40,8 +41,9 @@ ARG EXTRAS=tracing
 ENV UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=/opt/mashang
 WORKDIR /build
 COPY pyproject.toml uv.lock ./
-RUN --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache \
+RUN --mount=type=secret,id=ca --mount=type=cache,target=/var/tmp/fetched \
     set -eu; \
+    export UV_CACHE_DIR=/var/tmp/fetched; \
     if [ -s /run/secrets/ca ]; then export SSL_CERT_FILE=/run/secrets/ca UV_SYSTEM_CERTS=1; fi; \
     for extra in $EXTRAS; do set -- "$@" --extra "$extra"; done; \
     python3 -m venv --without-pip /opt/mashang; \
