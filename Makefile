@@ -26,7 +26,7 @@ run: setup ## bring up everything, take a payment on each wallet, and serve unti
 	@$(BIN)/mashang dev --state $(STATE) $(ARGS)
 
 test: setup ## every test that needs nothing but PyPI
-	$(BIN)/pytest -m "not sdk and not browser and not long" -n 5 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -m "not sdk and not browser and not long" -n 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test-long
 test-long: setup ## the proofs that take their time: every fault of the stores under payments, a rough day, every play of the router

@@ -137,11 +137,8 @@ async def test_when_nothing_can_be_reached_tills_are_told_so_in_a_tenth_of_a_sec
     for _ in range(60):
         order = new_order("wechat")
         began = time.monotonic()
-        async with routes.stack.admin() as asking:  # a request that does nothing is as late as the machine is
-            assert (await asking.get("/livez")).status_code == 200
-        asked = time.monotonic()
         answer = await till.ask(order)
-        took.append(time.monotonic() - asked - (asked - began))
+        took.append(time.monotonic() - began)
         assert answer is not None
         payment = payment_of(answer, 201)
         assert (payment["status"], payment["failure"]["code"]) == ("failed", "channel_unavailable")

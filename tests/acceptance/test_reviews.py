@@ -206,6 +206,18 @@ async def test_a_verdict_is_carried_out_once_under_its_key_and_by_one_of_ten_tha
     assert (await types(database, other)).count("payment.review_settled") == 1
 
 
+async def test_a_verdict_is_refused_at_once_while_another_one_of_the_same_review_is_carried_out(
+    till: Till, admin: httpx.AsyncClient, database: asyncpg.Connection
+) -> None:
+    payment = await overcharged(till, "unionpay")
+    await reviewed(admin, payment["id"])
+    async with database.transaction():
+        await database.execute("SELECT pg_advisory_xact_lock(hashtextextended('review ' || $1, 0))", payment["id"])
+        error_of(await decide(admin, payment["id"], "give_back"), 409, "review_changed")
+        assert "payment.review_settled" not in await types(database, payment)
+    assert (await decide(admin, payment["id"], "give_back")).status_code == 200
+
+
 async def test_the_list_has_every_kind_in_pages_and_asks_the_channels_when_told_to(
     till: Till, admin: httpx.AsyncClient
 ) -> None:
