@@ -166,10 +166,10 @@ def unmapped(stacks: Iterable[str]) -> Counter[str]:
 
 
 def awake(stacks: Iterable[str]) -> Iterable[tuple[str, int]]:
-    """The stacks of threads that were at work, each with its count."""
+    """The stacks of threads that were at work, each with its count; a line that py-spy read torn has none and is left out."""
     for line in stacks:
         stack, _, number = line.rpartition(" ")
-        if not stack.rpartition(";")[2].startswith(_ASLEEP):
+        if number.isdecimal() and not stack.rpartition(";")[2].startswith(_ASLEEP):
             yield stack, int(number)
 
 

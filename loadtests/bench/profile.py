@@ -129,7 +129,7 @@ def _turn(stack: RunningStack, plan: _Plan, found: _Found) -> None:
             perf.wait(_END_S)
         if profilers[0].wait(_END_S) != 0:
             raise SystemExit("py-spy failed: it needs root, or kernel.yama.ptrace_scope = 0")
-        found.stacks += raw.read_text().splitlines()
+        found.stacks += raw.read_text(errors="replace").split("\n")
         found.kinds += native.read(perf_data)
 
 
