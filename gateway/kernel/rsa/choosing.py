@@ -1,0 +1,89 @@
+"""Which way this process signs with RSA, and why: OpenSSL one by one, or the multi-buffer library several at once."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from gateway.kernel.rsa.crypto_mb import KEY_BITS, LANES, PUBLIC_EXPONENT, CryptoMb, CryptoMbUnavailableError, Lanes
+from gateway.kernel.rsa.multibuffer import multibuffer_key, signatures_of
+
+_LOG: Final = logging.getLogger(__name__)
+_PADDING: Final = PKCS1v15()
+_SHA256: Final = SHA256()
+
+
+class RsaChoice(StrEnum):
+    """What makes RSA signatures."""
+
+    AUTO = "auto"
+    OPENSSL = "openssl"
+    MULTIBUFFER = "multibuffer"
+
+
+@dataclass(frozen=True, slots=True)
+class RsaWay:
+    """What signs in this process: `lanes`, or OpenSSL where there are none, and `reason` says why."""
+
+    lanes: Lanes | None
+    reason: str
+
+    @property
+    def choice(self) -> RsaChoice:
+        """Its name."""
+        return RsaChoice.OPENSSL if self.lanes is None else RsaChoice.MULTIBUFFER
+
+
+def sign_alone(key: RSAPrivateKey, message: bytes) -> bytes:
+    """One signature by OpenSSL."""
+    return key.sign(message, _PADDING, _SHA256)
+
+
+def find_way(choice: RsaChoice, library: Path | None = None) -> RsaWay:
+    """What signs here.  Raises CryptoMbUnavailableError where the choice is `multibuffer` and it does not work."""
+    if choice is RsaChoice.OPENSSL:
+        return RsaWay(None, "MASHANG_RSA says so")
+    try:
+        lanes = CryptoMb(library)
+        require_sound(lanes)
+    except CryptoMbUnavailableError as error:
+        if choice is RsaChoice.MULTIBUFFER:
+            raise
+        return RsaWay(None, str(error))
+    return RsaWay(lanes, "the processor has AVX-512 IFMA, and the library's signatures are OpenSSL's")
+
+
+def require_sound(lanes: Lanes) -> None:
+    """Raises CryptoMbUnavailableError where the library signs otherwise than OpenSSL: with a new key of 2,048 bits."""
+    private_key = generate_private_key(PUBLIC_EXPONENT, KEY_BITS[0])
+    key = multibuffer_key.__wrapped__(private_key)
+    messages = [bytes([lane]) for lane in range(LANES)]
+    for count in (LANES, LANES // 2):
+        expected = [sign_alone(private_key, message) for message in messages[:count]]
+        if key is None or signatures_of(lanes, [key] * count, messages[:count]) != expected:
+            raise CryptoMbUnavailableError("the library's signatures are not OpenSSL's")
+
+
+class _Chosen:
+    """The way of this process; found with `auto` where nobody chose before the first signature."""
+
+    way: RsaWay | None = None
+
+
+def choose(choice: RsaChoice, library: Path | None = None) -> RsaWay:
+    """Decide what signs in this process from now on, and log it.  Raises CryptoMbUnavailableError as `find_way`."""
+    way = _Chosen.way = find_way(choice, library)
+    _LOG.info("rsa_way", extra={"way": way.choice.value, "reason": way.reason})
+    return way
+
+
+def chosen_way() -> RsaWay:
+    """What signs in this process."""
+    return _Chosen.way or choose(RsaChoice.AUTO)
