@@ -75,7 +75,7 @@ class AlipayCalls:
 
         Without a signature only errors of the gateway are believed.
         """
-        sign = signature_of({**params, **form}, self._key)
+        sign = await signature_of({**params, **form}, self._key)
         url = f"{self._settings.gateway_url}?{urlencode({**params, 'sign': sign})}"
         response = await self._transport.send("POST", url, _HEADERS, body, limits)
         if response.status != 200:

@@ -13,8 +13,9 @@ from typing import Any, Final
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
+from gateway.kernel.rsa.signing import sign_sha256
 from routing.channels.base import ChannelUnknown
-from routing.channels.rsa import sign_sha256, verify_sha256
+from routing.channels.rsa import verify_sha256
 from routing.channels.wire import Authenticity
 
 ERROR_NODE: Final = "error_response"
@@ -27,9 +28,9 @@ def request_string(params: Mapping[str, str]) -> str:
     return "&".join([f"{name}={params[name]}" for name in sorted(params) if name != "sign" and params[name]])
 
 
-def signature_of(params: Mapping[str, str], key: RSAPrivateKey, charset: str = "utf-8") -> str:
+async def signature_of(params: Mapping[str, str], key: RSAPrivateKey, charset: str = "utf-8") -> str:
     """The `sign` of a request."""
-    return base64.b64encode(sign_sha256(key, request_string(params).encode(charset))).decode()
+    return base64.b64encode(await sign_sha256(key, request_string(params).encode(charset))).decode()
 
 
 @dataclass(frozen=True, slots=True)

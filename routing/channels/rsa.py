@@ -1,4 +1,7 @@
-"""RSA with SHA-256 and PKCS#1 v1.5, as WeChat Pay, Alipay and UnionPay ACP sign; keys are read once and kept."""
+"""RSA with SHA-256 and PKCS#1 v1.5, as WeChat Pay, Alipay and UnionPay ACP sign; keys are read once and kept.
+
+Requests are signed by gateway/kernel/rsa, several at once; what is signed for a page is signed here.
+"""
 
 from __future__ import annotations
 
@@ -51,8 +54,8 @@ def load_certificate(pem: str) -> x509.Certificate:
         raise ValueError("not a readable PEM certificate") from None
 
 
-def sign_sha256(key: RSAPrivateKey, message: bytes) -> bytes:
-    """The signature of a message."""
+def sign_sha256_alone(key: RSAPrivateKey, message: bytes) -> bytes:
+    """The signature of a message, made at once; for a request `gateway.kernel.rsa.signing` has the cheaper one."""
     return key.sign(message, _PADDING, _SHA256)
 
 

@@ -49,7 +49,7 @@ class UnionpayCalls:
         if not url:
             raise ChannelUnsent("not_configured")
         try:
-            body = urlencode(self._signing.signed(request)).encode()
+            body = urlencode(await self._signing.signed(request)).encode()
         except UnicodeEncodeError:
             raise ChannelUnsent("bad_request") from None
         response = await self._transport.send("POST", url, _HEADERS, body, limits)

@@ -16,7 +16,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.x509.oid import NameOID
 
-from routing.channels.rsa import load_certificate, load_private_key, sign_sha256, verify_sha256
+from gateway.kernel.rsa.signing import sign_sha256
+from routing.channels.rsa import load_certificate, load_private_key, verify_sha256
 from routing.channels.wire import Authenticity
 
 SIGNER_NAME: Final = "中国银联股份有限公司"
@@ -71,7 +72,7 @@ class Signing(Protocol):
 
     method: str
 
-    def signed(self, fields: Mapping[str, str], encoding: str = "utf-8") -> dict[str, str]:
+    async def signed(self, fields: Mapping[str, str], encoding: str = "utf-8") -> dict[str, str]:
         """The fields as they are sent, `signature` among them."""
 
     def check(self, fields: Mapping[str, str], encoding: str = "utf-8") -> Authenticity:
@@ -86,7 +87,7 @@ class KeyedHashSigning:
     def __init__(self, secret_key: str) -> None:
         self._key_digest = sha256(secret_key.encode()).hexdigest()
 
-    def signed(self, fields: Mapping[str, str], encoding: str = "utf-8") -> dict[str, str]:
+    async def signed(self, fields: Mapping[str, str], encoding: str = "utf-8") -> dict[str, str]:
         """The fields as they are sent, `signature` among them."""
         sent = without_blanks(fields)
         sent["signature"] = self._digest(sent, encoding)
@@ -133,10 +134,10 @@ class CertificateSigning:
         self._clock = clock
         self._trusted: dict[str, _TrustedSigner] = {}
 
-    def signed(self, fields: Mapping[str, str], encoding: str = "utf-8") -> dict[str, str]:
+    async def signed(self, fields: Mapping[str, str], encoding: str = "utf-8") -> dict[str, str]:
         """The fields as they are sent, `certId` and `signature` among them."""
         sent = without_blanks({**fields, "certId": self._certificate_id})
-        sent["signature"] = base64.b64encode(sign_sha256(self._key, _digest(sent, encoding))).decode()
+        sent["signature"] = base64.b64encode(await sign_sha256(self._key, _digest(sent, encoding))).decode()
         return sent
 
     def check(self, fields: Mapping[str, str], encoding: str = "utf-8") -> Authenticity:

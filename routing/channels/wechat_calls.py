@@ -30,7 +30,7 @@ class WechatCalls:
 
     async def send(self, method: str, target: str, body: bytes, limits: CallLimits) -> WechatAnswer:
         """One signed request and its judged answer.  Raises ChannelUnknown where a success is not proven to be one."""
-        headers = self._headers | {"Authorization": self.signer.authorization(method, target, body)}
+        headers = self._headers | {"Authorization": await self.signer.authorization(method, target, body)}
         response = await self._transport.send(method, self._settings.base_url + target, headers, body, limits)
         authenticity = self.verifier.check(response.headers, response.body)
         is_success = 200 <= response.status < 300
@@ -49,7 +49,7 @@ class WechatCalls:
         headers = {
             "Accept": "*/*",
             "User-Agent": USER_AGENT,
-            "Authorization": self.signer.authorization("GET", target, b""),
+            "Authorization": await self.signer.authorization("GET", target, b""),
         }
         response = await self._transport.send("GET", url, headers, b"", limits)
         if response.status != 200:

@@ -16,7 +16,8 @@ from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from routing.channels.rsa import load_private_key, load_public_key, sign_sha256, verify_sha256
+from gateway.kernel.rsa.signing import sign_sha256
+from routing.channels.rsa import load_private_key, load_public_key, sign_sha256_alone, verify_sha256
 from routing.channels.wire import Authenticity
 
 SIGNATURE_TYPE: Final = "WECHATPAY2-SHA256-RSA2048"
@@ -37,12 +38,12 @@ class RequestSigner:
         self._clock = clock
         self._head = f'{SIGNATURE_TYPE} mchid="{mchid}",serial_no="{serial_no}",nonce_str="'
 
-    def authorization(self, method: str, target: str, body: bytes, nonce: str | None = None) -> str:
+    async def authorization(self, method: str, target: str, body: bytes, nonce: str | None = None) -> str:
         """The Authorization header.  `target` is path and query exactly as sent."""
         nonce = nonce or secrets.token_hex(16)
         timestamp = int(self._clock())
         canonical = f"{method}\n{target}\n{timestamp}\n{nonce}\n".encode() + body + b"\n"
-        signature = base64.b64encode(sign_sha256(self._key, canonical)).decode()
+        signature = base64.b64encode(await sign_sha256(self._key, canonical)).decode()
         return f'{self._head}{nonce}",timestamp="{timestamp}",signature="{signature}"'
 
     def call_up(self, appid: str, package: str, nonce: str | None = None) -> dict[str, str]:
@@ -56,7 +57,7 @@ class RequestSigner:
             "nonceStr": nonce,
             "package": package,
             "signType": "RSA",
-            "paySign": base64.b64encode(sign_sha256(self._key, canonical)).decode(),
+            "paySign": base64.b64encode(sign_sha256_alone(self._key, canonical)).decode(),
         }
 
 

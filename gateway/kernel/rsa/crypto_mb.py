@@ -91,20 +91,22 @@ class CryptoMb:
 
 
 def _loaded(path: Path | None) -> ctypes.PyDLL:
-    for companion in _companions():
-        ctypes.PyDLL(str(companion))
+    """A library of one's own may need no companions; with the package's, they must be there."""
     try:
+        for companion in _companions(must_be_there=path is None):
+            ctypes.PyDLL(str(companion))
         return ctypes.PyDLL(str(path or _installed(*_LIBRARY)))
     except OSError as error:
         raise CryptoMbUnavailableError(f"the library does not load: {error}") from None
 
 
-def _companions() -> list[Path]:
-    """Those that are installed: a library that somebody built himself may need none."""
+def _companions(*, must_be_there: bool) -> list[Path]:
     package, names = _COMPANIONS
     try:
         return [_installed(package, name) for name in names]
     except CryptoMbUnavailableError:
+        if must_be_there:
+            raise
         return []
 
 

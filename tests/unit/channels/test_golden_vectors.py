@@ -44,7 +44,7 @@ def _attributes(authorization: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("vector", vectors("wechat", "request"), ids=name_of)
-def test_wechat_requests_are_signed_as_the_sdks_sign_them(vector: dict[str, Any]) -> None:
+async def test_wechat_requests_are_signed_as_the_sdks_sign_them(vector: dict[str, Any]) -> None:
     given, expected = vector["input"], vector["expected"]
     signer = RequestSigner(
         WECHAT["mchid"],
@@ -52,7 +52,7 @@ def test_wechat_requests_are_signed_as_the_sdks_sign_them(vector: dict[str, Any]
         WECHAT["merchant_private_key_pem"],
         clock=lambda: float(given["timestamp"]),
     )
-    header = signer.authorization(given["method"], given["path"], given["body"].encode(), given["nonce"])
+    header = await signer.authorization(given["method"], given["path"], given["body"].encode(), given["nonce"])
     assert _attributes(header) == _attributes(expected["authorization"])
     assert header.startswith("WECHATPAY2-SHA256-RSA2048 ")
 
@@ -147,12 +147,12 @@ def test_wechat_without_any_signature_header_is_unsigned() -> None:
 
 
 @pytest.mark.parametrize("vector", vectors("alipay", "request"), ids=name_of)
-def test_alipay_requests_are_signed_as_the_sdks_sign_them(vector: dict[str, Any]) -> None:
+async def test_alipay_requests_are_signed_as_the_sdks_sign_them(vector: dict[str, Any]) -> None:
     given, expected = vector["input"], vector["expected"]
     params = given["params"]
     assert request_string(params) == expected["string"]
     key = load_private_key(ALIPAY["app_private_key_pem"])
-    assert signature_of(params, key, given.get("charset", "utf-8")) == expected["sign"]
+    assert await signature_of(params, key, given.get("charset", "utf-8")) == expected["sign"]
 
 
 @pytest.mark.parametrize("vector", vectors("alipay", "response"), ids=name_of)
@@ -223,9 +223,9 @@ def _is_spoken(vector: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize("vector", [item for item in vectors("unionpay", "sign") if _is_spoken(item)], ids=name_of)
-def test_unionpay_requests_are_signed_as_the_official_sdk_signs_them(vector: dict[str, Any]) -> None:
+async def test_unionpay_requests_are_signed_as_the_official_sdk_signs_them(vector: dict[str, Any]) -> None:
     given, expected = vector["input"], vector["expected"]
-    sent = _unionpay_signing(vector).signed(given["fields"], given["encoding"])
+    sent = await _unionpay_signing(vector).signed(given["fields"], given["encoding"])
     assert sent == expected["fields"]
     assert signed_string(sent) == expected["string"]
 

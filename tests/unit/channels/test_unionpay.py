@@ -95,13 +95,13 @@ async def test_a_charge_is_sent_as_the_document_says() -> None:
 
 async def test_with_a_secret_key_both_sides_sign_by_keyed_hash() -> None:
     signing = KeyedHashSigning(KEYS["secure_key"])
-    signed = signing.signed(_consumed("00", signMethod="11"))
+    signed = await signing.signed(_consumed("00", signMethod="11"))
     body = "&".join(f"{name}={value}" for name, value in signed.items()).encode()
     channel, sent = unionpay(TransportResponse(200, {}, body), "11")
     assert (await channel.charge_barcode(CHARGE, LIMITS)).state is TradeState.PENDING
     form = sent.form
     assert (form["signMethod"], "certId" in form) == ("11", False)
-    assert form == signing.signed({name: value for name, value in form.items() if name != "signature"})
+    assert form == await signing.signed({name: value for name, value in form.items() if name != "signature"})
 
 
 @pytest.mark.parametrize("terminal_id", [None, "T1", "终端"])

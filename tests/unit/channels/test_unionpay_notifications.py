@@ -185,20 +185,20 @@ def test_a_signature_for_another_amount_is_refused() -> None:
     assert refused(urlencode(fields).encode()) == "signature"
 
 
-def _keyed(fields: Mapping[str, str]) -> bytes:
-    return urlencode(KeyedHashSigning(KEYS["secure_key"]).signed(fields)).encode()
+async def _keyed(fields: Mapping[str, str]) -> bytes:
+    return urlencode(await KeyedHashSigning(KEYS["secure_key"]).signed(fields)).encode()
 
 
-def test_with_a_secret_key_the_keyed_hash_counts() -> None:
+async def test_with_a_secret_key_the_keyed_hash_counts() -> None:
     fields = PAID | {"signMethod": "11"}
-    assert channel("11").read_notification({}, _keyed(fields)).order_no == ORDER_NO
-    assert refused(_keyed(fields | {"signMethod": "01"}), "11") == "signature"
+    assert channel("11").read_notification({}, await _keyed(fields)).order_no == ORDER_NO
+    assert refused(await _keyed(fields | {"signMethod": "01"}), "11") == "signature"
 
 
-def test_the_message_does_not_choose_how_it_is_verified() -> None:
+async def test_the_message_does_not_choose_how_it_is_verified() -> None:
     """Whoever knows the other method's key must not get in: the account says which one counts."""
-    assert refused(_keyed(PAID | {"signMethod": "11"}), "01") == "signature"
-    assert refused(_keyed(PAID), "01") == "signature"
+    assert refused(await _keyed(PAID | {"signMethod": "11"}), "01") == "signature"
+    assert refused(await _keyed(PAID), "01") == "signature"
     assert refused(notification(PAID), "11") == "signature"
     assert refused(notification(PAID | {"signMethod": "11"}), "11") == "signature"
 
