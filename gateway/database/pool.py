@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 import asyncpg
 from asyncpg.pool import PoolAcquireContext, PoolConnectionProxy
 
+from gateway.database.arrays import know_arrays_by_type
 from gateway.database.held import HeldConnection
 from gateway.settings import Settings
 
@@ -46,6 +47,7 @@ class BoundedPool(asyncpg.Pool):
 
 async def open_pool(settings: Settings, *, size: int | None = None) -> BoundedPool:
     """Open a pool.  Waiting for a connection and for a statement is bounded."""
+    know_arrays_by_type()
     return await BoundedPool(
         settings.database_url.get_secret_value(),
         min_size=1,
