@@ -26,6 +26,7 @@ from tests.unit.channels.answering import (
     wechat,
     wechat_answer,
 )
+from tests.unit.channels.driving import driven
 from tests.unit.channels.qra_words import PAID as QRA_PAID
 from tests.unit.channels.qra_words import REFUND_TAKEN, REFUNDS
 from tests.unit.channels.test_alipay import PAID as ALIPAY_PAID
@@ -98,16 +99,12 @@ QUIETLY = settings(max_examples=60, deadline=None)
 
 
 def _ends_well(channel: Channel, call: str) -> Report | None:
-    """Make the call, whose transport never waits, and hold it to the protocol."""
-    coroutine = cast("Coroutine[None, None, Report]", CALLS[call](channel))
+    """Make the call and hold it to the protocol."""
     try:
-        coroutine.send(None)
-    except StopIteration as end:
-        return cast("Report", end.value)
+        return driven(cast("Coroutine[None, None, Report]", CALLS[call](channel)))
     except (ChannelRejected, ChannelUnknown) as error:
         _is_well_formed(error, call)
         return None
-    raise AssertionError("the call waits")
 
 
 def _is_well_formed(error: ChannelError, call: str) -> None:

@@ -25,6 +25,7 @@ from routing.channels.base import (
 from routing.channels.registry import build_channel
 from routing.channels.reports import CloseReport, CloseState, TradeState
 from tests.unit.channels.answering import CHARGE, LIMITS, ORDER, REFUND, Canned, unionpay_answer
+from tests.unit.channels.driving import driven
 from tests.unit.channels.test_any_answer import BODIES, QUIETLY, STATUSES
 from tests.unit.channels.test_unionpay import CONFIGURATION, KEYS, REFUSALS, UNDECIDED, _answer, _consumed, _given_back
 from tests.unit.channels.vectors import unionpay_settings
@@ -308,5 +309,5 @@ CALLS: dict[str, Callable[[Channel], Coroutine[Any, Any, Any]]] = {
 def test_bytes_that_nobody_signed_bring_nothing_to_show(call: str, status: int, body: bytes) -> None:
     channel, _ = opened(TransportResponse(status, {}, body), file_url="https://files.unionpay.invalid")
     with pytest.raises((ChannelUnknown, ChannelRejected)) as caught:
-        CALLS[call](channel).send(None)
+        driven(CALLS[call](channel))
     assert len(caught.value.code) <= 64
