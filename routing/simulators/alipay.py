@@ -21,7 +21,7 @@ from routing.simulators.alipay_signing import charset_of, merge, verifies
 from routing.simulators.alipay_statements import FILE_PATH, AlipayStatements
 from routing.simulators.alipay_visits import AUTHORIZE_PATH, AlipayVisits
 from routing.simulators.books import Books
-from routing.simulators.channel import Call, Display, HttpAnswer, HttpRequest, Visit
+from routing.simulators.channel import Call, Display, HttpAnswer, HttpRequest, Visit, signed_at_once
 from routing.simulators.magic import magic_act
 from routing.simulators.moments import within
 from routing.simulators.notifications import Herald
@@ -166,7 +166,8 @@ class AlipayChannel:
         content = _json_object(parameters.get("biz_content") or "{}")
         if content is None or method is None:
             sub_code = "isv.illegal-json" if content is None else "isv.invalid-method"
-            return AlipayDraft(key, self._error_name(name), failure(sub_code), charset).seal(Sealing.SIGNED)
+            draft = AlipayDraft(key, self._error_name(name), failure(sub_code), charset)
+            return signed_at_once(draft.seal(Sealing.SIGNED))
         host = request.header(b"host") or "127.0.0.1"
         return AlipayCall(name, method, Ask(content, parameters, charset, host), key)
 
@@ -188,7 +189,8 @@ class AlipayChannel:
     def _refuse(self, name: str, sub_code: str) -> HttpAnswer:
         """An error of the gateway itself, which goes unsigned."""
         key = self._account.signing_key()
-        return AlipayDraft(key, self._error_name(name), failure(sub_code), signed=False).seal(Sealing.UNSIGNED)
+        draft = AlipayDraft(key, self._error_name(name), failure(sub_code), signed=False)
+        return signed_at_once(draft.seal(Sealing.UNSIGNED))
 
     def _problem(self, parameters: dict[str, str]) -> str | None:
         """The sub_code of the first public parameter that is wrong."""

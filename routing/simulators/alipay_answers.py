@@ -10,9 +10,9 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from routing.simulators.acts import Refusal, Sealing
-from routing.simulators.alipay_signing import envelope, sign
+from routing.simulators.alipay_signing import envelope
 from routing.simulators.books import Status, Trade
-from routing.simulators.channel import HttpAnswer
+from routing.simulators.channel import HttpAnswer, Sealed, Unsigned, signed_at_once
 from routing.simulators.moments import beijing_text
 from routing.simulators.numbers import trade_no
 
@@ -107,16 +107,20 @@ class AlipayDraft:
     charset: str = "utf-8"
     signed: bool = True
 
-    def seal(self, sealing: Sealing) -> HttpAnswer:
+    def seal(self, sealing: Sealing) -> Sealed:
         """HTTP 200 and text/html, although the body is JSON."""
-        node, signature = self._node_bytes(), None
-        if self.signed and sealing is not Sealing.UNSIGNED:
-            signature = sign(self.key, node if sealing is Sealing.SIGNED else node + b" ")
-        return self._answer(envelope(self.node_name, node, signature))
+        node = self._node_bytes()
+        if not self.signed or sealing is Sealing.UNSIGNED:
+            return self._answer(envelope(self.node_name, node, None))
+        return Unsigned(
+            self.key,
+            node if sealing is Sealing.SIGNED else node + b" ",
+            lambda signature: self._answer(envelope(self.node_name, node, signature)),
+        )
 
     def malformed(self) -> HttpAnswer:
         """Half of the answer."""
-        whole = self.seal(Sealing.SIGNED).body
+        whole = signed_at_once(self.seal(Sealing.SIGNED)).body
         return self._answer(whole[: len(whole) // 2])
 
     def _node_bytes(self) -> bytes:

@@ -9,10 +9,11 @@ import orjson
 
 from routing.simulators.alipay_account import AlipayAccount
 from routing.simulators.alipay_answers import alipay_time, buyer, fen, yuan
-from routing.simulators.alipay_signing import notification_text, sign
+from routing.simulators.alipay_signing import notification_text
 from routing.simulators.books import GivenBack, Refund, Trade
 from routing.simulators.notifications import Forging, News, Notification, Post, Schedule, Tamper, moved
 from routing.simulators.numbers import trade_no
+from routing.simulators.signatures import sign
 
 _ACKNOWLEDGED: Final = b"success"
 _ECHOED: Final = ("subject", "body", "passback_params")

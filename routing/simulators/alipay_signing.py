@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
 CHARSETS: Final = {"utf-8": "utf-8", "utf8": "utf-8", "gbk": "gbk"}
@@ -57,12 +57,7 @@ def verifies(key: RSAPublicKey, parameters: Mapping[str, str]) -> bool:
     return True
 
 
-def sign(key: RSAPrivateKey, node: bytes) -> bytes:
-    """The base64 signature of a response node, braces included."""
-    return base64.b64encode(key.sign(node, _PADDING, _SHA256))
-
-
 def envelope(node_name: str, node: bytes, signature: bytes | None) -> bytes:
-    """The answer: the node first and `sign` right after it, as one SDK expects."""
+    """The answer: the node first and `sign`, over its braces too, right after it, as one SDK expects."""
     head = b'{"' + node_name.encode() + b'":' + node
     return head + b"}" if signature is None else head + b',"sign":"' + signature + b'"}'

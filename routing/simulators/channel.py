@@ -6,8 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
 from routing.simulators.acts import Act, CallKind, Sealing
 from routing.simulators.notifications import Herald
+from routing.simulators.signatures import sign
 from routing.simulators.wallet import Wallet
 
 Headers = list[tuple[bytes, bytes]]
@@ -63,11 +66,28 @@ class HttpAnswer:
     body: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class Unsigned:
+    """An answer that lacks nothing but the RSA signature of `text`; `finish` takes its base64."""
+
+    key: RSAPrivateKey = field(repr=False)
+    text: bytes
+    finish: Callable[[bytes], HttpAnswer]
+
+
+Sealed = HttpAnswer | Unsigned
+
+
+def signed_at_once(sealed: Sealed) -> HttpAnswer:
+    """The whole answer, for whoever waits for no others."""
+    return sealed if isinstance(sealed, HttpAnswer) else sealed.finish(sign(sealed.key, sealed.text))
+
+
 class Draft(Protocol):
     """An answer before it is signed."""
 
-    def seal(self, sealing: Sealing) -> HttpAnswer:
-        """Sign it, or not, as the act says."""
+    def seal(self, sealing: Sealing) -> Sealed:
+        """Everything but the RSA signature, which is made together with others'; none where the act wants none."""
 
     def malformed(self) -> HttpAnswer:
         """The same answer as nobody can read it."""

@@ -13,13 +13,15 @@ import uvicorn
 
 from routing.simulators.acts import ORDINARY, Act, CallKind, Delivery
 from routing.simulators.books import Books
-from routing.simulators.channel import Call, Channel, Draft, HttpAnswer, HttpRequest, Visit
+from routing.simulators.channel import Call, Channel, Draft, HttpAnswer, HttpRequest, Sealed, Unsigned, Visit
 from routing.simulators.control import Control
 from routing.simulators.door import Door
 from routing.simulators.faults import FaultPlan
 from routing.simulators.notifications import About
 from routing.simulators.postman import HttpSender, Postman
+from routing.simulators.signatures import Signatory
 from routing.simulators.wallet import Wallet
+from routing.simulators.whole import send_whole
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -29,6 +31,8 @@ Send = Callable[[Message], Awaitable[None]]
 BODY_BYTES_MAX: Final = 1 << 20
 RESET_AFTER_HALF_S: Final = 0.02
 """Long enough for the first half to reach the client before the reset overtakes it."""
+SIGNED_BEFORE_S: Final = 0.01
+"""An answer is signed so long before it is due, so that it goes out in time whatever the signing takes."""
 _MOVES_MONEY: Final = frozenset({CallKind.PAY, CallKind.REFUND})
 _LINGER_ZERO: Final = struct.pack("ii", 1, 0)
 _BAD_GATEWAY: Final = HttpAnswer(
@@ -43,6 +47,7 @@ class Simulator:
 
     def __init__(self, channel: Channel, books: Books) -> None:
         self._channel = channel
+        self._signatory = Signatory()
         self._books = books
         self.faults = FaultPlan()
         self._sender = HttpSender()
@@ -88,6 +93,9 @@ class Simulator:
         if self.faults.tells_before_answers and call.kind in _MOVES_MONEY:
             about: About = "refund" if call.kind is CallKind.REFUND else "payment"
             await self._postman.tell_before_answer(call.order_no, about)
+        if isinstance(answer, Unsigned):
+            by_s = waits_until - SIGNED_BEFORE_S
+            answer = answer.finish(await self._signatory.sign(answer.key, answer.text, by_s))
         if (wait_s := waits_until - asyncio.get_running_loop().time()) > 0:
             await asyncio.sleep(wait_s)
         await _deliver(act, answer, receive, send)
@@ -104,8 +112,8 @@ def _has_no_door(for_s: float) -> None:
     raise RuntimeError(f"nobody listens for this simulator, so it cannot refuse connections for {for_s:g} s")
 
 
-def _carry_out(call: Call, act: Act) -> HttpAnswer | None:
-    """The answer that the act leaves of the call; None where none goes out."""
+def _carry_out(call: Call, act: Act) -> Sealed | None:
+    """The answer that the act leaves of the call, perhaps still to be signed; None where none goes out."""
     if act.delivery is Delivery.BAD_GATEWAY:
         return _BAD_GATEWAY
     refused = _refused(call, act)
@@ -187,8 +195,9 @@ async def _start(send: Send, answer: HttpAnswer) -> None:
 
 
 async def _answer(send: Send, answer: HttpAnswer) -> None:
-    await _start(send, answer)
-    await send({"type": "http.response.body", "body": answer.body})
+    if not send_whole(send, answer):
+        await _start(send, answer)
+        await send({"type": "http.response.body", "body": answer.body})
 
 
 async def serve(simulator: Simulator, books: Books, listener: socket.socket) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from routing.simulators.acts import Act, CallKind, Sealing
 from routing.simulators.books import Books
-from routing.simulators.channel import Call, Display, HttpAnswer, HttpRequest, Visit
+from routing.simulators.channel import Call, Display, HttpAnswer, HttpRequest, Visit, signed_at_once
 from routing.simulators.magic import magic_act
 from routing.simulators.moments import within
 from routing.simulators.notifications import Herald
@@ -152,7 +152,7 @@ class UnionpayChannel:
         """A refusal repeats nothing with an & in it, as the request was not checked."""
         safe = {name: value for name, value in echo(fields).items() if "&" not in value}
         known = merchant or self._account.merchant(fields.get("merId", ""))
-        return UnionpayDraft(self._account, known, safe | result(code)).seal(Sealing.SIGNED)
+        return signed_at_once(UnionpayDraft(self._account, known, safe | result(code)).seal(Sealing.SIGNED))
 
     def _fresh(self, txn_time: str) -> bool:
         """A consume carries the time of its sending; refunds keep theirs when they are repeated days later."""

@@ -11,10 +11,11 @@ import orjson
 from gateway.kernel.clock import BEIJING
 from routing.simulators.acts import RefundOutcome, Refusal, Sealing
 from routing.simulators.books import GivenBack, Refund, Status, Trade
-from routing.simulators.channel import HttpAnswer
+from routing.simulators.channel import HttpAnswer, Sealed, Unsigned, signed_at_once
 from routing.simulators.numbers import refund_no, trade_no
+from routing.simulators.signatures import sign
 from routing.simulators.unionpay_account import KeyedMerchant, Merchant, UnionpayAccount
-from routing.simulators.unionpay_signing import encoding_of, keyed_hash, raw_answer, rsa_sign
+from routing.simulators.unionpay_signing import digest_hex, encoding_of, keyed_hash, raw_answer
 
 Fields = dict[str, str]
 
@@ -116,16 +117,23 @@ class UnionpayDraft:
     merchant: Merchant | None
     fields: Fields
 
-    def seal(self, sealing: Sealing) -> HttpAnswer:
+    def seal(self, sealing: Sealing) -> Sealed:
         """Signed with our certificate, or by keyed hash for a merchant that has no certificate."""
-        fields = dict(self.fields)
-        if sealing is not Sealing.UNSIGNED:
-            fields = proven_by_us(self.account, self.merchant, fields, broken=sealing is Sealing.BADLY_SIGNED)
-        return self._answer(raw_answer(fields))
+        if sealing is Sealing.UNSIGNED:
+            return self._answer(raw_answer(self.fields))
+        broken = sealing is Sealing.BADLY_SIGNED
+        if isinstance(self.merchant, KeyedMerchant):
+            return self._answer(raw_answer(proven_by_us(self.account, self.merchant, self.fields, broken=broken)))
+        whole, text = _to_sign(self.account, self.fields, broken=broken)
+        return Unsigned(
+            self.account.sign_key,
+            text,
+            lambda signature: self._answer(raw_answer(whole | {"signature": signature.decode()})),
+        )
 
     def malformed(self) -> HttpAnswer:
         """Half of the answer, cut within the certificate or a field."""
-        whole = self.seal(Sealing.SIGNED).body
+        whole = signed_at_once(self.seal(Sealing.SIGNED)).body
         return self._answer(whole[: len(whole) // 2])
 
     def _answer(self, body: bytes) -> HttpAnswer:
@@ -137,12 +145,20 @@ def proven_by_us(
     account: UnionpayAccount, merchant: Merchant | None, fields: Fields, *, broken: bool = False
 ) -> Fields:
     """The fields with our signature by the merchant's own method; a broken one belongs to another text."""
-    keyed = isinstance(merchant, KeyedMerchant)
-    whole = dict(fields) if keyed else fields | {"signPubKeyCert": account.sign_certificate_pem}
-    signed = whole | {"respMsg": "伪造"} if broken else whole
     if isinstance(merchant, KeyedMerchant):
-        return whole | {"signature": keyed_hash(merchant.secret_key, signed)}
-    return whole | {"signature": rsa_sign(account.sign_key, signed)}
+        return fields | {"signature": keyed_hash(merchant.secret_key, _another(fields) if broken else fields)}
+    whole, text = _to_sign(account, fields, broken=broken)
+    return whole | {"signature": sign(account.sign_key, text).decode()}
+
+
+def _to_sign(account: UnionpayAccount, fields: Fields, *, broken: bool) -> tuple[Fields, bytes]:
+    """The fields with our certificate, and what RSA signs of them."""
+    whole = fields | {"signPubKeyCert": account.sign_certificate_pem}
+    return whole, digest_hex(_another(whole) if broken else whole)
+
+
+def _another(fields: Fields) -> Fields:
+    return fields | {"respMsg": "伪造"}
 
 
 def result(code: str) -> Fields:

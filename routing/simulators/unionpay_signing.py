@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
 ENCODINGS: Final = {"UTF-8": "utf-8", "GBK": "gbk"}
@@ -56,11 +56,6 @@ def rsa_verifies(key: RSAPublicKey, fields: Mapping[str, str]) -> bool:
     except (InvalidSignature, UnicodeEncodeError, binascii.Error):
         return False
     return True
-
-
-def rsa_sign(key: RSAPrivateKey, fields: Mapping[str, str]) -> str:
-    """signMethod 01."""
-    return base64.b64encode(key.sign(digest_hex(fields), _PADDING, _SHA256)).decode()
 
 
 def keyed_hash(secret_key: str, fields: Mapping[str, str]) -> str:

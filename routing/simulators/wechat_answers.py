@@ -11,11 +11,11 @@ import orjson
 
 from routing.simulators.acts import RefundOutcome, Refusal, Sealing
 from routing.simulators.books import Refund, Status, Trade
-from routing.simulators.channel import Headers, HttpAnswer
+from routing.simulators.channel import Headers, HttpAnswer, Sealed, Unsigned, signed_at_once
 from routing.simulators.moments import beijing_text
 from routing.simulators.numbers import refund_no, trade_no
 from routing.simulators.wechat_account import WechatAccount
-from routing.simulators.wechat_signing import signature_headers
+from routing.simulators.wechat_signing import answer_text, headers_with
 
 MICROPAY: Final = "MICROPAY"
 OPENID_PREFIX: Final = "oSim"
@@ -81,21 +81,26 @@ class WechatDraft:
     body: bytes
     error_id: str = "0"
 
-    def seal(self, sealing: Sealing) -> HttpAnswer:
+    def seal(self, sealing: Sealing) -> Sealed:
         """All five headers on every 2xx, the empty 204 too; errors go unsigned."""
         headers: Headers = [_request_id(self.error_id)]
         if self.body:
             headers.append(JSON)
-        if self.status < 300 and sealing is not Sealing.UNSIGNED:
-            key = self.account.platform_keys[self.serial]
-            signed = self.body if sealing is Sealing.SIGNED else self.body + b" "
-            headers += signature_headers(key, self.serial, signed, str(int(time.time())), os.urandom(16).hex())
-        return HttpAnswer(self.status, headers, self.body)
+        if self.status >= 300 or sealing is Sealing.UNSIGNED:
+            return HttpAnswer(self.status, headers, self.body)
+        timestamp, nonce = str(int(time.time())), os.urandom(16).hex()
+        signed = self.body if sealing is Sealing.SIGNED else self.body + b" "
+
+        def finish(signature: bytes) -> HttpAnswer:
+            proof = headers_with(signature, self.serial, timestamp, nonce)
+            return HttpAnswer(self.status, headers + proof, self.body)
+
+        return Unsigned(self.account.platform_keys[self.serial], answer_text(timestamp, nonce, signed), finish)
 
     def malformed(self) -> HttpAnswer:
         """Half of the JSON, correctly signed."""
         half = self.body[: len(self.body) // 2] or b"{"
-        return WechatDraft(self.account, self.serial, 200, half).seal(Sealing.SIGNED)
+        return signed_at_once(WechatDraft(self.account, self.serial, 200, half).seal(Sealing.SIGNED))
 
 
 def ok(account: WechatAccount, serial: str, document: object) -> WechatDraft:

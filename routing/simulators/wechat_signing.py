@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 
+from routing.simulators.signatures import sign
+
 SIGNTEST: Final = "WECHATPAY/SIGNTEST/"
 """What the signature of a probe starts with, which WeChat sends to see whether merchants verify."""
 SCHEME: Final = "WECHATPAY2-SHA256-RSA2048"
@@ -83,19 +85,19 @@ def verifies(key: RSAPublicKey, signature: bytes, text: bytes) -> bool:
     return True
 
 
-def sign(key: RSAPrivateKey, text: bytes) -> bytes:
-    """The base64 signature of a text."""
-    return base64.b64encode(key.sign(text, _PADDING, _SHA256))
-
-
 def signature_headers(
     key: RSAPrivateKey, serial: str, body: bytes, timestamp: str, nonce: str
 ) -> list[tuple[bytes, bytes]]:
     """The five headers that make an answer WeChat's."""
+    return headers_with(sign(key, answer_text(timestamp, nonce, body)), serial, timestamp, nonce)
+
+
+def headers_with(signature: bytes, serial: str, timestamp: str, nonce: str) -> list[tuple[bytes, bytes]]:
+    """The same five, with a signature that was made of the `answer_text`."""
     return [
         (b"Wechatpay-Timestamp", timestamp.encode()),
         (b"Wechatpay-Nonce", nonce.encode()),
-        (b"Wechatpay-Signature", sign(key, answer_text(timestamp, nonce, body))),
+        (b"Wechatpay-Signature", signature),
         (b"Wechatpay-Serial", serial.encode()),
         (b"Wechatpay-Signature-Type", SCHEME.encode()),
     ]

@@ -12,7 +12,7 @@ from pathlib import Path
 from routing.simulators.acts import ORDINARY, Act, Delivery
 from routing.simulators.app import build_channel
 from routing.simulators.books import Books
-from routing.simulators.channel import Channel, HttpAnswer, HttpRequest, Visit
+from routing.simulators.channel import Channel, HttpAnswer, HttpRequest, Visit, signed_at_once
 from routing.simulators.faults import FaultPlan, read_plan
 from routing.simulators.notifications import Post
 from routing.simulators.postman import Postman
@@ -108,7 +108,7 @@ def bench_of(account: str, provisioned: Provision, folder: Path, **settings: obj
             draft = call.perform(act) if act.processed else None
             if draft is None or act.delivery is Delivery.NEVER:
                 raise Lost
-            answer = draft.seal(act.sealing)
+            answer = signed_at_once(draft.seal(act.sealing))
         return Raw(answer.status, {n.decode().lower(): v.decode() for n, v in answer.headers}, answer.body)
 
     holder = Faults()

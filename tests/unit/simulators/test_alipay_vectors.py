@@ -20,13 +20,13 @@ from routing.simulators.alipay_signing import (
     merge,
     notification_text,
     request_text,
-    sign,
     verifies,
 )
 from routing.simulators.books import Books
 from routing.simulators.channel import HttpRequest
 from routing.simulators.notifications import Forging, Notification
 from routing.simulators.pem import private_key, public_key
+from routing.simulators.signatures import sign
 from tests.unit.simulators.vectors import golden, name_of, vectors
 
 KEYS = golden("alipay")["keys"]

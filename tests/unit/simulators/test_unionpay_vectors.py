@@ -19,6 +19,7 @@ from routing.simulators.books import Books
 from routing.simulators.channel import HttpAnswer, HttpRequest
 from routing.simulators.notifications import Forging, Notification
 from routing.simulators.pem import private_key
+from routing.simulators.signatures import sign
 from routing.simulators.unionpay import UnionpayCall, UnionpayChannel
 from routing.simulators.unionpay_account import KeyedMerchant, SigningMerchant, UnionpayAccount
 from routing.simulators.unionpay_answers import proven_by_us
@@ -31,7 +32,6 @@ from routing.simulators.unionpay_signing import (
     keyed_verifies,
     raw_answer,
     read_form,
-    rsa_sign,
     rsa_verifies,
     signed_text,
 )
@@ -58,6 +58,11 @@ WELL_FORMED = {
 """The other texts are odd ones that the simulator never writes."""
 TAMPERED = {"tampered", "respcode", "added", "removed"}
 PATHS = {"00": QUERY, "76": FILE}
+
+
+def _rsa_sign(fields: dict[str, str]) -> str:
+    """signMethod 01."""
+    return sign(SIGN_KEY, digest_hex(fields)).decode()
 
 
 def certificate_key(name: str) -> RSAPublicKey:
@@ -133,7 +138,7 @@ def test_an_answer_is_signed_and_written_as_the_sdk_accepts_it(vector: dict[str,
         assert keyed_hash(KEYS["secure_key"], fields) == fields["signature"]
     else:
         assert signed_text(fields) == vector["expected"]["string"]
-        assert rsa_sign(SIGN_KEY, fields) == fields["signature"]
+        assert _rsa_sign(fields) == fields["signature"]
     in_order = sorted(fields, key=lambda name: (b"&" + body).index(f"&{name}=".encode()))
     assert raw_answer({name: fields[name] for name in in_order}) == body
 
@@ -146,7 +151,7 @@ def test_an_answer_is_signed_and_written_as_the_sdk_accepts_it(vector: dict[str,
 def test_an_answer_that_was_changed_would_have_been_signed_otherwise(vector: dict[str, Any]) -> None:
     pairs = [pair.partition("=") for pair in body_of(vector).decode().split("&")]
     fields = {name: value for name, _, value in pairs}
-    assert rsa_sign(SIGN_KEY, fields) != fields["signature"]
+    assert _rsa_sign(fields) != fields["signature"]
 
 
 @pytest.mark.parametrize(
@@ -174,12 +179,12 @@ def posted_fields(vector: dict[str, Any]) -> dict[str, str]:
 def test_a_notification_is_signed_as_the_sdk_accepts_it(vector: dict[str, Any]) -> None:
     fields = posted_fields(vector)
     if not vector["expected"]["accepted"]:
-        assert rsa_sign(SIGN_KEY, fields) != fields["signature"]
+        assert _rsa_sign(fields) != fields["signature"]
         return
     assert fields == vector["expected"]["fields"]
     assert signed_text(fields) == vector["expected"]["string"]
     assert digest_hex(fields).decode() == vector["expected"]["digest_hex"]
-    assert rsa_sign(SIGN_KEY, fields) == fields["signature"]
+    assert _rsa_sign(fields) == fields["signature"]
 
 
 @pytest.mark.parametrize(
