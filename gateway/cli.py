@@ -107,12 +107,14 @@ def serve(
         count_in(settings.metrics_dir)
     if settings.metrics_dir is not None and fd is None:
         settle(settings.metrics_dir)
+    from gateway.commandline.operations.signing import require_rsa
     from gateway.processes.serving import serve_here, serve_many
     from gateway.processes.sockets import listen_exactly
     from gateway.production.refusing import require_safe_beforehand
 
     require_safe_beforehand(settings)
     _require_schema(settings)
+    require_rsa(settings)
     listener = listen_exactly(port, host) if fd is None else socket.socket(fileno=fd)
     if workers > 1:
         asyncio.run(serve_many(listener, workers, settings))
@@ -132,11 +134,13 @@ def worker() -> None:
         settle(folder)
     import uvloop
 
+    from gateway.commandline.operations.signing import require_rsa
     from gateway.production.refusing import require_safe_beforehand
     from gateway.workers.main import run
 
     require_safe_beforehand(settings)
     _require_schema(settings)
+    require_rsa(settings)
     uvloop.run(run(settings))
 
 

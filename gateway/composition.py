@@ -16,6 +16,7 @@ from gateway.database.pool import BoundedPool, open_pool
 from gateway.database.revision import RevisionWatch
 from gateway.database.starting import once_there
 from gateway.database.valkey import Valkey
+from gateway.kernel.rsa.choosing import choose
 from gateway.kernel.secrets import Vault
 from gateway.merchants.directory import Directory
 from gateway.payments.charging import Charging
@@ -84,6 +85,7 @@ class Base:
 @asynccontextmanager
 async def compose(settings: Settings, service: str) -> AsyncIterator[Base]:
     """Open the stores and the channels, and close them at the end; `service` is the process's name in traces."""
+    choose(settings.rsa, settings.crypto_mb_library)
     vault = Vault(settings.master_key_bytes)
     transport = HttpTransport()
 

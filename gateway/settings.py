@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway.database.valkey_address import Address
+from gateway.kernel.rsa.choice import RsaChoice
 from gateway.kernel.store_addresses import require_readable
 
 _VALKEY: Final = re.compile(r"(unix|rediss?(\+(sentinel|cluster))?)://")
@@ -162,6 +163,11 @@ class Settings(BaseSettings):
     Needs the extra `tracing`."""
     tracing_sample: Annotated[float, Field(ge=0, le=1)] = 0.01
     """The share of requests that are traced (docs/tracing.md)."""
+    rsa: RsaChoice = RsaChoice.AUTO
+    """What signs requests with RSA keys: `auto` takes Intel's multi-buffer library where it is installed (extra
+    `multibuffer`) and the processor has AVX-512 IFMA, `openssl` never, `multibuffer` does not start without it."""
+    crypto_mb_library: Path | None = None
+    """Where that library is, where it is none of the extra's: the path of `libcrypto_mb.so`."""
     log_level: str = "INFO"
     """DEBUG, INFO, WARNING or ERROR (docs/logs.md)."""
     log_json: bool = False

@@ -336,6 +336,20 @@ RISK_COMPLAINTS: Final = Counter("mashang_risk_complaints_total", "Complaints ta
 RISK_LABELS: Final = Counter(
     "mashang_risk_labels_total", "Labels of payments that came from outside, by who knew.", ["source", "label"]
 )
+RSA_SIGNATURES: Final = hot_counter(
+    Counter(
+        "mashang_rsa_signatures_total",
+        "RSA signatures of requests: of the multi-buffer library, several by one call, or of OpenSSL, one by one.",
+        ["way"],
+    )
+)
+RSA_CALLS: Final = hot_counter(
+    Counter("mashang_rsa_calls_total", "Calls of the multi-buffer library, each for up to eight signatures.", [])
+)
+RSA_FAULTS: Final = Counter(
+    "mashang_rsa_faults_total",
+    "Results of the multi-buffer library that were no signatures: none left the process, OpenSSL made them again.",
+)
 TRACE_SPANS: Final = Counter(
     "mashang_trace_spans_total",
     "Spans exported to the collector, failed where it did not take them, dropped where too many waited.",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -12,20 +11,16 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from gateway.kernel.metrics import RSA_FAULTS
+from gateway.kernel.rsa.choice import RsaChoice
 from gateway.kernel.rsa.crypto_mb import KEY_BITS, LANES, PUBLIC_EXPONENT, CryptoMb, CryptoMbUnavailableError, Lanes
 from gateway.kernel.rsa.multibuffer import multibuffer_key, signatures_of
 
-_LOG: Final = logging.getLogger(__name__)
+FAULTS_MAX: Final = 3
+"""After so many wrong results the process signs by OpenSSL until it ends: that is no machine to trust."""
+_LOG: Final = logging.getLogger("mashang.rsa")
 _PADDING: Final = PKCS1v15()
 _SHA256: Final = SHA256()
-
-
-class RsaChoice(StrEnum):
-    """What makes RSA signatures."""
-
-    AUTO = "auto"
-    OPENSSL = "openssl"
-    MULTIBUFFER = "multibuffer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +66,36 @@ def require_sound(lanes: Lanes) -> None:
             raise CryptoMbUnavailableError("the library's signatures are not OpenSSL's")
 
 
-class _Chosen:
+class _Process:
     """The way of this process; found with `auto` where nobody chose before the first signature."""
 
     way: RsaWay | None = None
+    faults = 0
 
 
 def choose(choice: RsaChoice, library: Path | None = None) -> RsaWay:
     """Decide what signs in this process from now on, and log it.  Raises CryptoMbUnavailableError as `find_way`."""
-    way = _Chosen.way = find_way(choice, library)
-    _LOG.info("rsa_way", extra={"way": way.choice.value, "reason": way.reason})
+    way = find_way(choice, library)
+    use(way)
+    _LOG.info("RSA signatures", extra={"way": way.choice.value, "reason": way.reason})
     return way
+
+
+def use(way: RsaWay) -> None:
+    """Sign that way from now on."""
+    _Process.way, _Process.faults = way, 0
 
 
 def chosen_way() -> RsaWay:
     """What signs in this process."""
-    return _Chosen.way or choose(RsaChoice.AUTO)
+    return _Process.way or choose(RsaChoice.AUTO)
+
+
+def count_faults(faults: int) -> None:
+    """Some results were no signatures; too many, and the library is not used any more."""
+    RSA_FAULTS.inc(faults)
+    _Process.faults += faults
+    _LOG.warning("results of the multi-buffer library were no signatures", extra={"faults": faults})
+    if _Process.faults >= FAULTS_MAX:
+        _Process.way = RsaWay(None, "the library's results were wrong too often")
+        _LOG.error("the multi-buffer library is given up", extra={"faults": _Process.faults})

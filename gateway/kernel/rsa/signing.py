@@ -15,13 +15,18 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from gateway.kernel.rsa.choosing import chosen_way, sign_alone
+from gateway.kernel.metrics import RSA_CALLS, RSA_SIGNATURES
+from gateway.kernel.rsa.choice import RsaChoice
+from gateway.kernel.rsa.choosing import chosen_way, count_faults, sign_alone
 from gateway.kernel.rsa.crypto_mb import LANES, Lanes
 from gateway.kernel.rsa.multibuffer import MultibufferKey, multibuffer_key, signatures_of
 
 TOGETHER_MIN: Final = {2_048: 4, 3_072: 7, 4_096: 5}
 """By the length of the keys: from so many on one call is cheaper than OpenSSL's (docs/decisions/0039)."""
-_LOG: Final = logging.getLogger(__name__)
+_LOG: Final = logging.getLogger("mashang.rsa")
+_CALLS: Final = RSA_CALLS.labels()
+_BY_MULTIBUFFER: Final = RSA_SIGNATURES.labels(RsaChoice.MULTIBUFFER.value)
+_BY_OPENSSL: Final = RSA_SIGNATURES.labels(RsaChoice.OPENSSL.value)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +42,7 @@ async def sign_sha256(key: RSAPrivateKey, message: bytes) -> bytes:
     lanes = chosen_way().lanes
     prepared = multibuffer_key(key) if lanes is not None else None
     if lanes is None or prepared is None:
+        _BY_OPENSSL.inc()
         return sign_alone(key, message)
     loop = asyncio.get_running_loop()
     waiting = _Waiting(key, prepared, message, loop.create_future())
@@ -109,17 +115,27 @@ def _sign_alone(one: _Waiting) -> None:
     except Exception as error:  # it is the waiting task's
         one.signature.set_exception(error)
     else:
+        _BY_OPENSSL.inc()
         one.signature.set_result(signature)
 
 
 def _sign_together(lanes: Lanes, several: Sequence[_Waiting]) -> None:
-    try:
-        signatures = signatures_of(lanes, [one.key for one in several], [one.message for one in several])
-    except Exception:
-        _LOG.exception("rsa_multibuffer_failed")
-        signatures = [None] * len(several)
+    signatures = _signatures(lanes, several)
+    made = len(several) - signatures.count(None)
+    _CALLS.inc()
+    _BY_MULTIBUFFER.inc(made)
+    if made < len(several):
+        count_faults(len(several) - made)
     for one, signature in zip(several, signatures, strict=True):
         if signature is None:
             _sign_alone(one)
         else:
             one.signature.set_result(signature)
+
+
+def _signatures(lanes: Lanes, several: Sequence[_Waiting]) -> list[bytes | None]:
+    try:
+        return signatures_of(lanes, [one.key for one in several], [one.message for one in several])
+    except Exception:  # whatever it is, OpenSSL can sign
+        _LOG.exception("the multi-buffer library failed")
+        return [None] * len(several)
