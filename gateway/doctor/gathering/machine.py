@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from gateway.doctor.judging.machine import Folder, MachineFacts
+from gateway.doctor.judging.machine import Folder, MachineFacts, RsaFact
+from gateway.kernel.rsa.choosing import find_way
+from gateway.kernel.rsa.crypto_mb import CryptoMbUnavailableError
 from gateway.settings import Settings
 
 _CPU_BOUND: Final = Path("/sys/fs/cgroup/cpu.max")
@@ -27,6 +29,7 @@ def gather_machine(settings: Settings, processes: int) -> MachineFacts:
         folders=tuple(_folder(name, path) for name, path in named.items() if path is not None),
         has_time_zones=_has_time_zones(),
         has_metrics_folder=settings.metrics_dir is not None,
+        rsa=_rsa(settings),
     )
 
 
@@ -38,6 +41,15 @@ def _folder(variable: str, path: Path) -> Folder:
     if not os.access(place, os.W_OK | os.X_OK):
         return Folder(variable, str(path), f"user {os.geteuid()} may not write there")
     return Folder(variable, str(path), None, shutil.disk_usage(place).free)
+
+
+def _rsa(settings: Settings) -> RsaFact:
+    """Tried out as a process of the service does when it starts."""
+    try:
+        way = find_way(settings.rsa, settings.crypto_mb_library)
+    except CryptoMbUnavailableError as error:
+        return RsaFact(None, str(error))
+    return RsaFact(way.choice.value, way.reason)
 
 
 def _processors() -> float:

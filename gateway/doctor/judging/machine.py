@@ -27,6 +27,14 @@ class Folder:
 
 
 @dataclass(frozen=True, slots=True)
+class RsaFact:
+    """What signs requests here, and why; no name where it is not what the settings ask for."""
+
+    way: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class MachineFacts:
     """`processors` and `memory_bytes` are the container's bounds where it has any."""
 
@@ -37,11 +45,12 @@ class MachineFacts:
     folders: tuple[Folder, ...]
     has_time_zones: bool
     has_metrics_folder: bool
+    rsa: RsaFact
 
 
 def judge_machine(facts: MachineFacts) -> list[Finding]:
     """All that can be said of it."""
-    return [*_files(facts), *_size(facts), *_folders(facts), _zones(facts)]
+    return [*_files(facts), *_size(facts), *_folders(facts), _zones(facts), _rsa(facts.rsa)]
 
 
 def _files(facts: MachineFacts) -> Iterator[Finding]:
@@ -88,3 +97,11 @@ def _zones(facts: MachineFacts) -> Finding:
         return _SCRIBE.ok("time_zones", "Asia/Shanghai is known")
     advice = "Install the system's tzdata package, or the Python package tzdata."
     return _SCRIBE.problem("time_zones", "no time zone data: campaigns' and accounts' hours cannot be read", advice)
+
+
+def _rsa(fact: RsaFact) -> Finding:
+    """OpenSSL is no fault: it takes more of the processor (docs/decisions/0039)."""
+    if fact.way is not None:
+        return _SCRIBE.ok("rsa", f"signatures by {fact.way}: {fact.reason}")
+    advice = "Install the extra `multibuffer` on a processor with AVX-512 IFMA, or set MASHANG_RSA=auto."
+    return _SCRIBE.problem("rsa", f"MASHANG_RSA=multibuffer, and {fact.reason}", advice)

@@ -18,7 +18,7 @@ from gateway.kernel.rsa.multibuffer import multibuffer_key, signatures_of
 
 FAULTS_MAX: Final = 3
 """After so many wrong results the process signs by OpenSSL until it ends: that is no machine to trust."""
-_LOG: Final = logging.getLogger("mashang.rsa")
+_log: Final = logging.getLogger("mashang.rsa")
 _PADDING: Final = PKCS1v15()
 _SHA256: Final = SHA256()
 
@@ -77,7 +77,7 @@ def choose(choice: RsaChoice, library: Path | None = None) -> RsaWay:
     """Decide what signs in this process from now on, and log it.  Raises CryptoMbUnavailableError as `find_way`."""
     way = find_way(choice, library)
     use(way)
-    _LOG.info("RSA signatures", extra={"way": way.choice.value, "reason": way.reason})
+    _log.info("RSA signatures", extra={"way": way.choice.value, "reason": way.reason})
     return way
 
 
@@ -95,7 +95,7 @@ def count_faults(faults: int) -> None:
     """Some results were no signatures; too many, and the library is not used any more."""
     RSA_FAULTS.inc(faults)
     _Process.faults += faults
-    _LOG.warning("results of the multi-buffer library were no signatures", extra={"faults": faults})
+    _log.warning("results of the multi-buffer library were no signatures", extra={"faults": faults})
     if _Process.faults >= FAULTS_MAX:
         _Process.way = RsaWay(None, "the library's results were wrong too often")
-        _LOG.error("the multi-buffer library is given up", extra={"faults": _Process.faults})
+        _log.error("the multi-buffer library is given up", extra={"faults": _Process.faults})

@@ -23,7 +23,7 @@ from gateway.kernel.rsa.multibuffer import MultibufferKey, multibuffer_key, sign
 
 TOGETHER_MIN: Final = {2_048: 4, 3_072: 7, 4_096: 5}
 """By the length of the keys: from so many on one call is cheaper than OpenSSL's (docs/decisions/0039)."""
-_LOG: Final = logging.getLogger("mashang.rsa")
+_log: Final = logging.getLogger("mashang.rsa")
 _CALLS: Final = RSA_CALLS.labels()
 _BY_MULTIBUFFER: Final = RSA_SIGNATURES.labels(RsaChoice.MULTIBUFFER.value)
 _BY_OPENSSL: Final = RSA_SIGNATURES.labels(RsaChoice.OPENSSL.value)
@@ -137,5 +137,5 @@ def _signatures(lanes: Lanes, several: Sequence[_Waiting]) -> list[bytes | None]
     try:
         return signatures_of(lanes, [one.key for one in several], [one.message for one in several])
     except Exception:  # whatever it is, OpenSSL can sign
-        _LOG.exception("the multi-buffer library failed")
+        _log.exception("the multi-buffer library failed")
         return [None] * len(several)

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.doctor.finding import Finding, Standing
 from gateway.doctor.judging.keys import KeyFacts, judge_keys
-from gateway.doctor.judging.machine import Folder, MachineFacts, judge_machine
+from gateway.doctor.judging.machine import Folder, MachineFacts, RsaFact, judge_machine
 from gateway.doctor.judging.work import WorkFacts, judge_books, judge_webhooks, judge_worker
 
 WORK: Final = WorkFacts(
@@ -36,6 +36,7 @@ MACHINE: Final = MachineFacts(
     folders=(Folder("MASHANG_METRICS_DIR", "/m", None),),
     has_time_zones=True,
     has_metrics_folder=True,
+    rsa=RsaFact("openssl", "the processor has no AVX-512 IFMA"),
 )
 
 
@@ -88,6 +89,7 @@ def test_what_is_under_way_is_judged(check: str, changes: dict[str, Any], standi
         ("MASHANG_METRICS_DIR", {"folders": (Folder("MASHANG_METRICS_DIR", "/m", "no"),)}, Standing.PROBLEM),
         ("MASHANG_ARCHIVE_DIR", {"folders": (Folder("MASHANG_ARCHIVE_DIR", "/a", None, 5),)}, Standing.WARNING),
         ("time_zones", {"has_time_zones": False}, Standing.PROBLEM),
+        ("rsa", {"rsa": RsaFact(None, "it is not there")}, Standing.PROBLEM),
     ],
 )
 def test_a_machine_is_judged(check: str, changes: dict[str, Any], standing: Standing) -> None:
