@@ -17,6 +17,9 @@ WHERE EXISTS (SELECT FROM webhook_endpoints WHERE merchant_id = $2 AND status = 
 INSERT INTO events (payment_id, merchant_id, seq, type, to_status, at, id) VALUES ($1, $2, $3, $4, $5, now(), $6)
 RETURNING at
 
+-- name: outbox_waits
+SELECT EXISTS (SELECT FROM webhook_outbox WHERE retry_at IS NULL OR retry_at <= now())
+
 -- name: take_outbox
 -- Events and payments are looked up row by row (OFFSET 0 keeps it so): a long outbox would have all events read.
 SELECT o.event_id AS id, o.merchant_id, e.type, e.payment_id, e.refund_id, e.seq, e.to_status, e.at, p.notify_url

@@ -115,13 +115,15 @@ UPDATE late_captures SET
 WHERE payment_id = $1 AND merchant_id = $2 AND attempt_seq = $3 AND status = 'pending'
 RETURNING payment_id
 
+-- name: untold
+-- Whether there are frauds, or complaints, of which the velocity counters have not been told.
+SELECT
+    EXISTS (SELECT FROM risk_labels WHERE fraud AND told_at IS NULL) AS frauds,
+    EXISTS (SELECT FROM risk_complaints WHERE told_at IS NULL) AS complaints
+
 -- name: gauges
 SELECT
-    (SELECT count(*) FROM recovery_tasks
-        WHERE purpose = 'resolve' AND coalesce(late_from, created_at) <= now()) AS unresolved,
-    (SELECT extract(epoch FROM now() - min(coalesce(late_from, created_at)))::float8 FROM recovery_tasks
-        WHERE purpose = 'resolve' AND coalesce(late_from, created_at) <= now()) AS age_s,
-    (SELECT count(*) FROM recovery_tasks WHERE purpose = 'resolve' AND late_from > now()) AS codes_shown,
+    t.unresolved, t.age_s, t.codes_shown,
     (SELECT count(*) FROM payments WHERE review IS NOT NULL)
         + (SELECT count(*) FROM late_captures WHERE status = 'review')
         + (SELECT count(*) FROM refunds WHERE review IS NOT NULL)
@@ -129,3 +131,11 @@ SELECT
     (SELECT count(*) FROM refunds WHERE status = 'pending') AS refunds_pending,
     (SELECT extract(epoch FROM now() - min(coalesce(asked_at, next_at)))::float8 FROM refunds
         WHERE status = 'pending' AND review IS NULL AND coalesce(asked_at, next_at) <= now()) AS refunds_age_s
+FROM (
+    SELECT
+        count(*) FILTER (WHERE coalesce(late_from, created_at) <= now()) AS unresolved,
+        extract(epoch FROM now() - min(coalesce(late_from, created_at))
+            FILTER (WHERE coalesce(late_from, created_at) <= now()))::float8 AS age_s,
+        count(*) FILTER (WHERE late_from > now()) AS codes_shown
+    FROM recovery_tasks WHERE purpose = 'resolve'
+) t
