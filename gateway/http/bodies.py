@@ -8,7 +8,7 @@ from typing import Final
 
 from starlette.types import Message, Receive
 
-from gateway.http.whole import is_all_here
+from gateway.http.whole import body_here
 from gateway.kernel.errors import InvalidRequest
 
 _DISCARDED_BYTES_MAX: Final = 1 << 20
@@ -18,6 +18,18 @@ _JOINED_HERE_BYTES_MAX: Final = 1 << 20
 
 async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit: int, timeout_s: float) -> bytes:
     """The whole body within its bounds of size and time.  Raises 400, 408, 413 or 415."""
+    body = body_at_once(headers, receive, limit)
+    if body is not None:
+        return body
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await _receive_all(receive, limit)
+    except TimeoutError:
+        raise InvalidRequest("request_timeout", "The body took too long to arrive.", status=408) from None
+
+
+def body_at_once(headers: Mapping[bytes, bytes], receive: Receive, limit: int) -> bytes | None:
+    """The same where it has come with its head, as nearly all do; None where it has to be waited for."""
     length = headers.get(b"content-length")
     if length is not None and (not length.isdigit() or int(length) > limit):
         raise _too_large(limit)
@@ -25,13 +37,10 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit: int
         raise InvalidRequest(
             "unsupported_encoding", "Send the body uncompressed.", param="Content-Encoding", status=415
         )
-    if is_all_here(receive):
-        return await _receive_all(receive, limit)
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await _receive_all(receive, limit)
-    except TimeoutError:
-        raise InvalidRequest("request_timeout", "The body took too long to arrive.", status=408) from None
+    body = body_here(receive)
+    if body is not None and len(body) > limit:
+        raise _too_large(limit)
+    return body
 
 
 def rest_is_short(headers: Mapping[bytes, bytes]) -> bool:

@@ -21,9 +21,9 @@ from gateway.database.batches import BROKEN, database_away
 from gateway.http.admission import quota_headers
 from gateway.http.answers import JSON, Answer, Call, InternalError, error_answer
 from gateway.http.authentication import is_admin_token
-from gateway.http.bodies import read_body, replay, rest_is_short
+from gateway.http.bodies import body_at_once, read_body, replay, rest_is_short
 from gateway.http.services import Services
-from gateway.http.whole import is_all_here, send_whole
+from gateway.http.whole import send_whole
 from gateway.kernel.errors import ApiError, InvalidRequest, NotAuthenticated, Unavailable
 from gateway.kernel.ids import new_id
 from gateway.kernel.metrics import HTTP_REQUESTS, HTTP_SECONDS
@@ -86,7 +86,9 @@ class Edge:
         answering = _Answering(send, request_id, ticket, traced)
         body: bytes | None = None
         try:
-            body = await self._body(services, scope, headers, receive) if method in _WITH_BODY else b""
+            body = self._body_at_once(services, headers, receive, ticket) if hot is not None else None
+            if body is None:
+                body = await self._body(services, scope, headers, receive) if method in _WITH_BODY else b""
             if hot is None and _is_ours(path) and path not in _LARGE:
                 _require_readable(body)
             if hot is not None:
@@ -111,6 +113,17 @@ class Edge:
         if traced is not None:
             tracing.answered(traced, Exchange(request_id, known_method, route, answering.status, began))
 
+    def _body_at_once(
+        self, services: Services, headers: dict[bytes, bytes], receive: Receive, ticket: Ticket | None
+    ) -> bytes | None:
+        """The body of a request of the hot route as `_body` gives it; None where it has to be waited for."""
+        body = body_at_once(headers, receive, services.settings.request_bytes_max)
+        if body is not None:
+            _require_json(headers, body)
+            if ticket is not None:
+                ticket.body_came()
+        return body
+
     async def _body(self, services: Services, scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> bytes:
         """The whole body within the bounds of its path.  Raises 400, 401, 408, 413, 415 or 503."""
         settings = services.settings
@@ -118,10 +131,12 @@ class Edge:
             return await self._large_body(services, headers, receive)
         if not scope["path"].startswith(_NOTIFICATIONS):
             ticket: Ticket | None = scope.get("mashang.ticket")
-            if ticket is not None and not is_all_here(receive):
-                ticket.aside()  # while its till is still sending
             limit = max(settings.request_bytes_max, _rows_bytes_max(scope["path"]))
-            body = await read_body(headers, receive, limit, settings.request_read_timeout_s)
+            body = body_at_once(headers, receive, limit)
+            if body is None:
+                if ticket is not None:
+                    ticket.aside()  # while its till is still sending
+                body = await read_body(headers, receive, limit, settings.request_read_timeout_s)
             if _is_ours(scope["path"]):
                 _require_json(headers, body)
             if ticket is not None:

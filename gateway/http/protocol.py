@@ -8,6 +8,7 @@ from typing import Final
 from gateway.http.heads import BoundedHeadProtocol
 from gateway.http.whole import OneWrite
 from gateway.kernel.draining import DRAINING
+from gateway.kernel.lazy_timer import LazyTimer
 
 LAST_LOOK_S: Final = 1.0
 """So long after a stop, a request that crossed with it on an idle connection is still taken."""
@@ -17,10 +18,33 @@ class OneWriteProtocol(BoundedHeadProtocol):
     """One connection."""
 
     _stopping = False
+    _idle: LazyTimer
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected."""
+        self._idle = LazyTimer(self._close_if_idle)
         super().connection_made(OneWrite(transport))  # type: ignore[arg-type]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has gone."""
+        self._idle.close()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come: the connection is not idle."""
+        self._idle.clear()
+        super().data_received(data)
+
+    def on_response_complete(self) -> None:
+        """As uvicorn's, but that its timer of an idle connection is not made anew after each answer."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._idle.set(self.timeout_keep_alive)
 
     def on_headers_complete(self) -> None:
         """The head is there; where the process is to stop, the request is answered and its connection closed."""

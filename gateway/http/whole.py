@@ -53,10 +53,18 @@ class OneWrite:
         return getattr(self._transport, name)
 
 
-def is_all_here(receive: Receive) -> bool:
-    """Whether `receive` brings the whole body at its first call, without waiting."""
+def body_here(receive: Receive) -> bytes | None:
+    """The whole body, taken without waiting; None where some of it is still to come, or the client waits to be asked.
+
+    It does what the first call of uvicorn's `receive` would do.
+    """
     cycle = _cycle_of(receive)
-    return cycle is not None and not cycle.more_body
+    if cycle is None or cycle.more_body or cycle.disconnected or cycle.waiting_for_100_continue:
+        return None
+    cycle.flow.resume_reading()
+    cycle.message_event.clear()
+    body, cycle.body = bytes(cycle.body), bytearray()
+    return body
 
 
 def send_whole(send: Send, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bool:

@@ -149,7 +149,7 @@ class Charging:
     async def commit(self, payment: Payment, row: OutcomeRow) -> Payment:
         """Commit an outcome; where another process was first, returns the payment as that one left it."""
         began = time.monotonic()
-        result = await self._outcomes.submit(row)
+        result = await self._outcomes.begin(row)
         OUTCOME.ended(began)
         if result.applied and row.event == Event.CAPTURED:
             self._feedback.captured(payment, result.at)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway.admission.admission import Ticket
 from gateway.kernel.clock import Deadline
 from gateway.kernel.errors import ApiError, Unavailable
 from gateway.kernel.ids import new_id
 from gateway.kernel.metrics import REFUSED
+from gateway.kernel.values import value
 from gateway.payments.flow import PaymentFlow, Taking
 from gateway.payments.payment import Payment, PaymentOrder, first_difference
 from gateway.payments.replays import Replays, different_request
@@ -25,7 +25,7 @@ _LOOK_S: Final = 0.02
 _BEGIN_WITHIN_S_MIN: Final = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answered:
     """What a till is told: the payment, perhaps still processing, and whether an earlier request had made it."""
 
@@ -35,6 +35,29 @@ class Answered:
     """Of the time until the answer, what was spent with channels and on their rhythm."""
 
 
+class _Running(NamedTuple):
+    """A payment under way, and the tills that wait for it."""
+
+    taking: Taking
+    task: asyncio.Task[Payment]
+    waiters: list[asyncio.Future[None]]
+
+    async def ends_within(self, seconds: float) -> bool:
+        """Wait for the task without cancelling it; False where it takes longer."""
+        if self.task.done():
+            return True
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
+        self.waiters.append(waiter)
+        timer = loop.call_later(seconds, _wake, waiter)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+            self.waiters.remove(waiter)
+        return self.task.done()
+
+
 class Desk:
     """Bounds how many payments are in flight, and outlives the wait of a till: a payment once begun is carried on."""
 
@@ -42,7 +65,7 @@ class Desk:
         self._flow = flow
         self._replays = replays
         self._in_flight_max = in_flight_max
-        self._running: dict[tuple[str, str], tuple[Taking, asyncio.Task[Payment]]] = {}
+        self._running: dict[tuple[str, str], _Running] = {}
 
     def __len__(self) -> int:
         return len(self._running)
@@ -62,48 +85,47 @@ class Desk:
         if running is not None:
             if ticket is not None:
                 ticket.aside()
-            return await self._join(order, deadline, *running)
-        taking, task = self._begin(order, deadline, ticket, payment_id or new_id("pay"))
-        payment = await self._await(taking, task, deadline)
-        return Answered(payment, taking.replayed, taking.channel_s)
+            return await self._join(order, deadline, running)
+        running = self._begin(order, deadline, ticket, payment_id or new_id("pay"))
+        payment = await self._await(running, deadline)
+        return Answered(payment, running.taking.replayed, running.taking.channel_s)
 
     async def drain(self, timeout_s: float) -> None:
         """Wait until nothing is in flight; what is left then is finished by the worker."""
-        tasks = [task for _, task in self._running.values()]
+        tasks = [running.task for running in self._running.values()]
         if tasks:
             await asyncio.wait(tasks, timeout=timeout_s)
 
-    def _begin(
-        self, order: PaymentOrder, deadline: Deadline, ticket: Ticket | None, payment_id: str
-    ) -> tuple[Taking, asyncio.Task[Payment]]:
+    def _begin(self, order: PaymentOrder, deadline: Deadline, ticket: Ticket | None, payment_id: str) -> _Running:
         if len(self._running) >= self._in_flight_max or (ticket is not None and ticket.joins_only):
             _BUSY.inc()
             raise Unavailable("busy", "Too many payments are in flight: try again.", retry_after_s=1)
         taking = Taking(order, deadline, ticket, begin_before=_begin_before(deadline), payment_id=payment_id)
         task = asyncio.create_task(self._flow.take(taking))
-        self._running[order.key] = (taking, task)
-        task.add_done_callback(lambda done: self._finished(order.key, done))
-        return taking, task
+        key = order.key
+        self._running[key] = running = _Running(taking, task, [])
+        task.add_done_callback(lambda done: self._finished(key, done))
+        return running
 
-    async def _join(
-        self, order: PaymentOrder, deadline: Deadline, taking: Taking, task: asyncio.Task[Payment]
-    ) -> Answered:
+    async def _join(self, order: PaymentOrder, deadline: Deadline, running: _Running) -> Answered:
+        taking = running.taking
         if (difference := first_difference(order.fields, taking.order.fields)) is not None:
             raise different_request(order, difference)
         taking.joined(_begin_before(deadline))
-        payment = await self._await(taking, task, deadline)
+        payment = await self._await(running, deadline)
         if order.idempotency_key != taking.order.idempotency_key:
             await self._replays.check_same(order, payment)
         if not payment.status.is_answer and not deadline.passed:
             payment = await self._replays.await_answer(payment, deadline)
         return Answered(payment, replayed=True)
 
-    async def _await(self, taking: Taking, task: asyncio.Task[Payment], deadline: Deadline) -> Payment:
-        if await _ends_within(task, deadline.left_s):
+    async def _await(self, running: _Running, deadline: Deadline) -> Payment:
+        taking, task = running.taking, running.task
+        if await running.ends_within(deadline.left_s):
             return task.result()
         binding = Deadline.after(_BINDING_S)
         while taking.payment is None and not binding.passed:
-            if await _ends_within(task, _LOOK_S):
+            if await running.ends_within(_LOOK_S):
                 return task.result()
         if taking.payment is None:
             taking.given_up = True
@@ -111,7 +133,8 @@ class Desk:
         return taking.payment
 
     def _finished(self, key: tuple[str, str], task: asyncio.Task[Payment]) -> None:
-        del self._running[key]
+        for waiter in self._running.pop(key).waiters:
+            _wake(waiter)
         if task.cancelled():
             return
         error = task.exception()
@@ -124,22 +147,6 @@ def _begin_before(deadline: Deadline) -> float:
     return max(deadline.at_monotonic_s, time.monotonic() + _BEGIN_WITHIN_S_MIN)
 
 
-async def _ends_within(task: asyncio.Task[Payment], seconds: float) -> bool:
-    """Wait for a task without cancelling it; `asyncio.wait` does the same at twice the cost (4.9 µs against 2.5)."""
-    if task.done():
-        return True
-    loop = asyncio.get_running_loop()
-    waiter: asyncio.Future[None] = loop.create_future()
-
-    def wake(_: object = None) -> None:
-        if not waiter.done():
-            waiter.set_result(None)
-
-    timer = loop.call_later(seconds, wake)
-    task.add_done_callback(wake)
-    try:
-        await waiter
-    finally:
-        timer.cancel()
-        task.remove_done_callback(wake)
-    return task.done()
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

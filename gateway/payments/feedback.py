@@ -49,15 +49,19 @@ class Feedback:
 
     async def of(self, cell: Cell, call: Awaitable[Report]) -> Report | ChannelError:
         """Make a call that begins a payment; the channel's errors come back as values."""
-        if self._health is None:
-            return await _answer(call)
-        noted = self._health.begin(cell)
+        noted = None if self._health is None else self._health.begin(cell)
         verdict = Verdict.ABANDONED  # where this task is cancelled
+        answer: Report | ChannelError
         try:
-            answer = await _answer(call)
-            verdict = verdict_of(answer)
+            try:
+                answer = await call
+            except (ChannelUnsent, ChannelRejected, ChannelUnknown) as error:
+                answer = error
+            if noted is not None:
+                verdict = verdict_of(answer)
         finally:
-            noted.end(verdict)
+            if noted is not None:
+                noted.end(verdict)
         return answer
 
     def decided(self, cell: Cell, answer: TradeReport) -> None:
@@ -78,10 +82,3 @@ def cell_of(account: Account, wallet: str | None, method: Method) -> Cell:
     """What health is kept of for a payment that has a wallet."""
     assert wallet is not None, "a payment at a channel has a wallet"
     return Cell(account.id, Wallet(wallet), method)
-
-
-async def _answer(call: Awaitable[Report]) -> Report | ChannelError:
-    try:
-        return await call
-    except (ChannelUnsent, ChannelRejected, ChannelUnknown) as error:
-        return error

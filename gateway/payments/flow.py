@@ -339,7 +339,7 @@ class PaymentFlow:
             raise Unavailable("busy", "Not begun in time. Send the same request again: it is safe.", retry_after_s=1)
         began = time.monotonic()
         row = intent_row(taking.order, basket.payment_id, plan, self._vault, budget)
-        result = await self._intents.submit(row)
+        result = await self._intents.begin(row)
         INTENT.ended(began)
         if taking.ticket is not None:
             taking.ticket.bound()

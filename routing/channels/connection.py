@@ -7,13 +7,21 @@ import contextlib
 import select
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, cast
 
 import httptools
 
+from gateway.kernel.lazy_timer import LazyTimer
 from routing.channels.base import ChannelUnknown, TransportResponse
 
 HEADER_BYTES_MAX: Final = 32_768
+
+
+@lru_cache(maxsize=256)
+def _lower(name: bytes) -> str:
+    """A header's name as it is looked up; a peer sends the same few again and again."""
+    return name.decode("latin-1").lower()
 
 
 class SurplusDataError(Exception):
@@ -36,7 +44,7 @@ class Connection(asyncio.Protocol):
         self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None
         self._answer: asyncio.Future[TransportResponse] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer = LazyTimer(self._is_late)
         self._parser = httptools.HttpResponseParser(self)
         self._poll = select.poll()
         self._headers: dict[str, str] = {}
@@ -68,10 +76,8 @@ class Connection(asyncio.Protocol):
         """
         if self._transport is None or not self.is_open:
             raise RuntimeError("the connection is not fit for a request")
-        loop = asyncio.get_running_loop()
-        self._answer = loop.create_future()
-        self._timer = loop.call_later(timeout_s, self._fail, "answer_timeout")
-        self._parser = httptools.HttpResponseParser(self)
+        self._answer = asyncio.get_running_loop().create_future()
+        self._timer.set(timeout_s)
         self._headers, self._body = {}, []
         self._body_bytes_max = response_bytes_max or self._response_bytes_max
         self._bytes_left = self._body_bytes_max + HEADER_BYTES_MAX
@@ -115,6 +121,7 @@ class Connection(asyncio.Protocol):
         """Closed by either side: an exchange under way has no answer."""
         self._fail("answer_cut_short" if self._headers else "connection_lost")
         self._transport = None
+        self._timer.close()
         self._on_lost(self)
 
     # What the parser calls
@@ -126,7 +133,7 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Lower-case names; repeated headers are joined as RFC 9110 says."""
-        key = name.decode("latin-1").lower()
+        key = _lower(name)
         text = value.decode("latin-1")
         known = self._headers.get(key)
         self._headers[key] = text if known is None else f"{known}, {text}"
@@ -166,6 +173,9 @@ class Connection(asyncio.Protocol):
         else:
             self._close()
 
+    def _is_late(self) -> None:
+        self._fail("answer_timeout")
+
     def _fail(self, code: str) -> None:
         answer = self._answer
         self._end_exchange()
@@ -175,9 +185,7 @@ class Connection(asyncio.Protocol):
 
     def _end_exchange(self) -> None:
         self._answer = None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._timer.clear()
 
     def _close(self) -> None:
         if self._transport is not None and not self._transport.is_closing():

@@ -17,10 +17,16 @@ class Slots:
         self._waiting_max = waiting_max
         self._waiting: deque[asyncio.Future[None]] = deque()
 
+    def take(self) -> bool:
+        """Take a slot that is free; False where none is."""
+        is_free = self._free > 0
+        if is_free:
+            self._free -= 1
+        return is_free
+
     async def acquire(self, wait_s: float) -> None:
         """Take a slot.  Raises ChannelUnsent (`pool_full`, `pool_timeout`) where none comes free in time."""
-        if self._free > 0:
-            self._free -= 1
+        if self.take():
             return
         if len(self._waiting) >= self._waiting_max:
             raise ChannelUnsent("pool_full")
@@ -65,7 +71,8 @@ class BoundedTransport:
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, limits: CallLimits
     ) -> TransportResponse:
         """As the transport behind it, once a slot is free."""
-        await self._slots.acquire(min(self._wait_s, limits.timeout_s))
+        if not self._slots.take():
+            await self._slots.acquire(min(self._wait_s, limits.timeout_s))
         try:
             return await self._transport.send(method, url, headers, body, limits)
         finally:

@@ -54,33 +54,21 @@ class _Host:
         self._open: set[Connection] = set()
         self.slots = Slots(settings.connections_max, settings.waiting_max)
 
-    async def connection(self, wait_s: float) -> Connection:
-        """A connection fit for a request: the one used last, or a new one.  Raises ChannelUnsent."""
+    def kept(self) -> Connection | None:
+        """A connection that is open and fit for a request: the one used last."""
         now = time.monotonic()
         while self._idle:
             candidate, _ = self._idle.popitem()
             if now - candidate.idle_since < self._settings.idle_s and candidate.is_fit_again:
                 return candidate
             candidate.abort()
-        return await self._connect(min(wait_s, self._settings.connect_timeout_s))
+        return None
 
-    def give_back(self, connection: Connection) -> None:
-        """Keep a connection for the next request."""
-        self._idle[connection] = None
-
-    def close(self) -> None:
-        """Drop every connection."""
-        for connection in tuple(self._open):
-            connection.abort()
-
-    def _forget(self, connection: Connection) -> None:
-        self._open.discard(connection)
-        self._idle.pop(connection, None)
-
-    async def _connect(self, timeout_s: float) -> Connection:
+    async def connect(self, wait_s: float) -> Connection:
+        """A new connection.  Raises ChannelUnsent."""
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(min(wait_s, self._settings.connect_timeout_s)):
                 _, connection = await loop.create_connection(
                     lambda: Connection(self._settings.response_bytes_max, self.give_back, self._forget),
                     self._name,
@@ -95,6 +83,19 @@ class _Host:
             raise ChannelUnsent("connect_failed")
         self._open.add(connection)
         return connection
+
+    def give_back(self, connection: Connection) -> None:
+        """Keep a connection for the next request."""
+        self._idle[connection] = None
+
+    def close(self) -> None:
+        """Drop every connection."""
+        for connection in tuple(self._open):
+            connection.abort()
+
+    def _forget(self, connection: Connection) -> None:
+        self._open.discard(connection)
+        self._idle.pop(connection, None)
 
 
 class HttpTransport:
@@ -112,23 +113,21 @@ class HttpTransport:
         deadline_s = time.monotonic() + limits.timeout_s
         host, target = self._locate(url)
         request = _request_bytes(method, target, host.authority, headers, body)
-        await host.slots.acquire(min(self._settings.pool_wait_s, limits.timeout_s))
+        if not host.slots.take():
+            await host.slots.acquire(min(self._settings.pool_wait_s, limits.timeout_s))
         try:
-            return await self._exchange(host, request, deadline_s, limits)
+            connection = host.kept() or await host.connect(max(0.0, deadline_s - time.monotonic()))
+            if limits.too_late_to_send:
+                host.give_back(connection)
+                raise ChannelUnsent("send_before_passed")
+            try:
+                left_s = max(0.0, deadline_s - time.monotonic())
+                return await connection.exchange(request, left_s, limits.response_bytes_max)
+            except BaseException:  # failed or cancelled: nothing can tell what the peer still sends on it
+                connection.abort()
+                raise
         finally:
             host.slots.release()
-
-    async def _exchange(self, host: _Host, request: bytes, deadline_s: float, limits: CallLimits) -> TransportResponse:
-        connection = await host.connection(max(0.0, deadline_s - time.monotonic()))
-        if limits.too_late_to_send:
-            host.give_back(connection)
-            raise ChannelUnsent("send_before_passed")
-        try:
-            left_s = max(0.0, deadline_s - time.monotonic())
-            return await connection.exchange(request, left_s, limits.response_bytes_max)
-        except BaseException:  # failed or cancelled: nothing can tell what the peer still sends on it
-            connection.abort()
-            raise
 
     async def aclose(self) -> None:
         """Close every connection; exchanges under way end as unknown."""

@@ -12,7 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from gateway.http.protocol import OneWriteProtocol
-from gateway.http.whole import is_all_here, send_whole
+from gateway.http.whole import body_here, send_whole
 
 HEADERS = ((b"content-type", b"application/json"), (b"request-id", b"req_1"))
 REQUEST = b"POST /v1/payments HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"
@@ -106,20 +106,34 @@ async def test_nothing_is_written_to_a_client_that_has_gone() -> None:
     assert (await talk(app, REQUEST)).written == []
 
 
-@pytest.mark.parametrize(("pieces", "expected"), [((REQUEST,), True), ((REQUEST[:-1], REQUEST[-1:]), False)])
-async def test_a_body_is_all_there_when_its_last_byte_has_come(pieces: tuple[bytes, ...], *, expected: bool) -> None:
-    told: list[bool] = []
+async def test_a_body_that_has_come_whole_is_taken_at_once() -> None:
+    told: list[object] = []
 
     async def app(_scope: Scope, receive: Receive, send: Send) -> None:
-        told.append(is_all_here(receive))
+        told.append(body_here(receive))
+        # Were it still set, a later `receive` would bring a body again.
+        told.append(cast("Any", receive).__self__.message_event.is_set())
+        send_whole(send, 200, (), b"")
+
+    await talk(app, REQUEST)
+    assert told == [b"{}", False]
+
+
+@pytest.mark.parametrize("reason", ["to come", "to be asked for"])
+async def test_a_body_that_is_not_here_is_waited_for(reason: str) -> None:
+    told: list[object] = []
+
+    async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+        told.append(body_here(receive))
         body = b""
         while True:
             message = await receive()
             body += message["body"]
             if not message["more_body"]:
                 break
-        assert body == b"{}"
+        told.append(body)
         send_whole(send, 200, (), b"")
 
-    await talk(app, *pieces)
-    assert told == [expected]
+    pieces = (REQUEST[:-1], REQUEST[-1:])
+    await talk(app, *(pieces if reason == "to come" else [REQUEST.replace(b"host:", b"expect: 100-continue\r\nhost:")]))
+    assert told == [None, b"{}"]
