@@ -80,7 +80,7 @@ format: setup ## format the code
 bench: setup ## yardstick, gateway and baseline side by side; ARGS="--quick" for a short run, "--compare FILE"
 	$(BIN)/python -m loadtests.bench $(ARGS)
 
-.PHONY: bench-latency bench-overload bench-curves
+.PHONY: bench-latency bench-overload bench-curves bench-memory
 bench-latency: setup ## what the gateway adds to the channel's time, at half load and for a lone payment (P4)
 	$(BIN)/python -m loadtests.bench.latency $(ARGS)
 
@@ -89,6 +89,9 @@ bench-overload: setup ## one, two and three times the capacity offered, and the 
 
 bench-curves: setup ## cost by campaigns, rules, merchants, payments stored, … (P5); ARGS="--only campaigns,rules --small"
 	$(BIN)/python -m loadtests.bench.curves $(ARGS)
+
+bench-memory: setup ## an hour of payments, and what each process holds meanwhile (P9); ARGS="--minutes 3" to see that it works
+	$(BIN)/python -m loadtests.bench.memory $(ARGS)
 
 .PHONY: simulate
 simulate: setup ## play every routing scenario with 20 seeds, ours beside others; tables, JSON and pictures in results/routing

@@ -17,8 +17,10 @@ from typing import Final
 import asyncpg
 import httpx
 
+from gateway.devstack.folders import StateLock, private_folder
 from gateway.devstack.options import ready_file_of
 from gateway.devstack.ready import ReadyFile, read_ready_file
+from gateway.processes.errors import StackError
 from loadtests.counts import Counts, read_counts
 from loadtests.ending import end_session, ended_in_order, start_tethered
 from loadtests.traffic.orders import Orders, new_run_number
@@ -131,14 +133,17 @@ def set_latency(simulator_url: str, latency_ms: Mapping[str, int] = LATENCY_MS) 
 
 
 @contextmanager
-def own_stack(workers: int = 1, environment: Mapping[str, str] | None = None) -> Iterator[RunningStack]:
+def own_stack(
+    workers: int = 1, environment: Mapping[str, str] | None = None, kept: Path | None = None
+) -> Iterator[RunningStack]:
     """A stack in a temporary folder, gone afterwards; `environment` are settings (MASHANG_…) beside our own.
 
-    It ends when this is left, also by SIGTERM or SIGHUP, and with us where we are killed.  Raises StackTrouble where it
-    does not come up.
+    With `kept`, a state folder, it goes on where an earlier one ended, and the folder stays.  It ends when this is
+    left, also by SIGTERM or SIGHUP, and with us where we are killed.  Raises StackTrouble where it does not come up, or
+    another one runs in that folder.
     """
     with ended_in_order(), tempfile.TemporaryDirectory(prefix="mashang-bench-") as folder:
-        state = Path(folder) / "state"
+        state = Path(folder) / "state" if kept is None else _taken_over(kept.absolute())
         ready_file = ready_file_of(state)
         log = Path(folder) / "dev.log"
         with log.open("wb") as output:
@@ -164,6 +169,18 @@ def running_stack(ready_file: Path) -> Iterator[RunningStack]:
     """A stack that somebody else runs, with its ready file in its state folder; it is left running."""
     with ended_in_order():
         yield RunningStack(read_ready_file(ready_file), ready_file.parent)
+
+
+def _taken_over(state: Path) -> Path:
+    """The same folder; the ready file of a stack that was killed is gone, for it would be taken for the next one's."""
+    lock = StateLock(private_folder(state))
+    try:
+        lock.acquire()
+    except StackError as error:
+        raise StackTrouble(str(error)) from error
+    ready_file_of(state).unlink(missing_ok=True)
+    lock.release()
+    return state
 
 
 def _await_file(path: Path, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -63,6 +63,17 @@ def put_in_force(ready: ReadyFile, number: int) -> None:
     time.sleep(_FOLLOWED_S)
 
 
+def end_all(ready: ReadyFile) -> None:
+    """End every campaign that an earlier measurement on the same state left behind."""
+    asyncio.run(_end_all(ready.database_url))
+
+
+async def _end_all(database_url: str) -> None:
+    async with _connected(database_url) as connection:
+        left = await connection.fetch("SELECT id FROM campaigns WHERE status IN ('active', 'paused')")
+    await _end(database_url, [row["id"] for row in left])
+
+
 async def _begin(ready: ReadyFile, documents: list[dict[str, Any]]) -> None:
     async with _connected(ready.database_url) as connection:
         for first in range(0, len(documents), _AT_A_TIME):

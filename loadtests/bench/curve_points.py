@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -13,17 +11,16 @@ from typing import Final
 
 from rich.console import Console
 
-from loadtests.bench.campaign_sets import put_in_force
+from loadtests.bench.campaign_sets import end_all, put_in_force
 from loadtests.bench.curve import CurveName, Point
 from loadtests.bench.merchants import write_merchants
 from loadtests.bench.rule_sets import rule_sets
 from loadtests.bench.scene import Scene, scene
+from loadtests.bench.stored import seed, state_of
 from tests.support.valkey_cluster import valkey_cluster
 
 _CAMPAIGNS: Final = 100
 _RULES: Final = 1_000
-_SEEDED_MERCHANTS: Final = 10_000
-_SEEDED_DAYS: Final = 90
 SIZES: Final[Mapping[CurveName, Sequence[int]]] = {
     CurveName.CAMPAIGNS: (0, 100, 10_000),
     CurveName.RULES: (0, 1_000, 100_000),
@@ -47,6 +44,8 @@ class Workshop:
     held: ExitStack
     open_requests: int
     warm_up_s: float
+    seeded: Path | None = None
+    """The folder in which stacks with a long history are kept; None: each is seeded, measured and gone."""
 
     def stack(
         self,
@@ -55,10 +54,14 @@ class Workshop:
         rules: int = _RULES,
         workers: int = 1,
         environment: Mapping[str, str] | None = None,
+        kept: Path | None = None,
     ) -> Scene:
-        """A stack with so many campaigns and rules in force."""
-        on = self.held.enter_context(scene(self.console, workers=workers, everything=False, environment=environment))
+        """A stack with so many campaigns and rules in force; on a state that is kept, no others are."""
+        chosen = scene(self.console, workers=workers, everything=False, environment=environment, kept=kept)
+        on = self.held.enter_context(chosen)
         on.warm_up_s = self.warm_up_s
+        if kept is not None:
+            end_all(on.stack.ready)
         if campaigns:
             put_in_force(on.stack.ready, campaigns)
         on.screened = rules > 0
@@ -127,21 +130,13 @@ def _on_valkey(masters: int, workshop: Workshop) -> Scene:
 def _stored(sizes: Sequence[int], workshop: Workshop) -> list[Point]:
     made = []
     for size in sizes:
-        on = workshop.stack()
+        kept = state_of(workshop.seeded, size) if workshop.seeded is not None and size else None
+        on = workshop.stack(kept=kept)
         if size:
             workshop.say(f"{size:,} payments …")
-            _seed(on.stack.state, size)
+            seed(on.stack, size)
         made.append(_point(CurveName.STORED, size, on, workshop))
     return made
-
-
-def _seed(state: Path, payments: int) -> None:
-    """`mashang seed`, which checks the disk first; its bar is shown."""
-    command = (
-        sys.executable, "-m", "gateway.cli", "seed", "--state", str(state), "--payments", str(payments),
-        "--merchants", str(min(_SEEDED_MERCHANTS, payments)), "--days", str(_SEEDED_DAYS), "--yes",
-    )  # fmt: skip
-    subprocess.run(command, check=True)
 
 
 def _point(name: CurveName, size: int, on: Scene, workshop: Workshop, keys: Path | None = None) -> Point:

@@ -24,6 +24,7 @@ from loadtests.bench.document import about, newest, revision_in_words, stamp, ve
 from loadtests.bench.outcome import Verdict
 from loadtests.bench.pictures import Line, lines, page
 from loadtests.bench.report import show_audit, show_unsound, target_table
+from loadtests.bench.stored import prepare as prepare_stacks
 from loadtests.processes import memory
 
 _COLOURS: Final = {
@@ -50,8 +51,8 @@ class Turns:
     fill_s: float
 
 
-def measure_curve(name: CurveName, made: Sequence[Point], turns: Turns, console: Console) -> Curve:
-    """All points in turns, then the audit of every stack."""
+def measure_curve(name: CurveName, made: Sequence[Point], turns: Turns) -> Curve:
+    """All points in turns."""
     curve = Curve(name, small_case=next((each.label for each in made if each.is_small_case), None))
     for point in made:
         if point.keys is not None and turns.fill_s:
@@ -64,10 +65,14 @@ def measure_curve(name: CurveName, made: Sequence[Point], turns: Turns, console:
             curve.rounds.setdefault(point.label, []).append(measured)
             curve.gateway_mib[point.label] = memory(point.on.groups["gateway"]).rss_mib
             point.on.say(f"{name} {point.label}, round {number + 1}", measured)
+    return curve
+
+
+def _audit(curve: Curve, made: Sequence[Point], console: Console) -> None:
+    """The audit of every stack of the curve."""
     for on in {id(each.on): each.on for each in made}.values():
         curve.audits.append(on.audit())
         console.print(f"  {curve.audits[-1].summary}", style="dim", markup=False)
-    return curve
 
 
 def _table(curve: Curve, before: Mapping[str, Any] | None) -> Table:
@@ -135,16 +140,31 @@ def curves_page(document: Mapping[str, Any]) -> str:
     return page("Scaling curves", f"{document['time']}, {revision_in_words(document['revision'])}", drawn)
 
 
-def _measure(names: Sequence[CurveName], console: Console, options: Mapping[str, Any]) -> list[Curve]:
+def _measure(
+    names: Sequence[CurveName],
+    console: Console,
+    options: Mapping[str, Any],
+    seeded: Path | None,
+    before: Mapping[str, Any] | None,
+) -> list[Curve]:
+    """Each curve with its table, which does not wait for the audits: those of millions of payments take long."""
     curves = []
     for number, name in enumerate(names, 1):
         console.print(f"[bold]curve {number} of {len(names)}: {TITLES[name]}[/bold]", highlight=False)
         with ExitStack() as held:
-            workshop = Workshop(console, held, options["open_requests"], options["warm_up"])
+            workshop = Workshop(console, held, options["open_requests"], options["warm_up"], seeded)
             made = points(name, sizes_of(name, small=options["small"]), workshop)
             turns = Turns(options["rounds"], options["seconds"], options["fill"])
-            curves.append(measure_curve(name, made, turns, console))
+            curves.append(measure_curve(name, made, turns))
+            console.print(_table(curves[-1], before))
+            _audit(curves[-1], made, console)
     return curves
+
+
+def _prepare(seeded: Path | None, console: Console, *, small: bool) -> None:
+    if seeded is None:
+        raise typer.BadParameter("--prepare needs --seeded FOLDER")
+    prepare_stacks(seeded, sizes_of(CurveName.STORED, small=small), console.print)
 
 
 def main(
@@ -156,6 +176,8 @@ def main(
     rounds: Annotated[int, typer.Option(min=1, help="How often the points take turns.")] = 3,
     open_requests: Annotated[int, typer.Option("--open", min=1, help="Requests open at once.")] = _OPEN,
     small: Annotated[bool, typer.Option(help="A tenth of the largest sizes, to see that it works.")] = False,
+    seeded: Annotated[Path | None, typer.Option(help="Folder that keeps the seeded stacks of `stored`.")] = None,
+    prepare: Annotated[bool, typer.Option(help="Only seed what `--seeded` is to keep; measure nothing.")] = False,
     compare: Annotated[Path | None, typer.Option(help="An earlier run's JSON; without it the newest one.")] = None,
     results: Annotated[Path, typer.Option(help="Folder of JSON and picture.")] = Path("results"),
 ) -> None:
@@ -165,6 +187,9 @@ def main(
     except ValueError as error:
         raise typer.BadParameter(f"{error}; there are {', '.join(CurveName)}") from None
     console = Console(width=None if sys.stdout.isatty() else 160)
+    if prepare:
+        _prepare(seeded, console, small=small)
+        return
     before = newest(results, "curves", compare, small=small, open_requests=open_requests)
     at = datetime.now(UTC)
     options = {
@@ -175,9 +200,7 @@ def main(
         "open_requests": open_requests,
         "small": small,
     }
-    curves = _measure(names, console, options)
-    for curve in curves:
-        console.print(_table(curve, before))
+    curves = _measure(names, console, options, seeded, before)
     judged = curve_verdicts(curves, as_asked=not small and open_requests == _OPEN)
     if judged:
         console.print(target_table(judged, before))

@@ -127,7 +127,7 @@ class RuleSets:
 
 @contextmanager
 def rule_sets(ready: ReadyFile, number: int = RULES) -> Iterator[RuleSets]:
-    """Save so many rules, as a draft; at the end none are in force."""
+    """Save so many rules, as a draft; at the end none are in force, whatever was before."""
     with httpx.Client(
         base_url=f"{ready.gateway}/admin/v1/risk",
         headers={"Authorization": f"Bearer {ready.admin_token}"},
@@ -135,7 +135,8 @@ def rule_sets(ready: ReadyFile, number: int = RULES) -> Iterator[RuleSets]:
         timeout=_ADMIN_S,
     ) as admin:
         saved = admin.post("/rule_sets", json=rules_for(ready.merchant.id, number)).raise_for_status().json()
-        sets = RuleSets(admin, ready.gateway, saved["version"])
+        in_force = admin.get("/rule_sets/live").raise_for_status().json()["version"]
+        sets = RuleSets(admin, ready.gateway, saved["version"], in_force)
         try:
             yield sets
         finally:

@@ -85,10 +85,14 @@ def scene(
     workers: int = 1,
     everything: bool = True,
     environment: Mapping[str, str] | None = None,
+    kept: Path | None = None,
 ) -> Iterator[Scene]:
-    """A scene on a stack of its own, or on one that runs already; with the rules and campaigns of the benchmark."""
+    """A scene on a stack of its own (in the state folder `kept`, which stays), or on one that runs already.
+
+    With the rules and campaigns of the benchmark.
+    """
     chosen: AbstractContextManager[RunningStack] = (
-        own_stack(workers, environment) if ready_file is None else running_stack(ready_file)
+        own_stack(workers, environment, kept) if ready_file is None else running_stack(ready_file)
     )
     with ExitStack() as held:
         stack = held.enter_context(chosen)
