@@ -16,6 +16,8 @@ import redis.asyncio as redis
 from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
 from prometheus_client import Counter, Histogram, make_asgi_app
 
+from gateway.kernel.rsa.choice import RsaChoice
+from gateway.kernel.rsa.choosing import choose
 from loadtests.baseline.flow import DifferentRequest, Flow, Merchant
 from loadtests.baseline.schemas import PaymentObject, PaymentRequest
 from loadtests.baseline.settings import SETTINGS_VARIABLE, read_settings
@@ -55,6 +57,7 @@ class Keys:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings = read_settings(Path(os.environ[SETTINGS_VARIABLE]))
+    choose(RsaChoice.OPENSSL)  # one signature at a time: signing together is a way of working of the gateway's own
     transport = make_transport(settings.transport)
     client = redis.from_url(settings.redis_url, protocol=3)
     pool = await asyncpg.create_pool(

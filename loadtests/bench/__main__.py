@@ -41,6 +41,7 @@ from loadtests.bench.report import one_line, show
 from loadtests.bench.rule_sets import RuleSets, rule_sets
 from loadtests.bench.servers import Server, TransportName, baselines, yardstick
 from loadtests.bench.signatures import measure_signatures
+from loadtests.counts import Signing
 from loadtests.processes import memory
 from loadtests.stack import RunningStack, own_stack, running_stack
 from loadtests.traffic.generators import GeneratorName, Load
@@ -170,7 +171,7 @@ class Bench:
 
     def _plain(self, server: Server, open_requests: int, seconds: float) -> Run:
         load = self._load(server.url, "wechat", open_requests, seconds)
-        return Run(measure(load, server.process_groups), open_requests, signed_calls=1.0)
+        return Run(measure(load, server.process_groups), open_requests, 1.0, signing=Signing(alone=1.0))
 
     def _price(self, campaigns: CampaignSets) -> None:
         """The price and the reservation by themselves."""
@@ -204,6 +205,7 @@ class Bench:
                 held,
                 counted.decisions_per_payment,
                 counted.missed_share,
+                counted.signing_per_payment,
             ),
         )
 

@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -28,7 +29,7 @@ def make_document(
     return {
         **about(at, stores),
         "options": dict(options),
-        "signatures": [{"sign_us": cost.sign_us, "verify_us": cost.verify_us} for cost in outcome.signatures],
+        "signatures": [asdict(cost) for cost in outcome.signatures],
         "discounts": [{"us": cost.us, "promoted": cost.promoted} for cost in outcome.discounts],
         "runs": {name: _run(run, outcome, name) for name, run in outcome.runs.items()},
         "scans": {
@@ -133,6 +134,7 @@ def _run(run: Run, outcome: Outcome, name: str) -> dict[str, Any]:
         "open_requests": run.open_requests,
         "batch_rows_mean": run.batches,
         "signed_calls_per_payment": run.signed_calls,
+        "signatures_per_payment": {**asdict(run.signing), "per_call": run.signing.per_call, "us": outcome.rsa_us(run)},
         "risk_decisions_per_payment": run.screened,
         "risk_decisions_without_features": run.missed_share,
         "memory_mib": None if run.memory is None else {"rss": run.memory.rss_mib, "pss": run.memory.pss_mib},

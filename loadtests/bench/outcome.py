@@ -12,6 +12,7 @@ from gateway.audit.checks import Check
 from loadtests.bench.discounts import DiscountCost
 from loadtests.bench.measure import CORES, GENERATOR, Measurement
 from loadtests.bench.signatures import SignatureCost
+from loadtests.counts import Signing
 from loadtests.processes import Memory
 
 YARDSTICK: Final = "yardstick"
@@ -45,13 +46,15 @@ class Run:
     measurement: Measurement
     open_requests: int
     signed_calls: float = 0.0
-    """Channel calls per payment that RSA signs and verifies."""
+    """Channel calls per payment that RSA signs and verifies: so many verifications."""
     batches: dict[str, float] = field(default_factory=dict)
     memory: Memory | None = None
     screened: float = 0.0
     """Risk decisions per payment."""
     missed_share: float = 0.0
     """Of the decisions, those without some features."""
+    signing: Signing = field(default_factory=Signing)
+    """RSA signatures per payment."""
 
     @property
     def is_sound(self) -> bool:
@@ -73,6 +76,7 @@ class Run:
             other.memory or self.memory,
             fmean((self.screened, other.screened)),
             fmean((self.missed_share, other.missed_share)),
+            (self.signing + other.signing) * 0.5,
         )
 
 
@@ -144,17 +148,17 @@ class Outcome:
         scan = self.scans[transport]
         return min(scan, key=lambda number: scan[number].server_us)
 
-    @property
-    def signature_us(self) -> float:
-        """µs of CPU for one signature and one verification; the mean over the rounds."""
-        return fmean(cost.both_us for cost in self.signatures) if self.signatures else 0.0
+    def rsa_us(self, run: Run) -> float:
+        """µs of CPU per payment that a run spent on RSA, each piece as measured by itself; the mean over the rounds."""
+        spent = [cost.spent_us(run.signing, run.signed_calls) for cost in self.signatures]
+        return fmean(spent) if spent else 0.0
 
     def ratio(self, name: str, *, without_signatures: bool = False) -> float | None:
         """A run's server CPU as a multiple of the yardstick; None where either was not measured."""
         if name not in self.runs or YARDSTICK not in self.runs:
             return None
         run = self.runs[name]
-        signed_us = self.signature_us * run.signed_calls if without_signatures else 0.0
+        signed_us = self.rsa_us(run) if without_signatures else 0.0
         return (run.server_us - signed_us) / self.runs[YARDSTICK].server_us
 
 

@@ -42,6 +42,7 @@ class Phase(StrEnum):
 
 FUNCTIONS: Final[Mapping[str, Phase]] = {
     "sign_sha256": Phase.SIGN,
+    "sign_sha256_alone": Phase.SIGN,
     "verify_sha256": Phase.VERIFY,
     "PaymentOrder.of": Phase.VALIDATE,
     "PaymentOrder.canonical": Phase.INTENT,
@@ -91,6 +92,7 @@ FILES: Final[Mapping[str, Phase]] = {
     "gateway/payments/ending.py": Phase.TELEMETRY,
     "gateway/metrics/": Phase.TELEMETRY,
     "gateway/kernel/logs.py": Phase.TELEMETRY,
+    "gateway/kernel/rsa/": Phase.SIGN,
     "promotions/": Phase.PRICING,
     "promotions/budget/rows.py": Phase.INTENT,
     "risk/": Phase.RISK,
@@ -166,7 +168,7 @@ def unmapped(stacks: Iterable[str]) -> Counter[str]:
 
 
 def awake(stacks: Iterable[str]) -> Iterable[tuple[str, int]]:
-    """The stacks of threads that were at work, each with its count; a line that py-spy read torn has none and is left out."""
+    """The stacks of threads that were at work, each with its count; a line that py-spy read torn has none: left out."""
     for line in stacks:
         stack, _, number = line.rpartition(" ")
         if number.isdecimal() and not stack.rpartition(";")[2].startswith(_ASLEEP):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any, Final
 
 from rich.console import Console
@@ -25,10 +26,7 @@ def show(console: Console, outcome: Outcome, previous: dict[str, Any] | None) ->
     if any(run.batches for run in outcome.runs.values()):
         console.print(_batch_table(outcome))
     if outcome.signatures:
-        sign_us = sum(cost.sign_us for cost in outcome.signatures) / len(outcome.signatures)
-        console.print(
-            f"RSA-2048 in this run: signature {sign_us:.0f} µs, verification {outcome.signature_us - sign_us:.0f} µs\n"
-        )
+        console.print(_signature_table(outcome))
     console.print(target_table(verdicts(outcome), previous))
     show_unsound(console, outcome.unsound)
     if outcome.audit is not None:
@@ -111,6 +109,36 @@ def _scan_table(outcome: Outcome) -> Table:
             cell = f"{run.server_us:.0f} ({run.measurement.figures.per_second:.0f})"
             cells.append(f"[bold]{cell}[/bold]" if number == best else cell)
         table.add_row(transport, *cells)
+    return table
+
+
+def _signature_table(outcome: Outcome) -> Table:
+    """How each run signed, and what that costs by itself: what is taken away where RSA is left out."""
+    costs = outcome.signatures
+    openssl_us, verify_us = fmean(cost.sign_us for cost in costs), fmean(cost.verify_us for cost in costs)
+    table = Table(
+        title=f"RSA-2048 per payment; alone, OpenSSL signs in {openssl_us:.0f} µs and verifies in {verify_us:.0f} µs",
+        title_justify="left",
+    )
+    for column in (
+        "run",
+        "alone",
+        "together",
+        "per call",
+        "a call, µs",
+        "a signature in it, µs",
+        "verified",
+        "all, µs",
+    ):
+        table.add_column(column, justify="left" if column == "run" else "right")
+    for name, run in outcome.runs.items():
+        signing, call_us = run.signing, fmean(cost.call_of_us(run.signing.per_call) for cost in costs)
+        each = (
+            [f"{signing.per_call:.1f}", f"{call_us:.0f}", f"{call_us / signing.per_call:.0f}"] if call_us else [""] * 3
+        )
+        made = (f"{signing.alone:.2f}", f"{signing.together:.2f}")
+        if outcome.rsa_us(run):
+            table.add_row(name, *made, *each, f"{run.signed_calls:.2f}", f"{outcome.rsa_us(run):.0f}")
     return table
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import uvloop
 
-from gateway.kernel.rsa.choosing import RsaChoice, choose
+from gateway.kernel.rsa.choice import RsaChoice
+from gateway.kernel.rsa.choosing import choose
 from routing.simulators.alipay import AlipayChannel
 from routing.simulators.alipay_account import read_account as read_alipay
 from routing.simulators.books import Books

@@ -2,7 +2,7 @@
 
 import pytest
 
-from loadtests.counts import read_counts
+from loadtests.counts import Signing, read_counts
 
 BEFORE = """\
 # HELP mashang_batch_rows Rows in one batch.
@@ -25,6 +25,13 @@ mashang_risk_decisions_total{verdict="review"} 1.0
 # HELP mashang_risk_features_missed_total Decisions without features.
 # TYPE mashang_risk_features_missed_total counter
 mashang_risk_features_missed_total{reason="deadline"} 2.0
+# HELP mashang_rsa_signatures_total Signatures.
+# TYPE mashang_rsa_signatures_total counter
+mashang_rsa_signatures_total{way="openssl"} 7.0
+mashang_rsa_signatures_total{way="multibuffer"} 32.0
+# HELP mashang_rsa_calls_total Calls.
+# TYPE mashang_rsa_calls_total counter
+mashang_rsa_calls_total 6.0
 """
 AFTER = (
     BEFORE.replace(" 10.0", " 15.0")
@@ -36,6 +43,9 @@ AFTER = (
     .replace('verdict="approve"} 20.0', 'verdict="approve"} 49.0')
     .replace('verdict="review"} 1.0', 'verdict="review"} 2.0')
     .replace('reason="deadline"} 2.0', 'reason="deadline"} 5.0')
+    .replace('way="openssl"} 7.0', 'way="openssl"} 27.0')
+    .replace('way="multibuffer"} 32.0', 'way="multibuffer"} 92.0')
+    .replace("calls_total 6.0", "calls_total 16.0")
 )
 
 
@@ -56,6 +66,15 @@ def test_decisions_are_those_of_all_verdicts_and_those_without_features_a_share_
     assert between.missed_share == pytest.approx(0.1)
 
 
+def test_signatures_are_told_by_the_way_in_which_they_were_made() -> None:
+    signing = (read_counts(AFTER) - read_counts(BEFORE)).signing_per_payment
+    assert signing.alone == pytest.approx(0.5)
+    assert signing.together == pytest.approx(1.5)
+    assert signing.per_call == pytest.approx(6.0)
+
+
 def test_without_payments_there_are_no_calls_per_payment() -> None:
     assert (read_counts(BEFORE) - read_counts(BEFORE)).signed_calls_per_payment == 0.0
     assert (read_counts(BEFORE) - read_counts(BEFORE)).rows_per_batch == {}
+    assert (read_counts(BEFORE) - read_counts(BEFORE)).signing_per_payment == Signing()
+    assert Signing().per_call == 0.0

@@ -8,6 +8,7 @@ from loadtests.bench.discounts import DiscountCost
 from loadtests.bench.measure import CORES, Measurement
 from loadtests.bench.outcome import CAMPAIGNS, HOT_CAMPAIGN, NO_CAMPAIGN, RULES, Audit, Outcome, Run, Verdict, verdicts
 from loadtests.bench.signatures import SignatureCost
+from loadtests.counts import Signing
 from loadtests.processes import Memory
 from loadtests.traffic.samples import Figures
 
@@ -27,7 +28,8 @@ def run(
     figures = Figures(10.0, completed, {"HTTP 500": errors} if errors else {}, [80.0] * completed)
     work = max(completed, 1)
     used = {server: server_us * work} | {name: us * work for name, us in behind_us.items()}
-    return Run(Measurement(figures, used, others_us), 128, signed, {"intent": 8.0}, Memory(90.0, 60.0))
+    measured = Measurement(figures, used, others_us)
+    return Run(measured, 128, signed, {"intent": 8.0}, Memory(90.0, 60.0), signing=Signing(alone=signed))
 
 
 @pytest.fixture
@@ -59,6 +61,19 @@ def test_a_channel_that_is_called_twice_signs_twice(outcome: Outcome) -> None:
 
 def test_nothing_is_taken_out_where_the_channel_takes_a_keyed_hash(outcome: Outcome) -> None:
     assert outcome.ratio("unionpay keyed", without_signatures=True) == pytest.approx(3.0)
+
+
+def test_of_signatures_made_together_no_more_is_taken_out_than_their_calls_cost(outcome: Outcome) -> None:
+    outcome.signatures = [SignatureCost(300.0, 20.0, (500.0, 600.0, 700.0, 800.0)), SignatureCost(300.0, 20.0)]
+    together = run("gateway", 800)
+    outcome.add("together", replace(together, signing=Signing(alone=0.25, together=0.75, calls=0.25)))
+    assert outcome.rsa_us(outcome.runs["together"]) == pytest.approx(0.25 * 300 + 20 + 0.25 * (700 + 0) / 2)
+    assert outcome.ratio("together", without_signatures=True) == pytest.approx((800 - 182.5) / 160)
+
+
+def test_two_rounds_of_a_run_signed_as_both_did_in_the_mean(outcome: Outcome) -> None:
+    outcome.add("wechat", replace(run("gateway", 800), signing=Signing(together=1.0, calls=0.25)))
+    assert outcome.runs["wechat"].signing == Signing(alone=0.5, together=0.5, calls=0.125)
 
 
 def test_without_a_yardstick_there_is_no_ratio(outcome: Outcome) -> None:
