@@ -138,6 +138,10 @@ bench-risk-lists: setup ## ten million entries on a list of the risk check: impo
 bench-tracing: setup ## what tracing costs a payment in CPU, rounds with it and without it in turn; ARGS="--share 0.01"
 	$(BIN)/python -m loadtests.parts.tracing $(ARGS)
 
+.PHONY: bench-signing
+bench-signing: setup ## CPU of an RSA signature by how many wait, beside OpenSSL; ARGS="--stacks" for payments by each way
+	$(BIN)/python -m loadtests.parts.signing $(ARGS)
+
 .PHONY: bench-admission
 bench-admission: setup ## what a refused request costs beside the no-op POST, and what admission costs a payment
 	$(BIN)/python -m loadtests.parts.admission $(ARGS)
