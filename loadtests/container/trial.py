@@ -37,6 +37,18 @@ _IDENTITY: Final = (
 )
 
 
+_SIGNING: Final = """
+import os, pathlib
+from gateway.kernel.rsa.choice import RsaChoice
+from gateway.kernel.rsa.choosing import find_way
+library = pathlib.Path(os.environ["MASHANG_CRYPTO_MB_LIBRARY"])
+held = any(str(library) in maps.read_text() for maps in pathlib.Path("/proc").glob("[0-9]*/maps"))
+way = find_way(RsaChoice.AUTO, library)
+print(f"{way.choice}, {'loaded' if held else 'not loaded'}: {way.reason}")
+"""
+"""Whether some process of the container has the library in its memory, and whether it signs as OpenSSL does."""
+
+
 @dataclass(slots=True)
 class Results:
     """What was seen, in order; a check that failed does not end the trial."""
@@ -125,6 +137,7 @@ class Trial:
             seen = self._podman.inside(name, "sh", "-c", _IDENTITY).output.split("\n")
             facts = {str(USER_ID), "CapEff:\t0000000000000000", "NoNewPrivs:\t1", "read-only"}
             self._results.check(f"{name}: user, rights, root, tools", facts == set(seen), " · ".join(seen))
+        self._look_at_signing()
         # They share a network here, so the image's check would find the gateway from everywhere.
         self._results.check("health check of the image, in the gateway", self._podman.is_healthy(self._gateway))
         asked = self._podman.inside(self._worker, "python", "-m", "gateway.processes.health", f"{_WORKER}/readyz")
@@ -133,6 +146,13 @@ class Trial:
             answer = httpx.get(f"{url}/metrics", trust_env=False)
             families = answer.text.count("# TYPE mashang_")
             self._results.check(f"{url}/metrics", answer.status_code == 200 and families > 0, f"{families} families")
+
+    def _look_at_signing(self) -> None:
+        """Gateway and simulators sign with the one file of the extra `multibuffer`, where the processor can."""
+        expected = "multibuffer, loaded" if "avx512ifma" in Path("/proc/cpuinfo").read_text("ascii") else "openssl"
+        for name in (self._gateway, self._simulators):
+            seen = self._podman.inside(name, "python", "-c", _SIGNING).output.splitlines()[-1]
+            self._results.check(f"{name}: RSA by {expected}", seen.startswith(expected), seen)
 
     def _pay(self) -> None:
         for payment in asyncio.run(take_demo_payments(GATEWAY, self._api_key())):

