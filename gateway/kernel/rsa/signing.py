@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import field
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -20,6 +20,7 @@ from gateway.kernel.rsa.choice import RsaChoice
 from gateway.kernel.rsa.choosing import chosen_way, count_faults, sign_alone
 from gateway.kernel.rsa.crypto_mb import LANES, Lanes
 from gateway.kernel.rsa.multibuffer import MultibufferKey, multibuffer_key, signatures_of
+from gateway.kernel.values import value
 
 TOGETHER_MIN: Final = {2_048: 4, 3_072: 7, 4_096: 5}
 """By the length of the keys: from so many on one call is cheaper than OpenSSL's (docs/decisions/0039)."""
@@ -29,11 +30,13 @@ _BY_MULTIBUFFER: Final = RSA_SIGNATURES.labels(RsaChoice.MULTIBUFFER.value)
 _BY_OPENSSL: Final = RSA_SIGNATURES.labels(RsaChoice.OPENSSL.value)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value
 class _Waiting:
+    """What is to be signed, and for whom; the message can have a payer's code in it, so it is shown nowhere."""
+
     private_key: RSAPrivateKey
     key: MultibufferKey
-    message: bytes
+    message: bytes = field(repr=False)
     signature: asyncio.Future[bytes]
 
 
