@@ -54,9 +54,19 @@ def database_away() -> Unavailable:
     )
 
 
+def columns_of(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...] | None]:
+    """Rows as the arrays of one `unnest`, which pads short arrays with NULL: a column of nothing but None goes as None.
+
+    The first column has to have values in it, or there are no rows.
+    """
+    columns = zip(*rows, strict=True)
+    return [None if column[0] is None and column.count(None) == len(column) else column for column in columns]
+
+
 class Batch(Generic[Row, Result]):
     """One statement over arrays: `to_arguments` makes them of the rows; each record becomes a result.
 
+    `statement` may be chosen by the rows, among few: every connection plans each of them.
     `meeting` gives what a row must not share with another one of the same statement; `id_of` the id by whose month its
     tables are divided: rows of different months go in statements of their own, over those months' partitions.
     """
@@ -64,7 +74,7 @@ class Batch(Generic[Row, Result]):
     def __init__(
         self,
         pool: Sender,
-        statement: str,
+        statement: str | Callable[[Sequence[Row]], str],
         to_arguments: Callable[[Sequence[Row]], Sequence[Any]],
         to_result: Callable[[asyncpg.Record], Result],
         *,
@@ -73,7 +83,7 @@ class Batch(Generic[Row, Result]):
         id_of: Callable[[Row], str] | None = None,
     ) -> None:
         self._pool = pool
-        self._statement = statement
+        self._statement_of = statement if callable(statement) else lambda _rows: statement
         self._to_arguments = to_arguments
         self._to_result = to_result
         self._meeting = meeting
@@ -133,14 +143,15 @@ class Batch(Generic[Row, Result]):
             await asyncio.sleep(random.uniform(0.005, _PAUSE_S_MAX))  # noqa: S311  jitter, not a secret
 
     async def _send(self, rows: Sequence[Row]) -> Sequence[Result]:
+        statement = self._statement_of(rows)
         arguments = self._to_arguments(rows)
         month = "" if self._id_of is None else month_of(self._id_of(rows[0]))
         try:
-            records = await self._pool.fetch(of_month(self._statement, month), *arguments)
+            records = await self._pool.fetch(of_month(statement, month), *arguments)
         except asyncpg.UndefinedTableError:  # ids of a month whose partitions are not made yet, or were dropped
             if not month:
                 raise
-            records = await self._pool.fetch(self._statement, *arguments)
+            records = await self._pool.fetch(statement, *arguments)
         return [self._to_result(record) for record in records]
 
     async def _split(self, rows: Sequence[Row], error: Exception, deadline: Deadline) -> list[Result | Exception]:

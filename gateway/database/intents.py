@@ -9,10 +9,11 @@ from typing import Any, Final, NamedTuple
 
 import asyncpg
 
-from gateway.database.batches import Batch
+from gateway.database.batches import Batch, columns_of
 from gateway.database.decisions import NOTHING_DECIDED, DecisionRow, decision_arguments
 from gateway.database.group_commit import GroupCommit
 from gateway.database.held import Sender
+from gateway.database.parts import without
 from gateway.database.pool import BoundedPool, sql
 from gateway.database.redemptions import NOTHING_TAKEN, RedemptionRow, Refusal, RefusalKind, Taking, taking_arguments
 from gateway.settings import Settings
@@ -83,10 +84,10 @@ class IntentResult:
 
 
 def _arguments(rows: Sequence[IntentRow]) -> Sequence[Any]:
-    *columns, decisions, redemptions = zip(*rows, strict=True)
-    screened = [(row.payment_id, row.decision) for row in rows if row.decision is not None] if any(decisions) else ()
+    *columns, decisions, _ = columns_of(rows)
+    screened = [(row.payment_id, row.decision) for row in rows if row.decision is not None] if decisions else ()
     decided = decision_arguments(screened) if screened else NOTHING_DECIDED
-    promoted = [bool(taken) for taken in redemptions]
+    promoted = [bool(row.redemptions) for row in rows]
     if not any(promoted):
         return [*columns, promoted, *NOTHING_TAKEN, *decided]
     takings = [
@@ -117,10 +118,16 @@ def _meeting(row: IntentRow) -> Sequence[tuple[str, ...]]:
 
 
 def intent_batch(pool: Sender) -> Batch[IntentRow, IntentResult]:
-    """The statement of intents."""
+    """The statement of intents; where no row has a key or replaces a payment, without the parts for those."""
+    whole = sql("intent")
+    keyless = without(whole, "keys")
+
+    def statement(rows: Sequence[IntentRow]) -> str:
+        return keyless if all(row.idempotency_key is None and row.replaces is None for row in rows) else whole
+
     return Batch(
         pool,
-        sql("intent"),
+        statement,
         _arguments,
         _result,
         meeting=_meeting,

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import asyncpg
 
-from gateway.database.batches import Batch
+from gateway.database.batches import Batch, columns_of
 from gateway.database.group_commit import GroupCommit
 from gateway.database.held import Sender
 from gateway.database.pool import BoundedPool, Connection, sql
@@ -68,7 +68,7 @@ _NO_TRANSFERS: Final[list[list[Any]]] = [[] for _ in range(1 + len(TransferRow._
 
 
 def _arguments(rows: Sequence[OutcomeRow]) -> Sequence[Any]:
-    columns = list(zip(*rows, strict=True))[:-1]
+    columns = columns_of(rows)[:-1]
     postings = [(row.payment_id, *transfer) for row in rows for transfer in row.transfers]
     return [*columns, *(zip(*postings, strict=True) if postings else _NO_TRANSFERS)]
 

@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Final, Generic, Protocol, TypeVar
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 FLUSH_S: Final = 0.5
 OTHER: Final = "other"
@@ -63,6 +63,26 @@ class HotCounterChild:
             self._child.inc(count)
 
 
+class HotGaugeChild:
+    """One series of a gauge: what it was set to last is told."""
+
+    __slots__ = ("_child", "_told", "_value")
+
+    def __init__(self, child: Gauge) -> None:
+        self._child = child
+        self._value = self._told = 0.0
+
+    def set(self, value: float) -> None:
+        """It is so much now."""
+        self._value = value
+
+    def flush(self) -> None:
+        """Carry over."""
+        if self._value != self._told:
+            self._told = self._value
+            self._child.set(self._told)
+
+
 class HotHistogramChild:
     """One series of a histogram; the buckets are prometheus_client's own."""
 
@@ -94,7 +114,7 @@ class HotHistogramChild:
 class _Hot(Generic[Child]):
     """A metric with labels; its children are kept, so that finding one is a dictionary look-up."""
 
-    def __init__(self, collector: Counter | Histogram, make: Callable[[tuple[str, ...]], Child]) -> None:
+    def __init__(self, collector: Counter | Gauge | Histogram, make: Callable[[tuple[str, ...]], Child]) -> None:
         self.collector = collector
         self._make = make
         self._children: dict[tuple[object, ...], Child] = {}
@@ -111,6 +131,11 @@ class _Hot(Generic[Child]):
 def hot_counter(counter: Counter) -> _Hot[HotCounterChild]:
     """The counter for the hot path."""
     return _Hot(counter, lambda values: HotCounterChild(counter.labels(*values) if values else counter))
+
+
+def hot_gauge(gauge: Gauge) -> _Hot[HotGaugeChild]:
+    """The gauge for the hot path."""
+    return _Hot(gauge, lambda values: HotGaugeChild(gauge.labels(*values) if values else gauge))
 
 
 def hot_histogram(histogram: Histogram) -> _Hot[HotHistogramChild]:

@@ -16,7 +16,7 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from gateway.kernel.hot_metrics import hot_counter, hot_histogram, hot_ranked
+from gateway.kernel.hot_metrics import hot_counter, hot_gauge, hot_histogram, hot_ranked
 
 _SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _RISK_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.04)
@@ -96,8 +96,8 @@ BATCH_ROWS: Final = hot_histogram(Histogram("mashang_batch_rows", "Rows in one b
 BATCH_SECONDS: Final = hot_histogram(
     Histogram("mashang_batch_seconds", "One batch, sent and answered.", ["batch"], buckets=_STEP_SECONDS)
 )
-QUEUE_DEPTH: Final = Gauge(
-    "mashang_queue_depth", "Rows or calls waiting for the next batch.", ["batch"], multiprocess_mode="livesum"
+QUEUE_DEPTH: Final = hot_gauge(
+    Gauge("mashang_queue_depth", "Rows or calls waiting for the next batch.", ["batch"], multiprocess_mode="livesum")
 )
 IN_FLIGHT: Final = Gauge("mashang_payments_in_flight", "Payments being taken now.", multiprocess_mode="livesum")
 REFUSED: Final = hot_counter(Counter("mashang_refused_total", "Requests refused before any work.", ["reason"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, Protocol, TypeVar
 
 from gateway.payments.payment import Payment
@@ -81,4 +82,9 @@ NOBODY_LISTENS: Final = Feedback()
 def cell_of(account: Account, wallet: str | None, method: Method) -> Cell:
     """What health is kept of for a payment that has a wallet."""
     assert wallet is not None, "a payment at a channel has a wallet"
-    return Cell(account.id, Wallet(wallet), method)
+    return _cell(account.id, wallet, method)
+
+
+@lru_cache(maxsize=4_096)
+def _cell(account_id: str, wallet: str, method: Method) -> Cell:
+    return Cell(account_id, Wallet(wallet), method)

@@ -7,10 +7,10 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from gateway.kernel import hot_metrics, metrics
-from gateway.kernel.hot_metrics import flush_hot_metrics, hot_counter, hot_histogram
+from gateway.kernel.hot_metrics import flush_hot_metrics, hot_counter, hot_gauge, hot_histogram
 
 
 @given(st.lists(st.floats(0, 100, allow_nan=False), min_size=1, max_size=50))
@@ -39,6 +39,18 @@ def test_a_hot_counter_carries_over_everything_once() -> None:
     flush_hot_metrics()
     flush_hot_metrics()
     assert registry.get_sample_value("things_total", {"kind": "a"}) == 3
+
+
+def test_a_hot_gauge_tells_what_it_was_set_to_last() -> None:
+    registry = CollectorRegistry()
+    gauge = hot_gauge(Gauge("waiting", "x", ["kind"], registry=registry)).labels("a")
+    for value in (3.0, 2.0):
+        gauge.set(value)
+    flush_hot_metrics()
+    assert registry.get_sample_value("waiting", {"kind": "a"}) == 2
+    gauge.set(0.0)
+    flush_hot_metrics()
+    assert registry.get_sample_value("waiting", {"kind": "a"}) == 0
 
 
 def test_the_buckets_of_every_histogram_rise() -> None:
