@@ -68,7 +68,12 @@ WHOLE: Final = {
         "webhook_outbox": "what waits, and no more than it may count",
         "webhook_queue": "what waits, and no more than it may count",
     },
+    ("webhooks", "outbox_waits"): {"webhook_outbox": "the queue itself, up to its first row that is due"},
     ("webhooks", "take_outbox"): {"webhook_outbox": "the queue itself, from its beginning"},
+    ("workers", "untold"): {
+        "risk_labels": "the index of what is not told",
+        "risk_complaints": "the index of what is not told",
+    },
     ("workers", "gauges"): {
         "recovery_tasks": "the queue itself",
         "payments": "the index of what is in review",
