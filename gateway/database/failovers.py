@@ -70,7 +70,7 @@ class _HoldingBatch(Batch[FailoverRow, FailoverResult]):
     async def _send(self, rows: Sequence[FailoverRow]) -> Sequence[FailoverResult]:
         async with self._connections.acquire() as connection, connection.transaction():
             await connection.executemany(_HOLD, sorted((row.payment_id, row.merchant_id) for row in rows))
-            records = await connection.fetch(self._statement, *_arguments(rows))
+            records = await connection.fetch(self._statement_of(rows), *_arguments(rows))
         return [_result(record) for record in records]
 
 

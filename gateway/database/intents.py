@@ -13,6 +13,7 @@ from gateway.database.batches import Batch, columns_of
 from gateway.database.decisions import NOTHING_DECIDED, DecisionRow, decision_arguments
 from gateway.database.group_commit import GroupCommit
 from gateway.database.held import Sender
+from gateway.database.parts import without
 from gateway.database.pool import BoundedPool, sql
 from gateway.database.redemptions import NOTHING_TAKEN, RedemptionRow, Refusal, RefusalKind, Taking, taking_arguments
 from gateway.settings import Settings
@@ -117,10 +118,16 @@ def _meeting(row: IntentRow) -> Sequence[tuple[str, ...]]:
 
 
 def intent_batch(pool: Sender) -> Batch[IntentRow, IntentResult]:
-    """The statement of intents."""
+    """The statement of intents; where no row has a key or replaces a payment, without the parts for those."""
+    whole = sql("intent")
+    keyless = without(whole, "keys")
+
+    def statement(rows: Sequence[IntentRow]) -> str:
+        return keyless if all(row.idempotency_key is None and row.replaces is None for row in rows) else whole
+
     return Batch(
         pool,
-        sql("intent"),
+        statement,
         _arguments,
         _result,
         meeting=_meeting,

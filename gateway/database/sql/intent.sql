@@ -4,7 +4,8 @@
 -- its neighbours are not touched.  Sending the same batch again is safe: nothing is written twice.
 -- Keys and replacements have no ON CONFLICT on purpose: two concurrent orders under one key (or for one replaced
 -- payment) raise unique_violation, and the caller sends the batch again, when the first is visible here and only the
--- later order is left out.
+-- later order is left out.  Where nobody has a key or replaces a payment, those parts are left out (parts.py): to set up
+-- their sixteen partitions costs as much as two payments.
 -- What payments take of campaigns stands in arrays of its own ($35 and on; null where nobody takes anything, and then it
 -- costs nothing); so do the decisions of the risk check ($62 and on).  Who is refused by a guard writes nothing either,
 -- and comes back with the campaign, the reason and what was left.
@@ -26,6 +27,7 @@ WITH rows AS (
     INSERT INTO order_numbers (merchant_id, merchant_order_no, payment_id)
     SELECT r.merchant_id, r.merchant_order_no, r.payment_id
     FROM rows r
+-- part: keys
     WHERE (r.idempotency_key IS NULL OR NOT EXISTS (
         SELECT FROM idempotency_keys k
         WHERE k.merchant_id = r.merchant_id AND k.key = r.idempotency_key AND k.payment_id <> r.payment_id
@@ -33,6 +35,7 @@ WITH rows AS (
         SELECT FROM replacements p
         WHERE p.merchant_id = r.merchant_id AND p.replaced_id = r.replaces AND p.payment_id <> r.payment_id
     ))
+-- end: keys
     ORDER BY r.merchant_id, r.merchant_order_no
     ON CONFLICT DO NOTHING
     RETURNING payment_id
@@ -48,6 +51,7 @@ WITH rows AS (
 ), admitted AS (
     SELECT r.* FROM rows r JOIN new USING (payment_id)
     WHERE NOT EXISTS (SELECT FROM refused f WHERE f.refused_payment = r.payment_id)
+-- part: keys
 ), key AS (
     INSERT INTO idempotency_keys (merchant_id, key, payment_id)
     SELECT merchant_id, idempotency_key, payment_id
@@ -58,6 +62,7 @@ WITH rows AS (
     SELECT merchant_id, replaces, payment_id
     FROM admitted WHERE replaces IS NOT NULL AND status <> 'failed'
     ORDER BY merchant_id, replaces
+-- end: keys
 ), payment AS (
     INSERT INTO payments (
         id, merchant_id, merchant_order_no, status, amount, payable, currency, method, wallet, account_id, attempt_seq,
