@@ -30,8 +30,13 @@ def converted(key: RSAPrivateKey) -> MultibufferKey:
     return found
 
 
-@pytest.mark.parametrize("count", range(1, LANES + 1))
-@pytest.mark.parametrize("bits", KEY_BITS)
+@pytest.mark.parametrize(
+    ("bits", "count"),
+    [
+        *((KEY_BITS[0], count) for count in range(1, LANES + 1)),
+        *((bits, count) for bits in KEY_BITS[1:] for count in (3, 8)),
+    ],
+)
 def test_signatures_are_those_of_openssl(lanes: Lanes, bits: int, count: int) -> None:
     key = private_key(bits)
     expected = [sign_alone(key, message) for message in MESSAGES[:count]]

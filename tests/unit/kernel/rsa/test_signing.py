@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 
 from gateway.kernel.hot_metrics import flush_hot_metrics
 from gateway.kernel.metrics import RSA_CALLS, RSA_FAULTS, RSA_SIGNATURES
+from gateway.kernel.rsa import signing
 from gateway.kernel.rsa.choosing import RsaWay, chosen_way, sign_alone
 from gateway.kernel.rsa.signing import TOGETHER_MIN, sign_sha256
 from tests.unit.kernel.rsa.lanes import PythonLanes, private_key, real_lanes, signing_by
@@ -147,6 +148,17 @@ def test_loops_in_threads_of_their_own_do_not_mix(lanes: PythonLanes) -> None:
 
     assert asyncio.run(main()) == [expected(messages_of(9))] * 5
     assert sum(lanes.calls) >= 8
+
+
+async def test_what_waits_shows_neither_message_nor_key(lanes: PythonLanes) -> None:
+    task = asyncio.ensure_future(sign_sha256(private_key(), b'{"auth_code":"134500000000000001"}'))
+    await asyncio.sleep(0)
+    line = signing._LINES.of(asyncio.get_running_loop(), 2_048)
+    [waiting] = line._waiting
+    assert "1345" not in repr(waiting)
+    assert str(private_key().private_numbers().p) not in repr(waiting)
+    assert len(await task) == 256
+    assert lanes.calls == []
 
 
 async def test_signatures_and_calls_are_counted(lanes: PythonLanes) -> None:
