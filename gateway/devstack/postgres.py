@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import signal
 import subprocess
@@ -43,6 +44,13 @@ _SETTINGS: Final = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",
+}
+# Each statement takes and gives back memory by the hundred kilobytes.  glibc hands it to the system again every time
+# unless told not to (mallopt(3)), and then the system clears it for the next statement: 3 to 5 % of a back-end's CPU.
+_ENVIRONMENT: Final = {
+    "MALLOC_TOP_PAD_": str(1024**2),
+    "MALLOC_TRIM_THRESHOLD_": str(16 * 1024**2),
+    "MALLOC_MMAP_THRESHOLD_": str(4 * 1024**2),
 }
 _NOT_DURABLE: Final = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "shared_buffers": "64MB"}
 
@@ -95,6 +103,7 @@ class Postgres:
                 name="PostgreSQL",
                 arguments=(str(programs() / "postgres"), "-D", str(self.data), "-p", str(_PORT), *options),
                 log=self._log,
+                environment={**os.environ, **_ENVIRONMENT},
                 account=account,
                 # An immediate shutdown: nothing committed is lost, and it cannot drag on.
                 death_signal=signal.SIGQUIT,
