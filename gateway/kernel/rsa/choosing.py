@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -46,13 +47,20 @@ def find_way(choice: RsaChoice, library: Path | None = None) -> RsaWay:
     if choice is RsaChoice.OPENSSL:
         return RsaWay(None, "MASHANG_RSA says so")
     try:
-        lanes = CryptoMb(library)
-        require_sound(lanes)
+        lanes = sound_library(library)
     except CryptoMbUnavailableError as error:
         if choice is RsaChoice.MULTIBUFFER:
             raise
         return RsaWay(None, str(error))
     return RsaWay(lanes, "the processor has AVX-512 IFMA, and the library's signatures are OpenSSL's")
+
+
+@cache
+def sound_library(path: Path | None) -> CryptoMb:
+    """The library, loaded and tried out, once for each path.  Raises CryptoMbUnavailableError."""
+    library = CryptoMb(path)
+    require_sound(library)
+    return library
 
 
 def require_sound(lanes: Lanes) -> None:

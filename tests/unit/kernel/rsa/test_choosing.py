@@ -75,6 +75,7 @@ def test_without_the_packages_it_is_openssl(monkeypatch: pytest.MonkeyPatch) -> 
         raise PackageNotFoundError(package)
 
     monkeypatch.setattr(crypto_mb, "files", none)
+    choosing.sound_library.cache_clear()
     way = find_way(RsaChoice.AUTO)
     assert (way.choice, "extra `multibuffer`" in way.reason) == (RsaChoice.OPENSSL, True)
 
