@@ -98,6 +98,13 @@ class Asked(NamedTuple):
     coupons: tuple[str, ...] = ()
 
 
+class Names(NamedTuple):
+    """What stands for a customer and a device, None where the till did not say: keyed hashes, the device's in hex."""
+
+    customer: bytes | None
+    device: str | None
+
+
 class Promotions:
     """Prices payments and reserves what the price takes of budgets."""
 
@@ -133,22 +140,31 @@ class Promotions:
         """The keyed hash under which a customer's payments with a bank's cards are counted."""
         return self._vault.name_hash(f"bin\n{card_bin[:BIN_DIGITS]}".encode())
 
-    def begin_history(self, asked: Asked) -> asyncio.Future[Read] | None:
+    def names_of(self, asked: Asked) -> Names:
+        """The keyed hashes of whom a payment names."""
+        realm, device = asked.realm, asked.device_id
+        customer = None if asked.customer_id is None else self.customer_key(realm, asked.customer_id)
+        return Names(customer, None if device is None else self._vault.name_hash(f"{realm}\n{device}".encode()).hex())
+
+    def begin_history(self, asked: Asked, names: Names) -> asyncio.Future[Read] | None:
         """Ask for the customer's history, where a campaign in force could need it, without waiting for it."""
-        if asked.customer_id is None or not self.book.current.needs_history:
+        customer, device = names
+        if customer is None or not self.book.current.needs_history:
             return None
-        customer, device = self._customer_and_device(asked)
-        assert customer is not None
         card_bin, bin_key = None, None
         if asked.card_bin is not None:
             card_bin, bin_key = asked.card_bin[:BIN_DIGITS], self.bin_key(asked.card_bin).hex()
         return self._histories.begin(Wanted(customer, customer.hex(), device, bin_key, asked.merchant_id, card_bin))
 
-    async def facts(self, asked: Asked, begun: asyncio.Future[Read] | None = None) -> Facts:
-        """What campaigns look at; with the history that was asked for before, or that of now where they need one."""
-        customer, device = self._customer_and_device(asked)
+    async def facts(self, asked: Asked, begun: asyncio.Future[Read] | None = None, names: Names | None = None) -> Facts:
+        """What campaigns look at; with the history that was asked for before, or that of now where they need one.
+
+        `names` are those of `names_of`, where they are at hand.
+        """
+        names = names or self.names_of(asked)
+        customer, device = names
         history = None
-        if (reading := begun or self.begin_history(asked)) is not None:
+        if (reading := begun or self.begin_history(asked, names)) is not None:
             read = await reading
             self.clock.heard(read.at)
             history = read.history
@@ -199,12 +215,6 @@ class Promotions:
         """Reserve what an offer takes of limited budgets for a payment, all of it or nothing."""
         draws = [_draw(applied) for applied in offer.applied if applied.campaign.limits.has_slices]
         return await self.pool.reserve(facts.order_key, owner, draws) if draws else ()
-
-    def _customer_and_device(self, asked: Asked) -> tuple[bytes | None, str | None]:
-        """Their keyed hashes."""
-        realm, device = asked.realm, asked.device_id
-        customer = None if asked.customer_id is None else self.customer_key(realm, asked.customer_id)
-        return customer, None if device is None else self._vault.name_hash(f"{realm}\n{device}".encode()).hex()
 
 
 def pays_of_fee(offer: Offer) -> bool:

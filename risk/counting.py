@@ -9,12 +9,13 @@ from risk.decision import Decision
 from risk.rules.rule import Mode
 
 _UNAVAILABLE: Final = "unavailable"
+_SECONDS: Final = RISK_SECONDS.labels()
 
 
 def count(decision: Decision, seconds: float) -> None:
     """Count one decision."""
     RISK_DECISIONS.labels(_UNAVAILABLE if decision.beyond_tolerance else decision.verdict).inc()
-    RISK_SECONDS.labels().observe(seconds)
+    _SECONDS.observe(seconds)
     if decision.no_discount:
         RISK_UNDISCOUNTED.labels().inc()
     if decision.missed is not None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -26,7 +25,7 @@ from risk.lists.book import Lists
 from risk.model.book import ModelBook
 from risk.profiles.reading import Profile, profile_values
 from risk.rules.compiled import CompiledSet
-from risk.values import kept, values_of
+from risk.values import add_values, kept
 from risk.velocity.calling import Claim
 from risk.velocity.reading import Asked, Velocities
 
@@ -132,8 +131,8 @@ class Screening:
         beyond = acts and _is_beyond(facts, begun.tolerance)
         return decision._replace(at=facts.at, missed=begun.missed, beyond_tolerance=beyond)
 
-    def _decided(self, compiled: CompiledSet, facts: Facts, features: Mapping[str, Value | None]) -> Decision:
-        values = values_of(compiled, facts, features)
+    def _decided(self, compiled: CompiledSet, facts: Facts, values: dict[str, Value | None]) -> Decision:
+        add_values(compiled, facts, values)
         if compiled.model is not None:
             scorer = self._models.scorer(compiled.model)
             values[MODEL_SCORE] = None if scorer is None else scorer.score(values)
@@ -141,10 +140,8 @@ class Screening:
 
     async def _features(self, begun: Begun) -> dict[str, Value | None]:
         compiled, facts = begun.compiled, begun.facts
-        features: dict[str, Value | None] = {}
         profile = None
-        if begun.asked is not None:
-            features.update(await _velocities_of(begun, begun.asked) or {})
+        features = {} if begun.asked is None else await _velocities_of(begun, begun.asked) or {}
         if begun.profile is not None and (profile := await _profile_of(begun, begun.profile)) is not None:
             features.update(profile_values(profile, facts))
         if compiled.listed:
@@ -153,7 +150,7 @@ class Screening:
         return features
 
 
-async def _velocities_of(begun: Begun, asked: Asked) -> Mapping[str, Value | None] | None:
+async def _velocities_of(begun: Begun, asked: Asked) -> dict[str, Value | None] | None:
     try:
         return await asked.features(begun.until - time.monotonic())
     except TimeoutError:

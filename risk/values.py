@@ -86,15 +86,20 @@ def values_of(compiled: CompiledSet, facts: Facts, features: Mapping[str, Value 
     `features` are velocities and listings by the names of their calls, and customer.*, travel.* and model.score; one
     that is left out is null.
     """
-    of_facts, of_time = compiled.needs.reads
     values = dict(features)
+    add_values(compiled, facts, values)
+    return values
+
+
+def add_values(compiled: CompiledSet, facts: Facts, values: dict[str, Value | None]) -> None:
+    """The same, where what is known already belongs to this payment alone."""
+    of_facts, of_time = compiled.needs.reads
     for name, read in of_facts:
         values[name] = read(facts)
     if of_time:
         times = time_fields(facts.at, ZoneInfo(facts.timezone))
         for name in of_time:
             values[name] = times[name]
-    return values
 
 
 def kept(compiled: CompiledSet, values: Mapping[str, Value | None]) -> str:

@@ -23,7 +23,7 @@ from gateway.payments.turns import Route
 from promotions.budget.reservation import Exhausted
 from promotions.campaigns.campaign import WhenExhausted
 from promotions.customers.reading import Read
-from promotions.desk import Asked, Held, Promotions, pays_of_fee, with_fee
+from promotions.desk import Asked, Held, Names, Promotions, pays_of_fee, with_fee
 from promotions.facts import Facts
 from promotions.hoarding import Shown
 from promotions.offer import Applied, Considered, Offer, Reason
@@ -51,6 +51,7 @@ class Sought(NamedTuple):
     """What campaigns look at of an order, asked for while it is not known yet whether it is a new one."""
 
     asked: Asked
+    names: Names
     history: asyncio.Future[Read] | None
     since_s: float
 
@@ -112,19 +113,20 @@ class Pricing:
         """
         place = await self._places.get(order.merchant_id, order.request.store_id)
         asked = asked_of(order, wallet, place)
-        history = None if order.request.replaces is not None else self._promotions.begin_history(asked)
+        names = self._promotions.names_of(asked)
+        history = None if order.request.replaces is not None else self._promotions.begin_history(asked, names)
         if history is not None:
             history.add_done_callback(_hear)
-        return Sought(asked, history, time.monotonic())
+        return Sought(asked, names, history, time.monotonic())
 
     async def open(self, payment_id: str, sought: Sought, *, is_promoted: bool = True) -> Basket:
         """Gather what campaigns look at.  Not promoted: the risk check takes the payment, but gives it no subsidy."""
         is_fresh = time.monotonic() - sought.since_s < _SOUGHT_S_MAX
-        facts = await self._promotions.facts(sought.asked, sought.history if is_fresh else None)
+        facts = await self._promotions.facts(sought.asked, sought.history if is_fresh else None, sought.names)
         return Basket(
             payment_id,
             facts,
-            customer=None if facts.customer is None else bytes.fromhex(facts.customer),
+            customer=sought.names.customer,
             card_bin=None if facts.card_bin is None else self._promotions.bin_key(facts.card_bin),
             is_promoted=is_promoted,
         )

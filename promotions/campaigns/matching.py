@@ -103,7 +103,13 @@ class CampaignSet:
                 values = seen.get(zone.key) or seen.setdefault(zone.key, values_of(facts, zone, self._asked))
                 found.extend([conditional[position] for position in matcher.matches(values)])
         at, current = facts.at, self.by_id
-        found = [each for each in found if current.get(each.id) is each and is_within_dates(each, at)]
+        found = [
+            each
+            for each in found
+            if current.get(each.id) is each
+            and (each.starts_at is None or each.starts_at <= at)  # `is_within_dates`, written out
+            and (each.ends_at is None or at < each.ends_at)
+        ]
         found.sort(key=_id)
         return found
 

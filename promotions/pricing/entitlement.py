@@ -6,10 +6,11 @@ from collections.abc import Container, Mapping
 from datetime import UTC, date
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 from gateway.kernel.local_time import local_date
 from promotions.campaigns.campaign import Campaign, CouponTerms, RandomOff
-from promotions.facts import Coupon, Facts
+from promotions.facts import EVER, Coupon, Facts
 from promotions.offer import Considered, Reason
 from promotions.pacing.gate import is_let_through
 from promotions.pricing.benefits import DiscountOf, amount_off
@@ -38,11 +39,13 @@ class Circumstances(NamedTuple):
 class Entitling:
     """Judges campaigns for one payment.  `secret` is the key of the random draws."""
 
-    __slots__ = ("_around", "_at", "_cap_fen", "_facts", "_secret", "coupon_ids")
+    __slots__ = ("_around", "_at", "_cap_fen", "_day", "_facts", "_secret", "_zone", "coupon_ids")
 
     def __init__(self, facts: Facts, secret: bytes, around: Circumstances) -> None:
         self._facts = facts
-        self._at = facts.at.astimezone(UTC)
+        self._at = facts.at if facts.at.tzinfo is UTC else facts.at.astimezone(UTC)
+        self._zone: ZoneInfo | None = None
+        self._day = EVER
         self._cap_fen = facts.amount_fen - PAYABLE_MIN_FEN
         self._secret = secret
         self._around = around
@@ -73,8 +76,10 @@ class Entitling:
         return self._bid(terms)
 
     def day_of(self, campaign: Campaign) -> date:
-        """The payment's day in the campaign's time zone."""
-        return local_date(self._at, campaign.timezone)
+        """The payment's day in the campaign's time zone, nearly always that of the campaign before it."""
+        if campaign.timezone is not self._zone:
+            self._zone, self._day = campaign.timezone, local_date(self._at, campaign.timezone)
+        return self._day
 
     def _bid(self, terms: Terms) -> Bid | Considered:
         """Of a campaign that is for payments like this one: what it gives, unless its limits or its pace forbid."""

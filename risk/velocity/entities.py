@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from operator import attrgetter
 from typing import Final, Protocol
 
 from risk.facts import Facts
@@ -13,18 +14,30 @@ _SINGLE_BYTES: Final = 12
 _PAIR_BYTES: Final = 8
 """Of each of the two: even of 100 million pairs no two are likely to be taken for each other."""
 
+
+def _own(name: str) -> Callable[[Facts], str | None]:
+    """What only the merchant tells apart: another one's of the same name is somebody else."""
+    of = attrgetter(name)
+
+    def read(facts: Facts) -> str | None:
+        value = of(facts)
+        return None if value is None else f"{facts.merchant_id}\n{value}"
+
+    return read
+
+
 VALUES: Final[dict[str, Callable[[Facts], str | None]]] = {
-    "customer": lambda facts: facts.customer,
-    "device": lambda facts: facts.device,
-    "ip": lambda facts: facts.ip,
-    "card": lambda facts: facts.card_bin,
-    "merchant": lambda facts: facts.merchant_id,
-    "store": lambda facts: _own(facts, facts.store_id),
-    "terminal": lambda facts: _own(facts, facts.terminal_id),
-    "operator": lambda facts: _own(facts, facts.operator_id),
-    "code": lambda facts: _own(facts, facts.code_id),
-    "region": lambda facts: facts.region,
-    "wallet": lambda facts: facts.wallet,
+    "customer": attrgetter("customer"),
+    "device": attrgetter("device"),
+    "ip": attrgetter("ip"),
+    "card": attrgetter("card_bin"),
+    "merchant": attrgetter("merchant_id"),
+    "store": _own("store_id"),
+    "terminal": _own("terminal_id"),
+    "operator": _own("operator_id"),
+    "code": _own("code_id"),
+    "region": attrgetter("region"),
+    "wallet": attrgetter("wallet"),
     "code_type": lambda facts: str(facts.code_type),
 }
 """What a payment names in a dimension of the specification, None where it does not."""
@@ -54,29 +67,31 @@ class Names:
 
     def of(self, dimension: str) -> bytes | None:
         """None where the payment does not name it."""
-        if dimension in self._known:
-            return self._known[dimension]
+        known = self._known
+        if dimension in known:
+            return known[dimension]
         value = VALUES[dimension](self._facts)
-        found = None if value is None else self._hash(dimension, value)
-        self._known[dimension] = found
+        if value is None:
+            found = None
+        else:
+            name = f"{dimension}\n{value}".encode(errors="surrogatepass")
+            found = self._hasher.keyed_hash(name) if dimension in _OF_FEW else self._hasher.name_hash(name)
+        known[dimension] = found
         return found
 
     def key(self, dimensions: tuple[str, ...]) -> str | None:
         """Where Valkey has the entity, with a hash tag of its own; None where the payment does not name it."""
-        first = self.of(dimensions[0])
+        known, one = self._known, dimensions[0]
+        first = known[one] if one in known else self.of(one)
         if first is None:
             return None
         if len(dimensions) == 1:
-            return f"risk:{{{dimensions[0]}:{first[:_SINGLE_BYTES].hex()}}}"
-        second = self.of(dimensions[1])
+            return f"risk:{{{one}:{first[:_SINGLE_BYTES].hex()}}}"
+        other = dimensions[1]
+        second = known[other] if other in known else self.of(other)
         if second is None:
             return None
-        hashes = (first[:_PAIR_BYTES] + second[:_PAIR_BYTES]).hex()
-        return f"risk:{{{dimensions[0]}+{dimensions[1]}:{hashes}}}"
-
-    def _hash(self, dimension: str, value: str) -> bytes:
-        name = f"{dimension}\n{value}".encode(errors="surrogatepass")
-        return self._hasher.keyed_hash(name) if dimension in _OF_FEW else self._hasher.name_hash(name)
+        return f"risk:{{{one}+{other}:{first[:_PAIR_BYTES].hex()}{second[:_PAIR_BYTES].hex()}}}"
 
 
 def entities_of(kinds: Iterable[Kind], names: Names) -> tuple[list[Kind], list[str]]:
@@ -91,11 +106,6 @@ def entities_of(kinds: Iterable[Kind], names: Names) -> tuple[list[Kind], list[s
     return found, keys
 
 
-def _own(facts: Facts, value: str | None) -> str | None:
-    return None if value is None else f"{facts.merchant_id}\n{value}"
-
-
 def milliseconds(at: datetime) -> int:
-    """Since 1970; what is less than one is dropped."""
     """Since 1970, rounded: as a float, a whole one can be a little less than it is."""
     return round(at.timestamp() * 1_000)

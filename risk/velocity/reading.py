@@ -10,7 +10,7 @@ from gateway.database.valkey import ValkeyAway
 from gateway.kernel.expressions import Value
 from risk.facts import Facts
 from risk.velocity import travel
-from risk.velocity.calling import Calling, Claim, Question, event_of, value_of
+from risk.velocity.calling import NOBODIES, Calling, Claim, Question, event_of, value_of
 from risk.velocity.entities import Hasher, Names, entities_of, milliseconds
 from risk.velocity.plan import Kind, Plan
 from risk.velocity.spec import DISTINCT_DIMENSIONS, Series, Velocity
@@ -52,7 +52,9 @@ class Velocities:
         if not kinds:
             return asked
         at_ms = milliseconds(facts.at)
-        values = [value_of(names.of(each) if each in plan.dimensions else None) for each in _COUNTED]
+        values = NOBODIES
+        if counted := plan.dimensions:
+            values = tuple([value_of(names.of(each) if each in counted else None) for each in _COUNTED])
         event = event_of(
             Series.PAYMENTS, facts.order_key, facts.amount_fen, at_ms, place=place, values=values, look=look
         )
@@ -93,10 +95,10 @@ class Asked:
         """Whether it is known, or known not to be had."""
         return self._left == 0
 
-    async def features(self, timeout_s: float) -> Mapping[str, Value | None]:
+    async def features(self, timeout_s: float) -> dict[str, Value | None]:
         """Values by the names of calls, and travel.* where a rule looks at it; None for what the payment does not name.
 
-        Raises TimeoutError, and ValkeyAway where Valkey cannot be asked.
+        The caller may add to it.  Raises TimeoutError, and ValkeyAway where Valkey cannot be asked.
         """
         if self._left:
             await self._wait(timeout_s)

@@ -22,10 +22,12 @@ Compute: TypeAlias = Callable[[int], Any]
 PENDING: Final = object()
 """Stands for the value of a term until somebody asks for it."""
 
-MASKED_MAX: Final = 16
+MASKED_MAX: Final = 32
 """Terms of one block that have masks: those that most rows ask of."""
-MASKED_SHARE: Final = 16
-"""A term has masks where at least one row in so many asks of it."""
+MASKED_SHARE: Final = 64
+"""A term has masks where at least one row in so many asks of it: a row that has to be looked at costs several masks."""
+MASKED_ROWS_MIN: Final = 12
+"""Of a small block, so many rows at least."""
 
 
 class Row(NamedTuple):
@@ -131,7 +133,7 @@ def block_of(rows: Sequence[Row], computed_from: int) -> Block:
 
 def _masked(asked: dict[int, Asked], rows: int) -> list[int]:
     often = Counter({slot: len(by) for slot, by in asked.items()}).most_common(MASKED_MAX)
-    return [slot for slot, count in often if count * MASKED_SHARE >= rows]
+    return [slot for slot, count in often if count >= MASKED_ROWS_MIN and count * MASKED_SHARE >= rows]
 
 
 def _standing_mean(masks: ValueMasks | SegmentMasks) -> float:

@@ -35,13 +35,6 @@ class Index:
     keyed: tuple[tuple[int, dict[Any, Bucket]], ...]
     blocks: tuple[Block, ...]
 
-    @property
-    def slots(self) -> frozenset[int]:
-        """The slots that are always asked of."""
-        by_value = (masks[0] for block in self.blocks for masks in block.by_value)
-        by_segment = (masks[0] for block in self.blocks for masks in block.by_segment)
-        return frozenset(by_value).union(by_segment, (slot for slot, _ in self.keyed))
-
     def collect(self, held: list[Any], compute: Compute, hits: list[int]) -> None:
         """Append the conditions that these values meet; one may come several times."""
         for slot, buckets in self.keyed:

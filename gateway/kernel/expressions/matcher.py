@@ -22,7 +22,7 @@ class Matcher:
     expressions themselves, and it pickles: a large set is built by one process and loaded by others.
     """
 
-    __slots__ = ("_asked_first", "_evaluators", "_index", "_pending", "_several", "_terms", "calls", "names")
+    __slots__ = ("_evaluators", "_fields", "_index", "_pending", "_several", "_terms", "calls", "names")
 
     _terms: tuple[Node, ...]
     _index: Index
@@ -47,9 +47,8 @@ class Matcher:
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self._terms, self._index, self._several, self.calls, self.names = state
         self._evaluators = tuple(evaluator(node) for node in self._terms)
-        self._pending = [PENDING] * len(self._terms)
-        asked = [(slot, self._terms[slot]) for slot in sorted(self._index.slots)]
-        self._asked_first = tuple((slot, node.name) for slot, node in asked if isinstance(node, FieldValue))
+        self._fields = tuple(node.name for node in self._terms if isinstance(node, FieldValue))  # the first of them all
+        self._pending = [PENDING] * (len(self._terms) - len(self._fields))
 
     def shared(self) -> Iterator[Shared]:
         """What several of its parts refer to: to be written before them, and once."""
@@ -74,9 +73,7 @@ class Matcher:
 
         A name that is missing is null. The values are of their fields' types: nobody looks after that here.
         """
-        held: list[Any] = self._pending.copy()
-        for slot, name in self._asked_first:
-            held[slot] = values.get(name)
+        held: list[Any] = [*map(values.get, self._fields), *self._pending]
 
         def compute(slot: int) -> Value | None:
             value = held[slot] = self._evaluators[slot](values)
