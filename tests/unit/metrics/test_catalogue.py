@@ -30,7 +30,7 @@ from routing.choice import Reason, Why
 
 SIZES = {
     "wallet": len(Wallet) + 1, "phase": 5, "call": 7, "account": 6, "batch": 6, "area": 18, "step": 4, "reason": 8,
-    "kind": len(Kind), "role": 1, "version": 1, "loop": 2, "result": 3,
+    "kind": len(Kind), "role": 1, "version": 1, "loop": 2, "result": 3, "way": 2,
 }  # fmt: skip
 """How many values a label has in a busy process with six channel accounts; a new label has to be added here.  A gateway
 makes seven kinds of calls (pay, query, reverse, close, and three for codes and pages), a worker six."""
