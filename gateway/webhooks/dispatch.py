@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from typing import Final
 
 import asyncpg
@@ -75,12 +76,14 @@ class Dispatch:
     async def run(self) -> None:
         """Until told to stop; what is leased by then is sent (`finish` awaits it)."""
         while not self._stopping:
+            began_s = time.monotonic()
             leased = await self._lease_or_log()
             for delivery in leased:
                 self._begin(delivery)
-            await asyncio.sleep(_PACE_S)
             if not leased and self._place == _BEGINNING:
                 await self._pause()
+            if (rest_s := began_s + _PACE_S - time.monotonic()) > 0:
+                await asyncio.sleep(rest_s)
 
     def stop(self) -> None:
         """Lease no more."""
