@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import math
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from gateway.kernel.rsa.choosing import chosen_way
 from gateway.kernel.rsa.crypto_mb import LANES
 from gateway.kernel.rsa.signing import sign_sha256
+from routing.simulators.alarm import Alarm
 
 _PADDING: Final = PKCS1v15()
 _SHA256: Final = SHA256()
@@ -36,8 +36,7 @@ class Signatory:
 
     def __init__(self) -> None:
         self._waiting: list[asyncio.Future[None]] = []
-        self._alarm: asyncio.Handle | None = None
-        self._alarm_s = math.inf
+        self._alarm = Alarm(self._go)
 
     async def sign(self, key: RSAPrivateKey, text: bytes, until_s: float) -> bytes:
         """The base64 signature; the work begins by `until_s` of the loop's clock, at once where that is over."""
@@ -52,17 +51,12 @@ class Signatory:
         self._waiting.append(turn)
         if len(self._waiting) == LANES:
             self._go()
-        elif until_s < self._alarm_s:
-            self._set_alarm(loop.call_at(until_s, self._go), until_s)
+        else:
+            self._alarm.by(until_s)
         return turn
 
-    def _set_alarm(self, alarm: asyncio.Handle | None, at_s: float) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-        self._alarm, self._alarm_s = alarm, at_s
-
     def _go(self) -> None:
-        self._set_alarm(None, math.inf)
+        self._alarm.silence()
         waiting, self._waiting = self._waiting, []
         for turn in waiting:
             if not turn.done():  # whoever waited may have been cancelled
