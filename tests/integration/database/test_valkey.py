@@ -49,6 +49,19 @@ async def test_calls_made_at_once_leave_in_one_pipeline_and_each_gets_its_own_an
     assert sizes == [100, 3]
 
 
+async def test_a_command_that_is_made_when_it_leaves_goes_behind_the_others_and_is_answered_before_them(
+    valkey: Valkey,
+) -> None:
+    """A payment is woken by the claim of its order number, and finds its counters there already."""
+    told: list[asyncio.Future[object]] = []
+    counted = valkey.submit("late", lambda: ("GET", "late"))
+    claims = [valkey.submit("late", ("SET", "late", number)) for number in range(2)]
+    for each in (*claims, counted):
+        each.add_done_callback(told.append)
+    assert (await asyncio.gather(counted, *claims))[0] == b"1"
+    assert told == [counted, *claims]
+
+
 async def test_a_command_that_the_server_refuses_fails_alone(valkey: Valkey) -> None:
     answers = await asyncio.gather(
         valkey.call("SET", "text", "x"), valkey.call("INCR", "text"), valkey.call("GET", "text"), return_exceptions=True
