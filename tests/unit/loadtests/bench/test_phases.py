@@ -19,7 +19,11 @@ CHECKOUT = Path(__file__).parents[4]
         (f"{FLOW};desk (risk/desk.py:9);Block._read (gateway/kernel/expressions/blocks.py:75)", Phase.RISK),
         (f"{FLOW};price (promotions/desk.py:9);Block._read (gateway/kernel/expressions/blocks.py:75)", Phase.PRICING),
         (f"{FLOW};charge (routing/channels/wechat.py:9);token_hex (secrets.py:48)", Phase.CHANNEL),
-        (f"{FLOW};charge (routing/channels/wechat.py:9);sign_sha256 (routing/channels/rsa.py:54)", Phase.SIGN),
+        (f"{FLOW};charge (routing/channels/wechat.py:9);sign_sha256 (gateway/kernel/rsa/signing.py:41)", Phase.SIGN),
+        (
+            f"{LOOP};_Line._sign (gateway/kernel/rsa/signing.py:70);f (gateway/kernel/rsa/crypto_mb.py:78)",
+            Phase.SIGN,
+        ),
         (f"{FLOW};send (routing/channels/transport.py:108)", Phase.TRANSPORT),
         (f"{FLOW};Router.choose (routing/router.py:91)", Phase.ROUTING),
         (f"{LOOP};GroupCommit._run (gateway/database/group_commit.py:76);f (asyncpg/pool.py:7)", Phase.STATEMENTS),
