@@ -125,11 +125,11 @@ class Screening:
         except Exception:  # a bug there is no reason to lose payments: nothing of it is known, as if all were away
             _log.exception("a payment could not be judged", extra={"version": compiled.version})
             begun.missed, acts = Missed.AWAY, True
-            decision = APPROVED._replace(version=compiled.version, features=kept(compiled, {}))
+            decision = APPROVED._replace(version=compiled.version, features=kept(compiled, {}), at=facts.at)
         if begun.missed is None:
-            return decision._replace(at=facts.at)
+            return decision
         beyond = acts and _is_beyond(facts, begun.tolerance)
-        return decision._replace(at=facts.at, missed=begun.missed, beyond_tolerance=beyond)
+        return decision._replace(missed=begun.missed, beyond_tolerance=beyond)
 
     def _decided(self, compiled: CompiledSet, facts: Facts, values: dict[str, Value | None]) -> Decision:
         add_values(compiled, facts, values)

@@ -42,9 +42,8 @@ def decide(compiled: CompiledSet, values: Mapping[str, Value | None], facts: Fac
             severest, decisive = severity, compiled.priorities[position]
     score = min(score, SCORE_MAX)
     verdict = _by_score(score, compiled.thresholds) if severest == NO_VERDICT else SEVERITY[severest]
-    return Decision(
-        verdict, score, tuple(reasons), no_discount, tuple(shadow), compiled.version, kept(compiled, values)
-    )
+    seen = kept(compiled, values)
+    return Decision(verdict, score, tuple(reasons), no_discount, tuple(shadow), compiled.version, seen, at=facts.at)
 
 
 def share_of(code: str, facts: Facts) -> int:

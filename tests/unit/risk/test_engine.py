@@ -214,7 +214,7 @@ def test_the_score_ends_at_a_hundred_and_what_is_in_shadow_adds_nothing() -> Non
 
 def test_a_rule_in_shadow_is_named_apart_and_decides_nothing() -> None:
     decision = decided(rule("A", mode=Mode.SHADOW), rule("B", action=Action.NO_DISCOUNT, mode=Mode.SHADOW))
-    assert decision == Decision(Verdict.APPROVE, 0, (), False, ("A", "B"), 7, "[]")
+    assert decision == Decision(Verdict.APPROVE, 0, (), False, ("A", "B"), 7, "[]", at=payment().at)
 
 
 def test_a_rule_that_withholds_the_discount_lets_the_payment_through() -> None:
