@@ -46,7 +46,7 @@ _SETTINGS: Final = {
     "log_checkpoints": "off",
 }
 # Each statement takes and gives back memory by the hundred kilobytes.  glibc hands it to the system again every time
-# unless told not to (mallopt(3)), and then the system clears it for the next statement: 3 to 5 % of a back-end's CPU.
+# unless told not to (mallopt(3)), and then the system clears it for the next statement: 3 to 4 % of a back-end's CPU.
 _ENVIRONMENT: Final = {
     "MALLOC_TOP_PAD_": str(1024**2),
     "MALLOC_TRIM_THRESHOLD_": str(16 * 1024**2),
