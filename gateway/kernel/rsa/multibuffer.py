@@ -64,14 +64,17 @@ def signatures_of(lanes: Lanes, keys: Sequence[MultibufferKey], messages: Sequen
     encoded = [_encoded(message, size) for message in messages]
     text = b"".join(encoded)
     given, made = ctypes.create_string_buffer(text, len(text)), ctypes.create_string_buffer(len(text))
-    givens, mades = _lane_addresses(given, size), _lane_addresses(made, size)
-    status = lanes.private(bits, givens, mades, list(zip(*[key.part_addresses for key in keys], strict=True)))
-    signatures = _lane_texts(made, size)
-    status |= lanes.public(bits, mades, givens, [key.modulus_address for key in keys])
-    opened = _lane_texts(given, size)
+    opened = ctypes.create_string_buffer(
+        len(text)
+    )  # never `given`: a check that writes nothing must not find its answer
+    made_at = _lane_addresses(made, size)
+    key_parts = list(zip(*[key.part_addresses for key in keys], strict=True))
+    status = lanes.private(bits, _lane_addresses(given, size), made_at, key_parts)
+    status |= lanes.public(bits, made_at, _lane_addresses(opened, size), [key.modulus_address for key in keys])
+    results = zip(encoded, _lane_texts(made, size), _lane_texts(opened, size), strict=True)
     return [
-        signature if opened[lane] == encoded[lane] and not status >> 4 * lane & 0xF else None
-        for lane, signature in enumerate(signatures)
+        signature if again == wanted and not status >> 4 * lane & 0xF else None
+        for lane, (wanted, signature, again) in enumerate(results)
     ]
 
 

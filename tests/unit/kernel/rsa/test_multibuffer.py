@@ -84,6 +84,16 @@ def test_a_fault_in_one_prime_would_give_the_key_away_and_does_not_leave() -> No
     assert signatures_of(lanes, [converted(private_key())] * 3, [b"m"] * 3) == [None] * 3
 
 
+@pytest.mark.parametrize("idle", ["public", "private"])
+def test_a_library_that_writes_nothing_and_reports_success_has_made_no_signature(
+    idle: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lanes, key = PythonLanes(), private_key()
+    lanes.spoil = lambda _lane, result, _p, _q: result ^ 1
+    monkeypatch.setattr(lanes, idle, lambda *_: 0)
+    assert signatures_of(lanes, [converted(key)] * 4, MESSAGES[:4]) == [None] * 4
+
+
 def test_a_lane_that_reports_a_failure_has_no_signature_even_if_it_looks_right() -> None:
     lanes, key = PythonLanes(), private_key()
     lanes.failed_lanes = frozenset({2})
