@@ -16,7 +16,7 @@ from tests.support.conditions import FIELDS, LOOKUP, Oracle, conditions, values
 
 SMALL = {
     masks: {"SEGMENTS_MAX": 2, "VALUES_MAX": 2},
-    blocks: {"MASKED_MAX": 3, "MASKED_SHARE": 3},
+    blocks: {"MASKED_MAX": 3, "MASKED_SHARE": 3, "MASKED_ROWS_MIN": 1},
     index: {
         "BLOCK_ROWS_MAX": 4,
         "KEY_VALUES_MIN": 3,
@@ -32,10 +32,28 @@ def one_by_one(texts: list[str], known: dict[str, Value | None]) -> tuple[int, .
     return tuple(at for at, text in enumerate(texts) if check(text, FIELDS).evaluate(known) is True)
 
 
+def small_matcher(texts: list[str]) -> Matcher:
+    """The matcher that is built within those bounds."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module, bounds in SMALL.items():
+            for name, bound in bounds.items():
+                patch.setattr(module, name, bound)
+        return Matcher([check(text, FIELDS) for text in texts])
+
+
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(conditions(2), max_size=12), st.lists(values(), min_size=1, max_size=4))
-def test_the_index_agrees_with_judging_one_by_one(texts: list[str], cases: list[dict[str, Value | None]]) -> None:
-    matcher = Matcher([check(text, FIELDS) for text in texts])
+@given(
+    st.lists(conditions(2), max_size=12),
+    st.lists(values(), min_size=1, max_size=4),
+    st.sampled_from([1, blocks.MASKED_ROWS_MIN]),
+)
+def test_the_index_agrees_with_judging_one_by_one(
+    texts: list[str], cases: list[dict[str, Value | None]], masked_rows_min: int
+) -> None:
+    """With masks, and as so few conditions are judged otherwise: without."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "MASKED_ROWS_MIN", masked_rows_min)
+        matcher = Matcher([check(text, FIELDS) for text in texts])
     for known in cases:
         assert matcher.matches(known) == one_by_one(texts, known)
 
@@ -43,13 +61,20 @@ def test_the_index_agrees_with_judging_one_by_one(texts: list[str], cases: list[
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(conditions(2), min_size=4, max_size=24), st.lists(values(), min_size=1, max_size=4))
 def test_it_agrees_where_every_bound_is_passed(texts: list[str], cases: list[dict[str, Value | None]]) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        for module, bounds in SMALL.items():
-            for name, bound in bounds.items():
-                patch.setattr(module, name, bound)
-        matcher = Matcher([check(text, FIELDS) for text in texts])
+    matcher = small_matcher(texts)
     for known in cases:
         assert matcher.matches(known) == one_by_one(texts, known)
+
+
+def test_these_bounds_are_passed_by_a_handful_of_conditions() -> None:
+    """Were they not, the test above would hold paths against one another that are never taken."""
+    choose = random.Random(2)
+    made = small_matcher([random_condition(choose) for _ in range(24)])._index
+    assert made.keyed
+    assert len(made.blocks) > 1
+    assert any(block.by_value for block in made.blocks)
+    assert any(block.by_segment for block in made.blocks)
+    assert any(block.loose for block in made.blocks)
 
 
 def random_condition(choose: random.Random) -> str:
