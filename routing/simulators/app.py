@@ -12,6 +12,7 @@ import uvloop
 
 from gateway.kernel.rsa.choice import RsaChoice
 from gateway.kernel.rsa.choosing import choose
+from gateway.kernel.rsa.crypto_mb import CryptoMbUnavailableError
 from routing.simulators.alipay import AlipayChannel
 from routing.simulators.alipay_account import read_account as read_alipay
 from routing.simulators.books import Books
@@ -52,10 +53,18 @@ def listen(host: str, port: int | None, fd: int | None) -> socket.socket:
     return listener
 
 
-def _choose_way_to_sign() -> None:
-    """As the gateway's settings say, and now: it takes a tenth of a second, which no first answer should wait for."""
-    library = os.environ.get("MASHANG_CRYPTO_MB_LIBRARY")
-    choose(RsaChoice(os.environ.get("MASHANG_RSA", RsaChoice.AUTO)), Path(library) if library else None)
+def choose_way_to_sign() -> None:
+    """As the gateway's settings say, and now: it takes a tenth of a second, which no first answer should wait for.
+
+    Ends the process, with a sentence, where it cannot be as they say.
+    """
+    asked, library = os.environ.get("MASHANG_RSA", RsaChoice.AUTO), os.environ.get("MASHANG_CRYPTO_MB_LIBRARY")
+    if asked not in set(RsaChoice):
+        raise SystemExit(f"MASHANG_RSA is {' or '.join(RsaChoice)}, not {asked!r}.")
+    try:
+        choose(RsaChoice(asked), Path(library) if library else None)
+    except CryptoMbUnavailableError as error:
+        raise SystemExit(f"MASHANG_RSA=multibuffer cannot be kept to: {error}.") from None
 
 
 def run(
@@ -70,6 +79,6 @@ def run(
     """Serve one simulated channel until SIGTERM."""
     config = json.loads(config_path.read_text("utf-8"))
     books = Books(books_path)
-    _choose_way_to_sign()
+    choose_way_to_sign()
     simulator = Simulator(build_channel(channel, config, books), books)
     uvloop.run(serve(simulator, books, listen(host, port, fd)))

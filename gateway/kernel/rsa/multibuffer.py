@@ -64,9 +64,8 @@ def signatures_of(lanes: Lanes, keys: Sequence[MultibufferKey], messages: Sequen
     encoded = [_encoded(message, size) for message in messages]
     text = b"".join(encoded)
     given, made = ctypes.create_string_buffer(text, len(text)), ctypes.create_string_buffer(len(text))
-    opened = ctypes.create_string_buffer(
-        len(text)
-    )  # never `given`: a check that writes nothing must not find its answer
+    # What is checked gets memory of its own: in that of `given` a check that writes nothing would find its answer.
+    opened = ctypes.create_string_buffer(len(text))
     made_at = _lane_addresses(made, size)
     key_parts = list(zip(*[key.part_addresses for key in keys], strict=True))
     status = lanes.private(bits, _lane_addresses(given, size), made_at, key_parts)
