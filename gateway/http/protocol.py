@@ -30,13 +30,12 @@ class OneWriteProtocol(BoundedHeadProtocol):
         self._idle.close()
         super().connection_lost(exc)
 
-    def data_received(self, data: bytes) -> None:
-        """Bytes have come: the connection is not idle."""
-        self._idle.clear()
-        super().data_received(data)
-
     def on_response_complete(self) -> None:
-        """As uvicorn's, but that its timer of an idle connection is not made anew after each answer."""
+        """As uvicorn's, but that its timer of an idle connection is not made anew after each answer.
+
+        Nor is it stopped by whatever comes: a blank line, or the rest of a body that was answered early, begins no
+        request, and would keep the connection for ever.
+        """
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return

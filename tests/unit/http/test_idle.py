@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
@@ -50,6 +51,17 @@ async def test_an_idle_connection_is_closed_after_its_time() -> None:
     client.protocol.data_received(REQUEST)
     await client.answered(1)
     assert not client.closed.is_set()
+    async with asyncio.timeout(10):
+        await client.closed.wait()
+
+
+@pytest.mark.parametrize("rest", [b"\r\n", b"\r\n\r\n\r\n", b"{", b"{}"])
+async def test_what_begins_no_request_does_not_keep_a_connection(rest: bytes) -> None:
+    client = Client()
+    client.may_answer.set()
+    client.protocol.data_received(REQUEST if rest.isspace() else REQUEST.removesuffix(b"{}"))
+    await client.answered(1)
+    client.protocol.data_received(rest)
     async with asyncio.timeout(10):
         await client.closed.wait()
 
