@@ -130,9 +130,12 @@ class Line:
             answers = [error] * len(batch)
         self._seconds_metric.observe(time.monotonic() - began)
         settled = list(zip(batch, answers, strict=True))
-        # Those that were made last are told first: a payment whose claim has come then finds its counters there too,
-        # so that it neither waits for them nor sets up a timer.
-        for call, answer in settled[len(at_once) :] + settled[: len(at_once)]:
+        if self._elsewhere is None:
+            # Those that were made last are told first: a payment whose claim has come then finds its counters there, so
+            # that it neither waits for them nor sets up a timer.  (What a cluster sends elsewhere is queued there in
+            # this order, and has to leave in that of its first trip.)
+            settled = settled[len(at_once) :] + settled[: len(at_once)]
+        for call, answer in settled:
             self._settle(call, answer)
 
     async def _exchange(self, commands: Sequence[Command]) -> list[Any]:

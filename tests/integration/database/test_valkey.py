@@ -14,10 +14,13 @@ from redis.exceptions import ResponseError
 
 from gateway.database import valkey_line as module
 from gateway.database.valkey import Valkey, ValkeyAway
+from gateway.database.valkey_address import Address, client_of
+from gateway.database.valkey_line import Line
 from tests.support.proxy import Mode, Proxy
 from tests.support.rows import settings
 
 DATABASE_URL = "postgresql://nobody@/none"
+_MOVED = ("EVAL", "return redis.error_reply('MOVED 7 127.0.0.1:1')", 0)
 
 
 @pytest.fixture
@@ -60,6 +63,21 @@ async def test_a_command_that_is_made_when_it_leaves_goes_behind_the_others_and_
         each.add_done_callback(told.append)
     assert (await asyncio.gather(counted, *claims))[0] == b"1"
     assert told == [counted, *claims]
+
+
+async def test_what_a_cluster_sends_elsewhere_is_queued_there_in_the_order_in_which_it_left(redis_url: str) -> None:
+    """Counters that look at a claim beside them must find it there too."""
+    moved: list[object] = []
+    client = client_of(Address.of(redis_url), 1.0)
+    line = Line(client, 1.0, lambda call, _: moved.append(call.to_command()[-1]))
+    late = line.submit(lambda: (*_MOVED, "counted"))
+    claim = line.submit((*_MOVED, "claim"))
+    asked = line.submit(("GET", "asked"))
+    assert await asyncio.wait_for(asked, 2) is None
+    assert moved == ["claim", "counted"]
+    assert not late.done()
+    assert not claim.done()
+    await line.aclose()
 
 
 async def test_a_command_that_the_server_refuses_fails_alone(valkey: Valkey) -> None:
