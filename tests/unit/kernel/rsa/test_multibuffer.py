@@ -5,7 +5,13 @@ from __future__ import annotations
 import math
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.rsa import (
+    RSAPrivateKey,
+    RSAPrivateNumbers,
+    RSAPublicNumbers,
+    generate_private_key,
+)
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -105,6 +111,34 @@ def test_a_lane_that_reports_a_failure_has_no_signature_even_if_it_looks_right()
 @pytest.mark.parametrize(("bits", "exponent"), [(2_048, 3), (2_056, 65_537), (1_024, 65_537)])
 def test_a_key_that_the_library_has_no_way_for_is_left_to_openssl(bits: int, exponent: int) -> None:
     assert multibuffer_key(generate_private_key(exponent, bits)) is None  # type: ignore[arg-type]
+
+
+def made_of(p: int, q: int) -> RSAPrivateKey:
+    """The key of two primes, in that order, read from a PEM as an account's is."""
+    d = pow(65_537, -1, (p - 1) * (q - 1))
+    public = RSAPublicNumbers(65_537, p * q)
+    key = RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), public).private_key()
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    read = load_pem_private_key(pem, None)
+    assert isinstance(read, RSAPrivateKey)
+    return read
+
+
+def test_the_lesser_prime_may_be_the_first(lanes: Lanes) -> None:
+    """OpenSSL makes none like that; other programs do, and then x mod q can be more than p."""
+    numbers = private_key().private_numbers()
+    key = made_of(*sorted((numbers.p, numbers.q)))
+    read = key.private_numbers()
+    assert read.p < read.q
+    expected = [sign_alone(key, message) for message in MESSAGES]
+    assert signatures_of(lanes, [converted(key)] * 8, MESSAGES) == expected
+
+
+def test_a_key_of_primes_of_unequal_length_is_left_to_openssl() -> None:
+    short, long = (generate_private_key(65_537, bits).private_numbers().p for bits in (2_000, 2_096))
+    for key in (made_of(short, long), made_of(long, short)):
+        assert key.key_size == KEY_BITS[0]
+        assert multibuffer_key(key) is None
 
 
 def test_a_converted_key_shows_none_of_its_numbers() -> None:
