@@ -144,8 +144,9 @@ class Line:
         A server that says nothing has the time of one answer, the whole trip (or a new connection) twice as long.
         """
         began = asyncio.get_running_loop().time()
-        is_new, is_in_step = self._connection is None, False
+        is_in_step = False
         try:
+            is_new = not await self._is_sound()
             async with asyncio.timeout(self._timeout_s * (2 if is_new else 1)) as patience:
                 connection = await self._connected()
                 await connection.send_packed_command(b"".join(map(hiredis.pack_command, commands)))
@@ -159,15 +160,23 @@ class Line:
             if not is_in_step:  # whoever came next would read the answers to these commands
                 await self._give_back()
 
+    async def _is_sound(self) -> bool:
+        """Whether the kept connection can be used: the server has neither closed it nor said anything unasked.
+
+        The library's pool looks too, but minds nothing where a connection speaks RESP3 (`ensure_connection` of 8.1).
+        """
+        kept = self._connection
+        if kept is not None and kept.is_connected and not await kept.can_read():
+            return True
+        await self._give_back()
+        return False
+
     async def _connected(self) -> AbstractConnection:
-        """The line's own connection, sound: to take one from the pool for each trip costs as much as the trip."""
-        pool = self.client.connection_pool
+        """The line's own connection: to take one from the pool for each trip costs as much as the trip."""
         if self._connection is None:
-            self._connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+            self._connection = await self.client.connection_pool.get_connection()  # type: ignore[no-untyped-call]
             # The library would set up a timer for each answer, and a task for each sending: more than all the rest.
             self._connection.socket_timeout = None
-        else:
-            await pool.ensure_connection(self._connection)
         return self._connection
 
     async def _give_back(self) -> None:
