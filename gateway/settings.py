@@ -217,6 +217,12 @@ class Settings(BaseSettings):
             raise ValueError("has a port that nobody can listen at")
         return value.rstrip("/")
 
+    @field_validator("archive_dir", "metrics_dir", "crypto_mb_library", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        """An empty variable would be the working directory."""
+        return None if value == "" else value
+
     @field_validator("tracing_endpoint")
     @classmethod
     def _can_be_traced(cls, value: str | None) -> str | None:

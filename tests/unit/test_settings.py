@@ -40,3 +40,8 @@ def test_an_address_that_leads_nowhere_is_refused_in_a_sentence(name: str, value
 @pytest.mark.parametrize("url", ["rediss://h/0", "rediss+sentinel://a,b,c/main", "redis+cluster://[::1]:7000,b"])
 def test_every_form_of_a_valkey_address_is_taken(url: str) -> None:
     assert Settings(**_GOOD | {"redis_url": url}).redis_url.get_secret_value() == url
+
+
+@pytest.mark.parametrize("name", ["archive_dir", "metrics_dir", "crypto_mb_library"])
+def test_an_empty_path_is_no_path_and_not_the_working_directory(name: str) -> None:
+    assert getattr(Settings(**_GOOD | {name: ""}), name) is None
