@@ -16,12 +16,17 @@ from gateway.kernel.lazy_timer import LazyTimer
 from routing.channels.base import ChannelUnknown, TransportResponse
 
 HEADER_BYTES_MAX: Final = 32_768
+_KNOWN_NAME_BYTES_MAX: Final = 64
+"""Longer names are not remembered: a peer's answer may have some of a mebibyte."""
 
 
-@lru_cache(maxsize=256)
 def _lower(name: bytes) -> str:
-    """A header's name as it is looked up; a peer sends the same few again and again."""
+    """A header's name as it is looked up."""
     return name.decode("latin-1").lower()
+
+
+_known = lru_cache(maxsize=256)(_lower)
+"""The same for short names: a peer sends the same few again and again."""
 
 
 class SurplusDataError(Exception):
@@ -133,7 +138,7 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Lower-case names; repeated headers are joined as RFC 9110 says."""
-        key = _lower(name)
+        key = _known(name) if len(name) <= _KNOWN_NAME_BYTES_MAX else _lower(name)
         text = value.decode("latin-1")
         known = self._headers.get(key)
         self._headers[key] = text if known is None else f"{known}, {text}"

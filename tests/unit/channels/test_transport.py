@@ -12,6 +12,7 @@ from typing import cast
 import pytest
 import uvloop
 
+from routing.channels import connection
 from routing.channels.base import CallLimits, ChannelUnknown, ChannelUnsent
 from routing.channels.slots import BoundedTransport
 from routing.channels.transport import HttpTransport, TransportSettings
@@ -365,6 +366,41 @@ async def test_every_form_of_answer_is_read_as_it_is(
         got = await transport.send("POST", f"{peer.url}/", HEADERS, b"{}", LIMITS)
         assert (got.status, got.body) == (status, body)
         assert len(peer.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\nX-Trailer: 1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\nX-Trailer:\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\nLink:\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Empty:\r\n\r\nno",
+        b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n",
+        OK + b"\r\n\r\n",
+    ],
+)
+async def test_an_answer_leaves_nothing_to_the_next_one_of_its_connection(
+    transport: HttpTransport, first: bytes
+) -> None:
+    async def one_after_the_other(visit: Visit) -> None:
+        for answer in (first, OK):
+            await visit.request()
+            await visit.send(answer)
+        await visit.until_client_leaves()
+
+    async with listening(one_after_the_other) as peer:
+        await transport.send("GET", f"{peer.url}/", {}, b"", LIMITS)
+        answer = await transport.send("GET", f"{peer.url}/", {}, b"", LIMITS)
+        assert (answer.status, answer.body, answer.headers) == (200, b"ok", {"content-length": "2"})
+        assert peer.connections == 1
+
+
+async def test_a_headers_long_name_is_read_and_not_remembered(transport: HttpTransport) -> None:
+    name = b"X-" + b"N" * 5_000
+    async with listening(_says(b"HTTP/1.1 200 OK\r\n%b: 1\r\nContent-Length: 0\r\n\r\n" % name)) as peer:
+        connection._known.cache_clear()
+        answer = await transport.send("GET", f"{peer.url}/", {}, b"", LIMITS)
+        assert answer.headers == {name.decode().lower(): "1", "content-length": "0"}
+        assert connection._known.cache_info().currsize == 1
 
 
 async def test_repeated_headers_are_joined_so_that_a_second_signature_cannot_hide(transport: HttpTransport) -> None:
