@@ -15,7 +15,7 @@ from gateway.database.valkey_address import Address, client_of
 from gateway.database.valkey_line import Line, ValkeyAway
 from tests.support.waiting import until
 
-TIMEOUT_S = 0.1
+TIMEOUT_S = 0.3
 
 
 class Server:
