@@ -16,6 +16,7 @@ import httpx
 import orjson
 
 from gateway.kernel.clock import rfc3339, utc_now
+from tests.support.many_pools import ManyPools
 from tests.support.till import FINAL
 
 _REFUSED_FOR_NOW: Final = frozenset({429, 503})
@@ -64,13 +65,11 @@ class PatientTill:
     client: httpx.AsyncClient = field(init=False)
 
     def __post_init__(self) -> None:
-        # Left idle too long, httpx closes a connection, sometimes one that it has just given to a request: a ReadError
-        # that no gateway caused.  Without an expiry of its own it leaves them to the server, which waits far longer.
-        limits = httpx.Limits(
-            max_connections=400, max_keepalive_connections=200 if self.keep_alive else 0, keepalive_expiry=None
-        )
         self.client = httpx.AsyncClient(
-            headers={"Authorization": f"Bearer {self.key}"}, timeout=15, trust_env=False, limits=limits
+            headers={"Authorization": f"Bearer {self.key}"},
+            timeout=15,
+            trust_env=False,
+            transport=ManyPools(keep_alive=self.keep_alive),
         )
 
     async def __aenter__(self) -> Self:
