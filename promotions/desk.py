@@ -99,10 +99,14 @@ class Asked(NamedTuple):
 
 
 class Names(NamedTuple):
-    """What stands for a customer and a device, None where the till did not say: keyed hashes, the device's in hex."""
+    """What stands for a customer and a device, None where the till did not say: keyed hashes.
+
+    The device's is in hex, and `customer_key` the customer's too.
+    """
 
     customer: bytes | None
     device: str | None
+    customer_key: str | None
 
 
 class Promotions:
@@ -144,17 +148,18 @@ class Promotions:
         """The keyed hashes of whom a payment names."""
         realm, device = asked.realm, asked.device_id
         customer = None if asked.customer_id is None else self.customer_key(realm, asked.customer_id)
-        return Names(customer, None if device is None else self._vault.name_hash(f"{realm}\n{device}".encode()).hex())
+        device_key = None if device is None else self._vault.name_hash(f"{realm}\n{device}".encode()).hex()
+        return Names(customer, device_key, None if customer is None else customer.hex())
 
     def begin_history(self, asked: Asked, names: Names) -> asyncio.Future[Read] | None:
         """Ask for the customer's history, where a campaign in force could need it, without waiting for it."""
-        customer, device = names
-        if customer is None or not self.book.current.needs_history:
+        customer, device, customer_key = names
+        if customer is None or customer_key is None or not self.book.current.needs_history:
             return None
         card_bin, bin_key = None, None
         if asked.card_bin is not None:
             card_bin, bin_key = asked.card_bin[:BIN_DIGITS], self.bin_key(asked.card_bin).hex()
-        return self._histories.begin(Wanted(customer, customer.hex(), device, bin_key, asked.merchant_id, card_bin))
+        return self._histories.begin(Wanted(customer, customer_key, device, bin_key, asked.merchant_id, card_bin))
 
     async def facts(self, asked: Asked, begun: asyncio.Future[Read] | None = None, names: Names | None = None) -> Facts:
         """What campaigns look at; with the history that was asked for before, or that of now where they need one.
@@ -162,30 +167,30 @@ class Promotions:
         `names` are those of `names_of`, where they are at hand.
         """
         names = names or self.names_of(asked)
-        customer, device = names
         history = None
         if (reading := begun or self.begin_history(asked, names)) is not None:
             read = await reading
             self.clock.heard(read.at)
             history = read.history
-        return Facts(
-            merchant_id=asked.merchant_id,
-            order_key=asked.order_key,
-            amount_fen=asked.amount_fen,
-            method=asked.method,
-            at=self.clock.now(),
-            wallet=asked.wallet,
-            store_id=asked.store_id,
-            terminal_id=asked.terminal_id,
-            region=asked.region,
-            category=asked.category,
-            card_bin=asked.card_bin,
-            code_id=asked.code_id,
-            expires_in_s=asked.expires_in_s,
-            customer=None if customer is None else customer.hex(),
-            device=device,
-            coupons=asked.coupons,
-            history=history,
+        return Facts(  # by position: by name it takes three times as long
+            asked.merchant_id,
+            asked.order_key,
+            asked.amount_fen,
+            asked.method,
+            self.clock.now(),
+            asked.wallet,
+            None,  # channel
+            asked.store_id,
+            asked.terminal_id,
+            asked.region,
+            asked.category,
+            asked.card_bin,
+            asked.code_id,
+            asked.expires_in_s,
+            names.customer_key,
+            names.device,
+            asked.coupons,
+            history,
         )
 
     async def offers(
@@ -219,7 +224,7 @@ class Promotions:
 
 def pays_of_fee(offer: Offer) -> bool:
     """Whether a campaign among those applied would pay of the merchant's fee: it is no discount."""
-    return not all(applied.discount_fen for applied in offer.applied)
+    return 0 in [applied.discount_fen for applied in offer.applied]
 
 
 def with_fee(offer: Offer, fee_fen: int) -> Offer:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
+from gateway.database.redemptions import UseRow
 from gateway.kernel.money import Money
-from promotions.campaigns.campaign import Campaign, Scope
+from promotions.campaigns.campaign import Campaign
 
 
 class Reason(StrEnum):
@@ -66,14 +67,8 @@ class Funding(NamedTuple):
     amount_fen: int
 
 
-class Use(NamedTuple):
-    """A counter that a redemption counts in, and its limits (None: none)."""
-
-    scope: Scope
-    key: str
-    day: date
-    count_max: int | None
-    fen_max: int | None
+Use: TypeAlias = UseRow
+"""A counter that a redemption counts in, and its limits (None: none), as the intent statement takes it."""
 
 
 class Applied(NamedTuple):

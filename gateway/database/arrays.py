@@ -19,3 +19,5 @@ ARRAY_TYPES: Final = (list, tuple, set, frozenset)
 def know_arrays_by_type() -> None:
     """From now on, in this process.  Where an asyncpg has another way to tell, nothing changes."""
     protocol.IterableABC = ARRAY_TYPES  # type: ignore[attr-defined]  # the stubs tell what is public
+    protocol.SizedABC = ARRAY_TYPES  # type: ignore[attr-defined]
+    protocol.MappingABC = dict  # type: ignore[attr-defined]  # of what is one of those, nothing is

@@ -216,8 +216,9 @@ class PaymentFlow:
     async def _begin(self, order: PaymentOrder, claiming: Claiming) -> tuple[Begun | None, Sought]:
         """Ask for what the risk check and campaigns look at: it comes while the claim is under way."""
         try:
-            begun = await self._screening.begin(order, claiming.claim)
-            return begun, await self._pricing.seek(order, wallet_of_order(order.request))
+            wallet = wallet_of_order(order.request)
+            begun = await self._screening.begin(order, wallet, claiming.claim)
+            return begun, await self._pricing.seek(order, wallet, None if begun is None else begun.facts)
         except Exception:  # where the order is made could not be read: let the next request try at once
             await self._claims.release(*order.key, claiming.payment_id)
             raise
@@ -259,7 +260,7 @@ class PaymentFlow:
         order, deadline = taking.order, taking.deadline
         if order.request.replaces is not None:
             taking.aside()
-        screened = await self._screen(order, deadline, begun)
+        screened = await self._screen(order, deadline, begun, sought.wallet)
         taking.is_back()
         is_promoted = not screened.decision.no_discount
         basket = await self._pricing.open(payment_id, sought, is_promoted=is_promoted)
@@ -278,10 +279,12 @@ class PaymentFlow:
             self._screening.bound(payment, begun)
         return None if payment is None else Bound(payment, _turn(payment, plan, send_before))
 
-    async def _screen(self, order: PaymentOrder, deadline: Deadline, begun: Begun | None) -> Screened:
-        """The risk decision and the wallet; or why the order is refused whatever it costs."""
+    async def _screen(
+        self, order: PaymentOrder, deadline: Deadline, begun: Begun | None, wallet: Wallet | None
+    ) -> Screened:
+        """The risk decision; or why the order is refused whatever it costs."""
         began = time.monotonic()
-        decision, wallet = await self._screening.decide(begun), wallet_of_order(order.request)
+        decision = await self._screening.decide(begun)
         step_ended(Step.RISK, began, {Fact.VERDICT: decision.verdict})
         refusal = await self._refusal_of_replaced(order, deadline) or refusal_of(decision)
         if refusal is not None:

@@ -34,7 +34,7 @@ class OrderScreening:
         self._vault = vault
         self._now = now
 
-    async def begin(self, order: PaymentOrder, claim: Claim | None = None) -> Begun | None:
+    async def begin(self, order: PaymentOrder, wallet: Wallet | None, claim: Claim | None = None) -> Begun | None:
         """Count the payment and ask what rules look at; None where no rule set is in force.
 
         Returns without a trip through the event loop where the place is known, so that what is asked leaves together
@@ -43,7 +43,7 @@ class OrderScreening:
         if not self._desk.in_force:
             return None
         place = await self._places.get(order.merchant_id, order.request.store_id)
-        facts = facts_of(order, wallet_of_order(order.request), place, self._vault, self._now())
+        facts = facts_of(order, wallet, place, self._vault, self._now())
         return self._desk.begin(facts, Tolerance(place.risk_open_amount_max), claim=claim)
 
     async def decide(self, begun: Begun | None) -> Decision:
@@ -77,33 +77,33 @@ def wallet_of_order(request: PaymentRequest) -> Wallet | None:
 
 def facts_of(order: PaymentOrder, wallet: Wallet | None, place: Place, vault: Vault, at: datetime) -> Facts:
     """An order as risk rules see it; `at` is the database's time."""
-    request = order.request
+    request, merchant_id = order.request, order.merchant_id
     customer = request.customer or _NOBODY
-    return Facts(
-        merchant_id=order.merchant_id,
-        order_key=f"{order.merchant_id}:{request.merchant_order_no}",
-        amount_fen=request.amount,
-        method=method_of(request),
-        code_type=_code_type(order),
-        at=at,
-        timezone=order.timezone,
-        wallet=wallet,
-        store_id=request.store_id,
-        terminal_id=request.terminal_id,
-        operator_id=request.operator_id,
-        region=place.region,
-        category=place.category,
-        code_id=order.code_id,
-        customer=_keyed(vault, place.customer_realm, customer.id),
-        device=_keyed(vault, place.customer_realm, customer.device_id),
-        ip=customer.ip,
-        card_bin=customer.card_bin,
-        location=_where(customer),
-        store_location=_location(place),
-        device_rooted=customer.device_rooted,
-        merchant_since=place.since,
-        merchant_tier=place.risk_tier,
-        has_coupon=bool(request.coupons),
+    return Facts(  # by position: by name it takes three times as long
+        merchant_id,
+        f"{merchant_id}:{request.merchant_order_no}",
+        request.amount,
+        method_of(request),
+        _code_type(order),
+        at,
+        order.timezone,
+        wallet,
+        request.store_id,
+        request.terminal_id,
+        request.operator_id,
+        place.region,
+        place.category,
+        order.code_id,
+        _keyed(vault, place.customer_realm, customer.id),
+        _keyed(vault, place.customer_realm, customer.device_id),
+        customer.ip,
+        customer.card_bin,
+        _where(customer),
+        _location(place),
+        customer.device_rooted,
+        place.since,
+        place.risk_tier,
+        bool(request.coupons),
     )
 
 

@@ -132,21 +132,23 @@ def rows_of(transfers: tuple[postings.Transfer, ...]) -> tuple[TransferRow, ...]
 
 
 def _captured(payment: Payment, fee: Fee, report: TradeReport, vault: Vault) -> OutcomeRow:
-    return OutcomeRow(
-        payment_id=payment.id,
-        merchant_id=payment.merchant_id,
-        event=Event.CAPTURED,
-        from_states=sources(Event.CAPTURED),
-        to_status=target(Event.CAPTURED),
-        seq=payment.attempt_seq,
-        attempt_state="captured",
-        channel_trade_no=report.channel_trade_no,
-        channel_code=report.channel_code,
-        payer_paid=report.payer_paid_fen,
-        payer_hash=None if report.payer_id is None else vault.keyed_hash(report.payer_id.encode()),
-        paid_at=report.paid_at,
-        event_id=new_id("evt"),
-        transfers=rows_of(_capture(payment, fee)),
+    return OutcomeRow(  # by position: by name it takes three times as long
+        payment.id,
+        payment.merchant_id,
+        Event.CAPTURED,
+        sources(Event.CAPTURED),
+        target(Event.CAPTURED),
+        payment.attempt_seq,
+        "captured",
+        report.channel_trade_no,
+        report.channel_code,
+        None,  # failure_code
+        report.payer_paid_fen,
+        None if report.payer_id is None else vault.keyed_hash(report.payer_id.encode()),  # payer_hash
+        report.paid_at,
+        None,  # reversal
+        new_id("evt"),
+        rows_of(_capture(payment, fee)),
     )
 
 
@@ -164,13 +166,11 @@ def _capture(payment: Payment, fee: Fee) -> tuple[postings.Transfer, ...]:
 def funding_of_promotions(payment: Payment) -> tuple[postings.Funder, ...]:
     """Who pays for the discount, and for the merchant's fee, in the order of the redemptions."""
     currency = payment.payable.currency
-    return tuple(
-        [
-            postings.Funder(sponsor, Money(amount_fen, currency), of_fee=redemption.is_of_fee)
-            for redemption in payment.promotions
-            for sponsor, amount_fen in redemption.funding
-        ]
-    )
+    funders: list[postings.Funder] = []
+    for redemption in payment.promotions:
+        of_fee = redemption.is_of_fee
+        funders += [postings.Funder(sponsor, Money(fen, currency), of_fee) for sponsor, fen in redemption.funding]
+    return tuple(funders)
 
 
 def _over(

@@ -138,7 +138,9 @@ class _Meter:
             return valkey.submit("k", nothing.by_hash(_KEYS, (bytes(66), bytes(6))))
 
         async def begin(order: PaymentOrder) -> Any:
-            return await screening.begin(order, Claim(f"claim:{order.request.merchant_order_no}", _HOLDER))
+            return await screening.begin(
+                order, wallet_of_order(order.request), Claim(f"claim:{order.request.merchant_order_no}", _HOLDER)
+            )
 
         for order in self.orders:
             await valkey.call("SET", f"claim:{order.request.merchant_order_no}", _HOLDER)

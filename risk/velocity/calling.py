@@ -19,8 +19,8 @@ from risk.velocity.travel import Place
 
 _EVENT: Final = struct.Struct(">QQBB8shh6s6s6s6s6s6s")
 _NOWHERE: Final = Place(32_767, 32_767)
-_NOBODY: Final = bytes(6)
-NOBODIES: Final = (_NOBODY,) * len(DISTINCT_DIMENSIONS)
+NOBODY: Final = bytes(6)
+NOBODIES: Final = (NOBODY,) * len(DISTINCT_DIMENSIONS)
 """No value in any of the dimensions that are counted."""
 _CODES: Final = {series: ord(letter) for series, letter in LETTERS.items()}
 _QUESTIONS_MAX: Final = 16
@@ -63,7 +63,7 @@ def event_of(
 
 def value_of(name: bytes | None) -> bytes:
     """What stands for a value among those that are counted."""
-    return _NOBODY if name is None else name[:6]
+    return NOBODY if name is None else name[:6]
 
 
 class Question(NamedTuple):
@@ -149,10 +149,9 @@ class Call:
         """Answer this, too, after what came before."""
         kinds, keys, event, _, claim = question
         places = self._places
-        where = bytearray()
+        where: list[int] = []
         for kind, key in zip(kinds, keys, strict=True):
-            where.append(kind.number)
-            where.append(places.setdefault(key, len(places) + 1))
+            where += (kind.number, places.get(key) or places.setdefault(key, len(places) + 1))
         holder = ""
         if claim is not None:
             where.append(places.setdefault(claim.key, len(places) + 1))

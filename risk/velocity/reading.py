@@ -10,7 +10,7 @@ from gateway.database.valkey import ValkeyAway
 from gateway.kernel.expressions import Value
 from risk.facts import Facts
 from risk.velocity import travel
-from risk.velocity.calling import NOBODIES, Calling, Claim, Question, event_of, value_of
+from risk.velocity.calling import NOBODIES, NOBODY, Calling, Claim, Question, event_of, value_of
 from risk.velocity.entities import Hasher, Names, entities_of, milliseconds
 from risk.velocity.plan import Kind, Plan
 from risk.velocity.spec import DISTINCT_DIMENSIONS, Series, Velocity
@@ -54,7 +54,7 @@ class Velocities:
         at_ms = milliseconds(facts.at)
         values = NOBODIES
         if counted := plan.dimensions:
-            values = tuple([value_of(names.of(each) if each in counted else None) for each in _COUNTED])
+            values = tuple([value_of(names.of(each)) if each in counted else NOBODY for each in _COUNTED])
         event = event_of(
             Series.PAYMENTS, facts.order_key, facts.amount_fen, at_ms, place=place, values=values, look=look
         )
@@ -66,14 +66,17 @@ class Plans:
     """The plan of the rule set in force, made when it changes."""
 
     def __init__(self) -> None:
+        self._compiled: Compiled | None = None
         self._velocities: Sequence[tuple[str, Velocity]] = ()
         self._plan = Plan.of(())
 
     def of(self, compiled: Compiled) -> Plan:
         """Of that rule set."""
-        if compiled.velocities is not self._velocities or compiled.needs_travel is not self._plan.needs_travel:
-            self._plan = Plan.of(compiled.velocities, needs_travel=compiled.needs_travel)
-            self._velocities = compiled.velocities
+        if compiled is not self._compiled:
+            if compiled.velocities is not self._velocities or compiled.needs_travel is not self._plan.needs_travel:
+                self._plan = Plan.of(compiled.velocities, needs_travel=compiled.needs_travel)
+                self._velocities = compiled.velocities
+            self._compiled = compiled
         return self._plan
 
 
