@@ -14,7 +14,7 @@ from gateway.http.whole import send_whole
 from tests.support.waiting import until
 from tests.unit.http.test_whole import REQUEST, Kept
 
-IDLE_S = 0.05
+IDLE_S = 0.2
 
 
 class Client:
