@@ -8,6 +8,7 @@ from typing import Final
 
 from gateway.kernel.clock import BEIJING, Deadline, utc_now
 from gateway.kernel.errors import Conflict, not_found
+from gateway.kernel.looking import look
 from gateway.payments.payment import Payment
 from gateway.payments.states import Status
 from gateway.payments.store import PaymentStore
@@ -44,16 +45,16 @@ async def cancel(store: PaymentStore, merchant_id: str, payment_id: str, deadlin
         raise Conflict("use_refund", "This payment can no longer be cancelled: refund it.", param="id")
     if not await store.request_reversal(payment):  # it has just been decided: look again
         return await cancel(store, merchant_id, payment_id, deadline)
-    return await _await_reversal(store, payment, deadline)
+    return await _await_reversal(store, payment.with_(reversal="pending"), deadline)
 
 
 async def _await_reversal(store: PaymentStore, payment: Payment, deadline: Deadline) -> Payment:
     while True:
-        found = await store.find(payment.merchant_id, payment.id) or payment
+        found = await look(store.find(payment.merchant_id, payment.id), deadline, None) or payment
         if found.reversal != "pending" or deadline.passed:
             return found
-        if found.is_code and await store.rests(found, min(deadline.left_s, _REST_S)):
+        if found.is_code and await look(store.rests(found, min(deadline.left_s, _REST_S)), deadline, otherwise=False):
             # The channel has no call to close it, or does not answer: the till has no use for waiting.  Or the worker
             # has ended it since it was read, and its task with it.
-            return await store.find(payment.merchant_id, payment.id) or found
+            return await look(store.find(payment.merchant_id, payment.id), deadline, None) or found
         await asyncio.sleep(min(_POLL_S, deadline.left_s))

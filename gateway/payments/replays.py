@@ -7,6 +7,7 @@ from typing import Final
 
 from gateway.kernel.clock import Deadline
 from gateway.kernel.errors import Conflict, Unavailable, not_found
+from gateway.kernel.looking import look
 from gateway.kernel.secrets import Vault
 from gateway.payments.payment import Payment, PaymentOrder, first_difference
 from gateway.payments.store import PaymentStore
@@ -43,7 +44,7 @@ class Replays:
         """The payment of the request that holds the claim; None after a second without one (claim again)."""
         tries = 0
         patience = Deadline.after(min(_PATIENCE_S, deadline.left_s))
-        while (payment := await self.find(order)) is None:
+        while (payment := await look(self.find(order), deadline, None)) is None:
             if patience.passed:
                 return None
             await _pause(tries, patience)
@@ -56,7 +57,8 @@ class Replays:
         while not (payment.status.is_answer or deadline.passed):
             await _pause(tries, deadline)
             tries += 1
-            payment = await self._store.find(payment.merchant_id, payment.id) or payment
+            found = await look(self._store.find(payment.merchant_id, payment.id), deadline, None)
+            payment = found or payment
         return payment
 
     async def await_end_of_replaced(self, merchant_id: str, payment_id: str, deadline: Deadline) -> Payment:

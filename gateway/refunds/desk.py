@@ -21,6 +21,7 @@ from gateway.kernel.business_metrics import REFUNDED, REFUNDS
 from gateway.kernel.clock import Deadline
 from gateway.kernel.errors import Conflict, Unavailable
 from gateway.kernel.ids import new_id
+from gateway.kernel.looking import look
 from gateway.payments.counting import NOBODY_COUNTS, Hears
 from gateway.payments.payment import first_difference
 from gateway.refunds import commits, steps
@@ -171,9 +172,10 @@ class RefundDesk:
                 break
             await asyncio.sleep(min(_POLL_S, deadline.left_s))
             try:
-                refund = await self.store.find(refund.merchant_id, refund.id) or refund
+                found = await look(self.store.find(refund.merchant_id, refund.id), deadline, None)
             except BROKEN:  # it is taken, and the worker's: an error would tell the merchant otherwise
                 continue
+            refund = found or refund
         return refund
 
     async def _note(self, connection: Connection, refund: Refund, verdict: Verdict) -> Refund:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter as Count
 
 import pytest
@@ -13,8 +14,9 @@ from gateway.kernel.errors import ApiError, Conflict
 from gateway.kernel.ids import new_id
 from gateway.kernel.money import Money
 from gateway.ledger.postings import Funder
-from gateway.refunds.refund import RefundStatus
+from gateway.refunds.refund import Refund, RefundStatus
 from gateway.refunds.split import Parts
+from gateway.refunds.store import RefundStore
 from routing.channels.base import RefundRules
 from tests.integration.refunds.conftest import GIVEN_BACK, Counter
 from tests.support.looking import until_row
@@ -34,6 +36,23 @@ async def test_a_refund_is_held_against_its_payment_and_left_to_the_worker(count
     assert await counter.tasks(row) == ["refund"]
     assert (await counter.events(row))[2:] == ["refund.created"]
     assert counter.channel.calls == []
+
+
+class Hanging(RefundStore):
+    """A store in which a look at a refund takes longer than anybody waits."""
+
+    async def find(self, merchant_id: str, refund_id: str) -> Refund | None:
+        await asyncio.sleep(60)
+        return await super().find(merchant_id, refund_id)
+
+
+async def test_whoever_waits_for_a_refund_is_answered_in_time_though_the_database_hangs(counter: Counter) -> None:
+    row = await counter.paid()
+    counter.desk.store = Hanging(counter.pool)
+    began = time.monotonic()
+    answered = await counter.ask(row, 1_000, wait_s=0.5)
+    assert time.monotonic() - began < 5
+    assert answered.refund.status is RefundStatus.PENDING
 
 
 @pytest.mark.parametrize("in_a_month", [False, True])
