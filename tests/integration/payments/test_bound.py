@@ -33,7 +33,7 @@ async def test_a_charge_whose_outcome_cannot_be_committed_is_answered_as_process
     async def fail(_row: OutcomeRow) -> Any:
         raise error
 
-    monkeypatch.setattr(counter.charging._outcomes, "submit", fail)
+    monkeypatch.setattr(counter.charging._outcomes, "begin", fail)
     counter.channel.charges = [captured()]
     order = counter.order()
     answered = await counter.desk.take(order, Deadline.after(5))
@@ -100,14 +100,14 @@ async def test_a_payment_that_is_bound_only_after_the_till_was_turned_away_is_no
     counter: Counter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(desks, "_BINDING_S", 0.1)
-    submit = counter.flow._intents.submit
+    begin = counter.flow._intents.begin
     go_on = asyncio.Event()
 
     async def commit_slowly(row: Any) -> Any:
         await go_on.wait()
-        return await submit(row)
+        return await begin(row)
 
-    monkeypatch.setattr(counter.flow._intents, "submit", commit_slowly)
+    monkeypatch.setattr(counter.flow._intents, "begin", commit_slowly)
     counter.channel.charges = [captured()]
     order = counter.order()
     with pytest.raises(Unavailable):
