@@ -95,13 +95,14 @@ class Screening:
         """Ask what the set in force looks at; a look counts nothing, nor does who does not get the claim."""
         compiled, began = self._rules.current, time.monotonic()
         begun = Begun(compiled, facts, tolerance, began, began + self._deadline_s)
-        if compiled.velocities or compiled.needs_travel:
+        needs = compiled.needs
+        if needs.velocities or needs.needs_travel:
             try:
                 begun.asked = self._velocities.begin(compiled, facts, look=look, claim=claim)
             except Exception:
                 _log.exception("velocities could not be asked")
                 begun.missed = Missed.AWAY
-        if compiled.needs_profile and facts.customer is not None:
+        if needs.needs_profile and facts.customer is not None:
             try:
                 begun.profile = self._customers.begin(facts.customer)
             except Unavailable:

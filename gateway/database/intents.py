@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +15,7 @@ from gateway.database.held import Sender
 from gateway.database.parts import without
 from gateway.database.pool import BoundedPool, sql
 from gateway.database.redemptions import NOTHING_TAKEN, RedemptionRow, Refusal, RefusalKind, Taking, taking_arguments
+from gateway.kernel.values import value
 from gateway.settings import Settings
 
 SETTLE_WITHIN_S: Final = 8.0
@@ -69,7 +69,7 @@ class IntentRow(NamedTuple):
     redemptions: tuple[RedemptionRow, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class IntentResult:
     """Whether this very statement wrote the payment, and the database's time of it.
 
@@ -100,7 +100,7 @@ def _arguments(rows: Sequence[IntentRow]) -> Sequence[Any]:
 
 def _result(record: asyncpg.Record) -> IntentResult:
     if record[2] is None:
-        return IntentResult(inserted=record[0], at=record[1])
+        return IntentResult(record[0], record[1])
     inserted, at, kind, campaign_id, room_fen, room_count = record
     return IntentResult(inserted, at, Refusal(campaign_id, RefusalKind(kind), room_fen, room_count))
 

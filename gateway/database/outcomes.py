@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -13,6 +12,7 @@ from gateway.database.batches import Batch, columns_of
 from gateway.database.group_commit import GroupCommit
 from gateway.database.held import Sender
 from gateway.database.pool import BoundedPool, Connection, sql
+from gateway.kernel.values import value
 from gateway.settings import Settings
 
 SETTLE_WITHIN_S: Final = 20.0
@@ -55,7 +55,7 @@ class OutcomeRow(NamedTuple):
     transfers: tuple[TransferRow, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OutcomeResult:
     """Whether the transition was made, where the payment stands now, and the database's time."""
 
@@ -74,7 +74,7 @@ def _arguments(rows: Sequence[OutcomeRow]) -> Sequence[Any]:
 
 
 def _result(record: asyncpg.Record) -> OutcomeResult:
-    return OutcomeResult(applied=record[0], status=record[1], at=record[2])
+    return OutcomeResult(record[0], record[1], record[2])
 
 
 async def write_outcome(connection: Connection, row: OutcomeRow) -> OutcomeResult:

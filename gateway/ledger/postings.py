@@ -165,18 +165,12 @@ def _funded(first: int, merchant_id: str, funding: Sequence[Funder]) -> tuple[Tr
     if len(funding) > FUNDERS_MAX:
         raise ValueError(f"a discount has at most {FUNDERS_MAX} funders")
     merchant = merchant_payable(merchant_id)
-    return tuple(
-        [
-            Transfer(
-                first + number,
-                _FEE_OFF if of_fee else "discount",
-                funder_account(sponsor, merchant_id),
-                merchant,
-                amount,
-            )
-            for number, (sponsor, amount, of_fee) in enumerate([part for part in funding if part.amount.amount_fen])
-        ]
-    )
+    rows: list[Transfer] = []
+    for sponsor, amount, of_fee in funding:
+        if amount.amount_fen:
+            kind, debit = _FEE_OFF if of_fee else "discount", funder_account(sponsor, merchant_id)
+            rows.append(Transfer(first + len(rows), kind, debit, merchant, amount))
+    return tuple(rows)
 
 
 def _sponsor_of(account: str) -> str:
