@@ -67,6 +67,10 @@ def refused_too_early(sales: Sequence[Sale]) -> list[str]:
     return [f"{payment_id}: {by_s:.3f} s" for by_s, payment_id in early if by_s > 0]
 
 
+_PATIENCE_S: Final = 2.0
+"""A look of a test's at Valkey; a payment gives it much less."""
+
+
 @dataclass(frozen=True, slots=True)
 class PoolView:
     """Looks into both stores of a running stack: what the pool has in Valkey, beside PostgreSQL."""
@@ -79,7 +83,8 @@ class PoolView:
     @asynccontextmanager
     async def opened(cls, database_url: str, redis_url: str) -> AsyncIterator[Self]:
         """Until the block ends."""
-        valkey, database = Valkey(settings(database_url, redis_url)), await asyncpg.connect(database_url)
+        patient = settings(database_url, redis_url, redis_timeout_s=_PATIENCE_S)
+        valkey, database = Valkey(patient), await asyncpg.connect(database_url)
         try:
             yield cls(database_url, database, valkey)
         finally:
