@@ -1,9 +1,9 @@
 """Makes parameters that are arrays cheap to send.
 
 asyncpg asks of every element of an array whether it is an array itself, and of every array, by abstract classes
-(`Iterable`, `Sized` and `Mapping` of `collections.abc`, in asyncpg/protocol/codecs/array.pyx of 0.32).  The statements of one payment have some two
-hundred elements, each of which costs a tenth of a µs and more.  Whether a value is of one of a few types is known at
-once.
+(`Iterable`, `Sized` and `Mapping` of `collections.abc`, in asyncpg/protocol/codecs/array.pyx of 0.32).  The statements
+of one payment have some two hundred elements, each of which costs a tenth of a µs and more.  Whether a value is of one
+of a few types is known at once.
 """
 
 from __future__ import annotations
