@@ -172,25 +172,25 @@ class Promotions:
             read = await reading
             self.clock.heard(read.at)
             history = read.history
-        return Facts(  # by position: by name it takes three times as long
-            asked.merchant_id,
-            asked.order_key,
-            asked.amount_fen,
-            asked.method,
-            self.clock.now(),
-            asked.wallet,
-            None,  # channel
-            asked.store_id,
-            asked.terminal_id,
-            asked.region,
-            asked.category,
-            asked.card_bin,
-            asked.code_id,
-            asked.expires_in_s,
-            names.customer_key,
-            names.device,
-            asked.coupons,
-            history,
+        return Facts(
+            merchant_id=asked.merchant_id,
+            order_key=asked.order_key,
+            amount_fen=asked.amount_fen,
+            method=asked.method,
+            at=self.clock.now(),
+            wallet=asked.wallet,
+            channel=None,
+            store_id=asked.store_id,
+            terminal_id=asked.terminal_id,
+            region=asked.region,
+            category=asked.category,
+            card_bin=asked.card_bin,
+            code_id=asked.code_id,
+            expires_in_s=asked.expires_in_s,
+            customer=names.customer_key,
+            device=names.device,
+            coupons=asked.coupons,
+            history=history,
         )
 
     async def offers(

@@ -86,48 +86,45 @@ class Plan:
 
 
 def intent_row(order: PaymentOrder, payment_id: str, plan: Plan, vault: Vault, budget: Budget) -> IntentRow:
-    """The row of the intent statement; the request is sealed, so that no personal data is stored in the clear.
-
-    (Named tuples of many fields are made by position here and below: by name it takes two to three times as long.)
-    """
+    """The row of the intent statement; the request is sealed, so that no personal data is stored in the clear."""
     request, canonical, decision, offer = order.request, order.canonical(), plan.decision, plan.offer
     account, status, expires_in_s, qr_code = plan.account, plan.status, request.expires_in_s, plan.qr_code
     return IntentRow(
-        payment_id,
-        order.merchant_id,
-        request.merchant_order_no,
-        order.idempotency_key,
-        status,
-        request.amount,
-        offer.payable.amount_fen,
-        request.currency,
-        request.method,
-        plan.wallet,
-        None if account is None else account.id,
-        request.store_id,
-        request.terminal_id,
-        request.operator_id,
-        orjson.dumps(request.metadata).decode() if request.metadata else None,
-        request.notify_url,
-        request.replaces,
-        vault.keyed_hash(canonical),  # request_fingerprint
-        vault.seal(canonical, payment_id.encode()),  # request_sealed
-        decision.verdict,
-        decision.score,
-        plan.refusal,  # failure_code
-        expires_in_s,
-        budget.send_within_s,
-        budget.recover_after_s if qr_code is None else expires_in_s,
-        qr_code,
-        None if status is Status.PROCESSING else new_id("evt"),  # event_id
-        order.code_id,
-        None if account is None or plan.route is None else plan.route.choice.record(),  # routing
-        plan.customer,
-        plan.card_bin,
-        _pricing(offer) if offer.considered else None,
-        decision.version or None,  # risk_version
-        decision_row(decision, is_refused=plan.refusal is not None),
-        redemption_rows(offer.applied, plan.slices) if offer.applied else (),
+        payment_id=payment_id,
+        merchant_id=order.merchant_id,
+        merchant_order_no=request.merchant_order_no,
+        idempotency_key=order.idempotency_key,
+        status=status,
+        amount=request.amount,
+        payable=offer.payable.amount_fen,
+        currency=request.currency,
+        method=request.method,
+        wallet=plan.wallet,
+        account_id=None if account is None else account.id,
+        store_id=request.store_id,
+        terminal_id=request.terminal_id,
+        operator_id=request.operator_id,
+        metadata=orjson.dumps(request.metadata).decode() if request.metadata else None,
+        notify_url=request.notify_url,
+        replaces=request.replaces,
+        request_fingerprint=vault.keyed_hash(canonical),
+        request_sealed=vault.seal(canonical, payment_id.encode()),
+        risk_decision=decision.verdict,
+        risk_score=decision.score,
+        failure_code=plan.refusal,
+        expires_in_s=expires_in_s,
+        send_within_s=budget.send_within_s,
+        recover_after_s=budget.recover_after_s if qr_code is None else expires_in_s,
+        qr_code=qr_code,
+        event_id=None if status is Status.PROCESSING else new_id("evt"),
+        code_id=order.code_id,
+        routing=None if account is None or plan.route is None else plan.route.choice.record(),
+        customer=plan.customer,
+        card_bin=plan.card_bin,
+        pricing=_pricing(offer) if offer.considered else None,
+        risk_version=decision.version or None,
+        decision=decision_row(decision, is_refused=plan.refusal is not None),
+        redemptions=redemption_rows(offer.applied, plan.slices) if offer.applied else (),
     )
 
 
@@ -135,42 +132,33 @@ def payment_of_intent(order: PaymentOrder, payment_id: str, plan: Plan, at: date
     """The payment as the intent statement has just written it, without reading it back."""
     request, account, status, offer = order.request, plan.account, plan.status, plan.offer
     return Payment(
-        payment_id,
-        order.merchant_id,
-        request.merchant_order_no,
-        status,
-        offer.amount,
-        offer.payable,
-        request.method,
-        plan.wallet,
-        None if account is None else account.id,
-        0 if account is None else 1,  # attempt_seq
-        request.metadata,
-        at,  # created_at
-        at + timedelta(seconds=request.expires_in_s),
-        request.store_id,
-        request.terminal_id,
-        request.operator_id,
-        request.replaces,
-        plan.decision.verdict,
-        plan.decision.score,
-        None,  # channel_trade_no
-        plan.refusal,  # failure
-        None,  # failure_channel_code
-        None,  # reversal
-        None,  # review
-        0,  # amount_refunded
-        at if status is Status.FAILED else None,  # completed_at
-        (),  # late_captures
-        plan.qr_code,
-        order.code_id,
-        None,  # attempt_at
-        None,  # pay_until
-        0,  # refund_held
-        plan.qr_code is not None,  # any_wallet
-        tuple([Redemption.of(each, plan.slices.get(each.campaign.id)) for each in offer.applied]),
-        plan.customer,
-        plan.decision.reasons,
+        id=payment_id,
+        merchant_id=order.merchant_id,
+        merchant_order_no=request.merchant_order_no,
+        status=status,
+        amount=offer.amount,
+        payable=offer.payable,
+        method=request.method,
+        wallet=plan.wallet,
+        account_id=None if account is None else account.id,
+        attempt_seq=0 if account is None else 1,
+        metadata=request.metadata,
+        created_at=at,
+        expires_at=at + timedelta(seconds=request.expires_in_s),
+        store_id=request.store_id,
+        terminal_id=request.terminal_id,
+        operator_id=request.operator_id,
+        replaces=request.replaces,
+        risk_decision=plan.decision.verdict,
+        risk_score=plan.decision.score,
+        failure=plan.refusal,
+        completed_at=at if status is Status.FAILED else None,
+        qr_code=plan.qr_code,
+        code_id=order.code_id,
+        any_wallet=plan.qr_code is not None,
+        promotions=tuple([Redemption.of(each, plan.slices.get(each.campaign.id)) for each in offer.applied]),
+        customer=plan.customer,
+        risk_reasons=plan.decision.reasons,
     )
 
 

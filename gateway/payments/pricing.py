@@ -257,23 +257,23 @@ def asked_of(order: PaymentOrder, wallet: Wallet | None, place: Place) -> Asked:
     """The order as promotions see it."""
     request, customer = order.request, order.request.customer
     method = "page" if wallet is None else request.method
-    return Asked(  # by position: by name it takes three times as long
-        order.merchant_id,
-        place.customer_realm,
-        f"{order.merchant_id}:{request.merchant_order_no}",
-        request.amount,
-        method,
-        wallet,
-        request.store_id,
-        request.terminal_id,
-        place.region,
-        place.category,
-        None if customer is None else customer.card_bin,
-        order.code_id,
-        request.expires_in_s,
-        None if customer is None else customer.id,
-        None if customer is None else customer.device_id,
-        tuple(request.coupons),
+    return Asked(
+        merchant_id=order.merchant_id,
+        realm=place.customer_realm,
+        order_key=f"{order.merchant_id}:{request.merchant_order_no}",
+        amount_fen=request.amount,
+        method=method,
+        wallet=wallet,
+        store_id=request.store_id,
+        terminal_id=request.terminal_id,
+        region=place.region,
+        category=place.category,
+        card_bin=None if customer is None else customer.card_bin,
+        code_id=order.code_id,
+        expires_in_s=request.expires_in_s,
+        customer_id=None if customer is None else customer.id,
+        device_id=None if customer is None else customer.device_id,
+        coupons=tuple(request.coupons),
     )
 
 

@@ -132,23 +132,23 @@ def rows_of(transfers: tuple[postings.Transfer, ...]) -> tuple[TransferRow, ...]
 
 
 def _captured(payment: Payment, fee: Fee, report: TradeReport, vault: Vault) -> OutcomeRow:
-    return OutcomeRow(  # by position: by name it takes three times as long
-        payment.id,
-        payment.merchant_id,
-        Event.CAPTURED,
-        sources(Event.CAPTURED),
-        target(Event.CAPTURED),
-        payment.attempt_seq,
-        "captured",
-        report.channel_trade_no,
-        report.channel_code,
-        None,  # failure_code
-        report.payer_paid_fen,
-        None if report.payer_id is None else vault.keyed_hash(report.payer_id.encode()),  # payer_hash
-        report.paid_at,
-        None,  # reversal
-        new_id("evt"),
-        rows_of(_capture(payment, fee)),
+    return OutcomeRow(
+        payment_id=payment.id,
+        merchant_id=payment.merchant_id,
+        event=Event.CAPTURED,
+        from_states=sources(Event.CAPTURED),
+        to_status=target(Event.CAPTURED),
+        seq=payment.attempt_seq,
+        attempt_state="captured",
+        channel_trade_no=report.channel_trade_no,
+        channel_code=report.channel_code,
+        failure_code=None,
+        payer_paid=report.payer_paid_fen,
+        payer_hash=None if report.payer_id is None else vault.keyed_hash(report.payer_id.encode()),
+        paid_at=report.paid_at,
+        reversal=None,
+        event_id=new_id("evt"),
+        transfers=rows_of(_capture(payment, fee)),
     )
 
 

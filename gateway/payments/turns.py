@@ -64,18 +64,18 @@ class Budget:
 def sale_of(order: PaymentOrder, payment_id: str, wallet: Wallet) -> Sale:
     """The sale of an order for one wallet, now."""
     request = order.request
-    return Sale(  # by position: by name it takes twice as long
-        payment_id,
-        order.merchant_id,
-        request.amount,
-        wallet,
-        Method.BARCODE if request.method == "barcode" else Method.QRCODE,
-        datetime.now(zone(order.timezone)),
-        request.store_id,
-        request.terminal_id,
-        request.operator_id,
-        None if request.customer is None else request.customer.card_bin,
-        order.code_id is not None,
+    return Sale(
+        seed=payment_id,
+        merchant_id=order.merchant_id,
+        amount_fen=request.amount,
+        wallet=wallet,
+        method=Method.BARCODE if request.method == "barcode" else Method.QRCODE,
+        at=datetime.now(zone(order.timezone)),
+        store_id=request.store_id,
+        terminal_id=request.terminal_id,
+        operator_id=request.operator_id,
+        card_bin=None if request.customer is None else request.customer.card_bin,
+        is_static_code=order.code_id is not None,
     )
 
 

@@ -20,20 +20,20 @@ def redemption_row(applied: Applied, slice_: int | None) -> RedemptionRow:
     """One campaign's row.  `slice_` is None where the campaign has neither a budget nor a number."""
     campaign = applied.campaign
     uses = applied.uses
-    return RedemptionRow(  # by position: by name it takes three times as long
-        campaign.id,
-        campaign.version,
-        campaign.name,
-        applied.day,
-        slice_,
-        applied.discount_fen,
-        applied.fee_off_fen,
-        orjson.dumps([{"sponsor": sponsor, "amount": fen} for sponsor, fen in applied.funding]).decode(),
-        orjson.dumps([use[:3] for use in uses]).decode() if uses else None,
-        applied.coupon_id,
-        isinstance(campaign.benefit, CouponReward),  # rewards
-        campaign.on_refund.returns_budget,
-        campaign.on_refund.returns_limits,
-        applied.is_new_customer,
-        uses,  # the counters
+    return RedemptionRow(
+        campaign_id=campaign.id,
+        version=campaign.version,
+        name=campaign.name,
+        day=applied.day,
+        slice=slice_,
+        discount=applied.discount_fen,
+        fee_off=applied.fee_off_fen,
+        funding=orjson.dumps([{"sponsor": sponsor, "amount": fen} for sponsor, fen in applied.funding]).decode(),
+        uses=orjson.dumps([use[:3] for use in uses]).decode() if uses else None,
+        coupon_id=applied.coupon_id,
+        rewards=isinstance(campaign.benefit, CouponReward),
+        returns_budget=campaign.on_refund.returns_budget,
+        returns_limits=campaign.on_refund.returns_limits,
+        new_customer=applied.is_new_customer,
+        counters=uses,
     )

@@ -50,14 +50,14 @@ def _applied(taken: Taken, entitling: Entitling, facts: Facts) -> Applied:
     campaign = terms.campaign
     day = entitling.day_of(campaign)
     return Applied(
-        campaign,
-        taken.discount_fen,
-        split(taken.discount_fen, terms.funding),
-        day,
-        uses_of(terms.counters, facts, day),
-        entitling.coupon_ids.get(campaign.id),
-        0,  # fee_off_fen
-        None if facts.history is None else facts.history.orders == 0,
+        campaign=campaign,
+        discount_fen=taken.discount_fen,
+        funding=split(taken.discount_fen, terms.funding),
+        day=day,
+        uses=uses_of(terms.counters, facts, day),
+        coupon_id=entitling.coupon_ids.get(campaign.id),
+        fee_off_fen=0,
+        is_new_customer=None if facts.history is None else facts.history.orders == 0,
     )
 
 
