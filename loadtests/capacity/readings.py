@@ -72,14 +72,18 @@ def _switches_of(pid: int) -> int:
 
 
 def _metrics(stack: RunningStack) -> Reading:
-    text = httpx.get(f"{stack.ready.gateway}/metrics", trust_env=False, timeout=10).raise_for_status().text
+    return totals_of(httpx.get(f"{stack.ready.gateway}/metrics", trust_env=False, timeout=10).raise_for_status().text)
+
+
+def totals_of(text: str) -> Reading:
+    """The totals in what /metrics answers; payments that did not succeed also by status and wallet."""
     totals: Counter[str] = Counter()
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             if sample.name in _COUNTED:
                 name, label = _COUNTED[sample.name]
                 if name == "payments" and sample.labels["status"] != "succeeded":
-                    totals[f"unsuccessful.{sample.labels['status']} {sample.labels['reason']}"] += sample.value  # type: ignore[assignment]
+                    totals[f"unsuccessful.{sample.labels['status']} {sample.labels['wallet']}"] += sample.value  # type: ignore[assignment]
                 totals[name if label is None else f"{name}.{sample.labels[label]}"] += sample.value  # type: ignore[assignment]
     return dict(totals)
 

@@ -6,7 +6,11 @@ import os
 import subprocess
 import sys
 
-from loadtests.capacity.readings import difference, switches, total
+from prometheus_client import generate_latest
+
+from gateway.kernel.hot_metrics import flush_hot_metrics
+from gateway.kernel.metrics import PAYMENTS
+from loadtests.capacity.readings import difference, switches, total, totals_of
 
 
 def test_a_difference_counts_what_is_new_in_full_and_leaves_out_what_is_gone() -> None:
@@ -25,3 +29,13 @@ def test_a_process_that_slept_has_been_woken() -> None:
     before = switches(groups)["me"]
     subprocess.run([sys.executable, "-c", "pass"], check=True)
     assert switches(groups)["me"] > before
+
+
+def test_payments_are_read_under_the_labels_that_the_gateway_gives_them() -> None:
+    labels = [("succeeded", "wechat"), ("failed", "alipay")]
+    for each in labels:
+        PAYMENTS.labels(*each).inc()
+    flush_hot_metrics()
+    totals = totals_of(generate_latest().decode())
+    assert totals["payments"] >= 2
+    assert totals["unsuccessful.failed alipay"] >= 1
